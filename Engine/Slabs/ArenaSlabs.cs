@@ -191,43 +191,50 @@ internal sealed unsafe class ArenaSlabs
         : (nuint)_runs[SlabOf(block)].SlabCount << SuperSlab.SlabShift;
 
     /// <summary>
-    /// Makes a block that stands alone in its run larger where it is, if what lies behind it is free. No byte moves.
+    /// Makes a block that stands alone in its run larger without moving a byte: where it is, if what lies behind it is free, or else,
+    /// for whole SuperSlabs, by moving its pages.
     /// </summary>
-    /// <returns>The block's class afterwards, or -1 where it could not grow.</returns>
-    public int TryGrow(nint block, int sizeClass, nuint bytes)
+    /// <returns>The block's address afterwards, or 0 where it could not grow so.</returns>
+    public nuint Grow(nint block, int sizeClass, nuint bytes)
     {
         int newClass = SizeClasses.IndexOf(bytes);
         ClassState* state = _classes + sizeClass;
-        ClassState* newState = _classes + newClass;
         int slab = SlabOf(block);
-        SlabRun* run = _runs + slab;
-        if (state->Capacity != 1 || newState->Capacity != 1 || block != _reservation.AddressOfSlab(slab))
-        {
-            return -1;
-        }
-
         bool isExtent = sizeClass > SizeClasses.LastWithinSuperSlab;
-        int slabs = newClass > SizeClasses.LastWithinSuperSlab
+        if (state->Capacity != 1 || _classes[newClass].Capacity != 1 || block != _reservation.AddressOfSlab(slab)
+            || isExtent != newClass > SizeClasses.LastWithinSuperSlab || !TryLeaveClass(state))
+        {
+            return 0;
+        }
+
+        int slabs = isExtent
             ? checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes)) * SuperSlab.SlabCount
-            : newState->SlabsPerRun;
-        if (isExtent != newClass > SizeClasses.LastWithinSuperSlab || !TryLeaveClass(state))
+            : _classes[newClass].SlabsPerRun;
+        int grown = -1;
+        try
         {
-            return -1;
+            grown = isExtent ? Space.GrowExtent(slab, slabs / SuperSlab.SlabCount)
+                : Space.TryGrowSlabs(slab, _runs[slab].SlabCount, slabs) ? slab
+                : -1;
+        }
+        finally
+        {
+            EnterClass(grown < 0 ? state : _classes + newClass);
         }
 
-        bool grown = isExtent
-            ? Space.TryGrowExtent(slab, slabs / SuperSlab.SlabCount)
-            : Space.TryGrowSlabs(slab, run->SlabCount, slabs);
-        EnterClass(grown ? newState : state);
-        if (!grown)
+        if (grown < 0)
         {
-            return -1;
+            return 0;
         }
 
-        run->SizeClass = (byte)newClass;
-        run->SlabCount = slabs;
-        _tags[slab] = _arenaTag | (uint)newClass;
-        return newClass;
+        SlabRun run = _runs[slab];
+        run.SizeClass = (byte)newClass;
+        run.SlabCount = slabs;
+        _tags[slab] = 0;
+        _runs[grown] = run;
+        _runs[grown].Bitmap = _runs[grown].Inline;
+        _tags[grown] = _arenaTag | (uint)newClass;
+        return (nuint)_reservation.AddressOfSlab(grown);
     }
 
     private static bool TryLeaveClass(ClassState* state)
