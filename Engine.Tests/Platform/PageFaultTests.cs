@@ -53,19 +53,19 @@ internal sealed class PageFaultTests
         recorder.Stop();
         range.WriteEveryPage(100 * page, 100 * page, 1);
 
-        Assert.That(recorder.Count, Is.EqualTo(100));
-        Assert.That(recorder.Drain(addresses), Is.EqualTo(100));
-        for (int i = 0; i < 100; i++)
-        {
-            Assert.That(addresses[i], Is.EqualTo((nuint)range.Address + ((nuint)i * page)));
-        }
+        // The runtime's own pages may fault too, rarely; in the range nothing does but what the test writes.
+        Assert.That(recorder.Count, Is.GreaterThanOrEqualTo(100));
+        int drained = recorder.Drain(addresses);
+        nuint[] within = [.. addresses.AsSpan(0, drained).ToArray().Where(address => address - (nuint)range.Address < range.Bytes)];
+        nuint[] expected = [.. Enumerable.Range(0, 100).Select(i => (nuint)range.Address + ((nuint)i * page))];
+        Assert.That(within, Is.EqualTo(expected));
 
         recorder.Start();
         range.WriteEveryPage(200 * page, 50 * page, 1);
         recorder.Stop();
         Assert.That(recorder.DrainWithin(range.Address + (nint)(200 * page), 20 * page), Is.EqualTo(20));
         Assert.That(recorder.DrainWithin(range.Address, range.Bytes), Is.Zero, "a drain takes everything out");
-        Assert.That(recorder.Count, Is.EqualTo(150));
+        Assert.That(recorder.Count, Is.GreaterThanOrEqualTo(150));
         Assert.That(recorder.LostCount, Is.Zero);
     }
 
