@@ -45,8 +45,12 @@ internal sealed class ReservedRange : IDisposable
     {
         // Code that runs for the first time faults by itself.
         WriteEveryPage(offset, 0, value);
+        for (int i = 0; i < 3; i++)
+        {
+            _ = PageFaults.OfThread();
+        }
+
         long before = PageFaults.OfThread();
-        before += PageFaults.OfThread() - before;
         WriteEveryPage(offset, bytes, value);
         return PageFaults.OfThread() - before;
     }

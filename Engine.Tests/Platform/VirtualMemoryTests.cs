@@ -89,6 +89,7 @@ internal sealed class VirtualMemoryTests
     }
 
     [Test]
+    [Platform("Linux")]
     public void A_move_that_fails_changes_nothing()
     {
         using var context = new FailingContext();
@@ -121,6 +122,7 @@ internal sealed class VirtualMemoryTests
     [TestCase("mmap", 1)]
     [TestCase("munmap", 1)]
     [TestCase("madvise", 1)]
+    [Platform("Linux")]
     public void A_reservation_that_fails_halfway_leaves_nothing_behind(string function, int call)
     {
         using var context = new FailingContext();
@@ -134,6 +136,7 @@ internal sealed class VirtualMemoryTests
     }
 
     [Test]
+    [Platform("Linux")]
     public void A_commit_that_is_refused_leaves_the_range_reserved()
     {
         using var context = new FailingContext();
@@ -147,6 +150,7 @@ internal sealed class VirtualMemoryTests
     }
 
     [Test]
+    [Platform("Linux")]
     public void A_child_process_makes_no_page_of_the_parent_fault()
     {
         using var range = new ReservedRange(_os, SuperSlab);

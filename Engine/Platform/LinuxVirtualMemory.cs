@@ -51,7 +51,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         {
             HugePageBytes = SuperSlabHugePageBytes,
             TransparentHugePages = TransparentHugePageSetting(),
-            TellsWhichPagesWouldFault = PageMapTellsTheTruth(),
+            TellsWhichPagesWouldFault = TellsTheTruth(),
             MovesPages = _mremap != null,
             AddressSpaceLimitBytes = ReadLimit(LimitOfAddressSpace),
         };
@@ -328,21 +328,5 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         int start = text?.IndexOf('[') ?? -1;
         int end = text?.IndexOf(']') ?? -1;
         return start >= 0 && end > start ? text![(start + 1)..end] : "absent";
-    }
-
-    /// <summary>Under emulation, or with another page size, the file may speak of other pages: try it on two pages that are known.</summary>
-    private bool PageMapTellsTheTruth()
-    {
-        nuint bytes = 2 * Facts.PageBytes;
-        if (!TryMap(0, bytes, PosixConstants.ProtectReadWrite, 0, out nint pages, out _))
-        {
-            return false;
-        }
-
-        bool isTrue = _pageMap.PagesThatWouldFault(pages, bytes) == 2;
-        Marshal.WriteByte(pages + (nint)Facts.PageBytes, 1);
-        isTrue &= _pageMap.PagesThatWouldFault(pages, bytes) == 1;
-        _ = Unmap(pages, bytes);
-        return isTrue;
     }
 }

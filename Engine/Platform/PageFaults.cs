@@ -7,7 +7,7 @@ namespace Engine.Platform;
 /// </summary>
 public static class PageFaults
 {
-    private static readonly IFaultCounter Counter = ThisPlatform.CreateFaultCounter(null);
+    private static readonly IFaultCounter Counter = ThisPlatform.CreateFaultCounter();
 
     /// <summary>Whether the system counts page faults at all. Where it does not, every count is 0.</summary>
     public static bool IsSupported => Counter.IsSupported;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Engine.Platform;
@@ -9,6 +10,7 @@ internal static unsafe class PageToucher
     /// One write to each page, which keeps its contents. A locked or-with-zero is one write fault; reading first and
     /// writing back would be two (the read maps the shared zero page).
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Touch(nint address, nuint bytes, nuint pageBytes)
     {
         for (nuint offset = 0; offset < bytes; offset += pageBytes)

@@ -50,20 +50,19 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     protected override bool TryReserveCore(nuint bytes, nuint alignment, out nint address)
     {
         // Over-map by the alignment, then cut head and tail off. Nothing is populated, so the surplus costs nothing.
-        nuint slack = alignment - Facts.PageBytes;
         address = 0;
-        if (!TryMap(0, bytes + slack, PosixConstants.ProtectNone, Constants.MapNoReserve, out nint mapped, out _))
+        if (!TryMap(0, bytes + alignment, PosixConstants.ProtectNone, Constants.MapNoReserve, out nint mapped, out _))
         {
             return false;
         }
 
         nuint aligned = ((nuint)mapped + alignment - 1) & ~(alignment - 1);
         nuint head = aligned - (nuint)mapped;
-        nuint tail = slack - head;
+        nuint tail = alignment - head;
         if ((head != 0 && Unmap(mapped, head) != Errno.None) || (tail != 0 && Unmap((nint)(aligned + bytes), tail) != Errno.None))
         {
             // Cutting can fail when the system's count of mappings is exhausted; giving all back frees one and works.
-            ReleaseOrThrow(mapped, bytes + slack);
+            ReleaseOrThrow(mapped, bytes + alignment);
             return false;
         }
 
@@ -157,10 +156,10 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         }
     }
 
-    protected bool TryMap(nint address, nuint bytes, int protection, int extraFlags, out nint mapped, out int errno)
+    protected bool TryMap(nint address, nuint bytes, int protection, int extraFlags, out nint mapped, out int errno, int file = -1)
     {
         CountOsCall();
-        mapped = _mmap(address, bytes, protection, PosixConstants.MapPrivate | Constants.MapAnonymous | extraFlags, -1, 0);
+        mapped = _mmap(address, bytes, protection, PosixConstants.MapPrivate | Constants.MapAnonymous | extraFlags, file, 0);
         errno = mapped == -1 ? Marshal.GetLastSystemError() : Errno.None;
         return errno == Errno.None;
     }
@@ -237,10 +236,6 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     protected static void ThrowCannotCommit(nuint bytes, int errno) => throw new EngineOutOfMemoryException(
         $"The operating system refused to commit {bytes} bytes ({Errno.Describe("mprotect", errno)}): "
         + "a memory limit of the process or its count of mappings is exhausted.");
-
-    [DoesNotReturn]
-    protected static void ThrowRefused(string verb, nuint bytes, string reason) => throw new EngineMemoryException(
-        $"{verb} of {bytes} bytes was refused by the operating system ({reason}).");
 
     private void ReleaseOrThrow(nint address, nuint bytes)
     {

@@ -10,13 +10,20 @@ namespace Engine.Platform;
 /// </summary>
 internal sealed class PrefaultChain
 {
+    private const long FewestCountedPages = 32;
+
     private readonly VirtualMemory _os;
     private readonly Lock _lock = new();
     private readonly PrefaultStepRecord[] _records;
+    private readonly string _preface;
 
-    public PrefaultChain(VirtualMemory os, PrefaultStep[] steps)
+    /// <param name="os">The system that does the steps.</param>
+    /// <param name="steps">In the order of trying.</param>
+    /// <param name="preface">What the description begins with: what was asked for and is in no step. Or empty.</param>
+    public PrefaultChain(VirtualMemory os, PrefaultStep[] steps, string preface)
     {
         _os = os;
+        _preface = preface;
         _records = new PrefaultStepRecord[steps.Length];
         for (int i = 0; i < steps.Length; i++)
         {
@@ -74,6 +81,11 @@ internal sealed class PrefaultChain
                 return NoteVerified(index, "not verified, as this system does not tell");
             }
 
+            if (pages < FewestCountedPages)
+            {
+                return NoteUse(index); // to be verified with a larger range
+            }
+
             left = CountedWritePass(address, bytes, pages);
             seen = "faulted in a counted write pass";
         }
@@ -116,13 +128,14 @@ internal sealed class PrefaultChain
     /// </summary>
     public string Describe()
     {
-        var text = new StringBuilder();
+        var text = new StringBuilder(_preface);
+        int unused = text.Length;
         lock (_lock)
         {
             PageKind described = PageKind.Automatic;
             foreach (PrefaultStepRecord record in _records)
             {
-                if (record.Failure is null && record.Verification is null)
+                if (record.Failure is null && record.Verification is null && !record.WasUsed)
                 {
                     continue; // never reached
                 }
@@ -140,7 +153,12 @@ internal sealed class PrefaultChain
             }
         }
 
-        return text.Length == 0 ? "nothing was prefaulted yet" : text.ToString();
+        if (text.Length == unused)
+        {
+            Append(text, "prefault", "nothing yet");
+        }
+
+        return text.ToString();
     }
 
     private void AppendPages(StringBuilder text, PrefaultStepRecord record)
@@ -161,7 +179,8 @@ internal sealed class PrefaultChain
         string name = record.Step.Pages == PageKind.Normal
             ? $"{_os.NameOf(record.Step.Policy)} on normal pages"
             : _os.NameOf(record.Step.Policy);
-        string ok = record.Verification is null ? string.Empty : "ok, " + record.Verification;
+        string unverified = record.WasUsed ? "ok, ranges are too small to verify by counting" : string.Empty;
+        string ok = record.Verification is null ? unverified : "ok, " + record.Verification;
         string failed = record.Failure is null ? string.Empty : record.Failure + Fallen(record);
         Append(text, name, ok.Length == 0 || failed.Length == 0 ? ok + failed : $"{ok}; later {failed}");
     }
@@ -184,14 +203,26 @@ internal sealed class PrefaultChain
         return true;
     }
 
-    /// <summary>Writes to every page and counts. Counts of a whole process are forgiven a few faults of other threads.</summary>
+    private bool NoteUse(int index)
+    {
+        lock (_lock)
+        {
+            _records[index].WasUsed = true;
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Writes to every page and counts. A few faults are forgiven, which are the runtime's own or another thread's: a
+    /// policy that lies does so for most of the range.
+    /// </summary>
     private long CountedWritePass(nint address, nuint bytes, long pages)
     {
-        PageToucher.Touch(address, _os.Facts.PageBytes, _os.Facts.PageBytes); // its code is resident now
         IFaultCounter counter = _os.FaultCounter;
         long before = counter.OfThread();
         PageToucher.Touch(address, bytes, _os.Facts.PageBytes);
         long taken = counter.OfThread() - before;
-        return !counter.IsPerThread && taken <= pages / 8 ? 0 : taken;
+        return taken <= pages / 8 ? 0 : taken;
     }
 }

@@ -8,6 +8,9 @@ internal sealed class PrefaultStepRecord(PrefaultStep step)
     /// <summary>What the check of the first SuperSlab said; null until it was made.</summary>
     public string? Verification { get; set; }
 
+    /// <summary>Whether it provided ranges that were too small to be checked.</summary>
+    public bool WasUsed { get; set; }
+
     /// <summary>Why it failed last; null when it never did.</summary>
     public string? Failure { get; set; }
 

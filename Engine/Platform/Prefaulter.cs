@@ -30,8 +30,8 @@ internal sealed class Prefaulter
     {
         _os = os;
         _headroom = new MemoryHeadroom(os);
-        _hugeChain = new PrefaultChain(os, PrefaultTable.Chain(os.Facts.System, policy, pages));
-        _smallChain = new PrefaultChain(os, PrefaultTable.Chain(os.Facts.System, policy, PageKind.Normal));
+        _hugeChain = CreateChain(os, policy, pages);
+        _smallChain = CreateChain(os, policy, PageKind.Normal);
     }
 
     /// <summary>Commits the range and puts physical pages behind it.</summary>
@@ -78,10 +78,28 @@ internal sealed class Prefaulter
     /// <summary>The same for ranges that are too small for huge pages.</summary>
     public string DescribeSmall() => _smallChain.Describe();
 
+    private static PrefaultChain CreateChain(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
+    {
+        PrefaultStep[] steps = PrefaultTable.Chain(os.Facts.System, policy, pages);
+        string preface = string.Empty;
+        if (pages is PageKind.ExplicitHuge or PageKind.TransparentHuge && !Array.Exists(steps, step => step.Pages == pages))
+        {
+            preface = $"{os.NameOf(pages)}: {os.ReasonAgainst(pages)}";
+        }
+
+        if (policy != PrefaultPolicy.Automatic && !Array.Exists(steps, step => step.Policy == policy))
+        {
+            preface += (preface.Length == 0 ? string.Empty : "; ") + $"{os.NameOf(policy)}: not on this system";
+        }
+
+        return new PrefaultChain(os, steps, preface);
+    }
+
+    /// <summary>Where there are no huge pages, one chain serves all.</summary>
     private bool FitsHugePages(nint address, nuint bytes)
     {
         nuint huge = _os.Facts.HugePageBytes;
-        return huge != 0 && (((nuint)address | bytes) & (huge - 1)) == 0;
+        return huge == 0 || (((nuint)address | bytes) & (huge - 1)) == 0;
     }
 
     /// <summary>On false, or when cancelled or interrupted by anything else, the range is reserved again.</summary>

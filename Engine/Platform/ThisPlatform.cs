@@ -5,25 +5,30 @@ namespace Engine.Platform;
 /// <summary>The one place that asks which operating system this is.</summary>
 internal static class ThisPlatform
 {
-    public static bool HasPerfEvents => OperatingSystem.IsLinux() || OperatingSystem.IsAndroid();
+    public static bool HasPerfEvents => IsLinux;
+
+    private static bool IsLinux => OperatingSystem.IsLinux() || OperatingSystem.IsAndroid();
+
+    private static bool IsMac => OperatingSystem.IsMacOS() || OperatingSystem.IsIOS() || OperatingSystem.IsMacCatalyst();
 
     public static VirtualMemory CreateVirtualMemory(INativeContext? context)
     {
-        if (OperatingSystem.IsLinux() || OperatingSystem.IsAndroid())
-        {
-            return new LinuxVirtualMemory(context ?? new SystemLibraries());
-        }
-
-        throw new PlatformNotSupportedException("The engine's memory system knows Linux, Windows, macOS and other POSIX systems.");
+        context ??= CreateContext();
+        return IsLinux ? new LinuxVirtualMemory(context)
+            : OperatingSystem.IsWindows() ? new WindowsVirtualMemory(context)
+            : IsMac ? new MacVirtualMemory(context)
+            : new PosixVirtualMemory(context, PosixConstants.Bsd);
     }
 
-    public static IFaultCounter CreateFaultCounter(INativeContext? context)
+    public static IFaultCounter CreateFaultCounter()
     {
-        if (OperatingSystem.IsLinux() || OperatingSystem.IsAndroid())
-        {
-            return new PosixFaultCounter(context ?? new SystemLibraries(), threadScope: 1);
-        }
-
-        return new NoFaultCounter();
+        INativeContext context = CreateContext();
+        return IsLinux ? new PosixFaultCounter(context, PosixConstants.Linux.FaultsOfThread)
+            : OperatingSystem.IsWindows() ? new WindowsFaultCounter(new WindowsFunctions(context))
+            : IsMac && new MacFunctions(context) is { IsPresent: true } mach ? new MacFaultCounter(mach)
+            : new PosixFaultCounter(context, PosixConstants.Bsd.FaultsOfThread);
     }
+
+    private static SystemLibraries CreateContext() =>
+        OperatingSystem.IsWindows() ? new SystemLibraries("kernel32.dll", "kernelbase.dll", "advapi32.dll") : new SystemLibraries();
 }

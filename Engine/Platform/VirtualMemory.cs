@@ -71,6 +71,9 @@ internal abstract class VirtualMemory
     /// <summary>The system's setting for a kind of pages, as "enabled=madvise"; null when there is none.</summary>
     public virtual string? SettingOf(PageKind pages) => null;
 
+    /// <summary>Why the prefault table has no step with this kind of pages for this system.</summary>
+    public virtual string? ReasonAgainst(PageKind pages) => "not on this system";
+
     /// <summary>
     /// The operating system's memory, through the functions of <paramref name="context"/>, or of the system's own
     /// libraries when it is null.
@@ -215,6 +218,31 @@ internal abstract class VirtualMemory
 
     /// <summary>To be called with every call that changes memory.</summary>
     protected void CountOsCall() => Interlocked.Increment(ref _osCalls);
+
+    /// <summary>
+    /// Whether <see cref="PagesThatWouldFaultCore"/> can be believed: tried on two pages, of which one is written. Under
+    /// emulation, or where the page size is not what it seems, the system may speak of other pages.
+    /// </summary>
+    protected bool TellsTheTruth()
+    {
+        nuint page = Facts.PageBytes;
+        nuint bytes = 2 * page;
+        if (!TryReserveCore(bytes, Facts.AllocationGranularityBytes, out nint pages))
+        {
+            return false;
+        }
+
+        CommitCore(pages, bytes);
+        bool isTrue = PagesThatWouldFaultCore(pages, bytes) == 2;
+        PageToucher.Touch((nint)((nuint)pages + page), page, page);
+        isTrue &= PagesThatWouldFaultCore(pages, bytes) == 1;
+        ReleaseCore(pages, bytes);
+        return isTrue;
+    }
+
+    [DoesNotReturn]
+    protected static void ThrowRefused(string verb, nuint bytes, string reason) => throw new EngineMemoryException(
+        $"{verb} of {bytes} bytes was refused by the operating system ({reason}).");
 
     [DoesNotReturn]
     protected static void ThrowWrongUse(string sentence) => throw new EngineMemoryException(sentence);

@@ -1,0 +1,122 @@
+using System.Runtime.InteropServices;
+using Silk.NET.Core.Contexts;
+
+namespace Engine.Platform;
+
+/// <summary>
+/// macOS. As POSIX, and: children do not inherit (minherit), what is decommitted leaves the memory footprint at once
+/// (MADV_FREE_REUSABLE), mincore tells which pages are there, Mach counts the faults. Superpages of 2 MiB on Intel
+/// processors; Apple silicon has none, and pages of 16 KiB.
+/// </summary>
+internal sealed unsafe class MacVirtualMemory : PosixVirtualMemory
+{
+    private const int AdviseFreeReusable = 7;
+    private const int InheritNone = 2;
+    private const int Superpage2MiB = 2 << 16; // VM_FLAGS_SUPERPAGE_SIZE_2MB, which mmap takes in place of a file
+    private const nuint SuperpageBytes = 2 << 20;
+    private const int PagesAtOnce = 2048;
+
+    private readonly delegate* unmanaged<nint, nuint, int, int> _minherit;
+    private readonly delegate* unmanaged<nint, nuint, byte*, int> _mincore;
+    private readonly MacFunctions _mach;
+
+    public MacVirtualMemory(INativeContext context)
+        : base(context, PosixConstants.Mac)
+    {
+        _minherit = (delegate* unmanaged<nint, nuint, int, int>)Optional(context, "minherit");
+        _mincore = (delegate* unmanaged<nint, nuint, byte*, int>)Optional(context, "mincore");
+        _mach = new MacFunctions(context);
+        FaultCounter = _mach.IsPresent ? new MacFaultCounter(_mach) : FaultCounter;
+        Facts = Facts with
+        {
+            HugePageBytes = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? SuperpageBytes : 0,
+            TellsWhichPagesWouldFault = _mincore != null && TellsTheTruth(),
+        };
+    }
+
+    public override nuint ResidentBytes
+    {
+        get
+        {
+            _mach.ReadResident(out nuint resident, out _);
+            return resident;
+        }
+    }
+
+    public override nuint PeakResidentBytes
+    {
+        get
+        {
+            _mach.ReadResident(out _, out nuint peak);
+            return peak;
+        }
+    }
+
+    public override string NameOf(PageKind pages) => pages == PageKind.ExplicitHuge ? "superpages" : base.NameOf(pages);
+
+    protected override bool TryFinishReservation(nint address, nuint bytes)
+    {
+        if (_minherit != null)
+        {
+            CountOsCall();
+            _ = _minherit(address, bytes, InheritNone); // only a saving: a child that has it makes the parent copy
+        }
+
+        return true;
+    }
+
+    protected override bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    {
+        if (step.Pages != PageKind.ExplicitHuge)
+        {
+            return base.TryPrepareCore(address, bytes, step, out failure);
+        }
+
+        if (Facts.HugePageBytes == 0)
+        {
+            failure = new PrefaultFailure("this processor has none", IsLasting: true);
+            return false;
+        }
+
+        if (TryMap(address, bytes, PosixConstants.ProtectReadWrite, PosixConstants.MapFixed, out _, out int errno, Superpage2MiB))
+        {
+            failure = default;
+            return TryFinishReservation(address, bytes);
+        }
+
+        ReplaceByReserved(address, bytes);
+        failure = new PrefaultFailure(Errno.Describe("mmap(VM_FLAGS_SUPERPAGE_SIZE_2MB)", errno), IsLasting: errno == Errno.Invalid);
+        return false;
+    }
+
+    protected override void DecommitCore(nint address, nuint bytes)
+    {
+        // The new mapping drops the pages; the advice first takes them off the process's account even where the kernel is
+        // slow to do so. What it answers does not matter: the range may not be committed.
+        _ = Advise(address, bytes, AdviseFreeReusable);
+        ReplaceByReserved(address, bytes);
+    }
+
+    protected override long PagesThatWouldFaultCore(nint address, nuint bytes)
+    {
+        byte* states = stackalloc byte[PagesAtOnce];
+        long faulting = 0;
+        for (nuint done = 0; done < bytes;)
+        {
+            nuint part = nuint.Min(PagesAtOnce * Facts.PageBytes, bytes - done);
+            if (_mincore((nint)((nuint)address + done), part, states) != 0)
+            {
+                return -1;
+            }
+
+            for (nuint i = 0; i < part / Facts.PageBytes; i++)
+            {
+                faulting += (states[i] & 1) == 0 ? 1 : 0;
+            }
+
+            done += part;
+        }
+
+        return faulting;
+    }
+}
