@@ -7,13 +7,13 @@ namespace Samples.GameReplay.Tracing;
 /// Where a trace comes from: a file, or one of the traces that travel inside the program. It can be opened again and again, as
 /// a replay reads its trace twice.
 /// </summary>
-internal sealed class TraceSource
+internal sealed class TraceFile
 {
     public const string DefaultName = "openttd-ai";
     private readonly string _place;
     private readonly bool _isEmbedded;
 
-    private TraceSource(string name, string place, bool isEmbedded)
+    private TraceFile(string name, string place, bool isEmbedded)
     {
         Name = name;
         _place = place;
@@ -42,11 +42,11 @@ internal sealed class TraceSource
 
     /// <summary>Finds a trace by the value of <c>--trace</c>: an embedded name, or else a path.</summary>
     /// <exception cref="BadInputException">It is neither.</exception>
-    public static TraceSource Find(string nameOrPath)
+    public static TraceFile Find(string nameOrPath)
     {
         if (EmbeddedNames().Contains(nameOrPath))
         {
-            return new TraceSource(nameOrPath, nameOrPath + TraceFormat.FileEnding, isEmbedded: true);
+            return new TraceFile(nameOrPath, nameOrPath + TraceFormat.FileEnding, isEmbedded: true);
         }
 
         if (!File.Exists(nameOrPath))
@@ -57,7 +57,7 @@ internal sealed class TraceSource
 
         string file = Path.GetFileName(nameOrPath);
         string name = file.EndsWith(TraceFormat.FileEnding, StringComparison.Ordinal) ? file[..^TraceFormat.FileEnding.Length] : file;
-        return new TraceSource(name, nameOrPath, isEmbedded: false);
+        return new TraceFile(name, nameOrPath, isEmbedded: false);
     }
 
     /// <summary>Opens the packed bytes from the beginning.</summary>
