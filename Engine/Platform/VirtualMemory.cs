@@ -1,22 +1,191 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
+using Engine.Core;
 using Silk.NET.Core.Contexts;
 
 namespace Engine.Platform;
 
 /// <summary>
-/// The operating system's memory as five verbs. Each public verb checks its arguments once and counts itself;
-/// the protected one beside it is the operating system's own. Addresses and sizes are multiples of the page size.
+/// The operating system's memory as a handful of verbs. Each public verb checks its arguments once and says what is wrong
+/// with them; the protected one beside it is the operating system's own. Addresses and sizes are multiples of the page size.
 ///
-///   reserved  --Commit-->  committed  --Prefault-->  resident
-///      ^                       |                        |
-///      +------Decommit---------+------------------------+          Release: back to unmapped, from any state
+///   reserved  --Commit-->  committed  --TryPopulate-->  resident
+///      |  ^                    |                            |
+///      |  +------Decommit------+----------------------------+      Release: back to unmapped, from any state
+///      +--TryPrepare: Commit, and with the kind of pages that a prefault step asks for
 ///
 /// Pre- and postconditions:
-///   Reserve   post: inaccessible address space, aligned as asked, no memory charged
-///   Commit    pre: reserved.   post: readable and writable, zero, not resident
-///   Prefault  pre: committed.  post: contents kept; a write to any page takes no fault (unless the policy lied: see Prefaulter)
-///   Decommit  pre: committed.  post: contents gone, resident memory lower at once, inaccessible
-///   Release   pre: a whole reservation. post: the addresses belong to nobody
+///   TryReserve    post: inaccessible address space, aligned as asked, no memory charged; a forked child does not get it
+///   Commit        pre: reserved.   post: readable and writable, zero, not resident
+///   TryPrepare    pre: reserved.   post: as Commit, with the step's kind of pages; on false: reserved
+///   TryPopulate   pre: prepared.   post: contents kept; a write to any page takes no fault (unless the policy lied: see
+///                                  Prefaulter); on false: committed, some pages may be resident (the caller decommits)
+///   Decommit      pre: reserved or committed.  post: reserved: contents gone, resident memory lower at once, inaccessible
+///   TryMovePages  pre: from committed, to reserved, not overlapping.  post: the pages, with their contents, are at to;
+///                                  from is committed and empty; on false: nothing has changed
+///   Release       pre: a whole reservation. post: the addresses belong to nobody
+///
+/// All verbs may be called by any thread, on different ranges at the same time. None belongs in the hot loop.
 /// </summary>
 internal abstract class VirtualMemory
 {
+    private long _osCalls;
+
+    /// <summary>What this machine offers.</summary>
+    public PlatformFacts Facts { get; protected init; } = null!;
+
+    /// <summary>How many calls that change memory were made to the operating system, by all threads.</summary>
+    public long OsCalls => Interlocked.Read(ref _osCalls);
+
+    /// <summary>Resident memory of the process in bytes, asked anew each time.</summary>
+    public abstract nuint ResidentBytes { get; }
+
+    /// <summary>The highest resident memory that the process ever had, in bytes; 0 where the system does not tell.</summary>
+    public abstract nuint PeakResidentBytes { get; }
+
+    /// <summary>
+    /// The operating system's memory, through the functions of <paramref name="context"/>, or of the system's own
+    /// libraries when it is null.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A function without which nothing works is absent.</exception>
+    public static VirtualMemory Create(INativeContext? context = null) => ThisPlatform.CreateVirtualMemory(context);
+
+    /// <summary>
+    /// Reserves address space; false when there is not enough of it, or a limit forbids it. <paramref name="alignment"/> is a
+    /// power of two, in bytes; what is smaller than the allocation granularity counts as that.
+    /// </summary>
+    public bool TryReserve(nuint bytes, nuint alignment, out nint address)
+    {
+        CheckSize(bytes);
+        if (!BitOperations.IsPow2(alignment))
+        {
+            ThrowWrongUse($"An alignment must be a power of two, and {alignment} is not.");
+        }
+
+        alignment = nuint.Max(alignment, Facts.AllocationGranularityBytes);
+        if (bytes > (nuint)nint.MaxValue - alignment)
+        {
+            address = 0;
+            return false;
+        }
+
+        return TryReserveCore(bytes, alignment, out address);
+    }
+
+    /// <summary>Makes a reserved range readable and writable.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The system refused; the range is reserved as before.</exception>
+    public void Commit(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        CommitCore(address, bytes);
+    }
+
+    /// <summary>Commits a reserved range with the kind of pages that <paramref name="step"/> asks for.</summary>
+    public bool TryPrepare(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    {
+        CheckRange(address, bytes);
+        return TryPrepareCore(address, bytes, step, out failure);
+    }
+
+    /// <summary>Puts physical pages behind a range that was prepared for the same step. Several threads may do parts of it.</summary>
+    public bool TryPopulate(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    {
+        CheckRange(address, bytes);
+        return TryPopulateCore(address, bytes, step, out failure);
+    }
+
+    /// <summary>Gives the physical pages back and makes the range inaccessible; it stays reserved.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public void Decommit(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        DecommitCore(address, bytes);
+    }
+
+    /// <summary>Gives a whole reservation back.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public void Release(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        ReleaseCore(address, bytes);
+    }
+
+    /// <summary>
+    /// How many pages of a committed range a write would fault on now; -1 where that cannot be read. No page is touched.
+    /// </summary>
+    public long PagesThatWouldFault(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        return Facts.TellsWhichPagesWouldFault ? PagesThatWouldFaultCore(address, bytes) : -1;
+    }
+
+    /// <summary>How many bytes of a range stand on huge pages; -1 where that cannot be read.</summary>
+    public long HugePageBytesBehind(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        return HugePageBytesBehindCore(address, bytes);
+    }
+
+    /// <summary>
+    /// Moves the physical pages of <paramref name="from"/> to <paramref name="to"/> without copying a byte. False where the
+    /// system cannot, and then nothing has changed.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">The ranges overlap; or the system failed half-way and could not be put back.</exception>
+    public bool TryMovePages(nint from, nint to, nuint bytes)
+    {
+        CheckRange(from, bytes);
+        CheckRange(to, bytes);
+        if ((nuint)from < (nuint)to + bytes && (nuint)to < (nuint)from + bytes)
+        {
+            ThrowWrongUse($"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {bytes} bytes overlap.");
+        }
+
+        return Facts.MovesPages && TryMovePagesCore(from, to, bytes);
+    }
+
+    protected abstract bool TryReserveCore(nuint bytes, nuint alignment, out nint address);
+
+    protected abstract void CommitCore(nint address, nuint bytes);
+
+    protected abstract bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
+
+    protected abstract bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
+
+    protected abstract void DecommitCore(nint address, nuint bytes);
+
+    protected abstract void ReleaseCore(nint address, nuint bytes);
+
+    protected virtual long PagesThatWouldFaultCore(nint address, nuint bytes) => -1;
+
+    protected virtual long HugePageBytesBehindCore(nint address, nuint bytes) => -1;
+
+    protected virtual bool TryMovePagesCore(nint from, nint to, nuint bytes) => false;
+
+    /// <summary>To be called with every call that changes memory.</summary>
+    protected void CountOsCall() => Interlocked.Increment(ref _osCalls);
+
+    [DoesNotReturn]
+    protected static void ThrowWrongUse(string sentence) => throw new EngineMemoryException(sentence);
+
+    private void CheckSize(nuint bytes)
+    {
+        if (bytes == 0 || (bytes & (Facts.PageBytes - 1)) != 0)
+        {
+            ThrowWrongUse($"A size must be a positive multiple of the page size, {Facts.PageBytes} bytes, and {bytes} is not.");
+        }
+    }
+
+    private void CheckRange(nint address, nuint bytes)
+    {
+        CheckSize(bytes);
+        if (address == 0 || ((nuint)address & (Facts.PageBytes - 1)) != 0)
+        {
+            ThrowWrongUse($"An address must be a multiple of the page size, {Facts.PageBytes} bytes, and 0x{address:x} is not.");
+        }
+
+        if ((nuint)address + bytes < bytes)
+        {
+            ThrowWrongUse($"The range of {bytes} bytes at 0x{address:x} goes beyond the end of the address space.");
+        }
+    }
 }

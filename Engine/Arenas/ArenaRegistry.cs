@@ -1,0 +1,66 @@
+using Engine.Core;
+
+namespace Engine.Arenas;
+
+/// <summary>
+/// The living arenas by number. A number marks an arena's slabs (see Reservation.Tags) and is given out again once its arena is gone.
+/// </summary>
+internal sealed class ArenaRegistry
+{
+    public const int TagShift = 8;
+    private const int MaximumNumber = (1 << (32 - TagShift)) - 1;
+
+    private readonly List<IArena?> _arenas = [null];
+    private readonly Stack<int> _free = new();
+    private readonly Lock _lock = new();
+
+    /// <returns>The tag of the new arena: its number, shifted past the size class.</returns>
+    public uint Add(IArena arena)
+    {
+        lock (_lock)
+        {
+            if (!_free.TryPop(out int number))
+            {
+                number = _arenas.Count;
+                if (number > MaximumNumber)
+                {
+                    throw new EngineMemoryException($"{MaximumNumber} arenas are alive, which is the most.");
+                }
+
+                _arenas.Add(null);
+            }
+
+            _arenas[number] = arena;
+            return (uint)number << TagShift;
+        }
+    }
+
+    public void Remove(uint tag)
+    {
+        lock (_lock)
+        {
+            int number = (int)(tag >> TagShift);
+            _arenas[number] = null;
+            _free.Push(number);
+        }
+    }
+
+    /// <summary>The name of the arena with this tag, for messages.</summary>
+    public string NameOf(uint tag)
+    {
+        lock (_lock)
+        {
+            int number = (int)(tag >> TagShift);
+            return number < _arenas.Count ? _arenas[number]?.Name ?? "(disposed)" : "(unknown)";
+        }
+    }
+
+    /// <summary>The living arenas, the newest last.</summary>
+    public IArena[] Snapshot()
+    {
+        lock (_lock)
+        {
+            return [.. _arenas.OfType<IArena>()];
+        }
+    }
+}

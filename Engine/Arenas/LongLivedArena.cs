@@ -1,0 +1,363 @@
+using System.Runtime.CompilerServices;
+using CommunityToolkit.HighPerformance;
+using Engine.Caches;
+using Engine.Core;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+
+namespace Engine.Arenas;
+
+/// <summary>
+/// Memory whose blocks are freed one by one, by any thread, or all at once when the level ends. Made by
+/// <c>EngineMemory.CreateLongLivedArena</c>.
+/// <para>
+/// Allocating and freeing may be done in the hot loop and from any thread; once prewarmed they fault nothing, call no OS function and
+/// make no garbage. Blocks are aligned to 16 bytes unless more is asked for, and their contents are undefined unless zeroed. A size of 0
+/// is treated as 1. <see cref="Reset"/>, <see cref="Validate"/>, <see cref="Trim"/> and <see cref="Dispose"/> are for level load and
+/// unload: no other thread may use the arena meanwhile.
+/// </para>
+/// <para>
+/// The methods here find the calling thread's cache by themselves; <see cref="GetHandle"/> finds it once, for a job or a frame.
+/// </para>
+/// </summary>
+public sealed unsafe class LongLivedArena : IArena
+{
+    /// <summary>The largest alignment that can be asked for: 2 MiB.</summary>
+    public const nuint MaximumAlignment = SuperSlab.Bytes;
+
+    private readonly Reservation _reservation;
+    private readonly SuperSlabPool _pool;
+    private readonly ArenaRegistry _registry;
+    private readonly uint _tag;
+    private readonly ArenaSlabs _slabs;
+    private readonly ArenaCaches _caches;
+    private ThreadCache** _table;
+
+    internal LongLivedArena(string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry)
+    {
+        Name = name;
+        _reservation = reservation;
+        _pool = pool;
+        _registry = registry;
+        _tag = registry.Add(this);
+        try
+        {
+            _slabs = new ArenaSlabs(reservation, pool, heap, _tag);
+            _caches = new ArenaCaches(reservation, heap, _slabs, _tag);
+            _table = _caches.Table;
+        }
+        catch
+        {
+            registry.Remove(_tag);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public int SuperSlabCount => _slabs.Space.SuperSlabCount;
+
+    /// <summary>The largest block that the reservation could hold, in bytes.</summary>
+    public nuint MaximumBytes => (nuint)(_reservation.SuperSlabCount - _reservation.FirstSuperSlab) << SuperSlab.Shift;
+
+    internal bool IsDisposed => _table == ThreadCache.DetachedTable;
+
+    /// <summary>
+    /// The arena as the calling thread sees it: the same methods without looking up the thread's cache each time. Take it once for a job
+    /// or a frame, on the thread that uses it; it must not outlive the arena.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public ArenaHandle GetHandle() => new(this, AttachedCache());
+
+    /// <summary>Allocates a block of at least <paramref name="bytes"/>, its contents undefined.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The size is above <see cref="MaximumBytes"/>.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The reservation is full or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void* Allocate(nuint bytes) => Local.Allocate(bytes);
+
+    /// <summary>Allocates a block that begins at a multiple of <paramref name="alignment"/>.</summary>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
+    /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* Allocate(nuint bytes, nuint alignment) => Local.Allocate(bytes, alignment);
+
+    /// <summary>Allocates a block whose first <paramref name="bytes"/> are 0.</summary>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* AllocateZeroed(nuint bytes) => Local.AllocateZeroed(bytes);
+
+    /// <summary>Allocates room for one <typeparamref name="T"/>, its contents undefined. The size class is settled when the code is compiled.</summary>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T* Allocate<T>()
+        where T : unmanaged => Local.Allocate<T>();
+
+    /// <summary>Allocates room for <paramref name="count"/> elements, their contents undefined.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the bytes are above <see cref="MaximumBytes"/> or do not fit an address.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public T* Allocate<T>(long count)
+        where T : unmanaged => Local.Allocate<T>(count);
+
+    /// <summary>Allocates elements as a span, their contents undefined. Give it back with <see cref="Free{T}(Span{T})"/>.</summary>
+    /// <inheritdoc cref="Allocate{T}(long)"/>
+    public Span<T> AllocateSpan<T>(int count)
+        where T : unmanaged => Local.AllocateSpan<T>(count);
+
+    /// <summary>Allocates a height by width grid, row after row without gaps, its contents undefined.</summary>
+    /// <inheritdoc cref="Allocate{T}(long)"/>
+    public Span2D<T> AllocateSpan2D<T>(int height, int width)
+        where T : unmanaged => Local.AllocateSpan2D<T>(height, width);
+
+    /// <summary>
+    /// Changes a block's size, keeping the contents up to the smaller of both sizes. The block stays where it is when its class has room
+    /// (and is at least half used), and when it is an extent with free slabs or SuperSlabs behind it; otherwise its contents are copied.
+    /// A null block is allocated.
+    /// </summary>
+    /// <returns>The block, which may have moved. When an exception is thrown the old block is as it was.</returns>
+    /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* Reallocate(void* block, nuint bytes) => Local.Reallocate(block, bytes);
+
+    /// <summary>Frees a block; any thread may. Null is ignored.</summary>
+    /// <exception cref="EngineMemoryException">
+    /// The address is foreign, belongs to another arena or to no block, or is the block that this thread freed last. Nothing has changed.
+    /// A block freed twice with others in between is found later or not at all.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Free(void* block) => Local.Free(block);
+
+    /// <summary>Frees what <see cref="AllocateSpan{T}(int)"/> gave. An empty span is ignored unless it was allocated.</summary>
+    /// <inheritdoc cref="Free(void*)"/>
+    public void Free<T>(Span<T> elements)
+        where T : unmanaged => Local.Free(elements);
+
+    /// <summary>How many bytes of a block may be used: at least what was asked for.</summary>
+    /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
+    public nuint UsableBytes(void* block)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return _slabs.UsableBytes((nint)block, ClassOf(block));
+    }
+
+    /// <summary>
+    /// Reserves, commits and prefaults what the given blocks need, so that allocating them later makes no OS call and faults nothing.
+    /// For level load. Adds to earlier prewarms; ends with <see cref="Dispose"/>.
+    /// </summary>
+    /// <param name="blocks">How many blocks of which size. Blocks in thread caches count as live: see <see cref="SizeClasses.CacheBlocks"/>.</param>
+    /// <param name="threads">How many threads will use the arena at the same time.</param>
+    /// <param name="carve">Whether slabs are promised to size classes now. Otherwise their SuperSlabs are, to be divided as needed.</param>
+    /// <param name="progress">Told the share of memory prefaulted, 0 to 1.</param>
+    /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
+    /// <returns>The bytes of SuperSlabs that the arena gained.</returns>
+    /// <exception cref="EngineOutOfMemoryException">Memory ran out. The arena is as it was.</exception>
+    /// <exception cref="OperationCanceledException">The cancellation was asked for. The arena is as it was.</exception>
+    public nuint Prewarm(
+        ReadOnlySpan<BlockCount> blocks,
+        int threads,
+        bool carve = true,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        int before = SuperSlabCount;
+        try
+        {
+            new ArenaPrewarm(_slabs, _caches, _pool).Run(blocks, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+        }
+        catch
+        {
+            _pool.Trim();
+            throw;
+        }
+
+        return (nuint)(SuperSlabCount - before) << SuperSlab.Shift;
+    }
+
+    /// <summary>Gives the calling thread its cache ahead of its first allocation. Called by a worker at level load.</summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void AttachThread() => AttachedCache();
+
+    /// <summary>
+    /// Frees every block at once, however many there are. The memory stays: what was prewarmed with its classes, the rest in the
+    /// retained reserve until <c>EngineMemory.Trim</c>.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void Reset()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        _caches.Drop();
+        _slabs.Reset();
+    }
+
+    /// <summary>
+    /// Returns the blocks that dead threads' caches and the exchange between threads hold back, and puts SuperSlabs without live blocks in
+    /// the retained reserve. Prewarmed memory stays. Not for the hot loop.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void Trim()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        _caches.ReturnAbandoned();
+        _slabs.ReleaseEmptyRuns();
+    }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        new ArenaValidator(_reservation, _slabs, _tag).Run(_caches);
+    }
+
+    /// <summary>
+    /// Throws all blocks away at once and gives the memory back to the system, except what the retained reserve keeps. A second call does
+    /// nothing; any other call afterwards throws <see cref="ObjectDisposedException"/>.
+    /// </summary>
+    public void Dispose()
+    {
+        if (IsDisposed)
+        {
+            return;
+        }
+
+        _table = ThreadCache.DetachedTable;
+        _caches.FreeTables();
+        _slabs.ReleaseAll();
+        _slabs.FreeTables();
+        _registry.Remove(_tag);
+        _pool.Trim();
+    }
+
+    private ArenaHandle Local
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(this, _table[ThreadSlots.Current]);
+    }
+
+    /// <summary>Allocates when the size is not in the thread cache's map, or its magazine is empty, or the cache is detached.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal void* AllocateSlow(ThreadCache* cache, nuint bytes)
+    {
+        if (bytes > MaximumBytes)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(bytes), bytes, $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at most {Sizes.Text(MaximumBytes)}.");
+        }
+
+        return AllocateOfClass(cache, SizeClasses.IndexOf(bytes), bytes);
+    }
+
+    /// <summary>Allocates a block of a class that the size was mapped to before.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal void* AllocateOfClass(ThreadCache* cache, int sizeClass, nuint bytes)
+    {
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        nuint block = top[-1];
+        if (block != 0)
+        {
+            cache->Tops[sizeClass] = (ulong)(top - 1);
+            return (void*)block;
+        }
+
+        cache = Checked(cache);
+        block = sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes) : _caches.Allocate(cache, sizeClass);
+        return block != 0 ? (void*)block : throw new EngineOutOfMemoryException(
+            $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.Bytes)} has no room left for it; "
+            + "free something, or set a larger EngineMemoryOptions.ReservationBytes.");
+    }
+
+    /// <summary>Frees when the address is no block of ours, or its magazine is full, or the cache is detached.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal void FreeSlow(ThreadCache* cache, void* block)
+    {
+        if (block == null && !IsDisposed)
+        {
+            return;
+        }
+
+        cache = Checked(cache);
+        int sizeClass = ClassOf(block);
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top[-1] == (nuint)block)
+        {
+            throw new EngineMemoryException($"The block at 0x{(nuint)block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
+        }
+
+        if (((nuint)top & Magazine.Mask) != 0)
+        {
+            // The cache was detached when the caller looked; the thread has one.
+            *top = (nuint)block;
+            cache->Tops[sizeClass] = (ulong)(top + 1);
+            return;
+        }
+
+        _caches.Free(cache, sizeClass, (nuint)block);
+    }
+
+    internal void* ReallocateBlock(ThreadCache* cache, void* block, nuint bytes)
+    {
+        ArenaHandle handle = new(this, cache);
+        if (block == null)
+        {
+            return handle.Allocate(bytes);
+        }
+
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        int sizeClass = ClassOf(block);
+        nuint usable = _slabs.UsableBytes((nint)block, sizeClass);
+        if (bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
+        {
+            return block;
+        }
+
+        if (bytes > usable && bytes <= MaximumBytes && _slabs.TryGrow((nint)block, sizeClass, bytes) >= 0)
+        {
+            return block;
+        }
+
+        void* moved = handle.Allocate(bytes);
+        nuint kept = nuint.Min(usable, bytes);
+        Buffer.MemoryCopy(block, moved, kept, kept);
+        handle.Free(block);
+        return moved;
+    }
+
+    /// <summary>The class of one of this arena's blocks.</summary>
+    private int ClassOf(void* block)
+    {
+        nint address = (nint)block;
+        if (!_reservation.Contains(address))
+        {
+            throw new EngineMemoryException($"0x{address:x} does not belong to the engine's memory, so arena '{Name}' can do nothing with it.");
+        }
+
+        uint tag = _reservation.Tags[(address - _reservation.Base) >> SuperSlab.SlabShift];
+        uint owner = tag & ~(uint)byte.MaxValue;
+        if (owner != _tag)
+        {
+            throw new EngineMemoryException(tag == 0
+                ? $"0x{address:x} is no block of arena '{Name}': no live block begins in its slab. Was it freed already, or taken from a frame arena?"
+                : $"The block at 0x{address:x} belongs to arena '{_registry.NameOf(owner)}' and was handed to arena '{Name}'.");
+        }
+
+        return (int)(tag & byte.MaxValue);
+    }
+
+    private ThreadCache* AttachedCache()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return _caches.Attach();
+    }
+
+    /// <summary>The cache that a slow path may use: the caller's own, made now where the thread had none.</summary>
+    private ThreadCache* Checked(ThreadCache* cache)
+    {
+        ThreadCache* own = AttachedCache();
+        return cache == ThreadCache.Detached || cache == own
+            ? own
+            : throw new EngineMemoryException($"A handle of arena '{Name}' was used by another thread than the one that took it; take one on each thread.");
+    }
+}

@@ -1,0 +1,294 @@
+using System.Runtime.CompilerServices;
+using Engine.Core;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+
+namespace Engine.Caches;
+
+/// <summary>
+/// One arena's thread caches, found by thread slot, and the slow paths of allocating and freeing: a magazine ran empty, or full.
+/// </summary>
+internal sealed unsafe class ArenaCaches
+{
+    private readonly Reservation _reservation;
+    private readonly MetadataHeap _heap;
+    private readonly ArenaSlabs _slabs;
+    private readonly uint _arenaTag;
+
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag)
+    {
+        _reservation = reservation;
+        _heap = heap;
+        _slabs = slabs;
+        _arenaTag = arenaTag;
+        Table = (ThreadCache**)heap.Allocate(TableBytes);
+        new Span<nint>(Table, ThreadSlots.Count).Fill((nint)ThreadCache.Detached);
+    }
+
+    public static nuint TableBytes => (nuint)(ThreadSlots.Count * sizeof(nint));
+
+    public static nuint CacheBytes => (nuint)sizeof(ThreadCache);
+
+    /// <summary>A cache for each slot; the detached one where the slot's thread has not used the arena yet.</summary>
+    public ThreadCache** Table { get; }
+
+    /// <summary>The calling thread's cache, made or adopted now if it has none.</summary>
+    public ThreadCache* Attach()
+    {
+        int slot = ThreadSlots.Take();
+        ThreadCache* cache = Table[slot];
+        if (cache == ThreadCache.Detached)
+        {
+            cache = (ThreadCache*)_heap.Allocate(CacheBytes);
+            ThreadCache.Initialise(cache);
+            cache->ReservationBase = _reservation.Base;
+            cache->ReservationBytes = _reservation.Bytes;
+            cache->Tags = _reservation.Tags;
+            cache->ArenaTag = _arenaTag;
+            cache->Slot = slot;
+            Table[slot] = cache;
+        }
+
+        return cache;
+    }
+
+    /// <summary>
+    /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, and the
+    /// depots, so that none of them is an OS call later.
+    /// </summary>
+    /// <param name="threads">Threads that will use the arena.</param>
+    /// <param name="threadClasses">Pairs of a thread and a class it uses.</param>
+    /// <param name="depotMagazines">Magazines that the depots of the used classes can hold.</param>
+    public void EnsureMetadata(int threads, long threadClasses, long depotMagazines) => _heap.EnsureSpare(checked(
+        ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + depotMagazines) * Magazine.Bytes)));
+
+    /// <summary>Allocates when the loaded magazine is empty.</summary>
+    /// <returns>The block, or 0 where the reservation is full.</returns>
+    public nuint Allocate(ThreadCache* cache, int sizeClass)
+    {
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        if (capacity == 0)
+        {
+            nuint block;
+            return _slabs.Fill(sizeClass, &block, 1) == 0 ? 0 : block;
+        }
+
+        Magazine* loaded = LoadedOrNew(cache, sizeClass);
+        nuint second = (nuint)cache->Seconds[sizeClass];
+        nuint* top;
+        if ((second & ThreadCache.FullBit) != 0)
+        {
+            cache->Seconds[sizeClass] = (nuint)loaded;
+            top = Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit));
+        }
+        else if (_slabs.TakeFull(sizeClass) is var full && full != null)
+        {
+            if (second == 0)
+            {
+                cache->Seconds[sizeClass] = (nuint)loaded;
+            }
+            else
+            {
+                _heap.Free(loaded, Magazine.Bytes);
+            }
+
+            top = Magazine.FullTop(full);
+        }
+        else
+        {
+            nuint* bottom = Magazine.FullTop(loaded) - capacity;
+            int got = _slabs.Fill(sizeClass, bottom, NextFillStep(cache, sizeClass, capacity));
+            if (got == 0)
+            {
+                return 0;
+            }
+
+            top = bottom + got;
+        }
+
+        cache->Tops[sizeClass] = (ulong)(top - 1);
+        return top[-1];
+    }
+
+    /// <summary>Frees when the loaded magazine is full.</summary>
+    /// <exception cref="EngineMemoryException">A block freed earlier turns out to be no free-able block. This one is freed all the same.</exception>
+    public void Free(ThreadCache* cache, int sizeClass, nuint block)
+    {
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (capacity == 0)
+        {
+            _slabs.Return(sizeClass, &block, 1);
+            return;
+        }
+
+        if (top == ThreadCache.NoTop)
+        {
+            Magazine* first = TryNewMagazine();
+            if (first == null)
+            {
+                _slabs.Return(sizeClass, &block, 1);
+                return;
+            }
+
+            Push(cache, sizeClass, Magazine.FullTop(first) - capacity, block);
+            return;
+        }
+
+        Magazine* loaded = Magazine.Of(top);
+        nuint second = (nuint)cache->Seconds[sizeClass];
+        Magazine* other = (Magazine*)(second & ~ThreadCache.FullBit);
+        bool isFull = (second & ThreadCache.FullBit) != 0;
+        if (other == null || (isFull && _slabs.TryDeposit(sizeClass, other)))
+        {
+            other = TryNewMagazine();
+            isFull = false;
+        }
+
+        if (other == null)
+        {
+            // The second magazine went to the depot and there is no memory for another: this block goes straight to its run.
+            cache->Seconds[sizeClass] = 0;
+            _slabs.Return(sizeClass, &block, 1);
+            return;
+        }
+
+        nuint* bottom = Magazine.FullTop(other) - capacity;
+        try
+        {
+            if (isFull)
+            {
+                _slabs.Return(sizeClass, bottom, capacity);
+            }
+        }
+        finally
+        {
+            bottom[-1] = 0;
+            cache->Seconds[sizeClass] = (nuint)loaded | ThreadCache.FullBit;
+            Push(cache, sizeClass, bottom, block);
+        }
+    }
+
+    /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>
+    public void Drop()
+    {
+        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        {
+            ThreadCache* cache = Table[slot];
+            for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
+            {
+                DropClass(cache, sizeClass);
+            }
+        }
+    }
+
+    /// <summary>Returns the blocks in the caches of threads that have died to their runs.</summary>
+    public void ReturnAbandoned()
+    {
+        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        {
+            ThreadCache* cache = Table[slot];
+            if (cache != ThreadCache.Detached && ThreadSlots.IsAbandoned(slot))
+            {
+                ReturnAll(cache);
+            }
+        }
+    }
+
+    /// <summary>Frees the caches and the table. The arena has given its table away before.</summary>
+    public void FreeTables()
+    {
+        Drop();
+        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        {
+            if (Table[slot] != ThreadCache.Detached)
+            {
+                // A handle that outlives its arena finds a cache without blocks to which every address is foreign.
+                Table[slot]->ReservationBytes = 0;
+                _heap.Free(Table[slot], CacheBytes);
+            }
+        }
+
+        _heap.Free(Table, TableBytes);
+    }
+
+    /// <summary>Gives the blocks of one cache back to their runs, and its magazines to the heap.</summary>
+    public void ReturnAll(ThreadCache* cache)
+    {
+        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        {
+            int capacity = _slabs.MagazineBlocks(sizeClass);
+            nuint* top = ThreadCache.Top(cache, sizeClass);
+            nuint second = (nuint)cache->Seconds[sizeClass];
+            if (top != ThreadCache.NoTop)
+            {
+                nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
+                _slabs.Return(sizeClass, bottom, (int)(top - bottom));
+            }
+
+            if ((second & ThreadCache.FullBit) != 0)
+            {
+                _slabs.Return(sizeClass, Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)) - capacity, capacity);
+            }
+
+            DropClass(cache, sizeClass);
+        }
+    }
+
+    private static void Push(ThreadCache* cache, int sizeClass, nuint* top, nuint block)
+    {
+        *top = block;
+        cache->Tops[sizeClass] = (ulong)(top + 1);
+    }
+
+    /// <summary>A class is filled in small steps at first, which double, so that a thread that takes few blocks holds few back.</summary>
+    private static int NextFillStep(ThreadCache* cache, int sizeClass, int capacity)
+    {
+        int step = Math.Max(1, (int)cache->FillSteps[sizeClass]);
+        step = Math.Max(step, capacity / 8);
+        cache->FillSteps[sizeClass] = (byte)Math.Min(step * 2, capacity);
+        return Math.Min(step, capacity);
+    }
+
+    private Magazine* LoadedOrNew(ThreadCache* cache, int sizeClass)
+    {
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top != ThreadCache.NoTop)
+        {
+            return Magazine.Of(top);
+        }
+
+        Magazine* loaded = (Magazine*)_heap.Allocate(Magazine.Bytes);
+        cache->Tops[sizeClass] = (ulong)(Magazine.FullTop(loaded) - _slabs.MagazineBlocks(sizeClass));
+        return loaded;
+    }
+
+    private Magazine* TryNewMagazine()
+    {
+        try
+        {
+            return (Magazine*)_heap.Allocate(Magazine.Bytes);
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            return null;
+        }
+    }
+
+    private void DropClass(ThreadCache* cache, int sizeClass)
+    {
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top != ThreadCache.NoTop)
+        {
+            _heap.Free(Magazine.Of(top), Magazine.Bytes);
+            cache->Tops[sizeClass] = (ulong)ThreadCache.NoTop;
+        }
+
+        Magazine* second = (Magazine*)((nuint)cache->Seconds[sizeClass] & ~ThreadCache.FullBit);
+        if (second != null)
+        {
+            _heap.Free(second, Magazine.Bytes);
+            cache->Seconds[sizeClass] = 0;
+        }
+    }
+}

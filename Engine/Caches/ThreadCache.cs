@@ -1,0 +1,74 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Engine.Slabs;
+
+namespace Engine.Caches;
+
+/// <summary>
+/// One thread's private stacks of free blocks for one arena: what the fast path reads and writes, and nothing else.
+///
+///   | where blocks lie | class by size, 64 bytes | a top for each class | the other magazine of each class | fill steps |
+///
+/// A class has two magazines: the loaded one, whose top stands in <see cref="Tops"/>, and a second one that is wholly full or wholly
+/// empty, so that a thread that allocates and frees around a magazine's end does not exchange magazines with others each time.
+/// Written by its thread only.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct ThreadCache
+{
+    /// <summary>The bit in <see cref="Seconds"/> that says that the second magazine is full.</summary>
+    public const nuint FullBit = 1;
+
+    public nint ReservationBase;
+
+    /// <summary>The reservation's size; 0 in the detached cache, so that each address is foreign to it.</summary>
+    public nuint ReservationBytes;
+    public uint* Tags;
+    public uint ArenaTag;
+    public int Slot;
+    public fixed byte Map[(int)(SizeClasses.MappedBytes / SizeClasses.Quantum)];
+    public fixed ulong Tops[SizeClasses.Count];
+    public fixed ulong Seconds[SizeClasses.Count];
+    public fixed byte FillSteps[SizeClasses.Count];
+
+    /// <summary>Stands in the place of a class's loaded magazine while it has none: empty for a pop, full for a push.</summary>
+    public static readonly nuint* NoTop = MakeNoTop();
+
+    /// <summary>Stands in for threads without a cache and for disposed arenas: every call on it takes the slow path.</summary>
+    public static readonly ThreadCache* Detached = MakeDetached();
+
+    /// <summary>The table of a disposed arena: each thread's cache is the detached one.</summary>
+    public static readonly ThreadCache** DetachedTable = MakeDetachedTable();
+
+    public static nuint* Top(ThreadCache* cache, int sizeClass) => (nuint*)cache->Tops[sizeClass];
+
+    public static void Initialise(ThreadCache* cache)
+    {
+        new Span<ulong>(cache->Tops, SizeClasses.Count).Fill((ulong)NoTop);
+        SizeClasses.FillMap(cache->Map);
+    }
+
+    // These few pages live as long as the process: a thread may look at them after every reservation is gone.
+    private static void* Permanent(nuint bytes)
+    {
+        void* memory = NativeMemory.AlignedAlloc(bytes, Magazine.Bytes);
+        NativeMemory.Clear(memory, bytes);
+        return memory;
+    }
+
+    private static nuint* MakeNoTop() => Magazine.FullTop((Magazine*)Permanent(Magazine.Bytes));
+
+    private static ThreadCache* MakeDetached()
+    {
+        ThreadCache* cache = (ThreadCache*)Permanent((nuint)sizeof(ThreadCache));
+        Initialise(cache);
+        return cache;
+    }
+
+    private static ThreadCache** MakeDetachedTable()
+    {
+        ThreadCache** table = (ThreadCache**)Permanent((nuint)(ThreadSlots.Count * sizeof(nint)));
+        new Span<nint>(table, ThreadSlots.Count).Fill((nint)Detached);
+        return table;
+    }
+}

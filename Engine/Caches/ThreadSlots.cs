@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+
+namespace Engine.Caches;
+
+/// <summary>
+/// Gives each thread that uses an arena a small number, process-wide: its slot, by which every arena finds the thread's cache.
+/// When a thread has died, its slot goes to the next new thread, and with it, in every arena, the cache and the blocks in it: adoption
+/// is one number changing hands. Death is seen by asking the runtime whether the slot's thread is alive, so nothing waits for a
+/// finalizer and no native hook is needed. The lock orders the dead thread's last writes before the adopter's first reads.
+/// </summary>
+internal static class ThreadSlots
+{
+    /// <summary>Slots are numbered from 1; slot 0 is a thread that has none yet, for which every arena has the detached cache.</summary>
+    public const int Count = 1024;
+
+    private static readonly Thread?[] s_owners = new Thread?[Count];
+    private static readonly Lock s_lock = new();
+
+    [ThreadStatic]
+    private static int t_slot;
+
+    /// <summary>The calling thread's slot, or 0.</summary>
+    public static int Current
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => t_slot;
+    }
+
+    /// <summary>The calling thread's slot, taken now if it has none.</summary>
+    /// <exception cref="EngineMemoryException">More threads than slots are alive.</exception>
+    public static int Take()
+    {
+        if (t_slot != 0)
+        {
+            return t_slot;
+        }
+
+        lock (s_lock)
+        {
+            for (int slot = 1; slot < Count; slot++)
+            {
+                if (s_owners[slot] is not { IsAlive: true })
+                {
+                    s_owners[slot] = Thread.CurrentThread;
+                    Interlocked.MemoryBarrier();
+                    t_slot = slot;
+                    return slot;
+                }
+            }
+        }
+
+        throw new EngineMemoryException(
+            $"{Count - 1} living threads already use arenas, which is the most; a thread that ends makes room for another.");
+    }
+
+    /// <summary>Whether the slot's thread has died and nobody has taken its place.</summary>
+    public static bool IsAbandoned(int slot)
+    {
+        lock (s_lock)
+        {
+            return s_owners[slot] is { IsAlive: false };
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace Engine.Core;
+
+/// <summary>The memory system was used wrongly, or the operating system refused something it was asked; the message says what and why.</summary>
+public sealed class EngineMemoryException : Exception
+{
+    /// <summary>An exception without a particular message.</summary>
+    public EngineMemoryException()
+        : base("The engine's memory system was used wrongly, or the operating system refused a request.")
+    {
+    }
+
+    /// <summary>An exception whose <paramref name="message"/> is a sentence that says what went wrong.</summary>
+    public EngineMemoryException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>As above, with the exception that led to this one.</summary>
+    public EngineMemoryException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+}

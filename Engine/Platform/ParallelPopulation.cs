@@ -1,0 +1,69 @@
+using CommunityToolkit.HighPerformance.Helpers;
+
+namespace Engine.Platform;
+
+/// <summary>
+/// One large range, populated by several workers, each taking the next chunk until none is left, one failed, or it was
+/// cancelled. Chunks are whole huge pages: two workers never share one.
+/// </summary>
+internal sealed class ParallelPopulation(
+    VirtualMemory os,
+    nint address,
+    nuint bytes,
+    PrefaultStep step,
+    IProgress<double>? progress,
+    CancellationToken cancellation)
+{
+    private const nuint ChunkBytes = 16 << 20;
+
+    private readonly Lock _failureLock = new();
+    private readonly long _chunkCount = (long)((bytes + ChunkBytes - 1) / ChunkBytes);
+    private long _nextChunk = -1;
+    private long _doneCount;
+    private volatile bool _hasFailed;
+
+    /// <summary>Whether every chunk was populated; to be asked after all workers have returned.</summary>
+    public bool IsDone => Interlocked.Read(ref _doneCount) == _chunkCount;
+
+    /// <summary>Why the first chunk that failed did.</summary>
+    public PrefaultFailure Failure { get; private set; }
+
+    private void Work()
+    {
+        while (!_hasFailed && !cancellation.IsCancellationRequested)
+        {
+            long chunk = Interlocked.Increment(ref _nextChunk);
+            if (chunk >= _chunkCount)
+            {
+                return;
+            }
+
+            nuint offset = (nuint)chunk * ChunkBytes;
+            if (!os.TryPopulate(address + (nint)offset, nuint.Min(ChunkBytes, bytes - offset), step, out PrefaultFailure failure))
+            {
+                Fail(failure);
+                return;
+            }
+
+            progress?.Report((double)Interlocked.Increment(ref _doneCount) / _chunkCount);
+        }
+    }
+
+    private void Fail(PrefaultFailure failure)
+    {
+        lock (_failureLock)
+        {
+            if (!_hasFailed)
+            {
+                Failure = failure;
+                _hasFailed = true;
+            }
+        }
+    }
+
+    /// <summary>What each thread runs.</summary>
+    public readonly struct Worker(ParallelPopulation work) : IAction
+    {
+        public void Invoke(int i) => work.Work();
+    }
+}

@@ -1,0 +1,252 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using Engine.Core;
+using Silk.NET.Core.Contexts;
+
+namespace Engine.Platform;
+
+/// <summary>
+/// What every POSIX system can do: mmap without access to reserve, mprotect to commit, mmap anew over the range to
+/// decommit, and a write to each page to prefault. Linux and macOS do more, in their own files.
+/// </summary>
+internal unsafe class PosixVirtualMemory : VirtualMemory
+{
+    private readonly delegate* unmanaged<nint, nuint, int, int, int, nint, nint> _mmap;
+    private readonly delegate* unmanaged<nint, nuint, int> _munmap;
+    private readonly delegate* unmanaged<nint, nuint, int, int> _mprotect;
+    private readonly delegate* unmanaged<nint, nuint, int, int> _madvise;
+    private readonly delegate* unmanaged<nint, nuint, int> _mlock;
+    private readonly delegate* unmanaged<nint, nuint, int> _munlock;
+    private readonly delegate* unmanaged<int, ulong*, int> _getrlimit;
+
+    public PosixVirtualMemory(INativeContext context, PosixConstants constants)
+    {
+        Constants = constants;
+        _mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Required(context, "mmap");
+        _munmap = (delegate* unmanaged<nint, nuint, int>)Required(context, "munmap");
+        _mprotect = (delegate* unmanaged<nint, nuint, int, int>)Required(context, "mprotect");
+        _madvise = (delegate* unmanaged<nint, nuint, int, int>)Optional(context, "madvise");
+        _mlock = (delegate* unmanaged<nint, nuint, int>)Optional(context, "mlock");
+        _munlock = (delegate* unmanaged<nint, nuint, int>)Optional(context, "munlock");
+        _getrlimit = (delegate* unmanaged<int, ulong*, int>)Optional(context, "getrlimit");
+
+        var getpagesize = (delegate* unmanaged<int>)Required(context, "getpagesize");
+        nuint pageBytes = (nuint)getpagesize();
+        Facts = new PlatformFacts
+        {
+            SystemName = constants.SystemName,
+            PageBytes = pageBytes,
+            AllocationGranularityBytes = pageBytes,
+        };
+    }
+
+    public override nuint ResidentBytes => 0;
+
+    public override nuint PeakResidentBytes => 0;
+
+    protected PosixConstants Constants { get; }
+
+    protected override bool TryReserveCore(nuint bytes, nuint alignment, out nint address)
+    {
+        // Over-map by the alignment, then cut head and tail off. Nothing is populated, so the surplus costs nothing.
+        nuint slack = alignment - Facts.PageBytes;
+        address = 0;
+        if (!TryMap(0, bytes + slack, PosixConstants.ProtectNone, Constants.MapNoReserve, out nint mapped, out _))
+        {
+            return false;
+        }
+
+        nuint aligned = ((nuint)mapped + alignment - 1) & ~(alignment - 1);
+        nuint head = aligned - (nuint)mapped;
+        nuint tail = slack - head;
+        if ((head != 0 && Unmap(mapped, head) != Errno.None) || (tail != 0 && Unmap((nint)(aligned + bytes), tail) != Errno.None))
+        {
+            // Cutting can fail when the system's count of mappings is exhausted; giving all back frees one and works.
+            ReleaseOrThrow(mapped, bytes + slack);
+            return false;
+        }
+
+        if (!TryFinishReservation((nint)aligned, bytes))
+        {
+            ReleaseOrThrow((nint)aligned, bytes);
+            return false;
+        }
+
+        address = (nint)aligned;
+        return true;
+    }
+
+    /// <summary>What a system does to a fresh reservation, or to a part of it that was mapped anew.</summary>
+    protected virtual bool TryFinishReservation(nint address, nuint bytes) => true;
+
+    protected override void CommitCore(nint address, nuint bytes)
+    {
+        int errno = Protect(address, bytes, PosixConstants.ProtectReadWrite);
+        if (errno != Errno.None)
+        {
+            _ = Protect(address, bytes, PosixConstants.ProtectNone); // it may have got half-way
+            ThrowCannotCommit(bytes, errno);
+        }
+    }
+
+    protected override bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    {
+        if (step.Pages != PageKind.Normal)
+        {
+            failure = new PrefaultFailure("not known on this system", IsLasting: true);
+            return false;
+        }
+
+        return TryPrepareNormal(address, bytes, out failure);
+    }
+
+    protected bool TryPrepareNormal(nint address, nuint bytes, out PrefaultFailure failure)
+    {
+        int errno = Protect(address, bytes, PosixConstants.ProtectReadWrite);
+        if (errno == Errno.None)
+        {
+            failure = default;
+            return true;
+        }
+
+        _ = Protect(address, bytes, PosixConstants.ProtectNone);
+        failure = new PrefaultFailure(Errno.Describe("mprotect", errno), IsLasting: false);
+        return false;
+    }
+
+    protected override bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    {
+        failure = default;
+        switch (step.Policy)
+        {
+            case PrefaultPolicy.None:
+                return true;
+            case PrefaultPolicy.Touch:
+                PageToucher.Touch(address, bytes, Facts.PageBytes);
+                return true;
+            case PrefaultPolicy.Clear:
+                PageToucher.Clear(address, bytes);
+                return true;
+            case PrefaultPolicy.Lock:
+                int errno = Lock(address, bytes);
+                failure = errno == Errno.None ? default : new PrefaultFailure(DescribeLock(errno), IsLasting: false);
+                return errno == Errno.None;
+            default:
+                failure = new PrefaultFailure("not known on this system", IsLasting: true);
+                return false;
+        }
+    }
+
+    protected override void DecommitCore(nint address, nuint bytes) => ReplaceByReserved(address, bytes);
+
+    protected override void ReleaseCore(nint address, nuint bytes) => ReleaseOrThrow(address, bytes);
+
+    /// <summary>Maps fresh inaccessible address space over the range, whatever was there.</summary>
+    protected void ReplaceByReserved(nint address, nuint bytes)
+    {
+        int extra = PosixConstants.MapFixed | Constants.MapNoReserve;
+        if (!TryMap(address, bytes, PosixConstants.ProtectNone, extra, out _, out int errno))
+        {
+            ThrowRefused("Decommit", bytes, Errno.Describe("mmap", errno));
+        }
+
+        if (!TryFinishReservation(address, bytes))
+        {
+            ThrowRefused("Decommit", bytes, "the fresh mapping could not be set up");
+        }
+    }
+
+    protected bool TryMap(nint address, nuint bytes, int protection, int extraFlags, out nint mapped, out int errno)
+    {
+        CountOsCall();
+        mapped = _mmap(address, bytes, protection, PosixConstants.MapPrivate | Constants.MapAnonymous | extraFlags, -1, 0);
+        errno = mapped == -1 ? Marshal.GetLastSystemError() : Errno.None;
+        return errno == Errno.None;
+    }
+
+    protected int Unmap(nint address, nuint bytes)
+    {
+        CountOsCall();
+        return _munmap(address, bytes) == 0 ? Errno.None : Marshal.GetLastSystemError();
+    }
+
+    protected int Protect(nint address, nuint bytes, int protection)
+    {
+        CountOsCall();
+        return _mprotect(address, bytes, protection) == 0 ? Errno.None : Marshal.GetLastSystemError();
+    }
+
+    protected int Advise(nint address, nuint bytes, int advice)
+    {
+        if (_madvise == null)
+        {
+            return Errno.Invalid;
+        }
+
+        CountOsCall();
+        return _madvise(address, bytes, advice) == 0 ? Errno.None : Marshal.GetLastSystemError();
+    }
+
+    protected int Lock(nint address, nuint bytes)
+    {
+        if (_mlock == null)
+        {
+            return Errno.Invalid;
+        }
+
+        CountOsCall();
+        return _mlock(address, bytes) == 0 ? Errno.None : Marshal.GetLastSystemError();
+    }
+
+    protected int Unlock(nint address, nuint bytes)
+    {
+        if (_munlock == null)
+        {
+            return Errno.Invalid;
+        }
+
+        CountOsCall();
+        return _munlock(address, bytes) == 0 ? Errno.None : Marshal.GetLastSystemError();
+    }
+
+    /// <summary>The soft limit with the given number; no limit when it cannot be read.</summary>
+    protected nuint ReadLimit(int resource)
+    {
+        ulong* limit = stackalloc ulong[2];
+        return _getrlimit != null && _getrlimit(resource, limit) == 0 && limit[0] < long.MaxValue ? (nuint)limit[0] : nuint.MaxValue;
+    }
+
+    protected virtual string DescribeLock(int errno) => Errno.Describe("mlock", errno);
+
+    protected static nint Required(INativeContext context, string function)
+    {
+        nint address = Optional(context, function);
+        if (address == 0)
+        {
+            ThrowWrongUse($"The operating system's libraries have no function named {function}, without which no memory can be managed.");
+        }
+
+        return address;
+    }
+
+    protected static nint Optional(INativeContext context, string function) =>
+        context.TryGetProcAddress(function, out nint address) ? address : 0;
+
+    [DoesNotReturn]
+    protected static void ThrowCannotCommit(nuint bytes, int errno) => throw new EngineOutOfMemoryException(
+        $"The operating system refused to commit {bytes} bytes ({Errno.Describe("mprotect", errno)}): "
+        + "a memory limit of the process or its count of mappings is exhausted.");
+
+    [DoesNotReturn]
+    protected static void ThrowRefused(string verb, nuint bytes, string reason) => throw new EngineMemoryException(
+        $"{verb} of {bytes} bytes was refused by the operating system ({reason}).");
+
+    private void ReleaseOrThrow(nint address, nuint bytes)
+    {
+        int errno = Unmap(address, bytes);
+        if (errno != Errno.None)
+        {
+            ThrowRefused("Release", bytes, Errno.Describe("munmap", errno));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using System.Runtime.InteropServices;
+
+namespace Engine.Slabs;
+
+/// <summary>
+/// What one arena knows of one size class. Cold: threads come here once a magazine. Guarded by <see cref="Lock"/>, and alone in its
+/// cache line so that two classes' locks do not disturb each other.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = 64)]
+internal unsafe struct ClassState
+{
+    public int Lock;
+
+    /// <summary>The first run (slab number) with free blocks, or -1.</summary>
+    public int FirstRun;
+    public int Runs;
+
+    /// <summary>Runs without a block out.</summary>
+    public int EmptyRuns;
+
+    /// <summary>Runs that a prewarm made; the class never goes below, so what was promised to it is not lent to another.</summary>
+    public int PrewarmedRuns;
+
+    /// <summary>Full magazines for whoever needs one next.</summary>
+    public int DepotCount;
+    public int DepotLimit;
+    public Magazine* Depot;
+
+    /// <summary>(2^43 / block bytes) rounded up: (offset * reciprocal) &gt;&gt; 43 divides exactly within a SuperSlab.</summary>
+    public ulong Reciprocal;
+    public uint BlockBytes;
+    public ushort Capacity;
+    public ushort MagazineBlocks;
+    public int SlabsPerRun;
+}

@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Engine.Core;
+using Engine.SuperSlabs;
+
+namespace Engine.Slabs;
+
+/// <summary>
+/// A stack of free blocks of one class, and the unit in which threads exchange them: whole magazines change hands, blocks are not
+/// touched. (J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001, is the idea's source.)
+///
+///   start                                                                             start + 1024
+///   | Next |      (unused)      | 0 | block 0 | block 1 | ... | block BlocksOf(class) - 1 |
+///                                   ^ empty: top is here                                  ^ full: top is here
+///
+/// The word below block 0 is 0, so "is it empty" is the pop itself; a full magazine's top is a multiple of 1,024, so "is it full" is a
+/// test of the address. Neither needs a count.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Size = (int)Bytes)]
+internal unsafe struct Magazine
+{
+    public const nuint Bytes = 1024;
+    public const nuint Mask = Bytes - 1;
+    private const int MaximumBlocks = ((int)Bytes / 8) - 2;
+    private const nuint TargetBytes = 64 * 1024;
+    private static readonly nuint LargestCachedBytes = 8 * Sizes.MiB;
+
+    /// <summary>The next magazine in a depot.</summary>
+    public Magazine* Next;
+
+    /// <summary>How many blocks of a class fill a magazine: 64 KiB of them, at most 126, at least one, none above 8 MiB.</summary>
+    public static int BlocksOf(int sizeClass)
+    {
+        nuint block = SizeClasses.BlockBytes(sizeClass);
+        return block == 0 || block > LargestCachedBytes ? 0 : (int)nuint.Clamp(TargetBytes / block, 1, MaximumBlocks);
+    }
+
+    /// <summary>How many full magazines a depot holds: 512 KiB of blocks, at most eight magazines.</summary>
+    public static int DepotLimit(int sizeClass)
+    {
+        nuint bytes = SizeClasses.BlockBytes(sizeClass) * (nuint)BlocksOf(sizeClass);
+        return bytes == 0 ? 0 : (int)nuint.Min(8 * TargetBytes / bytes, 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint* FullTop(Magazine* magazine) => (nuint*)((byte*)magazine + Bytes);
+
+    /// <summary>The magazine of a top, which lies above its start and at most at its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Magazine* Of(nuint* top) => (Magazine*)(((nuint)top - 1) & ~Mask);
+}

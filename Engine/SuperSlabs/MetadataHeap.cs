@@ -1,0 +1,132 @@
+using Engine.Core;
+
+namespace Engine.SuperSlabs;
+
+/// <summary>
+/// Where the allocator's own objects live: thread caches, magazines, arena tables, slab bitmaps. Prefaulted before it is used, cut from
+/// a cursor that only rises, and recycled by exact size, so nothing here faults in the hot loop once <see cref="EnsureSpare"/> made room.
+/// Sizes are rounded to 64 bytes up to 1 KiB and to 1 KiB above; objects of 1 KiB and more are aligned to 1 KiB. Any thread.
+/// What it gives up: memory of one size is never merged into another. The sizes are few and come again.
+/// </summary>
+internal sealed unsafe class MetadataHeap
+{
+    public const nuint LargestBytes = 64 * 1024;
+    private const nuint SmallStep = 64;
+    private const nuint LargeStep = 1024;
+    private const nuint ChunkBytes = 4096;
+    private const int SmallLists = (int)(LargeStep / SmallStep);
+    private const int Lists = SmallLists + (int)(LargestBytes / LargeStep);
+
+    private readonly PrefaultedRegion _region;
+    private readonly nint* _free;
+    private readonly int* _lock;
+    private nuint _cursor;
+    private nint _chunk;
+    private nuint _chunkLeft;
+
+    public MetadataHeap(PrefaultedRegion region)
+    {
+        _region = region;
+        nuint own = Sizes.AlignUp((nuint)(Lists * sizeof(nint)) + 64, LargeStep);
+        region.Ensure(own);
+        _lock = (int*)region.Address;
+        _free = (nint*)(region.Address + 64);
+        _cursor = own;
+    }
+
+    public nuint UsedBytes => _cursor;
+
+    /// <summary>Zeroed memory of at least <paramref name="bytes"/>, up to 64 KiB.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
+    public void* Allocate(nuint bytes)
+    {
+        int list = ListOf(bytes, out nuint rounded);
+        NativeLock.Enter(_lock);
+        nint result;
+        try
+        {
+            result = _free[list];
+            if (result != 0)
+            {
+                _free[list] = *(nint*)result;
+            }
+            else
+            {
+                result = list < SmallLists ? CutSmall(rounded) : Cut(rounded);
+            }
+        }
+        finally
+        {
+            NativeLock.Exit(_lock);
+        }
+
+        new Span<byte>((void*)result, (int)rounded).Clear();
+        return (void*)result;
+    }
+
+    public void Free(void* block, nuint bytes)
+    {
+        int list = ListOf(bytes, out _);
+        NativeLock.Enter(_lock);
+        *(nint*)block = _free[list];
+        _free[list] = (nint)block;
+        NativeLock.Exit(_lock);
+    }
+
+    /// <summary>Makes room for this much more, whatever its sizes: later allocations up to it make no OS call.</summary>
+    public void EnsureSpare(nuint bytes)
+    {
+        NativeLock.Enter(_lock);
+        try
+        {
+            _region.Ensure(_cursor + bytes);
+        }
+        finally
+        {
+            NativeLock.Exit(_lock);
+        }
+    }
+
+    private static int ListOf(nuint bytes, out nuint rounded)
+    {
+        if (bytes <= LargeStep - SmallStep)
+        {
+            rounded = Sizes.AlignUp(nuint.Max(bytes, 1), SmallStep);
+            return (int)(rounded / SmallStep) - 1;
+        }
+
+        rounded = Sizes.AlignUp(bytes, LargeStep);
+        return SmallLists + (int)(rounded / LargeStep) - 1;
+    }
+
+    private nint CutSmall(nuint rounded)
+    {
+        if (_chunkLeft < rounded)
+        {
+            // What is left of the chunk is a small object of its own size: nothing is thrown away.
+            nint fresh = Cut(ChunkBytes);
+            if (_chunkLeft != 0)
+            {
+                int list = ListOf(_chunkLeft, out _);
+                *(nint*)_chunk = _free[list];
+                _free[list] = _chunk;
+            }
+
+            _chunk = fresh;
+            _chunkLeft = ChunkBytes;
+        }
+
+        nint result = _chunk;
+        _chunk += (nint)rounded;
+        _chunkLeft -= rounded;
+        return result;
+    }
+
+    private nint Cut(nuint rounded)
+    {
+        _region.Ensure(_cursor + rounded);
+        nint result = _region.Address + (nint)_cursor;
+        _cursor += rounded;
+        return result;
+    }
+}

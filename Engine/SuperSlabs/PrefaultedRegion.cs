@@ -1,0 +1,48 @@
+using Engine.Core;
+using Engine.Platform;
+
+namespace Engine.SuperSlabs;
+
+/// <summary>
+/// A range of the reservation for metadata, resident from its beginning up to a watermark that only rises. Tables indexed by SuperSlab
+/// or slab and the metadata heap are such regions: what is used is prefaulted before it is used, what is not costs address space only.
+/// </summary>
+internal sealed class PrefaultedRegion
+{
+    private readonly Prefaulter _prefaulter;
+    private readonly nuint _stepBytes;
+
+    public PrefaultedRegion(Prefaulter prefaulter, nint address, nuint limitBytes, nuint stepBytes)
+    {
+        _prefaulter = prefaulter;
+        _stepBytes = stepBytes;
+        Address = address;
+        LimitBytes = limitBytes;
+    }
+
+    public nint Address { get; }
+
+    public nuint LimitBytes { get; }
+
+    public nuint ResidentBytes { get; private set; }
+
+    /// <summary>Makes the first <paramref name="bytes"/> resident. Nothing changes when it throws. The owner of the region holds its lock.</summary>
+    public void Ensure(nuint bytes)
+    {
+        if (bytes <= ResidentBytes)
+        {
+            return;
+        }
+
+        if (bytes > LimitBytes)
+        {
+            throw new EngineOutOfMemoryException(
+                $"The allocator's metadata needs {Sizes.Text(bytes)} where the reservation has room for {Sizes.Text(LimitBytes)}; "
+                + "a larger EngineMemoryOptions.ReservationBytes gives more.");
+        }
+
+        nuint wanted = nuint.Min(Sizes.AlignUp(bytes, _stepBytes), LimitBytes);
+        _prefaulter.Provide(Address + (nint)ResidentBytes, wanted - ResidentBytes);
+        ResidentBytes = wanted;
+    }
+}

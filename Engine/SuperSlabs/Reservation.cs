@@ -1,0 +1,151 @@
+using Engine.Core;
+using Engine.Platform;
+
+namespace Engine.SuperSlabs;
+
+/// <summary>
+/// The one large range of address space taken at start-up, and the layout of the metadata at its beginning.
+///
+///   base                                                                                          base + Bytes
+///   | tags | slab descriptors | SuperSlab descriptors | pool bitmaps | metadata heap |  SuperSlab, SuperSlab, ...  |
+///   |&lt;-------------------- metadata, prefaulted as far as it is used -----------------&gt;|
+///
+/// Because every block lies inside, "is this address ours, and in which slab is it" is one subtraction, one compare and one shift:
+///   slab = (address - base) &gt;&gt; 16,   SuperSlab = (address - base) &gt;&gt; 21
+/// Metadata is out of reach of a block that is written past its end, and no two tables fight for the cache sets of the blocks.
+/// </summary>
+internal sealed unsafe class Reservation : IDisposable
+{
+    public const int SlabDescriptorBytes = 64;
+    public static readonly nuint MinimumBytes = 64 * Sizes.MiB;
+    private static readonly nuint DefaultBytes = sizeof(nuint) == 8 ? unchecked((nuint)(64UL << 30)) : 512 * Sizes.MiB;
+
+    private readonly VirtualMemory _os;
+    private readonly PrefaultedRegion _tags;
+    private readonly PrefaultedRegion _slabs;
+    private readonly PrefaultedRegion _superSlabs;
+    private bool _released;
+
+    /// <param name="os">Where the address space comes from.</param>
+    /// <param name="prefaulter">How metadata is made resident.</param>
+    /// <param name="bytes">A multiple of 2 MiB of at least <see cref="MinimumBytes"/>; 0 takes 64 GiB, or the half of it, and so on, as the system allows.</param>
+    public Reservation(VirtualMemory os, Prefaulter prefaulter, nuint bytes)
+    {
+        _os = os;
+        Bytes = Take(os, bytes, out nint address);
+        Base = address;
+        SuperSlabCount = (int)(Bytes >> SuperSlab.Shift);
+
+        nuint page = nuint.Max(os.Facts.PageBytes, 16 * Sizes.KiB);
+        nuint count = (nuint)SuperSlabCount;
+        nuint offset = 0;
+        try
+        {
+            PrefaultedRegion Region(nuint limitBytes, nuint stepBytes)
+            {
+                nuint size = Sizes.AlignUp(limitBytes, page);
+                PrefaultedRegion region = new(prefaulter, Base + (nint)offset, size, Sizes.AlignUp(stepBytes, page));
+                offset += size;
+                return region;
+            }
+
+            _tags = Region(count * SuperSlab.SlabCount * sizeof(uint), page);
+            _slabs = Region(count * SuperSlab.SlabCount * SlabDescriptorBytes, 64 * Sizes.KiB);
+            _superSlabs = Region(count * SuperSlab.DescriptorBytes, page);
+            Bitmaps = Region((2 * (nuint)BitmapWords * sizeof(ulong)) + 64, page);
+            Heap = Region(nuint.Max(Bytes / 32, 8 * Sizes.MiB), 64 * Sizes.KiB);
+            FirstSuperSlab = (int)Sizes.DivideRoundingUp(offset, SuperSlab.Bytes);
+            EnsureTables(FirstSuperSlab + 1);
+            Bitmaps.Ensure(Bitmaps.LimitBytes);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public nint Base { get; }
+
+    public nuint Bytes { get; }
+
+    public int SuperSlabCount { get; }
+
+    /// <summary>The first SuperSlab behind the metadata.</summary>
+    public int FirstSuperSlab { get; }
+
+    public int BitmapWords => (SuperSlabCount + 63) / 64;
+
+    public PrefaultedRegion Bitmaps { get; }
+
+    public PrefaultedRegion Heap { get; }
+
+    /// <summary>
+    /// One word for each slab: 0 where no live block can begin, else (arena number &lt;&lt; 8) | size class. A slab run of one block has its
+    /// tag in the first slab only.
+    /// </summary>
+    public uint* Tags => (uint*)_tags.Address;
+
+    /// <summary>64 bytes for each slab, whose layout belongs to the layer above.</summary>
+    public byte* SlabDescriptors => (byte*)_slabs.Address;
+
+    public SuperSlab* SuperSlabs => (SuperSlab*)_superSlabs.Address;
+
+    public nuint MetadataResidentBytes =>
+        _tags.ResidentBytes + _slabs.ResidentBytes + _superSlabs.ResidentBytes + Bitmaps.ResidentBytes + Heap.ResidentBytes;
+
+    public nint AddressOf(int superSlab) => Base + ((nint)superSlab << SuperSlab.Shift);
+
+    public nint AddressOfSlab(int slab) => Base + ((nint)slab << SuperSlab.SlabShift);
+
+    public bool Contains(nint address) => (nuint)(address - Base) < Bytes;
+
+    /// <summary>Makes the descriptors of the SuperSlabs [0, end) resident.</summary>
+    public void EnsureTables(int end)
+    {
+        nuint count = (nuint)end;
+        _tags.Ensure(count * SuperSlab.SlabCount * sizeof(uint));
+        _slabs.Ensure(count * SuperSlab.SlabCount * SlabDescriptorBytes);
+        _superSlabs.Ensure(count * SuperSlab.DescriptorBytes);
+    }
+
+    public void Dispose()
+    {
+        if (!_released)
+        {
+            _released = true;
+            _os.Release(Base, Bytes);
+        }
+    }
+
+    private static nuint Take(VirtualMemory os, nuint bytes, out nint address)
+    {
+        if (bytes != 0)
+        {
+            if (bytes % SuperSlab.Bytes != 0 || bytes < MinimumBytes)
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(bytes), bytes, $"A reservation of {bytes} bytes was asked for; it must be a multiple of 2 MiB and at least {Sizes.Text(MinimumBytes)}.");
+            }
+
+            if (os.TryReserve(bytes, SuperSlab.Bytes, out address))
+            {
+                return bytes;
+            }
+
+            throw new EngineOutOfMemoryException(
+                $"The system refused {Sizes.Text(bytes)} of address space; a smaller EngineMemoryOptions.ReservationBytes, or 0 for an automatic one, may fit.");
+        }
+
+        for (nuint size = DefaultBytes; size >= MinimumBytes; size /= 2)
+        {
+            if (os.TryReserve(size, SuperSlab.Bytes, out address))
+            {
+                return size;
+            }
+        }
+
+        throw new EngineOutOfMemoryException(
+            $"The system refused even {Sizes.Text(MinimumBytes)} of address space; is there a limit on it (ulimit -v, a container)?");
+    }
+}

@@ -1,0 +1,347 @@
+using System.Numerics;
+using Engine.Core;
+using Engine.Platform;
+
+namespace Engine.SuperSlabs;
+
+/// <summary>
+/// Hands out SuperSlabs and unbroken runs of them, lowest address first, and takes them back. Two bits a SuperSlab say all:
+///
+///   free  ready
+///    1     0     reserved: no memory behind it
+///    1     1     in the retained reserve: prefaulted, waiting; handed out without an OS call
+///    0     1     owned by an arena
+///    0     0     being prefaulted or given back, by the thread that took it
+///
+/// OS calls are made only to prefault what is not ready, and in <see cref="Trim"/>; never when something is given back, and never
+/// under the lock, so that a level that loads does not stop another's hot loop. Any thread.
+/// </summary>
+internal sealed unsafe class SuperSlabPool
+{
+    private const uint PrefaultingTag = uint.MaxValue;
+
+    private readonly VirtualMemory _os;
+    private readonly Prefaulter _prefaulter;
+    private readonly Reservation _reservation;
+    private readonly ulong* _free;
+    private readonly ulong* _ready;
+    private readonly int* _lock;
+    private readonly nuint _retainBytes;
+    private readonly Lock _tables = new();
+    private int _end;
+
+    /// <param name="os">Gives memory back.</param>
+    /// <param name="prefaulter">Makes SuperSlabs resident.</param>
+    /// <param name="reservation">Where the SuperSlabs lie.</param>
+    /// <param name="retainBytes">How much of the retained reserve <see cref="Trim()"/> leaves.</param>
+    public SuperSlabPool(VirtualMemory os, Prefaulter prefaulter, Reservation reservation, nuint retainBytes)
+    {
+        _retainBytes = retainBytes;
+        _os = os;
+        _prefaulter = prefaulter;
+        _reservation = reservation;
+        _free = (ulong*)reservation.Bitmaps.Address;
+        _ready = _free + reservation.BitmapWords;
+        _lock = (int*)(_ready + reservation.BitmapWords);
+        _end = reservation.FirstSuperSlab;
+        Bitmap.Set(_free, reservation.FirstSuperSlab, reservation.SuperSlabCount - reservation.FirstSuperSlab);
+    }
+
+    /// <summary>SuperSlabs that an arena owns.</summary>
+    public int OwnedCount { get; private set; }
+
+    /// <summary>SuperSlabs in the retained reserve.</summary>
+    public int ReadyCount => Count(_free, _ready);
+
+    public int FreeCount => Count(_free, _free);
+
+    /// <summary>
+    /// Takes <paramref name="count"/> neighbouring SuperSlabs for an owner. Ready ones are preferred; what is not ready is prefaulted here.
+    /// </summary>
+    /// <returns>The first SuperSlab, or -1 where the reservation has no such run.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
+    public int Take(int count, uint ownerTag, PrefaultTask? task = null)
+    {
+        int start;
+        Enter();
+        start = Bitmap.FindRun(_free, _ready, _reservation.FirstSuperSlab, _end, count);
+        if (start < 0)
+        {
+            start = Bitmap.FindRun(_free, _free, _reservation.FirstSuperSlab, _reservation.SuperSlabCount, count);
+        }
+
+        if (start >= 0)
+        {
+            Claim(start, count);
+        }
+
+        Exit();
+        if (start >= 0)
+        {
+            MakeReady(start, count, task);
+            Own(start, count, ownerTag);
+        }
+
+        return start;
+    }
+
+    /// <summary>Takes the SuperSlabs [start, start + count) if all are free. Used to let an extent grow where it is.</summary>
+    public bool TryTakeAt(int start, int count, uint ownerTag)
+    {
+        if (start + count > _reservation.SuperSlabCount)
+        {
+            return false;
+        }
+
+        Enter();
+        bool isFree = Bitmap.RunLength(_free, start, count, value: true) == count;
+        if (isFree)
+        {
+            Claim(start, count);
+        }
+
+        Exit();
+        if (isFree)
+        {
+            MakeReady(start, count, task: null);
+            Own(start, count, ownerTag);
+        }
+
+        return isFree;
+    }
+
+    /// <summary>Puts SuperSlabs in the retained reserve. Makes no OS call.</summary>
+    public void Give(int start, int count)
+    {
+        for (int index = start; index < start + count; index++)
+        {
+            _reservation.SuperSlabs[index] = default;
+        }
+
+        Enter();
+        Bitmap.Set(_free, start, count);
+        OwnedCount -= count;
+        Exit();
+    }
+
+    /// <summary>Sees to it that so many SuperSlabs are in the retained reserve, neighbours where the reservation has room for that.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The reservation or the system has no more. What was made ready stays in the reserve.</exception>
+    public void EnsureReady(int count, PrefaultTask? task)
+    {
+        if (count <= ReadyCount)
+        {
+            return;
+        }
+
+        List<(int Start, int Count)> taken = [];
+        try
+        {
+            int piece = count;
+            for (int have = 0; have < count;)
+            {
+                piece = Math.Min(piece, count - have);
+                int start = Take(piece, PrefaultingTag, task);
+                if (start >= 0)
+                {
+                    taken.Add((start, piece));
+                    have += piece;
+                }
+                else if (piece > 1)
+                {
+                    piece /= 2;
+                }
+                else
+                {
+                    throw new EngineOutOfMemoryException(
+                        $"{count} SuperSlabs of 2 MiB were to be prefaulted, and the reservation of {Sizes.Text(_reservation.Bytes)} has room for {have}; "
+                        + "a larger EngineMemoryOptions.ReservationBytes gives more.");
+                }
+            }
+        }
+        finally
+        {
+            foreach ((int start, int length) in taken)
+            {
+                Give(start, length);
+            }
+        }
+    }
+
+    /// <summary>Gives back to the system what the retained reserve has above its limit.</summary>
+    public nuint Trim() => Trim(_retainBytes);
+
+    /// <summary>Gives the retained reserve back to the system, down to <paramref name="retainBytes"/>, the highest addresses first.</summary>
+    /// <returns>The bytes given back.</returns>
+    public nuint Trim(nuint retainBytes)
+    {
+        int retain = (int)nuint.Min(retainBytes >> SuperSlab.Shift, int.MaxValue);
+        nuint given = 0;
+        while (true)
+        {
+            Enter();
+            int excess = ReadyCount - retain;
+            int start = -1;
+            int count = 0;
+            if (excess > 0)
+            {
+                count = TakeHighestReady(excess, out start);
+            }
+
+            Exit();
+            if (count == 0)
+            {
+                return given;
+            }
+
+            bool done = false;
+            try
+            {
+                _os.Decommit(_reservation.AddressOf(start), (nuint)count << SuperSlab.Shift);
+                done = true;
+            }
+            finally
+            {
+                Enter();
+                if (!done)
+                {
+                    Bitmap.Set(_ready, start, count);
+                }
+
+                Bitmap.Set(_free, start, count);
+                Exit();
+            }
+
+            given += (nuint)count << SuperSlab.Shift;
+        }
+    }
+
+    /// <exception cref="EngineMemoryException">The bitmaps and the descriptors contradict each other.</exception>
+    public void Validate()
+    {
+        int owned = 0;
+        for (int index = _reservation.FirstSuperSlab; index < _end; index++)
+        {
+            bool free = Bitmap.IsSet(_free, index);
+            bool hasOwner = _reservation.SuperSlabs[index].OwnerTag != 0;
+            if (free == hasOwner)
+            {
+                throw new EngineMemoryException($"SuperSlab {index} is {(free ? "free but has an owner" : "taken but has no owner")}.");
+            }
+
+            owned += free ? 0 : 1;
+        }
+
+        if (owned != OwnedCount)
+        {
+            throw new EngineMemoryException($"{OwnedCount} SuperSlabs are counted as owned, {owned} are.");
+        }
+    }
+
+    private void Enter() => NativeLock.Enter(_lock);
+
+    private void Exit() => NativeLock.Exit(_lock);
+
+    private void Claim(int start, int count)
+    {
+        Bitmap.Clear(_free, start, count);
+        OwnedCount += count;
+    }
+
+    private void Own(int start, int count, uint ownerTag)
+    {
+        for (int index = start; index < start + count; index++)
+        {
+            _reservation.SuperSlabs[index] = new SuperSlab { OwnerTag = ownerTag, RunLength = index == start ? count : 0 };
+        }
+    }
+
+    /// <summary>Prefaults those of the claimed SuperSlabs that are not ready, a run of them at a time; all go back when that fails.</summary>
+    private void MakeReady(int start, int count, PrefaultTask? task)
+    {
+        int end = start + count;
+        int index = start;
+        try
+        {
+            lock (_tables)
+            {
+                _reservation.EnsureTables(end);
+            }
+
+            Enter();
+            _end = Math.Max(_end, end);
+            Exit();
+
+            while (index < end)
+            {
+                bool ready = Bitmap.IsSet(_ready, index);
+                int run = Bitmap.RunLength(_ready, index, end - index, ready);
+                if (!ready)
+                {
+                    nint address = _reservation.AddressOf(index);
+                    nuint bytes = (nuint)run << SuperSlab.Shift;
+                    if (task is null)
+                    {
+                        _prefaulter.Provide(address, bytes);
+                    }
+                    else
+                    {
+                        _prefaulter.Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
+                    }
+
+                    Enter();
+                    Bitmap.Set(_ready, index, run);
+                    Exit();
+                }
+
+                index += run;
+            }
+        }
+        catch
+        {
+            Enter();
+            Bitmap.Set(_free, start, count);
+            OwnedCount -= count;
+            Exit();
+            throw;
+        }
+    }
+
+    /// <summary>Claims the highest run of ready, free SuperSlabs, at most <paramref name="most"/> of them. Under the lock.</summary>
+    private int TakeHighestReady(int most, out int start)
+    {
+        for (int word = (_end - 1) >> 6; word >= 0; word--)
+        {
+            ulong bits = _free[word] & _ready[word];
+            if (bits == 0)
+            {
+                continue;
+            }
+
+            int last = (word << 6) + 63 - BitOperations.LeadingZeroCount(bits);
+            int count = 1;
+            while (count < most && Bitmap.IsSet(_free, last - count) && Bitmap.IsSet(_ready, last - count))
+            {
+                count++;
+            }
+
+            start = last - count + 1;
+            Bitmap.Clear(_free, start, count);
+            Bitmap.Clear(_ready, start, count);
+            return count;
+        }
+
+        start = -1;
+        return 0;
+    }
+
+    private int Count(ulong* first, ulong* second)
+    {
+        int count = 0;
+        for (int word = 0; word < _reservation.BitmapWords; word++)
+        {
+            count += BitOperations.PopCount(first[word] & second[word]);
+        }
+
+        return count;
+    }
+}
