@@ -228,7 +228,7 @@ public sealed unsafe class FrameArena : IArena
     internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        nuint limit = (nuint)(_reservation.SuperSlabCount - _reservation.FirstSuperSlab) << SuperSlab.Shift;
+        nuint limit = _reservation.BlockBytes;
         if (bytes > limit)
         {
             throw new ArgumentOutOfRangeException(
@@ -305,7 +305,7 @@ public sealed unsafe class FrameArena : IArena
     {
         int start = _pool.Take(superSlabs, _tag, task);
         return start >= 0 ? start : throw new EngineOutOfMemoryException(
-            $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of {Sizes.Text(_reservation.Bytes)} has no room for them.");
+            $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room for them.");
     }
 
     /// <summary>A chunk of whole SuperSlabs, which are aligned to 2 MiB, so any alignment fits at their beginning.</summary>

@@ -1,3 +1,5 @@
+using Engine.Core;
+
 namespace Engine.Arenas;
 
 /// <summary>Rewinds a lane to where it was when the scope began: <c>using FrameScope scope = lane.BeginScope();</c>.</summary>

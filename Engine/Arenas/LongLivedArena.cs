@@ -60,7 +60,7 @@ public sealed unsafe class LongLivedArena : IArena
     public int SuperSlabCount => _slabs.Space.SuperSlabCount;
 
     /// <summary>The largest block that the reservation could hold, in bytes.</summary>
-    public nuint MaximumBytes => (nuint)(_reservation.SuperSlabCount - _reservation.FirstSuperSlab) << SuperSlab.Shift;
+    public nuint MaximumBytes => _reservation.BlockBytes;
 
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
@@ -265,7 +265,7 @@ public sealed unsafe class LongLivedArena : IArena
         cache = Checked(cache);
         block = sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes) : _caches.Allocate(cache, sizeClass);
         return block != 0 ? (void*)block : throw new EngineOutOfMemoryException(
-            $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.Bytes)} has no room left for it; "
+            $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
             + "free something, or set a larger EngineMemoryOptions.ReservationBytes.");
     }
 

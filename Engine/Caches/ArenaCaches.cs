@@ -42,7 +42,7 @@ internal sealed unsafe class ArenaCaches
             cache = (ThreadCache*)_heap.Allocate(CacheBytes);
             ThreadCache.Initialise(cache);
             cache->ReservationBase = _reservation.Base;
-            cache->ReservationBytes = _reservation.Bytes;
+            cache->ReservationBytes = _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
             cache->Slot = slot;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Engine.Core;
 
 namespace Engine.Caches;
 

@@ -4,15 +4,15 @@ using Engine.Platform;
 namespace Engine.SuperSlabs;
 
 /// <summary>
-/// The one large range of address space taken at start-up, and the layout of the metadata at its beginning.
+/// The one large range of address space taken at start-up, and the layout of the metadata at its end.
 ///
-///   base                                                                                          base + Bytes
-///   | tags | slab descriptors | SuperSlab descriptors | pool bitmaps | metadata heap |  SuperSlab, SuperSlab, ...  |
-///   |&lt;-------------------- metadata, prefaulted as far as it is used -----------------&gt;|
+///   Base                            Base + BlockBytes                                                Base + TotalBytes
+///   | SuperSlab 0, SuperSlab 1, ... | tags | slab descriptors | SuperSlab descriptors | pool bitmaps | metadata heap |
+///   |                               |&lt;------------------ prefaulted as far as it is used ---------------------&gt;|
 ///
 /// Because every block lies inside, "is this address ours, and in which slab is it" is one subtraction, one compare and one shift:
 ///   slab = (address - base) &gt;&gt; 16,   SuperSlab = (address - base) &gt;&gt; 21
-/// Metadata is out of reach of a block that is written past its end, and no two tables fight for the cache sets of the blocks.
+/// SuperSlabs are handed out from the lowest address up, so the tables are used, and resident, from their beginning.
 /// </summary>
 internal sealed unsafe class Reservation : IDisposable
 {
@@ -32,30 +32,30 @@ internal sealed unsafe class Reservation : IDisposable
     public Reservation(VirtualMemory os, Prefaulter prefaulter, nuint bytes)
     {
         _os = os;
-        Bytes = Take(os, bytes, out nint address);
+        TotalBytes = Take(os, bytes, out nint address);
         Base = address;
-        SuperSlabCount = (int)(Bytes >> SuperSlab.Shift);
-
         nuint page = nuint.Max(os.Facts.PageBytes, 16 * Sizes.KiB);
-        nuint count = (nuint)SuperSlabCount;
-        nuint offset = 0;
+        nuint count = TotalBytes >> SuperSlab.Shift;
+        BitmapWords = (int)((count + 63) / 64);
+        nuint end = TotalBytes;
         try
         {
             PrefaultedRegion Region(nuint limitBytes, nuint stepBytes)
             {
                 nuint size = Sizes.AlignUp(limitBytes, page);
-                PrefaultedRegion region = new(prefaulter, Base + (nint)offset, size, Sizes.AlignUp(stepBytes, page));
-                offset += size;
-                return region;
+                end -= size;
+                return new(prefaulter, Base + (nint)end, size, Sizes.AlignUp(stepBytes, page));
             }
 
-            _tags = Region(count * SuperSlab.SlabCount * sizeof(uint), page);
-            _slabs = Region(count * SuperSlab.SlabCount * SlabDescriptorBytes, 64 * Sizes.KiB);
-            _superSlabs = Region(count * SuperSlab.DescriptorBytes, page);
+            Heap = Region(nuint.Max(TotalBytes / 32, 8 * Sizes.MiB), 64 * Sizes.KiB);
             Bitmaps = Region((2 * (nuint)BitmapWords * sizeof(ulong)) + 64, page);
-            Heap = Region(nuint.Max(Bytes / 32, 8 * Sizes.MiB), 64 * Sizes.KiB);
-            FirstSuperSlab = (int)Sizes.DivideRoundingUp(offset, SuperSlab.Bytes);
-            EnsureTables(FirstSuperSlab + 1);
+            _superSlabs = Region(count * SuperSlab.DescriptorBytes, page);
+            _slabs = Region(count * SuperSlab.SlabCount * SlabDescriptorBytes, 64 * Sizes.KiB);
+            _tags = Region(count * SuperSlab.SlabCount * sizeof(uint), page);
+            SuperSlabCount = (int)(end >> SuperSlab.Shift);
+
+            // A wild address may ask for any tag: the whole table is readable, zero where nothing was ever handed out.
+            os.Commit(_tags.Address, _tags.LimitBytes);
             Bitmaps.Ensure(Bitmaps.LimitBytes);
         }
         catch
@@ -67,14 +67,15 @@ internal sealed unsafe class Reservation : IDisposable
 
     public nint Base { get; }
 
-    public nuint Bytes { get; }
+    /// <summary>The whole reservation, metadata included.</summary>
+    public nuint TotalBytes { get; }
+
+    /// <summary>The part that SuperSlabs are handed out from.</summary>
+    public nuint BlockBytes => (nuint)SuperSlabCount << SuperSlab.Shift;
 
     public int SuperSlabCount { get; }
 
-    /// <summary>The first SuperSlab behind the metadata.</summary>
-    public int FirstSuperSlab { get; }
-
-    public int BitmapWords => (SuperSlabCount + 63) / 64;
+    public int BitmapWords { get; }
 
     public PrefaultedRegion Bitmaps { get; }
 
@@ -98,7 +99,7 @@ internal sealed unsafe class Reservation : IDisposable
 
     public nint AddressOfSlab(int slab) => Base + ((nint)slab << SuperSlab.SlabShift);
 
-    public bool Contains(nint address) => (nuint)(address - Base) < Bytes;
+    public bool Contains(nint address) => (nuint)(address - Base) < BlockBytes;
 
     /// <summary>Makes the descriptors of the SuperSlabs [0, end) resident.</summary>
     public void EnsureTables(int end)
@@ -114,7 +115,7 @@ internal sealed unsafe class Reservation : IDisposable
         if (!_released)
         {
             _released = true;
-            _os.Release(Base, Bytes);
+            _os.Release(Base, TotalBytes);
         }
     }
 

@@ -13,7 +13,7 @@ namespace Engine.SuperSlabs;
 ///    0     1     owned by an arena
 ///    0     0     being prefaulted or given back, by the thread that took it
 ///
-/// OS calls are made only to prefault what is not ready, and in <see cref="Trim"/>; never when something is given back, and never
+/// OS calls are made only to prefault what is not ready, and in <see cref="Trim(nuint)"/>; never when something is given back, and never
 /// under the lock, so that a level that loads does not stop another's hot loop. Any thread.
 /// </summary>
 internal sealed unsafe class SuperSlabPool
@@ -43,8 +43,7 @@ internal sealed unsafe class SuperSlabPool
         _free = (ulong*)reservation.Bitmaps.Address;
         _ready = _free + reservation.BitmapWords;
         _lock = (int*)(_ready + reservation.BitmapWords);
-        _end = reservation.FirstSuperSlab;
-        Bitmap.Set(_free, reservation.FirstSuperSlab, reservation.SuperSlabCount - reservation.FirstSuperSlab);
+        Bitmap.Set(_free, 0, reservation.SuperSlabCount);
     }
 
     /// <summary>SuperSlabs that an arena owns.</summary>
@@ -64,10 +63,10 @@ internal sealed unsafe class SuperSlabPool
     {
         int start;
         Enter();
-        start = Bitmap.FindRun(_free, _ready, _reservation.FirstSuperSlab, _end, count);
+        start = Bitmap.FindRun(_free, _ready, 0, _end, count);
         if (start < 0)
         {
-            start = Bitmap.FindRun(_free, _free, _reservation.FirstSuperSlab, _reservation.SuperSlabCount, count);
+            start = Bitmap.FindRun(_free, _free, 0, _reservation.SuperSlabCount, count);
         }
 
         if (start >= 0)
@@ -153,7 +152,7 @@ internal sealed unsafe class SuperSlabPool
                 else
                 {
                     throw new EngineOutOfMemoryException(
-                        $"{count} SuperSlabs of 2 MiB were to be prefaulted, and the reservation of {Sizes.Text(_reservation.Bytes)} has room for {have}; "
+                        $"{count} SuperSlabs of 2 MiB were to be prefaulted, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has room for {have}; "
                         + "a larger EngineMemoryOptions.ReservationBytes gives more.");
                 }
             }
@@ -219,7 +218,7 @@ internal sealed unsafe class SuperSlabPool
     public void Validate()
     {
         int owned = 0;
-        for (int index = _reservation.FirstSuperSlab; index < _end; index++)
+        for (int index = 0; index < _end; index++)
         {
             bool free = Bitmap.IsSet(_free, index);
             bool hasOwner = _reservation.SuperSlabs[index].OwnerTag != 0;

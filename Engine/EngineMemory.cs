@@ -1,0 +1,159 @@
+using Engine.Arenas;
+using Engine.Core;
+using Engine.Platform;
+using Engine.SuperSlabs;
+
+namespace Engine;
+
+/// <summary>
+/// The engine's memory: one reservation of address space, and the arenas in it. This is where the layers are put together, bottom-up,
+/// and taken down, top-down. Made once at start-up; all members may be called from any thread, and none belongs in the hot loop.
+/// <code>
+///   EngineMemory
+///     |-- LongLivedArena ... : thread caches -> slab runs by size class -> slabs
+///     |-- FrameArena ...     : lanes                                            \
+///     '-- SuperSlabPool      : SuperSlabs of 2 MiB, prefaulted  &lt;------------ Prefaulter &lt;-- VirtualMemory (the OS)
+/// </code>
+/// </summary>
+public sealed class EngineMemory : IDisposable
+{
+    private readonly VirtualMemory _os;
+    private readonly Prefaulter _prefaulter;
+    private readonly Reservation _reservation;
+    private readonly MetadataHeap _heap;
+    private readonly SuperSlabPool _pool;
+    private readonly ArenaRegistry _arenas = new();
+    private bool _disposed;
+
+    /// <summary>Reserves the address space and makes the first metadata resident.</summary>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The system refused the address space, or memory for the metadata.</exception>
+    /// <exception cref="EngineMemoryException">The system lacks a function without which nothing works.</exception>
+    public EngineMemory(EngineMemoryOptions? options = null)
+    {
+        Options = options ?? new EngineMemoryOptions();
+        _os = VirtualMemory.Create(Options.NativeContext);
+        _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
+        _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
+        try
+        {
+            _heap = new MetadataHeap(_reservation.Heap);
+            _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
+        }
+        catch
+        {
+            _reservation.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The options in force.</summary>
+    public EngineMemoryOptions Options { get; }
+
+    /// <summary>Where the reservation begins.</summary>
+    public nint ReservationBase => _reservation.Base;
+
+    /// <summary>The size of the reservation in bytes.</summary>
+    public nuint ReservationBytes => _reservation.TotalBytes;
+
+    /// <summary>How memory is prefaulted here, and why not otherwise: the chain of policies with the reasons, in one line.</summary>
+    public string Prefault => _prefaulter.Describe();
+
+    /// <summary>Calls to the operating system's memory functions made so far.</summary>
+    public long OsCalls => _os.OsCalls;
+
+    /// <summary>SuperSlabs (2 MiB each) that arenas own.</summary>
+    public int OwnedSuperSlabs => _pool.OwnedCount;
+
+    /// <summary>SuperSlabs in the retained reserve: prefaulted, to be had without an OS call.</summary>
+    public int ReadySuperSlabs => _pool.ReadyCount;
+
+    /// <summary>Resident bytes of the allocator's own tables, caches and descriptors.</summary>
+    public nuint MetadataBytes => _reservation.MetadataResidentBytes;
+
+    /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
+    /// <param name="name">For reports and messages.</param>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory for the arena's tables.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public LongLivedArena CreateLongLivedArena(string name)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas);
+    }
+
+    /// <summary>Makes an arena for frames, prefaulted.</summary>
+    /// <param name="name">For reports and messages.</param>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <param name="progress">Told the share of memory prefaulted, 0 to 1, where it is large.</param>
+    /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public FrameArena CreateFrameArena(
+        string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        PrefaultTask task = new(Environment.ProcessorCount, progress, cancellation);
+        return new FrameArena(name, options ?? new FrameArenaOptions(), _reservation, _pool, _heap, _arenas, task);
+    }
+
+    /// <summary>Whether an address lies in the engine's memory.</summary>
+    public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes;
+
+    /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
+    /// <param name="address">A multiple of the page size within the reservation.</param>
+    /// <param name="bytes">A multiple of the page size.</param>
+    /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
+    public long PagesThatWouldFault(nint address, nuint bytes) => _os.PagesThatWouldFault(address, bytes);
+
+    /// <summary>Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>. Not for the hot loop.</summary>
+    /// <returns>The bytes given back.</returns>
+    /// <exception cref="EngineMemoryException">The system refused; what it refused stays in the reserve.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public nuint Trim(nuint retainBytes = 0)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _pool.Trim(retainBytes);
+    }
+
+    /// <summary>Checks every equation of the pool's and all arenas' structures. Slow; nobody may use the memory meanwhile.</summary>
+    /// <exception cref="EngineMemoryException">What does not hold.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public void Validate()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _pool.Validate();
+        int owned = 0;
+        foreach (IArena arena in _arenas.Snapshot())
+        {
+            arena.Validate();
+            owned += arena.SuperSlabCount;
+        }
+
+        if (owned != _pool.OwnedCount)
+        {
+            throw new EngineMemoryException($"The arenas own {owned} SuperSlabs, and the pool has handed out {_pool.OwnedCount}.");
+        }
+    }
+
+    /// <summary>Disposes all arenas that are left and gives the reservation back. A second call does nothing.</summary>
+    public void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        foreach (IArena arena in _arenas.Snapshot())
+        {
+            arena.Dispose();
+        }
+
+        _disposed = true;
+        _reservation.Dispose();
+    }
+}
