@@ -22,6 +22,7 @@ internal static class RowRuns
         {
             return row.Allocator switch
             {
+                AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, touch, recordsFaults),
                 AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, touch, recordsFaults),
                 _ => Measure<GcContestant, GcLane>(row, trace, profile, touch, recordsFaults),
             };
