@@ -37,7 +37,8 @@ public static class SampleHost
 
     private static int Fail(string message, int code)
     {
-        Console.Error.WriteLine("error: " + message.ReplaceLineEndings(" "));
+        string line = string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        Console.Error.WriteLine("error: " + line);
         return code;
     }
 }

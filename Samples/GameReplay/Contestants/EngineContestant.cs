@@ -1,6 +1,7 @@
 using Engine;
 using Engine.Arenas;
 using Engine.Scenes;
+using Samples.Common;
 using Samples.GameReplay.Learning;
 
 namespace Samples.GameReplay.Contestants;

@@ -1,3 +1,4 @@
+using Samples.Common;
 using Samples.GameReplay.Learning;
 
 namespace Samples.GameReplay.Contestants;

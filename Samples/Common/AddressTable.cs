@@ -1,12 +1,12 @@
 using System.Runtime.CompilerServices;
 
-namespace Samples.GameReplay.Contestants;
+namespace Samples.Common;
 
 /// <summary>
-/// The addresses of the live blocks by slot. It is written through once when it is made, so using it in a frame faults in
-/// nothing: what is measured is the allocator, not the replay's own bookkeeping.
+/// The addresses of the live blocks by slot. It is written through once when it is made, so using it in the timed part faults in
+/// nothing: what is measured is the allocator, not the sample's own bookkeeping.
 /// </summary>
-internal sealed unsafe class AddressTable
+public sealed unsafe class AddressTable
 {
     private readonly nint[] _addresses;
 
