@@ -113,8 +113,9 @@ public sealed unsafe class LongLivedArena : IArena
 
     /// <summary>
     /// Changes a block's size, keeping the contents up to the smaller of both sizes. The block stays where it is when its class has room
-    /// (and is at least half used), and when it is an extent with free slabs or SuperSlabs behind it; otherwise its contents are copied.
-    /// A null block is allocated.
+    /// (and is at least half used), and when it is an extent with free slabs or SuperSlabs behind it. An extent that must move to memory
+    /// that is not prefaulted yet takes its pages along where the system can do that; otherwise the contents are copied. A null block is
+    /// allocated.
     /// </summary>
     /// <returns>The block, which may have moved. When an exception is thrown the old block is as it was.</returns>
     /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
@@ -262,7 +263,13 @@ public sealed unsafe class LongLivedArena : IArena
             return (void*)block;
         }
 
-        cache = Checked(cache);
+        ThreadCache* own = Checked(cache);
+        if (own != cache)
+        {
+            // The thread has a cache now, perhaps a dead thread's with blocks in it.
+            return AllocateOfClass(own, sizeClass, bytes);
+        }
+
         block = sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes) : _caches.Allocate(cache, sizeClass);
         return block != 0 ? (void*)block : throw new EngineOutOfMemoryException(
             $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
@@ -313,9 +320,10 @@ public sealed unsafe class LongLivedArena : IArena
             return block;
         }
 
-        if (bytes > usable && bytes <= MaximumBytes && _slabs.TryGrow((nint)block, sizeClass, bytes) >= 0)
+        nuint grown = bytes > usable && bytes <= MaximumBytes ? _slabs.Grow((nint)block, sizeClass, bytes) : 0;
+        if (grown != 0)
         {
-            return block;
+            return (void*)grown;
         }
 
         void* moved = handle.Allocate(bytes);

@@ -143,22 +143,36 @@ internal sealed unsafe class SlabSpace
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>Makes an extent longer where the SuperSlabs behind it are free; its bytes stay where they are.</summary>
-    public bool TryGrowExtent(int slab, int newSuperSlabs)
+    /// <summary>
+    /// Makes an extent longer: where the SuperSlabs behind it are free, in place; else by moving its pages to where there is room.
+    /// </summary>
+    /// <returns>The extent's first slab afterwards, or -1 where neither is to be had.</returns>
+    public int GrowExtent(int slab, int newSuperSlabs)
     {
         int superSlab = slab / SuperSlab.SlabCount;
         int length = _superSlabs[superSlab].RunLength;
-        if (!_pool.TryTakeAt(superSlab + length, newSuperSlabs - length, _ownerTag))
+        if (_pool.TryTakeAt(superSlab + length, newSuperSlabs - length, _ownerTag))
         {
-            return false;
+            NativeLock.Enter(_lock);
+            _superSlabs[superSlab + length].RunLength = 0;
+            _superSlabs[superSlab].RunLength = newSuperSlabs;
+            SuperSlabCount += newSuperSlabs - length;
+            NativeLock.Exit(_lock);
+            return slab;
+        }
+
+        int moved = _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, _ownerTag);
+        if (moved < 0)
+        {
+            return -1;
         }
 
         NativeLock.Enter(_lock);
-        _superSlabs[superSlab + length].RunLength = 0;
-        _superSlabs[superSlab].RunLength = newSuperSlabs;
-        SuperSlabCount += newSuperSlabs - length;
+        Adopt(moved, newSuperSlabs);
+        SetFree(moved, 0);
+        Disown(superSlab, length);
         NativeLock.Exit(_lock);
-        return true;
+        return moved * SuperSlab.SlabCount;
     }
 
     /// <summary>Takes SuperSlabs ahead of their use. All, or none.</summary>

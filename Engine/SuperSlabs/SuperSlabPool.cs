@@ -109,7 +109,55 @@ internal sealed unsafe class SuperSlabPool
         return isFree;
     }
 
-    /// <summary>Puts SuperSlabs in the retained reserve. Makes no OS call.</summary>
+    /// <summary>
+    /// Takes <paramref name="count"/> SuperSlabs and moves the pages of the caller's <paramref name="fromCount"/> there, which stay the
+    /// caller's but have nothing behind them any more. Only where prefaulting would be needed anyway: memory in the reserve is taken
+    /// without an OS call instead, and copied to.
+    /// </summary>
+    /// <returns>The first SuperSlab, or -1 where there is no room, the reserve has room, or the system cannot move pages.</returns>
+    public int TakeWithPagesOf(int from, int fromCount, int count, uint ownerTag)
+    {
+        Enter();
+        int start = Bitmap.FindRun(_free, _ready, 0, _end, count) >= 0 ? -1 : Bitmap.FindRun(_free, _free, 0, _reservation.SuperSlabCount, count);
+        bool isCold = start >= 0 && Bitmap.RunLength(_ready, start, fromCount, value: false) == fromCount;
+        if (isCold)
+        {
+            Claim(start, count);
+        }
+
+        Exit();
+        if (!isCold)
+        {
+            return -1;
+        }
+
+        int tail = start + fromCount;
+        try
+        {
+            MakeReady(tail, count - fromCount, task: null);
+        }
+        catch
+        {
+            Unclaim(start, fromCount);
+            throw;
+        }
+
+        // The last step cannot be half done. The old addresses stay accessible and empty until they are prefaulted anew.
+        if (!_os.TryMovePages(_reservation.AddressOf(from), _reservation.AddressOf(start), (nuint)fromCount << SuperSlab.Shift))
+        {
+            Unclaim(start, count);
+            return -1;
+        }
+
+        Enter();
+        Bitmap.Set(_ready, start, fromCount);
+        Bitmap.Clear(_ready, from, fromCount);
+        Exit();
+        Own(start, count, ownerTag);
+        return start;
+    }
+
+    /// <summary>Puts SuperSlabs in the retained reserve, or back to where they came from if their pages were moved away. Makes no OS call.</summary>
     public void Give(int start, int count)
     {
         for (int index = start; index < start + count; index++)
@@ -117,10 +165,7 @@ internal sealed unsafe class SuperSlabPool
             _reservation.SuperSlabs[index] = default;
         }
 
-        Enter();
-        Bitmap.Set(_free, start, count);
-        OwnedCount -= count;
-        Exit();
+        Unclaim(start, count);
     }
 
     /// <summary>Sees to it that so many SuperSlabs are in the retained reserve, neighbours where the reservation has room for that.</summary>
@@ -246,6 +291,14 @@ internal sealed unsafe class SuperSlabPool
         OwnedCount += count;
     }
 
+    private void Unclaim(int start, int count)
+    {
+        Enter();
+        Bitmap.Set(_free, start, count);
+        OwnedCount -= count;
+        Exit();
+    }
+
     private void Own(int start, int count, uint ownerTag)
     {
         for (int index = start; index < start + count; index++)
@@ -297,10 +350,7 @@ internal sealed unsafe class SuperSlabPool
         }
         catch
         {
-            Enter();
-            Bitmap.Set(_free, start, count);
-            OwnedCount -= count;
-            Exit();
+            Unclaim(start, count);
             throw;
         }
     }
