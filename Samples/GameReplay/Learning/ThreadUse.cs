@@ -5,5 +5,4 @@ namespace Samples.GameReplay.Learning;
 /// <param name="BlockBytes">The size of the blocks, after rounding.</param>
 /// <param name="Allocations">How many it allocates.</param>
 /// <param name="Frees">How many it frees, whoever allocated them: no more than these can lie in its cache.</param>
-/// <param name="OwnedPeak">The most live blocks at once that it allocated itself, whoever frees them.</param>
-internal sealed record ThreadUse(int Thread, long BlockBytes, long Allocations, long Frees, long OwnedPeak);
+internal sealed record ThreadUse(int Thread, long BlockBytes, long Allocations, long Frees);

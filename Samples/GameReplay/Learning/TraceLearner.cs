@@ -17,7 +17,6 @@ internal sealed class TraceLearner : IRecordObserver
     private readonly List<Tally[]> _tallies = [];
     private readonly List<(int Thread, int Size)> _touched = [];
     private readonly List<int> _capacities = [];
-    private int[] _owners = new int[1024];
     private long[] _live = [];
     private long[] _peaks = [];
     private long[] _stepPrefixes = [];
@@ -50,7 +49,7 @@ internal sealed class TraceLearner : IRecordObserver
         {
             case RecordKind.Free:
                 _liveBytes -= record.Bytes;
-                CountFree(record.Thread, record.Slot, size);
+                CountFree(record.Thread, size);
                 break;
             case RecordKind.Realloc:
                 _liveBytes += record.Bytes - record.OldBytes;
@@ -59,7 +58,7 @@ internal sealed class TraceLearner : IRecordObserver
             default:
                 _stepAllocations++;
                 _liveBytes += record.Bytes;
-                CountAllocation(record.Thread, record.Slot, size);
+                CountAllocation(record.Thread, size);
                 break;
         }
 
@@ -85,13 +84,7 @@ internal sealed class TraceLearner : IRecordObserver
             _stepPrefixes[size] = 0;
             ref Tally tally = ref _tallies[thread][size];
             _live[size] += tally.StepNet;
-            tally = new Tally
-            {
-                Allocations = tally.Allocations,
-                Frees = tally.Frees,
-                OwnedLive = tally.OwnedLive + tally.StepOwnNet - tally.StepFreedByOthers,
-                OwnedPeak = Math.Max(tally.OwnedPeak, tally.OwnedLive + tally.StepOwnPrefix),
-            };
+            tally = new Tally { Allocations = tally.Allocations, Frees = tally.Frees };
         }
 
         _touched.Clear();
@@ -119,50 +112,29 @@ internal sealed class TraceLearner : IRecordObserver
         _stepAllocations = 0;
     }
 
-    private void CountAllocation(int thread, int slot, int size)
+    private void CountAllocation(int thread, int size)
     {
-        if (slot >= _owners.Length)
-        {
-            Array.Resize(ref _owners, Math.Max(_owners.Length * 2, slot + 1));
-        }
-
-        _owners[slot] = thread;
         ref Tally tally = ref TallyOf(thread, size);
         tally.Allocations++;
         tally.StepPrefix = Math.Max(tally.StepPrefix, ++tally.StepNet);
-        tally.StepOwnPrefix = Math.Max(tally.StepOwnPrefix, ++tally.StepOwnNet);
     }
 
-    private void CountFree(int thread, int slot, int size)
+    private void CountFree(int thread, int size)
     {
-        int owner = _owners[slot];
         ref Tally tally = ref TallyOf(thread, size);
         tally.Frees++;
         tally.StepNet--;
-        if (owner == thread)
-        {
-            tally.StepOwnNet--;
-        }
-        else
-        {
-            TallyOf(owner, size).StepFreedByOthers++;
-        }
     }
 
     private void CountResize(in TraceRecord record, int size)
     {
         int oldSize = _sizes.NumberOf(record.OldBytes, record.AlignmentShift);
-        if (oldSize == size)
+        if (oldSize != size)
         {
-            return;
+            // The new block is there before the old one goes.
+            CountAllocation(record.Thread, size);
+            CountFree(record.Thread, oldSize);
         }
-
-        // The new block is there before the old one goes.
-        int owner = _owners[record.Slot];
-        CountAllocation(record.Thread, record.Slot, size);
-        _owners[record.Slot] = owner;
-        CountFree(record.Thread, record.Slot, oldSize);
-        _owners[record.Slot] = record.Thread;
     }
 
     private ref Tally TallyOf(int thread, int size)
@@ -233,7 +205,7 @@ internal sealed class TraceLearner : IRecordObserver
                 Tally tally = _tallies[thread][size];
                 if (tally.Allocations + tally.Frees > 0)
                 {
-                    yield return new ThreadUse(thread, (long)_sizes.BytesOf(size), tally.Allocations, tally.Frees, tally.OwnedPeak);
+                    yield return new ThreadUse(thread, (long)_sizes.BytesOf(size), tally.Allocations, tally.Frees);
                 }
             }
         }
