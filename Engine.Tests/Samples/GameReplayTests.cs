@@ -1,0 +1,193 @@
+using System.Text.Json;
+using Samples.GameReplay.Tracing;
+
+namespace Engine.Tests.Samples;
+
+/// <summary>The main job as a user runs it, on an embedded trace and on made-up ones.</summary>
+[TestFixture]
+internal sealed class GameReplayTests
+{
+    private const string Shape =
+        "{trace,runs:[{allocator,prewarmed,frames,allocations,frameNanoseconds:{p50,p99,max},"
+        + "hotLoop:{pageFaults,enginePageFaults,osCalls,managedBytes,collections},prewarmNanoseconds,peakResidentBytes}]}";
+
+    private string _folder = "";
+
+    [OneTimeSetUp]
+    public void MakeFolder() => _folder = Directory.CreateTempSubdirectory("game-replay-").FullName;
+
+    [OneTimeTearDown]
+    public void RemoveFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void All_rows_of_a_recorded_game()
+    {
+        string path = Path.Combine(_folder, "result.json");
+        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", "extremetuxracer-race", "--json", path);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(File.ReadAllText(path));
+        JsonElement runs = document.RootElement.GetProperty("runs");
+        string[] rows = ["engine True", "engine False", "malloc False", "gc False"];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape));
+            Assert.That(runs.EnumerateArray().Select(row => $"{row.GetProperty("allocator")} {row.GetProperty("prewarmed")}"), Is.EqualTo(rows));
+            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("frames").GetInt32()), Is.All.EqualTo(2999));
+            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("allocations").GetInt64()), Is.All.EqualTo(290_409));
+            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("frameNanoseconds").GetProperty("p50").GetInt64()), Is.All.Positive);
+            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("peakResidentBytes").GetInt64()), Is.All.Positive);
+            Assert.That(runs[3].GetProperty("hotLoop").GetProperty("managedBytes").GetInt64(), Is.GreaterThan(1_000_000), "arrays are garbage");
+            Assert.That(run.Output.Split('\n').Select(line => line.Length), Is.All.LessThanOrEqualTo(160));
+            Assert.That(run.Output, Does.Contain("engine prewarmed").And.Contains("GC arrays"));
+        }
+
+        MustBeSilent(runs[0]);
+    }
+
+    [Test]
+    public void Verification_of_a_recorded_game_passes()
+    {
+        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", "extremetuxracer-race", "--allocator", "engine", "--verify", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        MustBeSilent(document.RootElement.GetProperty("runs")[0]);
+    }
+
+    [Test]
+    public void Blocks_that_go_from_thread_to_thread_within_a_frame_are_verified_on_every_allocator()
+    {
+        string path = Save("relay.alloctrace.gz", Relay().ToFile());
+        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", path, "--verify", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        JsonElement root = document.RootElement;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(root.GetProperty("trace").GetString(), Is.EqualTo("relay"));
+            Assert.That(root.GetProperty("runs").GetArrayLength(), Is.EqualTo(4));
+        }
+
+        MustBeSilent(root.GetProperty("runs")[0]);
+    }
+
+    [Test]
+    public void Repeats_show_ranges_and_touch_and_cold_are_taken()
+    {
+        string path = Save("touch.alloctrace.gz", Relay().ToFile());
+        SampleProcess run = SampleProcess.Run(
+            "GameReplay", "--trace", path, "--allocator", "engine", "--cold", "--touch", "all", "--repeat", "2");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            Assert.That(run.Output, Does.Contain("engine cold").And.Contains("least .. most").And.Contains("medians of 2 runs"));
+            Assert.That(run.Output, Does.Not.Contain("engine prewarmed"));
+        }
+    }
+
+    [Test]
+    public void A_malformed_trace_is_one_line_and_exit_code_2() => SampleProcess
+        .Run("GameReplay", "--trace", Save("bad.alloctrace.gz", TraceWriter.Pack("ATRC\x01\x01\x01\0\0\x09"u8)))
+        .MustBeBadInput("bad: record 1 of 1, byte 9: there is no opcode 0x09");
+
+    [TestCase("there is no file", "--trace", "no-such-trace")]
+    [TestCase("takes 1 to 1000, not 0", "--repeat", "0")]
+    [TestCase("'many'", "--repeat", "many")]
+    [TestCase("'jemalloc'", "--allocator", "jemalloc")]
+    [TestCase("'some'", "--touch", "some")]
+    [TestCase("no file can be written", "--json", "/no/such/folder/result.json")]
+    [TestCase("--fast", "--fast")]
+    public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
+        SampleProcess.Run("GameReplay", arguments).MustBeBadInput(message);
+
+    [Test]
+    public void A_block_that_no_allocator_can_give_is_one_line_and_exit_code_1()
+    {
+        var trace = new TraceWriter();
+        trace.Alloc(1UL << 60);
+        string path = Save("immense.alloctrace.gz", trace.ToFile());
+        foreach (string allocator in (string[])["engine", "malloc", "gc"])
+        {
+            SampleProcess run = SampleProcess.Run("GameReplay", "--trace", path, "--allocator", allocator);
+            using (Assert.EnterMultipleScope())
+            {
+                Assert.That(run.ExitCode, Is.EqualTo(1), allocator);
+                Assert.That(run.Error.TrimEnd().Split('\n'), Has.Length.EqualTo(1), run.Error);
+            }
+        }
+    }
+
+    private static void MustBeSilent(JsonElement run)
+    {
+        JsonElement hotLoop = run.GetProperty("hotLoop");
+        using (Assert.EnterMultipleScope())
+        {
+            foreach (string name in (string[])["enginePageFaults", "osCalls", "managedBytes", "collections"])
+            {
+                JsonElement value = hotLoop.GetProperty(name);
+                Assert.That(value.ValueKind == JsonValueKind.Null ? 0 : value.GetInt64(), Is.Zero, name);
+            }
+        }
+    }
+
+    /// <summary>Four threads; in every frame each makes blocks of all sizes, resizes its neighbour's and frees its other neighbour's.</summary>
+    private static TraceWriter Relay()
+    {
+        const int Threads = 4;
+        var trace = new TraceWriter();
+        ulong[] sizes = [0, 1, 24, 100, 1000, 5000, 70_000, 3_145_736];
+        for (int frame = 0; frame < 30; frame++)
+        {
+            List<ulong>[] blocks = [[], [], [], []];
+            for (int phase = 0; phase < 3; phase++)
+            {
+                for (int thread = 0; thread < Threads; thread++)
+                {
+                    if (frame + phase + thread > 0)
+                    {
+                        trace.Thread(thread);
+                    }
+
+                    Play(trace, phase, blocks, thread, sizes);
+                }
+            }
+
+            trace.Frame();
+        }
+
+        return trace;
+    }
+
+    private static void Play(TraceWriter trace, int phase, List<ulong>[] blocks, int thread, ulong[] sizes)
+    {
+        if (phase == 0)
+        {
+            foreach (ulong size in sizes)
+            {
+                blocks[thread].Add(trace.Alloc(size));
+                blocks[thread].Add(trace.AllocZeroed(size));
+                blocks[thread].Add(trace.AllocAligned(size, 256));
+            }
+
+            return;
+        }
+
+        foreach (ulong block in blocks[(thread + phase) % blocks.Length])
+        {
+            if (phase == 1)
+            {
+                trace.Realloc(block, 1 + (block * 7919 % 9000));
+            }
+            else
+            {
+                trace.Free(block);
+            }
+        }
+    }
+
+    private string Save(string name, byte[] file)
+    {
+        string path = Path.Combine(_folder, name);
+        File.WriteAllBytes(path, file);
+        return path;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Text.Json;
+using Samples.RandomMixed;
+using Samples.RandomMixed.Rows;
+
+namespace Engine.Tests.Samples;
+
+/// <summary>The random-mixed benchmark: its names, its promises, and that it does the work it says.</summary>
+[TestFixture]
+internal sealed class RandomMixedTests
+{
+    private const string Shape =
+        "{runs:[{allocator,prewarmed,prefault,operations,workingSet,seed,operationsPerSecond,pageFaultsInLoop,managedBytesInLoop,collectionsInLoop}]}";
+
+    // What the same loop leaves behind when it is compiled from C: 1,000,000 operations, working set 256, seed 42.
+    private const uint ChecksumOfC = 3194050451;
+
+    [Test]
+    public void All_rows_with_few_operations()
+    {
+        SampleProcess run = SampleProcess.Run("RandomMixed", "--operations", "50000", "--working-set", "1000", "--seed", "7", "--repeat", "1", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        JsonElement runs = document.RootElement.GetProperty("runs");
+        string[] rows = ["engine True", "engine False", "handle True", "malloc True", "gc True", "arraypool True", "null True"];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape));
+            Assert.That(runs.EnumerateArray().Select(row => $"{row.GetProperty("allocator")} {row.GetProperty("prewarmed")}"), Is.EqualTo(rows));
+            Assert.That(runs[0].GetProperty("pageFaultsInLoop").GetInt64(), Is.Zero);
+            Assert.That(runs[2].GetProperty("pageFaultsInLoop").GetInt64(), Is.Zero);
+            Assert.That(runs[0].GetProperty("operations").GetInt64(), Is.EqualTo(50_000));
+            Assert.That(runs[0].GetProperty("workingSet").GetInt64(), Is.EqualTo(1000));
+            Assert.That(runs[0].GetProperty("seed").GetInt64(), Is.EqualTo(7));
+            Assert.That(runs[0].GetProperty("prefault").GetString(), Is.Not.Empty.And.Not.EqualTo("none"));
+            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("operationsPerSecond").GetInt64()), Is.All.Positive);
+        }
+    }
+
+    [Test]
+    public void Every_allocator_does_the_work_that_C_does([Values("engine", "handle", "malloc", "gc", "arraypool", "null")] string name)
+    {
+        var row = new RowSpec(RowSpec.Find(name)!.Value, IsPrewarmed: true);
+        Measurement measurement = RowRuns.Measure(row, new MixedWork(1_000_000, 256, 42));
+        Assert.That(measurement.Checksum, Is.EqualTo(ChecksumOfC));
+    }
+
+    [Test]
+    public void Cold_rows_are_chosen_by_cold()
+    {
+        SampleProcess run = SampleProcess.Run("RandomMixed", "--operations", "1000", "--allocator", "malloc", "--cold", "--repeat", "1");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.ExitCode, Is.Zero, run.Error);
+            Assert.That(run.Output, Does.Contain("malloc cold").And.Not.Contains("prewarmed"));
+        }
+    }
+
+    [TestCase("takes 1 to 1000000000000, not 0", "--operations", "0")]
+    [TestCase("takes 1 to 1048576, not -3", "--working-set", "-3")]
+    [TestCase("takes 1 to 1048576, not 1048577", "--working-set", "1048577")]
+    [TestCase("'x'", "--seed", "x")]
+    [TestCase("'tcmalloc'", "--allocator", "tcmalloc")]
+    public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
+        SampleProcess.Run("RandomMixed", arguments).MustBeBadInput(message);
+}

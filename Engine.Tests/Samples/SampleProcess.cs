@@ -1,0 +1,35 @@
+using System.Diagnostics;
+
+namespace Engine.Tests.Samples;
+
+/// <summary>Runs a sample as a user would, as a process, and keeps what it printed. The build puts the samples beside the tests.</summary>
+internal sealed record SampleProcess(int ExitCode, string Output, string Error)
+{
+    private const int PatienceMilliseconds = 120_000;
+
+    public static SampleProcess Run(string sample, params string[] arguments)
+    {
+        string file = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? sample + ".exe" : sample);
+        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(PatienceMilliseconds))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{sample} {string.Join(' ', arguments)} did not end.");
+        }
+
+        return new SampleProcess(process.ExitCode, output.Result, error.Result);
+    }
+
+    public void MustBeBadInput(string message)
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(ExitCode, Is.EqualTo(2), Error);
+            Assert.That(Error, Does.StartWith("error: ").And.Contains(message));
+            Assert.That(Error.TrimEnd().Split('\n'), Has.Length.EqualTo(1), "one line, not a page");
+        }
+    }
+}

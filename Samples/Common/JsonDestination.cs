@@ -1,0 +1,49 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Samples.Common;
+
+/// <summary>Where a sample's JSON goes: a file, standard output ("-"), or nowhere.</summary>
+public sealed class JsonDestination
+{
+    private readonly string? _path;
+
+    /// <summary>Takes the value of <c>--json</c>, or null when it was not given.</summary>
+    /// <exception cref="BadInputException">No file can be made there. Said before the measurements, not after them.</exception>
+    public JsonDestination(string? path)
+    {
+        _path = path;
+        if (path is null || IsStandardOutput)
+        {
+            return;
+        }
+
+        string? folder = path.Length == 0 ? null : Path.GetDirectoryName(Path.GetFullPath(path));
+        if (folder is null || !Directory.Exists(folder) || Directory.Exists(path))
+        {
+            throw new BadInputException($"--json: no file can be written at '{path}'.");
+        }
+    }
+
+    /// <summary>True when standard output belongs to the JSON, so nothing else may be printed there.</summary>
+    public bool IsStandardOutput => _path == "-";
+
+    /// <summary>Writes the document there.</summary>
+    public void Write<T>(T document, JsonTypeInfo<T> type)
+    {
+        if (_path is null)
+        {
+            return;
+        }
+
+        string text = JsonSerializer.Serialize(document, type);
+        if (IsStandardOutput)
+        {
+            Console.Out.WriteLine(text);
+        }
+        else
+        {
+            File.WriteAllText(_path, text + "\n");
+        }
+    }
+}

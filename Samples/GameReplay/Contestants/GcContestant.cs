@@ -1,0 +1,42 @@
+using Samples.GameReplay.Learning;
+
+namespace Samples.GameReplay.Contestants;
+
+/// <summary>The garbage collector: every block is a <c>byte[]</c>, and freeing one is forgetting it.</summary>
+internal sealed class GcContestant : IContestant<GcContestant, GcLane>
+{
+    private readonly byte[]?[] _arrays;
+
+    private GcContestant(int slots)
+    {
+        _arrays = new byte[]?[Math.Max(slots, 1)];
+
+        // Written once, so that using the table in a frame faults in nothing.
+        Array.Fill(_arrays, []);
+        Array.Clear(_arrays);
+    }
+
+    /// <inheritdoc/>
+    public static bool RehearsesLargeBlocks => false;
+
+    /// <inheritdoc/>
+    public long OsCalls => 0;
+
+    /// <inheritdoc/>
+    public nint MemoryBase => 0;
+
+    /// <inheritdoc/>
+    public nuint MemoryBytes => 0;
+
+    /// <inheritdoc/>
+    public long PrewarmNanoseconds => 0;
+
+    /// <inheritdoc/>
+    public static GcContestant Create(TraceProfile profile, bool prewarm) => new(profile.Slots);
+
+    /// <inheritdoc/>
+    public GcLane OpenLane() => new(_arrays);
+
+    /// <inheritdoc/>
+    public void Dispose() => Array.Clear(_arrays);
+}

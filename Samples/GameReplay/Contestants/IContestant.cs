@@ -1,0 +1,32 @@
+using Samples.GameReplay.Learning;
+
+namespace Samples.GameReplay.Contestants;
+
+/// <summary>An allocator that a trace is replayed on.</summary>
+/// <typeparam name="TSelf">The contestant itself.</typeparam>
+/// <typeparam name="TLane">Its way in for one thread.</typeparam>
+internal interface IContestant<TSelf, TLane> : IDisposable
+    where TSelf : IContestant<TSelf, TLane>
+    where TLane : ILane, allows ref struct
+{
+    /// <summary>Whether the rehearsal is to include blocks of many megabytes, because they take code paths of their own.</summary>
+    static abstract bool RehearsesLargeBlocks { get; }
+
+    /// <summary>Calls to the operating system for memory so far; 0 where the allocator does not say.</summary>
+    long OsCalls { get; }
+
+    /// <summary>Where the allocator's memory begins, when it is one range; else 0.</summary>
+    nint MemoryBase { get; }
+
+    /// <summary>The length of that range.</summary>
+    nuint MemoryBytes { get; }
+
+    /// <summary>How long the prewarm took; 0 when there was none.</summary>
+    long PrewarmNanoseconds { get; }
+
+    /// <summary>Makes the allocator ready for a trace: with everything the trace will need, when it is to be prewarmed.</summary>
+    static abstract TSelf Create(TraceProfile profile, bool prewarm);
+
+    /// <summary>The way in for the calling thread, until the next meeting.</summary>
+    TLane OpenLane();
+}

@@ -1,0 +1,140 @@
+using System.CommandLine;
+using Samples.GameReplay.Rows;
+using Samples.GameReplay.Tracing;
+
+namespace Samples.GameReplay;
+
+/// <summary>The command line.</summary>
+internal static class ReplayCommand
+{
+    private const string Purpose =
+        """
+        Replays the memory allocations that a real game made, frame by frame and with the game's own threads, on the engine's
+        memory system, on malloc and on the garbage collector, and prints what each cost within the frames.
+
+        Each row is measured in a process of its own. The frame time is the time spent in the replayed work, summed over the threads,
+        without their waits for each other. The peak of resident memory is the process's own peak less what was resident right before the
+        allocator was made, so it has neither the trace reader nor the runtime in it. What happens before the first frame is
+        replayed but not measured.
+
+        Exit code 0: fine. 1: the prewarmed engine had a page fault in its memory, an OS call, a managed byte or a collection in
+        the frames, a verification failed, or a run could not be finished. 2: wrong options, or a malformed trace.
+        """;
+
+    private static readonly Option<string> Trace = new("--trace")
+    {
+        Description = $"The trace: a file, or one that is built in ({string.Join(", ", TraceFile.EmbeddedNames())}).",
+        HelpName = "PATH",
+        DefaultValueFactory = _ => TraceFile.DefaultName,
+    };
+
+    private static readonly Option<string?> Allocator = new("--allocator")
+    {
+        Description = "Replay on one allocator only: engine, malloc or gc.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<bool> Cold = new("--cold")
+    {
+        Description = "Leave out the prewarmed engine; with --allocator engine, run it without prewarming.",
+    };
+
+    private static readonly Option<bool> Verify = new("--verify")
+    {
+        Description = "Fill every block with a pattern of its number and check it at resize, free and end. Takes the place of --touch.",
+    };
+
+    private static readonly Option<string> Touch = new("--touch")
+    {
+        Description = "What is written into blocks: first (the first 4 KiB at most, and the last byte), pages (a byte in each page) or all.",
+        HelpName = "first|pages|all",
+        DefaultValueFactory = _ => "first",
+    };
+
+    private static readonly Option<int> Repeat = new("--repeat")
+    {
+        Description = "Measure each row so often, the rows by turns. Times are medians; of faults, calls, bytes and collections the most.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 1,
+    };
+
+    private static readonly Option<string?> Json = new("--json")
+    {
+        Description = "Write the results as JSON to a file, or with '-' to standard output in place of the table.",
+        HelpName = "PATH|-",
+    };
+
+    private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
+
+    /// <summary>Makes the command.</summary>
+    public static RootCommand Create(Func<ReplayOptions, int> run)
+    {
+        Allocator.Validators.Clear();
+        Allocator.AcceptOnlyFromAmong("engine", "malloc", "gc");
+        Touch.AcceptOnlyFromAmong("first", "pages", "all");
+        Repeat.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int repeat) && repeat is < 1 or > 1000)
+            {
+                result.AddError($"--repeat takes 1 to 1000, not {repeat}.");
+            }
+        });
+        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Repeat, Json, OnlyRow };
+        command.SetAction(parsed => run(Options(parsed)));
+        return command;
+    }
+
+    /// <summary>The arguments by which this program measures one row in a child process.</summary>
+    public static string[] ChildArguments(ReplayOptions options, RowSpec row) =>
+    [
+        Trace.Name, options.Trace,
+        Touch.Name, TouchName(options.Touch),
+        OnlyRow.Name, $"{row.AllocatorName}:{(row.IsPrewarmed ? "prewarmed" : "cold")}",
+        .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
+    ];
+
+    private static ReplayOptions Options(ParseResult parsed) => new()
+    {
+        Trace = parsed.GetValue(Trace)!,
+        Allocator = AllocatorFrom(parsed.GetValue(Allocator)),
+        Cold = parsed.GetValue(Cold),
+        Verify = parsed.GetValue(Verify),
+        Touch = TouchFrom(parsed.GetValue(Touch)!),
+        Repeat = parsed.GetValue(Repeat),
+        Json = parsed.GetValue(Json),
+        OnlyRow = RowFrom(parsed.GetValue(OnlyRow)),
+    };
+
+    private static AllocatorKind? AllocatorFrom(string? name) => name switch
+    {
+        "engine" => AllocatorKind.Engine,
+        "malloc" => AllocatorKind.Malloc,
+        "gc" => AllocatorKind.Gc,
+        _ => null,
+    };
+
+    private static TouchMode TouchFrom(string name) => name switch
+    {
+        "pages" => TouchMode.Pages,
+        "all" => TouchMode.All,
+        _ => TouchMode.First,
+    };
+
+    private static string TouchName(TouchMode mode) => mode switch
+    {
+        TouchMode.Pages => "pages",
+        TouchMode.All => "all",
+        _ => "first",
+    };
+
+    private static RowSpec? RowFrom(string? text)
+    {
+        if (text is null)
+        {
+            return null;
+        }
+
+        string[] parts = text.Split(':');
+        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] == "prewarmed");
+    }
+}

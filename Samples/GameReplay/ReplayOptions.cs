@@ -1,0 +1,27 @@
+using Samples.GameReplay.Rows;
+
+namespace Samples.GameReplay;
+
+/// <summary>What was asked for on the command line.</summary>
+internal sealed record ReplayOptions
+{
+    public required string Trace { get; init; }
+
+    public required AllocatorKind? Allocator { get; init; }
+
+    public required bool Cold { get; init; }
+
+    public required bool Verify { get; init; }
+
+    public required TouchMode Touch { get; init; }
+
+    public required int Repeat { get; init; }
+
+    public required string? Json { get; init; }
+
+    /// <summary>Set in the measuring child processes: the one row to measure.</summary>
+    public required RowSpec? OnlyRow { get; init; }
+
+    /// <summary>What is really done with the blocks: verifying has a way of its own.</summary>
+    public TouchMode EffectiveTouch => Verify ? TouchMode.Verify : Touch;
+}

@@ -1,0 +1,9 @@
+namespace Samples.GameReplay.Rows;
+
+/// <summary>Who serves the trace's calls.</summary>
+internal enum AllocatorKind
+{
+    Engine,
+    Malloc,
+    Gc,
+}

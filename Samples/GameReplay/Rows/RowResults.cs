@@ -1,0 +1,82 @@
+using Samples.Common;
+
+namespace Samples.GameReplay.Rows;
+
+/// <summary>One row's results over all repeats.</summary>
+internal sealed class RowResults(RowSpec row)
+{
+    private readonly List<RunDocument> _runs = [];
+
+    /// <summary>The row.</summary>
+    public RowSpec Row => row;
+
+    /// <summary>Adds a repeat.</summary>
+    public void Add(RunDocument run) => _runs.Add(run);
+
+    /// <summary>
+    /// The row as one result: times and memory are medians, and of the things that should not happen in the frames the largest
+    /// count is taken, so that a 0 is a 0 in every repeat.
+    /// </summary>
+    public RunDocument Summary() => _runs[0] with
+    {
+        FrameNanoseconds = new FrameNanoseconds
+        {
+            P50 = Median(run => run.FrameNanoseconds.P50),
+            P99 = Median(run => run.FrameNanoseconds.P99),
+            Max = Median(run => run.FrameNanoseconds.Max),
+        },
+        HotLoop = new HotLoop
+        {
+            PageFaults = Largest(run => run.HotLoop.PageFaults),
+            EnginePageFaults = _runs.Exists(run => run.HotLoop.EnginePageFaults is null)
+                ? null
+                : Largest(run => run.HotLoop.EnginePageFaults ?? 0),
+            OsCalls = Largest(run => run.HotLoop.OsCalls),
+            ManagedBytes = Largest(run => run.HotLoop.ManagedBytes),
+            Collections = Largest(run => run.HotLoop.Collections),
+        },
+        PrewarmNanoseconds = Median(run => run.PrewarmNanoseconds),
+        PeakResidentBytes = Median(run => run.PeakResidentBytes),
+    };
+
+    /// <summary>The smallest and the largest of a figure.</summary>
+    public (long Least, long Most) Range(Func<RunDocument, long> figure) => (-Largest(run => -figure(run)), Largest(figure));
+
+    /// <summary>What must not happen and did, in words; null when all is well. Only the prewarmed engine promises anything.</summary>
+    public string? BrokenPromise()
+    {
+        if (row is not { Allocator: AllocatorKind.Engine, IsPrewarmed: true })
+        {
+            return null;
+        }
+
+        HotLoop hotLoop = Summary().HotLoop;
+        List<string> broken = [];
+        Note(broken, hotLoop.EnginePageFaults ?? 0, "page faults in the engine's memory");
+        Note(broken, hotLoop.OsCalls, "OS calls by the engine");
+        Note(broken, hotLoop.ManagedBytes, "managed bytes");
+        Note(broken, hotLoop.Collections, "collections");
+        return broken.Count == 0 ? null : $"{row.Title}: the frames had {string.Join(", ", broken)}, and should have had none";
+    }
+
+    private static void Note(List<string> broken, long count, string what)
+    {
+        if (count > 0)
+        {
+            broken.Add($"{count} {what}");
+        }
+    }
+
+    private long Median(Func<RunDocument, long> figure) => Statistics.Median(_runs.ConvertAll(run => figure(run)));
+
+    private long Largest(Func<RunDocument, long> figure)
+    {
+        long largest = figure(_runs[0]);
+        foreach (RunDocument run in _runs)
+        {
+            largest = Math.Max(largest, figure(run));
+        }
+
+        return largest;
+    }
+}

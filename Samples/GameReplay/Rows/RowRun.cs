@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using Samples.Common;
+using Samples.GameReplay.Contestants;
+using Samples.GameReplay.Learning;
+using Samples.GameReplay.Playing;
+using Samples.GameReplay.Scripts;
+using Samples.GameReplay.Touching;
+using Samples.GameReplay.Tracing;
+
+namespace Samples.GameReplay.Rows;
+
+/// <summary>
+/// Measures one row. The order matters: first everything of the replay itself is made and used once (tables, threads, compiled
+/// code), then the resident memory so far is noted as the base line, and only then is the allocator made. Reading and
+/// compiling the trace happens between the frames, outside all measurements.
+/// </summary>
+internal static class RowRun<TContestant, TLane, TTouch>
+    where TContestant : class, IContestant<TContestant, TLane>
+    where TLane : ILane, allows ref struct
+    where TTouch : struct, ITouch
+{
+    /// <summary>Replays the trace once.</summary>
+    public static RunDocument Measure(RowSpec row, TraceFile trace, TraceProfile profile, bool recordsFaults)
+    {
+        using var ensemble = new Ensemble<TContestant, TLane, TTouch>(profile.Threads, recordsFaults);
+        Rehearse(ensemble, profile.Threads, row.IsPrewarmed);
+
+        using var reader = new TraceReader(trace.Open(), trace.Name, profile.Slots);
+        var compiler = new StepCompiler(reader);
+        compiler.Reserve(profile.Slots);
+        var script = new StepScript(profile.OperationCapacities);
+        long[] frameTicks = new long[profile.Frames];
+        frameTicks.AsSpan().Clear();
+
+        GC.Collect();
+        _ = ResidentMemory.TryResetPeak();
+        long baseLine = ResidentMemory.Bytes();
+        using TContestant contestant = TContestant.Create(profile, row.IsPrewarmed);
+        StepFigures hotLoop = default(StepFigures) with { EngineFaults = 0 };
+        int frames = 0;
+        while (compiler.TryCompile(script))
+        {
+            StepFigures figures = ensemble.Play(script, contestant);
+            if (script.Kind == StepKind.Frame)
+            {
+                frameTicks[frames++] = figures.WorkTicks;
+                hotLoop += figures;
+            }
+        }
+
+        long peak = Math.Max(ResidentMemory.PeakBytes() - baseLine, 0);
+        CheckSurvivors(contestant, reader.Blocks);
+        return Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
+    }
+
+    private static void Rehearse(Ensemble<TContestant, TLane, TTouch> ensemble, int threads, bool prewarm)
+    {
+        byte[] file = RehearsalTrace.Write(threads, TContestant.RehearsesLargeBlocks);
+        TraceProfile profile = TraceLearner.Learn(new MemoryStream(file), "rehearsal");
+        using var reader = new TraceReader(new MemoryStream(file), "rehearsal", profile.Slots);
+        var compiler = new StepCompiler(reader);
+        var script = new StepScript(profile.OperationCapacities);
+        using TContestant contestant = TContestant.Create(profile, prewarm);
+        while (compiler.TryCompile(script))
+        {
+            ensemble.Play(script, contestant);
+        }
+
+        CheckSurvivors(contestant, reader.Blocks);
+    }
+
+    private static void CheckSurvivors(TContestant contestant, BlockTable blocks)
+    {
+        if (!TTouch.Checks)
+        {
+            return;
+        }
+
+        TLane lane = contestant.OpenLane();
+        for (int slot = 0; slot < blocks.SlotCount; slot++)
+        {
+            LiveBlock block = blocks[slot];
+            if (block.IsLive)
+            {
+                TTouch.Check(ref lane.Block((uint)slot, block.AlignmentShift), (nuint)block.Bytes, (uint)block.Id, "at the end");
+            }
+        }
+    }
+
+    private static RunDocument Document(
+        RowSpec row, TraceProfile profile, long[] frameTicks, StepFigures hotLoop, long prewarmNanoseconds, long peak)
+    {
+        Array.Sort(frameTicks);
+        return new RunDocument
+        {
+            Allocator = row.AllocatorName,
+            Prewarmed = row.IsPrewarmed,
+            Frames = frameTicks.Length,
+            Allocations = profile.Allocations,
+            FrameNanoseconds = new FrameNanoseconds
+            {
+                P50 = Nanoseconds(Statistics.Percentile(frameTicks, 50)),
+                P99 = Nanoseconds(Statistics.Percentile(frameTicks, 99)),
+                Max = Nanoseconds(Statistics.Percentile(frameTicks, 100)),
+            },
+            HotLoop = new HotLoop
+            {
+                PageFaults = hotLoop.PageFaults,
+                EnginePageFaults = hotLoop.EngineFaults,
+                OsCalls = hotLoop.OsCalls,
+                ManagedBytes = hotLoop.ManagedBytes,
+                Collections = hotLoop.Collections,
+            },
+            PrewarmNanoseconds = prewarmNanoseconds,
+            PeakResidentBytes = peak,
+        };
+    }
+
+    private static long Nanoseconds(long ticks) => (long)(ticks * (1e9 / Stopwatch.Frequency));
+}

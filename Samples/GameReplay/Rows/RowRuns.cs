@@ -1,0 +1,50 @@
+using Engine.Platform;
+using Samples.Common;
+using Samples.GameReplay.Contestants;
+using Samples.GameReplay.Learning;
+using Samples.GameReplay.Touching;
+using Samples.GameReplay.Tracing;
+
+namespace Samples.GameReplay.Rows;
+
+/// <summary>
+/// Chooses the compiled form of <see cref="RowRun{TContestant, TLane, TTouch}"/> for a row. Written out, so that ahead-of-time
+/// compilation sees every one.
+/// </summary>
+internal static class RowRuns
+{
+    /// <summary>Measures the row in this process.</summary>
+    /// <exception cref="RunFailedException">The allocator could not do it, or a block was not what it should be.</exception>
+    public static RunDocument Measure(RowSpec row, TraceFile trace, TraceProfile profile, TouchMode touch)
+    {
+        bool recordsFaults = PageFaultRecorder.IsAvailable(out _);
+        try
+        {
+            return row.Allocator switch
+            {
+                AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, touch, recordsFaults),
+                AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, touch, recordsFaults),
+                _ => Measure<GcContestant, GcLane>(row, trace, profile, touch, recordsFaults),
+            };
+        }
+        catch (OutOfMemoryException error)
+        {
+            throw new RunFailedException($"{row.Title}: out of memory: {error.Message}", error);
+        }
+        catch (RunFailedException error)
+        {
+            throw new RunFailedException($"{row.Title}: {error.Message}", error);
+        }
+    }
+
+    private static RunDocument Measure<TContestant, TLane>(
+        RowSpec row, TraceFile trace, TraceProfile profile, TouchMode touch, bool recordsFaults)
+        where TContestant : class, IContestant<TContestant, TLane>
+        where TLane : ILane, allows ref struct => touch switch
+        {
+            TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, recordsFaults),
+            TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, recordsFaults),
+            TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, recordsFaults),
+            _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, recordsFaults),
+        };
+}

@@ -1,0 +1,21 @@
+namespace Samples.GameReplay.Rows;
+
+/// <summary>One row's result, as JSON has it.</summary>
+internal sealed record RunDocument
+{
+    public required string Allocator { get; init; }
+
+    public required bool Prewarmed { get; init; }
+
+    public required int Frames { get; init; }
+
+    public required long Allocations { get; init; }
+
+    public required FrameNanoseconds FrameNanoseconds { get; init; }
+
+    public required HotLoop HotLoop { get; init; }
+
+    public required long PrewarmNanoseconds { get; init; }
+
+    public required long PeakResidentBytes { get; init; }
+}

@@ -1,0 +1,117 @@
+using System.CommandLine;
+using System.Globalization;
+using Samples.RandomMixed.Rows;
+
+namespace Samples.RandomMixed;
+
+/// <summary>The command line.</summary>
+internal static class MixedCommand
+{
+    private const string Purpose =
+        """
+        The random-mixed benchmark: allocate and free blocks of 16 to 1,039 bytes in random order within a working set, and
+        write the first and the last byte of each.
+
+        Each row is measured in a process of its own, the rows by turns; speeds are medians, counts are the most of all repeats.
+        Prewarmed rows have run the identical loop once before; the engine was also loaded with a scene plan before that loop.
+        "engine" finds the calling thread's cache at each call, "handle" holds it, "null" is the loop without an allocator.
+
+        Exit code 0: fine. 1: a prewarmed engine row had a page fault, managed bytes or a collection in a loop, or two rows did
+        not do the same work, or a run could not be finished. 2: wrong options.
+        """;
+
+    private static readonly Option<ulong> Operations = new("--operations")
+    {
+        Description = "How often the loop runs.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 1_000_000,
+    };
+
+    private static readonly Option<uint> WorkingSet = new("--working-set")
+    {
+        Description = "How many slots there are; half of them are full on average.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 256,
+    };
+
+    private static readonly Option<uint> Seed = new("--seed")
+    {
+        Description = "Where the random numbers begin.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 42,
+    };
+
+    private static readonly Option<bool> Prewarm = new("--prewarm") { Description = "Only prewarmed rows." };
+
+    private static readonly Option<bool> Cold = new("--cold") { Description = "Only cold rows; with --prewarm, both of each allocator." };
+
+    private static readonly Option<string?> Allocator = new("--allocator")
+    {
+        Description = "One allocator only: engine, handle, malloc, gc, arraypool or null.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<int> Repeat = new("--repeat")
+    {
+        Description = "How often each row is measured.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 5,
+    };
+
+    private static readonly Option<string?> Json = new("--json")
+    {
+        Description = "Write the results as JSON to a file, or with '-' to standard output in place of the table.",
+        HelpName = "PATH|-",
+    };
+
+    private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
+
+    /// <summary>Makes the command.</summary>
+    public static RootCommand Create(Func<MixedOptions, int> run)
+    {
+        Allocator.AcceptOnlyFromAmong([.. Array.ConvertAll(RowSpec.Allocators, entry => entry.Name)]);
+        Limit(Operations, 1, 1_000_000_000_000);
+        Limit(WorkingSet, 1, 1 << 20);
+        Limit(Repeat, 1, 1000);
+        var command = new RootCommand(Purpose) { Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Repeat, Json, OnlyRow };
+        command.SetAction(parsed => run(Options(parsed)));
+        return command;
+    }
+
+    /// <summary>The arguments by which this program measures one row in a child process.</summary>
+    public static string[] ChildArguments(MixedOptions options, RowSpec row) =>
+    [
+        Operations.Name, options.Work.Operations.ToString(CultureInfo.InvariantCulture),
+        WorkingSet.Name, options.Work.WorkingSet.ToString(CultureInfo.InvariantCulture),
+        Seed.Name, options.Work.Seed.ToString(CultureInfo.InvariantCulture),
+        OnlyRow.Name, $"{row.AllocatorName}:{(row.IsPrewarmed ? "prewarmed" : "cold")}",
+    ];
+
+    private static void Limit<T>(Option<T> option, long least, long most) => option.Validators.Add(result =>
+    {
+        // What is no number at all is refused by the parser itself.
+        if (result.Tokens.Count == 1
+            && decimal.TryParse(result.Tokens[0].Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out decimal value)
+            && (value < least || value > most))
+        {
+            result.AddError($"{option.Name} takes {least} to {most}, not {value}.");
+        }
+    });
+
+    private static MixedOptions Options(ParseResult parsed) => new()
+    {
+        Work = new MixedWork(parsed.GetValue(Operations), parsed.GetValue(WorkingSet), parsed.GetValue(Seed)),
+        Allocator = RowSpec.Find(parsed.GetValue(Allocator)),
+        Prewarm = parsed.GetValue(Prewarm),
+        Cold = parsed.GetValue(Cold),
+        Repeat = parsed.GetValue(Repeat),
+        Json = parsed.GetValue(Json),
+        OnlyRow = RowFrom(parsed.GetValue(OnlyRow)),
+    };
+
+    private static RowSpec? RowFrom(string? text)
+    {
+        string[] parts = text?.Split(':') ?? [];
+        return parts.Length == 2 && RowSpec.Find(parts[0]) is { } kind ? new RowSpec(kind, parts[1] == "prewarmed") : null;
+    }
+}

@@ -1,0 +1,22 @@
+using Samples.RandomMixed.Rows;
+
+namespace Samples.RandomMixed;
+
+/// <summary>What was asked for on the command line.</summary>
+internal sealed record MixedOptions
+{
+    public required MixedWork Work { get; init; }
+
+    public required AllocatorKind? Allocator { get; init; }
+
+    public required bool Prewarm { get; init; }
+
+    public required bool Cold { get; init; }
+
+    public required int Repeat { get; init; }
+
+    public required string? Json { get; init; }
+
+    /// <summary>Set in the measuring child processes: the one row to measure.</summary>
+    public required RowSpec? OnlyRow { get; init; }
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Text.Json;
+using Samples.Common;
+using Samples.RandomMixed.Rows;
+
+namespace Samples.RandomMixed;
+
+/// <summary>
+/// The benchmark that the engine's memory system began with: random allocations and frees within a working set, by one thread.
+/// </summary>
+internal static class Program
+{
+    private static int Main(string[] arguments) => SampleHost.Run(MixedCommand.Create(Run), arguments);
+
+    private static int Run(MixedOptions options) => options.OnlyRow is null ? RunAllRows(options) : RunOneRow(options, options.OnlyRow);
+
+    private static int RunOneRow(MixedOptions options, RowSpec row)
+    {
+        Measurement measurement = RowRuns.Measure(row, options.Work);
+        Console.Out.WriteLine(JsonSerializer.Serialize(measurement, MixedJson.Default.Measurement));
+        return ExitCodes.Success;
+    }
+
+    private static int RunAllRows(MixedOptions options)
+    {
+        var json = new JsonDestination(options.Json);
+        if (!json.IsStandardOutput)
+        {
+            Console.Out.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"random mixed: {options.Work.Operations:N0} operations, working set {options.Work.WorkingSet:N0}, seed {options.Work.Seed}; "
+                + $"medians of {options.Repeat} runs{Environment.NewLine}"));
+        }
+
+        List<RowResults> results = RowSpec.Select(options.Allocator, options.Prewarm, options.Cold).ConvertAll(row => new RowResults(row));
+        for (int repeat = 0; repeat < options.Repeat; repeat++)
+        {
+            foreach (RowResults row in results)
+            {
+                string text = ChildProcess.Run(MixedCommand.ChildArguments(options, row.Row), "");
+                row.Add(JsonSerializer.Deserialize(text, MixedJson.Default.Measurement)!);
+            }
+        }
+
+        if (!json.IsStandardOutput)
+        {
+            Console.Out.Write(MixedTable.Print(results));
+        }
+
+        json.Write(new MixedDocument { Runs = results.ConvertAll(row => row.Summary()) }, MixedJson.Default.MixedDocument);
+        return Judge(results);
+    }
+
+    private static int Judge(List<RowResults> results)
+    {
+        int code = ExitCodes.Success;
+        foreach (RowResults row in results)
+        {
+            string? wrong = row.Checksum != results[0].Checksum
+                ? $"{row.Row.Title} did other work than {results[0].Row.Title}: checksum {row.Checksum:x8} instead of {results[0].Checksum:x8}"
+                : row.BrokenPromise();
+            if (wrong is not null)
+            {
+                Console.Error.WriteLine("error: " + wrong);
+                code = ExitCodes.Failure;
+            }
+        }
+
+        return code;
+    }
+}

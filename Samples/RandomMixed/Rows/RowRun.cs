@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Engine.Platform;
+using Samples.RandomMixed.Contestants;
+
+namespace Samples.RandomMixed.Rows;
+
+/// <summary>
+/// Runs the loop and measures it. "Prewarmed" is, for every allocator alike, that the identical loop was run once before; the
+/// engine was moreover loaded with a scene plan before that, so that already this first loop finds all its memory.
+/// </summary>
+internal static class RowRun
+{
+    private static readonly MixedWork Compiling = new(20_000, 64, 1);
+
+    /// <summary>Runs a little of everything, so that all code is compiled before something is measured.</summary>
+    public static void Compile<TBlocks>(ref TBlocks blocks)
+        where TBlocks : IMixedBlocks, allows ref struct
+    {
+        for (int round = 0; round < 2; round++)
+        {
+            _ = Measure(ref blocks, Compiling);
+            _ = MixedLoop.Checksum(ref blocks, Compiling.WorkingSet);
+            MixedLoop.Clear(ref blocks, Compiling.WorkingSet);
+        }
+    }
+
+    /// <summary>Measures a row on blocks that nobody has used.</summary>
+    public static Measurement Measure<TBlocks>(ref TBlocks blocks, RowSpec row, MixedWork work, string prefault)
+        where TBlocks : IMixedBlocks, allows ref struct
+    {
+        long rehearsalFaults = 0;
+        if (row.IsPrewarmed)
+        {
+            rehearsalFaults = Measure(ref blocks, work).PageFaults;
+            MixedLoop.Clear(ref blocks, work.WorkingSet);
+        }
+
+        LoopFigures figures = Measure(ref blocks, work);
+        return new Measurement
+        {
+            Run = new RunDocument
+            {
+                Allocator = row.AllocatorName,
+                Prewarmed = row.IsPrewarmed,
+                Prefault = prefault,
+                Operations = work.Operations,
+                WorkingSet = work.WorkingSet,
+                Seed = work.Seed,
+                OperationsPerSecond = (long)(work.Operations / ((double)Math.Max(figures.Ticks, 1) / Stopwatch.Frequency)),
+                PageFaultsInLoop = figures.PageFaults,
+                ManagedBytesInLoop = figures.ManagedBytes,
+                CollectionsInLoop = figures.Collections,
+            },
+            PageFaultsInRehearsal = rehearsalFaults,
+            Checksum = MixedLoop.Checksum(ref blocks, work.WorkingSet),
+        };
+    }
+
+    private static LoopFigures Measure<TBlocks>(ref TBlocks blocks, MixedWork work)
+        where TBlocks : IMixedBlocks, allows ref struct
+    {
+        int collections = GC.CollectionCount(0);
+        long managed = GC.GetAllocatedBytesForCurrentThread();
+        long faults = PageFaults.OfThread();
+        long start = Stopwatch.GetTimestamp();
+        MixedLoop.Run(ref blocks, work.Operations, work.WorkingSet, work.Seed);
+        long ticks = Stopwatch.GetTimestamp() - start;
+        return new LoopFigures(
+            ticks,
+            PageFaults.OfThread() - faults,
+            GC.GetAllocatedBytesForCurrentThread() - managed,
+            GC.CollectionCount(0) - collections);
+    }
+}

@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+using Engine;
+using Engine.Arenas;
+using Engine.Scenes;
+using Samples.Common;
+using Samples.RandomMixed.Contestants;
+
+namespace Samples.RandomMixed.Rows;
+
+/// <summary>Makes a row's allocator, and measures it in this process.</summary>
+internal static unsafe class RowRuns
+{
+    private const string NoPrefault = "none";
+
+    /// <summary>Measures one row.</summary>
+    public static Measurement Measure(RowSpec row, MixedWork work) => row.Allocator switch
+    {
+        AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work),
+        AllocatorKind.Malloc => MeasureMalloc(row, work),
+        AllocatorKind.Gc => MeasureGc(row, work),
+        AllocatorKind.ArrayPool => MeasurePool(row, work),
+        _ => MeasureNull(row, work),
+    };
+
+    private static Measurement MeasureEngine(RowSpec row, MixedWork work)
+    {
+        var slots = new AddressTable(SlotsFor(work));
+        using (var rehearsal = new EngineMemory())
+        {
+            using LongLivedArena thrownAway = rehearsal.CreateLongLivedArena("rehearsal");
+            CompileEngine(row, thrownAway, slots);
+        }
+
+        using var memory = new EngineMemory();
+        using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
+        using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
+        LongLivedArena arena = scene?.Arena ?? cold!;
+        if (row.Allocator == AllocatorKind.Engine)
+        {
+            var blocks = new EngineBlocks(arena, slots.First);
+            return RowRun.Measure(ref blocks, row, work, memory.Prefault);
+        }
+
+        var handle = new HandleBlocks(arena.GetHandle(), slots.First);
+        return RowRun.Measure(ref handle, row, work, memory.Prefault);
+    }
+
+    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots)
+    {
+        if (row.Allocator == AllocatorKind.Engine)
+        {
+            var blocks = new EngineBlocks(arena, slots.First);
+            RowRun.Compile(ref blocks);
+            return;
+        }
+
+        var handle = new HandleBlocks(arena.GetHandle(), slots.First);
+        RowRun.Compile(ref handle);
+    }
+
+    private static Measurement MeasureMalloc(RowSpec row, MixedWork work)
+    {
+        var blocks = new MallocBlocks(new AddressTable(SlotsFor(work)).First);
+        RowRun.Compile(ref blocks);
+        return RowRun.Measure(ref blocks, row, work, NoPrefault);
+    }
+
+    private static Measurement MeasureGc(RowSpec row, MixedWork work)
+    {
+        var blocks = new GcBlocks(Arrays(work));
+        RowRun.Compile(ref blocks);
+        return RowRun.Measure(ref blocks, row, work, NoPrefault);
+    }
+
+    private static Measurement MeasurePool(RowSpec row, MixedWork work)
+    {
+        var blocks = new PoolBlocks(Arrays(work));
+        RowRun.Compile(ref blocks);
+        return RowRun.Measure(ref blocks, row, work, NoPrefault);
+    }
+
+    private static Measurement MeasureNull(RowSpec row, MixedWork work)
+    {
+        byte* buffer = (byte*)NativeMemory.AllocZeroed((nuint)SlotsFor(work), NullBlocks.SlotBytes);
+        var blocks = new NullBlocks(buffer, new AddressTable(SlotsFor(work)).First);
+        RowRun.Compile(ref blocks);
+        Measurement measurement = RowRun.Measure(ref blocks, row, work, NoPrefault);
+        NativeMemory.Free(buffer);
+        return measurement;
+    }
+
+    // The loop that compiles the code has a working set of its own.
+    private static int SlotsFor(MixedWork work) => Math.Max((int)work.WorkingSet, 64);
+
+    private static byte[]?[] Arrays(MixedWork work)
+    {
+        byte[]?[] arrays = new byte[]?[SlotsFor(work)];
+
+        // Written once, so that using the table in the loop faults in nothing.
+        Array.Fill(arrays, []);
+        Array.Clear(arrays);
+        return arrays;
+    }
+
+    private static PrewarmPlan Plan(MixedWork work) => new()
+    {
+        Name = "random mixed",
+        Blocks = MixedPeaks.Find(work.Operations, work.WorkingSet, work.Seed),
+        Frame = null,
+    };
+}

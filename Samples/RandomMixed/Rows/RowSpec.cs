@@ -1,0 +1,61 @@
+namespace Samples.RandomMixed.Rows;
+
+/// <summary>One row of the table.</summary>
+internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed)
+{
+    /// <summary>The allocators by their names in JSON and on the command line, in the order of the table.</summary>
+    public static readonly (string Name, AllocatorKind Kind)[] Allocators =
+    [
+        ("engine", AllocatorKind.Engine),
+        ("handle", AllocatorKind.Handle),
+        ("malloc", AllocatorKind.Malloc),
+        ("gc", AllocatorKind.Gc),
+        ("arraypool", AllocatorKind.ArrayPool),
+        ("null", AllocatorKind.Null),
+    ];
+
+    /// <summary>The allocator's name.</summary>
+    public string AllocatorName => Array.Find(Allocators, entry => entry.Kind == Allocator).Name;
+
+    /// <summary>What the table calls it.</summary>
+    public string Title => $"{AllocatorName} {(IsPrewarmed ? "prewarmed" : "cold")}";
+
+    /// <summary>Whether the row is one of the engine's, which promise something when prewarmed.</summary>
+    public bool IsEngine => Allocator is AllocatorKind.Engine or AllocatorKind.Handle;
+
+    /// <summary>The allocator with that name, or null.</summary>
+    public static AllocatorKind? Find(string? name)
+    {
+        foreach ((string known, AllocatorKind kind) in Allocators)
+        {
+            if (known == name)
+            {
+                return kind;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The rows that the options ask for; with no options all prewarmed, and the engine cold.</summary>
+    public static List<RowSpec> Select(AllocatorKind? only, bool prewarm, bool cold)
+    {
+        List<RowSpec> rows = [];
+        foreach ((_, AllocatorKind kind) in Allocators)
+        {
+            bool isAsked = only is null || only == kind;
+            if (isAsked && (prewarm || !cold))
+            {
+                rows.Add(new RowSpec(kind, true));
+            }
+
+            bool isColdByDefault = only is null && !prewarm && kind == AllocatorKind.Engine;
+            if (isAsked && (cold || isColdByDefault))
+            {
+                rows.Add(new RowSpec(kind, false));
+            }
+        }
+
+        return rows;
+    }
+}
