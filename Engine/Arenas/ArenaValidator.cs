@@ -54,9 +54,8 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         Check(superSlab.RunLength >= 1, $"SuperSlab {index} is in the list and lies inside an extent");
         Check(superSlab.LongestFreeRun == Bitmap.LongestRun(superSlab.FreeSlabs), $"SuperSlab {index} says that its longest free run is {superSlab.LongestFreeRun}");
         uint used = 0;
-        slabs.ForEachRun(index, (state, slab) =>
+        slabs.Runs.ForEachRun(index, (run, slab) =>
         {
-            SlabRun* run = slabs.RunOf(slab);
             int first = slab % SuperSlab.SlabCount;
             int end = Math.Min(first + run->SlabCount, SuperSlab.SlabCount);
             for (int offset = first; offset < end; offset++)
@@ -64,7 +63,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
                 used |= 1u << offset;
             }
 
-            CheckRun(state, run, slab);
+            CheckRun(slabs.ClassOf(run->SizeClass), run, slab);
         });
         Check(superSlab.FreeSlabs == ~used, $"SuperSlab {index} has the free slabs {superSlab.FreeSlabs:x8}, and its runs leave {~used:x8}");
         return superSlab.RunLength;
@@ -91,9 +90,9 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         ClassState* state = slabs.ClassOf(sizeClass);
         int linked = 0;
         int previous = SuperSlab.None;
-        for (int slab = state->FirstRun; slab != SuperSlab.None && linked <= _runsWithFree[sizeClass]; slab = slabs.RunOf(slab)->Next)
+        for (int slab = state->FirstRun; slab != SuperSlab.None && linked <= _runsWithFree[sizeClass]; slab = slabs.Runs[slab]->Next)
         {
-            Check(slabs.RunOf(slab)->Previous == previous, $"the list of class {sizeClass} is broken at slab {slab}");
+            Check(slabs.Runs[slab]->Previous == previous, $"the list of class {sizeClass} is broken at slab {slab}");
             previous = slab;
             linked++;
         }
@@ -135,12 +134,12 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
             Check(seen.Add(block), $"the block at 0x{block:x} is twice among the freed blocks of threads");
             int slab = (int)((block - (nuint)reservation.Base) >> SuperSlab.SlabShift);
             Check(reservation.Tags[slab] == (tag | (uint)sizeClass), $"0x{block:x} is in a magazine of class {sizeClass} and not in a slab of that class");
-            slab -= slabs.RunOf(slab)->Offset;
+            slab -= slabs.Runs[slab]->Offset;
             nuint offset = block - (nuint)reservation.AddressOfSlab(slab);
             nuint blockBytes = slabs.ClassOf(sizeClass)->BlockBytes;
             Check(offset % blockBytes == 0, $"0x{block:x} in a magazine is not the beginning of a block of {blockBytes} bytes");
             int index = (int)(offset / blockBytes);
-            Check(!Bitmap.IsSet(slabs.RunOf(slab)->Bitmap, index), $"the block at 0x{block:x} is in a magazine and free in its run");
+            Check(!Bitmap.IsSet(slabs.Runs[slab]->Bitmap, index), $"the block at 0x{block:x} is in a magazine and free in its run");
         }
     }
 }

@@ -141,7 +141,10 @@ public sealed unsafe class FrameArena : IArena
         }
     }
 
-    /// <summary>Gives the overflow memory of all buffers back: what was prewarmed to the arena's spares, the rest to the retained reserve.</summary>
+    /// <summary>
+    /// Gives the overflow memory of all buffers back: what was prewarmed to the arena's spares, the rest to the retained reserve. What
+    /// earlier frames allocated in it is gone.
+    /// </summary>
     /// <exception cref="EngineMemoryException">A lane is using overflow memory in this frame; call it right after <see cref="NextFrame"/>.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()

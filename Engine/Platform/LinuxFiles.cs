@@ -19,6 +19,11 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     public int Open(ReadOnlySpan<byte> path)
     {
         const int ReadOnlyCloseOnExec = 0x80000;
+        if (_open == null || _read == null || _close == null)
+        {
+            return -1;
+        }
+
         fixed (byte* name = path)
         {
             return _open(name, ReadOnlyCloseOnExec, 0);
@@ -28,7 +33,8 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     public void Close(int file) => _ = _close(file);
 
     /// <summary>How many bytes were read from <paramref name="offset"/> on; negative when it failed.</summary>
-    public nint ReadAt(int file, void* buffer, nuint bytes, long offset) => _pread(file, buffer, bytes, offset);
+    public nint ReadAt(int file, void* buffer, nuint bytes, long offset) =>
+        _pread == null ? -1 : _pread(file, buffer, bytes, offset);
 
     /// <summary>Fills <paramref name="buffer"/> from the start of the file; returns what was read, empty when it cannot be.</summary>
     public ReadOnlySpan<byte> Read(ReadOnlySpan<byte> path, Span<byte> buffer)
@@ -88,5 +94,6 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
         return value;
     }
 
-    private static nint Address(INativeContext context, string function) => context.GetProcAddress(function);
+    private static nint Address(INativeContext context, string function) =>
+        context.TryGetProcAddress(function, out nint address) ? address : 0;
 }

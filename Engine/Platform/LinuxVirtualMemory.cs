@@ -6,6 +6,9 @@ namespace Engine.Platform;
 /// <summary>
 /// Linux. Reserves PROT_NONE and MAP_NORESERVE, and never populates at that moment: MAP_POPULATE on a mapping that may not be
 /// written does nothing, silently. Every mapping is MADV_DONTFORK, because after fork the parent faults on each page again.
+///
+/// Explicit huge pages are asked for elsewhere, where a refusal harms nobody, and then moved over the range (mremap); and
+/// they are populated by calls that can refuse. A first touch could not: it would be answered by SIGBUS.
 /// </summary>
 internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 {
@@ -14,19 +17,27 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private const int AdviseHugePage = 14;
     private const int AdviseNoHugePage = 15;
     private const int AdvisePopulateWrite = 23; // Linux 5.14
+    private const int AdviseCollapse = 25; // Linux 6.1
     private const int MapPopulate = 0x8000;
+    private const int MapHugeTlb = 0x40000;
+    private const int MapHuge2MiB = 21 << 26;
     private const int MapFixedNoReplace = 0x100000; // Linux 4.17
     private const int RemapMayMove = 1;
     private const int RemapFixed = 2;
     private const int RemapDontUnmap = 4; // Linux 5.7
+    private const int LimitOfLockedMemory = 8; // RLIMIT_MEMLOCK
     private const int LimitOfAddressSpace = 9; // RLIMIT_AS
     private const nuint SuperSlabHugePageBytes = 2 << 20;
+    private const string HugePool = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
 
     private readonly delegate* unmanaged<nint, nuint, nuint, int, nint, nint> _mremap;
     private readonly LinuxFiles _files;
     private readonly LinuxPageMap _pageMap;
+    private readonly LinuxPageScan _pageScan;
+    private readonly LinuxMemoryLimits _limits;
     private volatile bool _hasLockedPages;
     private volatile bool _hasAdvisedHugePages;
+    private volatile bool _hasExplicitHugePages;
 
     public LinuxVirtualMemory(INativeContext context)
         : base(context, PosixConstants.Linux)
@@ -34,14 +45,12 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         _mremap = (delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)Optional(context, "mremap");
         _files = new LinuxFiles(context);
         _pageMap = new LinuxPageMap(_files, Facts.PageBytes);
-
-        const string Settings = "/sys/kernel/mm/transparent_hugepage/";
-        bool fits = ulong.TryParse(_files.ReadText(Settings + "hpage_pmd_size"), out ulong hugePageBytes)
-            && hugePageBytes == SuperSlabHugePageBytes;
+        _pageScan = new LinuxPageScan(_files, context);
+        _limits = new LinuxMemoryLimits(_files);
         Facts = Facts with
         {
             HugePageBytes = SuperSlabHugePageBytes,
-            TransparentHugePages = fits ? ChosenSetting(_files.ReadText(Settings + "enabled")) : "absent",
+            TransparentHugePages = TransparentHugePageSetting(),
             TellsWhichPagesWouldFault = PageMapTellsTheTruth(),
             MovesPages = _mremap != null,
             AddressSpaceLimitBytes = ReadLimit(LimitOfAddressSpace),
@@ -69,6 +78,26 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
+    public override nuint AvailableBytes(out string source) => _limits.AvailableBytes(out source);
+
+    public override string NameOf(PageKind pages) => pages switch
+    {
+        PageKind.TransparentHuge => "THP",
+        PageKind.ExplicitHuge => "MAP_HUGETLB",
+        _ => base.NameOf(pages),
+    };
+
+    public override string NameOf(PrefaultPolicy policy) => policy switch
+    {
+        PrefaultPolicy.PopulateAtMapping => "MAP_POPULATE",
+        PrefaultPolicy.PopulateWrite => "MADV_POPULATE_WRITE",
+        PrefaultPolicy.Lock => "mlock",
+        _ => base.NameOf(policy),
+    };
+
+    public override string? SettingOf(PageKind pages) =>
+        pages == PageKind.TransparentHuge ? "enabled=" + Facts.TransparentHugePages : null;
+
     protected override bool TryFinishReservation(nint address, nuint bytes) =>
         Advise(address, bytes, AdviseDontFork) is Errno.None or Errno.Invalid; // Invalid: a system that has no such advice
 
@@ -76,41 +105,31 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     {
         switch (step.Pages)
         {
-            case PageKind.Normal:
-                return TryPrepareNormal(address, bytes, out failure) && TryAvoidHugePages(address, bytes, ref failure);
-            case PageKind.TransparentHuge:
-                return TryPrepareNormal(address, bytes, out failure) && TryAdviseHugePages(address, bytes, ref failure);
-            default:
-                failure = new PrefaultFailure("not known on this system", IsLasting: true);
+            case PageKind.TransparentHuge when !Facts.HasTransparentHugePages:
+                failure = new PrefaultFailure(SettingOf(PageKind.TransparentHuge)!, IsLasting: true);
                 return false;
+            case PageKind.TransparentHuge:
+                _hasAdvisedHugePages = true;
+                return TryPrepareNormal(address, bytes, out failure)
+                    && TryAdvise(address, bytes, AdviseHugePage, "madvise(MADV_HUGEPAGE)", out failure);
+            case PageKind.ExplicitHuge:
+                return TryPrepareExplicitHuge(address, bytes, step.Policy, out failure);
+            default:
+                return TryPrepareNormal(address, bytes, out failure) && TryAvoidHugePages(address, bytes, out failure);
         }
     }
 
     protected override bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
     {
-        int errno;
         switch (step.Policy)
         {
             case PrefaultPolicy.PopulateWrite:
-                do
-                {
-                    errno = Advise(address, bytes, AdvisePopulateWrite);
-                }
-                while (errno == Errno.Interrupted);
-                failure = errno == Errno.None
-                    ? default
-                    : new PrefaultFailure(Errno.Describe("madvise(MADV_POPULATE_WRITE)", errno), IsLasting: errno == Errno.Invalid);
-                return errno == Errno.None;
+                return Succeeds(AdvisePatiently(address, bytes, AdvisePopulateWrite), "madvise(MADV_POPULATE_WRITE)", out failure);
+            case PrefaultPolicy.PopulateAtMapping when step.Pages == PageKind.ExplicitHuge:
+                failure = default; // done when it was prepared
+                return true;
             case PrefaultPolicy.PopulateAtMapping:
-                int extra = PosixConstants.MapFixed | Constants.MapNoReserve | MapPopulate;
-                if (!TryMap(address, bytes, PosixConstants.ProtectReadWrite, extra, out _, out errno))
-                {
-                    failure = new PrefaultFailure(Errno.Describe("mmap(MAP_POPULATE)", errno), IsLasting: false);
-                    return false;
-                }
-
-                failure = default;
-                return TryFinishReservation(address, bytes);
+                return TryPopulateAtMapping(address, bytes, step.Pages, out failure);
             case PrefaultPolicy.Lock:
                 _hasLockedPages = true;
                 return base.TryPopulateCore(address, bytes, step, out failure);
@@ -121,6 +140,12 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     protected override void DecommitCore(nint address, nuint bytes)
     {
+        if (_hasExplicitHugePages)
+        {
+            ReplaceByReserved(address, bytes); // a mapping of the pool cannot be made an ordinary one in any other way
+            return;
+        }
+
         if (_hasLockedPages)
         {
             _ = Unlock(address, bytes); // pages that are locked cannot be given back
@@ -136,56 +161,173 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     protected override long PagesThatWouldFaultCore(nint address, nuint bytes) => _pageMap.PagesThatWouldFault(address, bytes);
 
+    protected override long HugePageBytesBehindCore(nint address, nuint bytes) => _pageScan.HugePageBytes(address, bytes);
+
+    protected override string DescribeLock(int errno)
+    {
+        nuint limit = ReadLimit(LimitOfLockedMemory);
+        return limit == nuint.MaxValue ? base.DescribeLock(errno) : $"{base.DescribeLock(errno)}, RLIMIT_MEMLOCK is {limit >> 10} KiB";
+    }
+
     protected override bool TryMovePagesCore(nint from, nint to, nuint bytes)
     {
-        CountOsCall();
-        if (_mremap(from, bytes, bytes, RemapMayMove | RemapFixed | RemapDontUnmap, to) == to)
+        bool isMoved = Remap(from, to, bytes, RemapMayMove | RemapFixed | RemapDontUnmap) == Errno.None;
+        if (!isMoved)
         {
-            return true;
+            FillHole(to, bytes);
         }
 
-        // The kernel unmaps the destination before it looks at the rest: fill the hole before anyone else does.
-        int extra = MapFixedNoReplace | Constants.MapNoReserve;
-        if (TryMap(to, bytes, PosixConstants.ProtectNone, extra, out nint mapped, out _))
+        return isMoved;
+    }
+
+    private bool TryPrepareExplicitHuge(nint address, nuint bytes, PrefaultPolicy policy, out PrefaultFailure failure)
+    {
+        if (_mremap == null || ((nuint)address & (SuperSlabHugePageBytes - 1)) != 0 || bytes % SuperSlabHugePageBytes != 0)
         {
-            if (mapped != to)
-            {
-                _ = Unmap(mapped, bytes); // a kernel without MAP_FIXED_NOREPLACE took the address for a hint
-            }
-            else if (!TryFinishReservation(to, bytes))
-            {
-                ThrowRefused("Moving pages", bytes, "the destination could not be set up again");
-            }
+            failure = new PrefaultFailure("needs mremap, and a range of whole 2 MiB pages", IsLasting: _mremap == null);
+            return false;
         }
 
-        return false;
+        // Without MAP_NORESERVE: the pages are set aside for us now, or the pool says that it has too few.
+        int extra = MapHugeTlb | MapHuge2MiB | (policy == PrefaultPolicy.PopulateAtMapping ? MapPopulate : 0);
+        if (!TryMap(0, bytes, PosixConstants.ProtectReadWrite, extra, out nint mapped, out int errno))
+        {
+            failure = new PrefaultFailure(DescribeHugePool(errno), IsLasting: errno == Errno.Invalid);
+            return false;
+        }
+
+        _hasExplicitHugePages = true;
+        errno = Remap(mapped, address, bytes, RemapMayMove | RemapFixed);
+        if (errno != Errno.None)
+        {
+            _ = Unmap(mapped, bytes);
+            FillHole(address, bytes);
+            failure = new PrefaultFailure(Errno.Describe("mremap of huge pages", errno), IsLasting: errno == Errno.Invalid);
+            return false;
+        }
+
+        if (!TryFinishReservation(address, bytes))
+        {
+            ReplaceByReserved(address, bytes);
+            failure = new PrefaultFailure("madvise(MADV_DONTFORK) was refused", IsLasting: false);
+            return false;
+        }
+
+        failure = default;
+        return true;
     }
 
-    private bool TryAdviseHugePages(nint address, nuint bytes, ref PrefaultFailure failure)
+    private bool TryPopulateAtMapping(nint address, nuint bytes, PageKind pages, out PrefaultFailure failure)
     {
-        _hasAdvisedHugePages = true;
-        return TryAdvise(address, bytes, AdviseHugePage, "madvise(MADV_HUGEPAGE)", ref failure);
+        int extra = PosixConstants.MapFixed | Constants.MapNoReserve | MapPopulate;
+        if (!TryMap(address, bytes, PosixConstants.ProtectReadWrite, extra, out _, out int errno))
+        {
+            FillHole(address, bytes);
+            return Succeeds(errno, "mmap(MAP_POPULATE)", out failure);
+        }
+
+        if (!TryFinishReservation(address, bytes))
+        {
+            failure = new PrefaultFailure("madvise(MADV_DONTFORK) was refused", IsLasting: false);
+            return false;
+        }
+
+        failure = default;
+        return pages != PageKind.TransparentHuge
+            || (Succeeds(Advise(address, bytes, AdviseHugePage), "madvise(MADV_HUGEPAGE)", out failure)
+                && Succeeds(AdvisePatiently(address, bytes, AdviseCollapse), "madvise(MADV_COLLAPSE)", out failure));
     }
 
-    /// <summary>Only where huge pages would come unasked, or were asked for in this range before.</summary>
-    private bool TryAvoidHugePages(nint address, nuint bytes, ref PrefaultFailure failure)
+    /// <summary>Only where huge pages would come unasked, or were asked for before.</summary>
+    private bool TryAvoidHugePages(nint address, nuint bytes, out PrefaultFailure failure)
     {
+        failure = default;
         bool isNeeded = Facts.TransparentHugePages == "always" || _hasAdvisedHugePages;
         nuint hugePageRest = ((nuint)address | bytes) & (SuperSlabHugePageBytes - 1);
-        return !isNeeded || hugePageRest != 0 || TryAdvise(address, bytes, AdviseNoHugePage, "madvise(MADV_NOHUGEPAGE)", ref failure);
+        return !isNeeded || hugePageRest != 0 || Facts.TransparentHugePages == "absent"
+            || TryAdvise(address, bytes, AdviseNoHugePage, "madvise(MADV_NOHUGEPAGE)", out failure);
     }
 
-    private bool TryAdvise(nint address, nuint bytes, int advice, string call, ref PrefaultFailure failure)
+    /// <summary>Part of preparing: on false, the range is reserved again.</summary>
+    private bool TryAdvise(nint address, nuint bytes, int advice, string call, out PrefaultFailure failure)
     {
-        int errno = Advise(address, bytes, advice);
-        if (errno == Errno.None)
+        bool isDone = Succeeds(Advise(address, bytes, advice), call, out failure);
+        if (!isDone)
         {
-            return true;
+            DecommitCore(address, bytes);
         }
 
-        failure = new PrefaultFailure(Errno.Describe(call, errno), IsLasting: errno == Errno.Invalid);
-        DecommitCore(address, bytes);
-        return false;
+        return isDone;
+    }
+
+    /// <summary>Populating and collapsing may be interrupted, or asked to try again.</summary>
+    private int AdvisePatiently(nint address, nuint bytes, int advice)
+    {
+        int errno = Errno.None;
+        for (int attempt = 0; attempt < 10; attempt++)
+        {
+            errno = Advise(address, bytes, advice);
+            if (errno != Errno.Interrupted && errno != Constants.ErrorTryAgain)
+            {
+                break;
+            }
+        }
+
+        return errno;
+    }
+
+    private int Remap(nint from, nint to, nuint bytes, int flags)
+    {
+        CountOsCall();
+        return _mremap(from, bytes, bytes, flags, to) == to ? Errno.None : Marshal.GetLastSystemError();
+    }
+
+    /// <summary>
+    /// A call that maps over a range unmaps it first, and may fail afterwards: take the addresses back before anyone else
+    /// gets them. Where nothing was unmapped, this does nothing.
+    /// </summary>
+    private void FillHole(nint address, nuint bytes)
+    {
+        int extra = MapFixedNoReplace | Constants.MapNoReserve;
+        if (!TryMap(address, bytes, PosixConstants.ProtectNone, extra, out nint mapped, out _))
+        {
+            return;
+        }
+
+        if (mapped != address)
+        {
+            _ = Unmap(mapped, bytes); // a kernel without MAP_FIXED_NOREPLACE took the address for a hint
+        }
+        else if (!TryFinishReservation(address, bytes))
+        {
+            ThrowRefused("Mapping", bytes, "a range that the system had unmapped could not be set up again");
+        }
+    }
+
+    private string DescribeHugePool(int errno)
+    {
+        string? free = _files.ReadText(HugePool + "free_hugepages");
+        string? all = _files.ReadText(HugePool + "nr_hugepages");
+        return errno != Errno.OutOfMemory || free is null || all is null
+            ? Errno.Describe("mmap(MAP_HUGETLB)", errno)
+            : free == "0" ? $"no free huge pages (0 of {all})" : $"too few free huge pages ({free} of {all})";
+    }
+
+    private static bool Succeeds(int errno, string call, out PrefaultFailure failure)
+    {
+        failure = errno == Errno.None ? default : new PrefaultFailure(Errno.Describe(call, errno), IsLasting: errno == Errno.Invalid);
+        return errno == Errno.None;
+    }
+
+    private string TransparentHugePageSetting()
+    {
+        // The huge page that the setting speaks of is 32 MiB or 512 MiB where pages are 16 KiB or 64 KiB: no SuperSlab fits it.
+        const string Settings = "/sys/kernel/mm/transparent_hugepage/";
+        bool fits = ulong.TryParse(_files.ReadText(Settings + "hpage_pmd_size"), out ulong bytes) && bytes == SuperSlabHugePageBytes;
+        string? text = fits ? _files.ReadText(Settings + "enabled") : null; // "always [madvise] never"
+        int start = text?.IndexOf('[') ?? -1;
+        int end = text?.IndexOf(']') ?? -1;
+        return start >= 0 && end > start ? text![(start + 1)..end] : "absent";
     }
 
     /// <summary>Under emulation, or with another page size, the file may speak of other pages: try it on two pages that are known.</summary>
@@ -202,13 +344,5 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         isTrue &= _pageMap.PagesThatWouldFault(pages, bytes) == 1;
         _ = Unmap(pages, bytes);
         return isTrue;
-    }
-
-    /// <summary>"always [madvise] never" means madvise.</summary>
-    private static string ChosenSetting(string? setting)
-    {
-        int start = setting?.IndexOf('[') ?? -1;
-        int end = setting?.IndexOf(']') ?? -1;
-        return start >= 0 && end > start ? setting![(start + 1)..end] : "absent";
     }
 }

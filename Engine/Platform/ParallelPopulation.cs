@@ -25,6 +25,9 @@ internal sealed class ParallelPopulation(
     /// <summary>Whether every chunk was populated; to be asked after all workers have returned.</summary>
     public bool IsDone => Interlocked.Read(ref _doneCount) == _chunkCount;
 
+    /// <summary>Whether a chunk failed, as opposed to all being done or cancelled.</summary>
+    public bool HasFailed => _hasFailed;
+
     /// <summary>Why the first chunk that failed did.</summary>
     public PrefaultFailure Failure { get; private set; }
 

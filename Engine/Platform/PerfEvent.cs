@@ -21,6 +21,7 @@ internal sealed unsafe class PerfEvent : IDisposable
     private const uint SampleRecord = 9;
     private const int IoctlEnable = 0x2400;
     private const int IoctlDisable = 0x2401;
+    private const int IoctlReset = 0x2403;
 
     private readonly Functions _os;
     private readonly int _file;
@@ -107,6 +108,12 @@ internal sealed unsafe class PerfEvent : IDisposable
     public void Enable() => _ = _os.Ioctl(_file, IoctlEnable, 0);
 
     public void Disable() => _ = _os.Ioctl(_file, IoctlDisable, 0);
+
+    public void Reset()
+    {
+        _ = _os.Ioctl(_file, IoctlReset, 0);
+        LostCount = 0;
+    }
 
     public long ReadCount()
     {

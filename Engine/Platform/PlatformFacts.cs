@@ -6,8 +6,8 @@ namespace Engine.Platform;
 /// </summary>
 internal sealed record PlatformFacts
 {
-    /// <summary>For reports: "Linux", "Windows", "macOS", "POSIX".</summary>
-    public required string SystemName { get; init; }
+    /// <summary>Which of the systems that the prefault table tells apart.</summary>
+    public required SystemKinds System { get; init; }
 
     /// <summary>The unit of commit and decommit, in bytes; a power of two.</summary>
     public required nuint PageBytes { get; init; }

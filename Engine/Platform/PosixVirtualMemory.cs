@@ -30,11 +30,12 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         _munlock = (delegate* unmanaged<nint, nuint, int>)Optional(context, "munlock");
         _getrlimit = (delegate* unmanaged<int, ulong*, int>)Optional(context, "getrlimit");
 
+        FaultCounter = new PosixFaultCounter(context, threadScope: constants.FaultsOfThread);
         var getpagesize = (delegate* unmanaged<int>)Required(context, "getpagesize");
         nuint pageBytes = (nuint)getpagesize();
         Facts = new PlatformFacts
         {
-            SystemName = constants.SystemName,
+            System = constants.System,
             PageBytes = pageBytes,
             AllocationGranularityBytes = pageBytes,
         };

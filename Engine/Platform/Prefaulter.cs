@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using CommunityToolkit.HighPerformance.Helpers;
 using Engine.Core;
 
@@ -7,7 +7,8 @@ namespace Engine.Platform;
 
 /// <summary>
 /// Puts physical pages behind a reserved range by the best step that works on this machine, so that no later write to it
-/// faults. The chain of steps is tried from the first on; one that cannot work here is not tried again.
+/// faults. The steps come from <see cref="PrefaultTable"/>; how each fared is kept in a <see cref="PrefaultChain"/>: one
+/// chain for ranges that huge pages fit, and one for the rest (a few pages of metadata).
 ///
 /// Either the whole range is committed and resident afterwards, or an exception was thrown and the range is reserved as
 /// before. Any thread; never in the hot loop.
@@ -17,67 +18,126 @@ internal sealed class Prefaulter
     /// <summary>From this size on it pays to use several threads.</summary>
     public const nuint LargeBytes = 64 << 20;
 
+    /// <summary>As much is provided and looked at before a step is believed.</summary>
+    private const nuint VerifiedBytes = 2 << 20;
+
     private readonly VirtualMemory _os;
-    private readonly PrefaultStep[] _steps;
-    private readonly string?[] _reasons;
-    private int _current;
+    private readonly MemoryHeadroom _headroom;
+    private readonly PrefaultChain _hugeChain;
+    private readonly PrefaultChain _smallChain;
 
     public Prefaulter(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
     {
         _os = os;
-        _steps = ChainOf(os.Facts, policy, pages);
-        _reasons = new string?[_steps.Length];
+        _headroom = new MemoryHeadroom(os);
+        _hugeChain = new PrefaultChain(os, PrefaultTable.Chain(os.Facts.System, policy, pages));
+        _smallChain = new PrefaultChain(os, PrefaultTable.Chain(os.Facts.System, policy, PageKind.Normal));
     }
 
-    /// <summary>The step in use now, for ranges that huge pages fit.</summary>
-    public PrefaultStep CurrentStep => _steps[Volatile.Read(ref _current)];
-
     /// <summary>Commits the range and puts physical pages behind it.</summary>
+    /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or no step of the chain worked.</exception>
     public void Provide(nint address, nuint bytes) => Provide(address, bytes, 1, null, CancellationToken.None);
 
     /// <summary>
     /// The same, by several threads where the range is large. <paramref name="progress"/> is told the part that is done,
     /// 0 to 1, from whichever thread did it.
     /// </summary>
+    /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or no step of the chain worked.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the range is reserved as before.</exception>
-    public void Provide(nint address, nuint bytes, int threads, IProgress<double>? progress, CancellationToken cancellation)
+    public PrefaultReport Provide(nint address, nuint bytes, int threads, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        PrefaultChain chain = FitsHugePages(address, bytes) ? _hugeChain : _smallChain;
+        int index = chain.NextToTry(0);
+        if (index < chain.StepCount && chain.StepAt(index).Policy != PrefaultPolicy.None)
+        {
+            _headroom.Take(bytes);
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        while (index < chain.StepCount)
+        {
+            PrefaultStep step = chain.StepAt(index);
+            bool isPrepared = _os.TryPrepare(address, bytes, step, out PrefaultFailure failure);
+            if (isPrepared && TryPopulateOrUndo(chain, index, address, bytes, threads, progress, cancellation, out failure))
+            {
+                long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+                return new PrefaultReport(bytes, nanoseconds, bytes < LargeBytes ? 1 : Math.Max(threads, 1), step.Pages, step.Policy);
+            }
+
+            index = chain.Fell(index, failure, failedForPages: !isPrepared && step.Pages != PageKind.Normal);
+        }
+
+        ThrowNothingWorked(bytes, chain.LastFailure);
+        return default;
+    }
+
+    /// <summary>What was tried, what it said, and what is in use, in one line.</summary>
+    public string Describe() => _hugeChain.Describe();
+
+    /// <summary>The same for ranges that are too small for huge pages.</summary>
+    public string DescribeSmall() => _smallChain.Describe();
+
+    private bool FitsHugePages(nint address, nuint bytes)
     {
         nuint huge = _os.Facts.HugePageBytes;
-        bool fitsHugePages = huge != 0 && (((nuint)address | bytes) & (huge - 1)) == 0;
-        string? lastReason = null;
-        for (int i = Volatile.Read(ref _current); i < _steps.Length; i++)
-        {
-            PrefaultStep step = fitsHugePages ? _steps[i] : _steps[i] with { Pages = PageKind.Normal };
-            if (TryProvide(address, bytes, step, threads, progress, cancellation, out PrefaultFailure failure))
-            {
-                return;
-            }
-
-            lastReason = failure.Reason;
-            _reasons[i] = failure.Reason;
-            if (failure.IsLasting)
-            {
-                Interlocked.CompareExchange(ref _current, Math.Min(i + 1, _steps.Length - 1), i);
-            }
-        }
-
-        ThrowNothingWorked(bytes, lastReason);
+        return huge != 0 && (((nuint)address | bytes) & (huge - 1)) == 0;
     }
 
-    /// <summary>The chain with the reasons why a step was left.</summary>
-    public string Describe()
+    /// <summary>On false, or when cancelled or interrupted by anything else, the range is reserved again.</summary>
+    private bool TryPopulateOrUndo(
+        PrefaultChain chain,
+        int index,
+        nint address,
+        nuint bytes,
+        int threads,
+        IProgress<double>? progress,
+        CancellationToken cancellation,
+        out PrefaultFailure failure)
     {
-        var text = new StringBuilder();
-        for (int i = 0; i < _steps.Length && i <= _current; i++)
+        bool isDone = false;
+        try
         {
-            text.Append(i == 0 ? string.Empty : "; ")
-                .Append(_steps[i].Pages).Append(" pages by ").Append(_steps[i].Policy).Append(": ").Append(_reasons[i] ?? "ok");
+            isDone = TryPopulateVerified(chain, index, address, bytes, threads, progress, cancellation, out failure);
+        }
+        finally
+        {
+            if (!isDone)
+            {
+                _os.Decommit(address, bytes);
+            }
         }
 
-        return text.ToString();
+        return isDone;
     }
 
-    private bool TryProvide(
+    /// <summary>A step that has not proved itself is tried on one SuperSlab before the rest is left to it.</summary>
+    private bool TryPopulateVerified(
+        PrefaultChain chain,
+        int index,
+        nint address,
+        nuint bytes,
+        int threads,
+        IProgress<double>? progress,
+        CancellationToken cancellation,
+        out PrefaultFailure failure)
+    {
+        failure = default;
+        PrefaultStep step = chain.StepAt(index);
+        nuint done = 0;
+        if (!chain.IsVerified(index))
+        {
+            done = nuint.Min(bytes, VerifiedBytes);
+            if (!_os.TryPopulate(address, done, step, out failure) || !chain.TryVerify(index, address, done, out failure))
+            {
+                return false;
+            }
+        }
+
+        return done == bytes || TryPopulateRest(address + (nint)done, bytes - done, step, threads, progress, cancellation, out failure);
+    }
+
+    private bool TryPopulateRest(
         nint address,
         nuint bytes,
         PrefaultStep step,
@@ -86,54 +146,23 @@ internal sealed class Prefaulter
         CancellationToken cancellation,
         out PrefaultFailure failure)
     {
-        cancellation.ThrowIfCancellationRequested();
-        if (!_os.TryPrepare(address, bytes, step, out failure))
+        if (bytes < LargeBytes - VerifiedBytes || (threads <= 1 && progress is null && !cancellation.CanBeCanceled))
         {
-            return false;
+            return _os.TryPopulate(address, bytes, step, out failure);
         }
 
-        bool isDone;
-        if (bytes < LargeBytes || (threads <= 1 && progress is null && !cancellation.CanBeCanceled))
+        var work = new ParallelPopulation(_os, address, bytes, step, progress, cancellation);
+        ParallelHelper.For(0, Math.Max(threads, 1), new ParallelPopulation.Worker(work));
+        failure = work.Failure;
+        if (!work.IsDone && !work.HasFailed)
         {
-            isDone = _os.TryPopulate(address, bytes, step, out failure);
-        }
-        else
-        {
-            var work = new ParallelPopulation(_os, address, bytes, step, progress, cancellation);
-            ParallelHelper.For(0, Math.Max(threads, 1), new ParallelPopulation.Worker(work));
-            isDone = work.IsDone;
-            failure = work.Failure;
-        }
-
-        if (!isDone)
-        {
-            _os.Decommit(address, bytes);
             cancellation.ThrowIfCancellationRequested();
         }
 
-        return isDone;
-    }
-
-    private static PrefaultStep[] ChainOf(PlatformFacts facts, PrefaultPolicy policy, PageKind pages)
-    {
-        if (policy == PrefaultPolicy.None)
-        {
-            return [new(pages == PageKind.TransparentHuge ? pages : PageKind.Normal, PrefaultPolicy.None)];
-        }
-
-        var steps = new List<PrefaultStep>();
-        PrefaultPolicy first = policy == PrefaultPolicy.Automatic ? PrefaultPolicy.PopulateWrite : policy;
-        if (facts.HasTransparentHugePages && pages != PageKind.Normal)
-        {
-            steps.Add(new(PageKind.TransparentHuge, first));
-        }
-
-        steps.Add(new(PageKind.Normal, first));
-        steps.Add(new(PageKind.Normal, PrefaultPolicy.Touch));
-        return [.. steps];
+        return work.IsDone;
     }
 
     [DoesNotReturn]
-    private static void ThrowNothingWorked(nuint bytes, string? reason) => throw new EngineOutOfMemoryException(
-        $"No prefault policy could put physical memory behind {bytes} bytes; the last one said: {reason}.");
+    private static void ThrowNothingWorked(nuint bytes, string reason) => throw new EngineOutOfMemoryException(
+        $"No prefault policy could put physical memory behind {bytes} bytes; the last one tried said: {reason}.");
 }

@@ -34,6 +34,9 @@ internal abstract class VirtualMemory
     /// <summary>What this machine offers.</summary>
     public PlatformFacts Facts { get; protected init; } = null!;
 
+    /// <summary>Counts the page faults of a thread, through the same functions as everything else here.</summary>
+    public IFaultCounter FaultCounter { get; protected init; } = new NoFaultCounter();
+
     /// <summary>How many calls that change memory were made to the operating system, by all threads.</summary>
     public long OsCalls => Interlocked.Read(ref _osCalls);
 
@@ -42,6 +45,31 @@ internal abstract class VirtualMemory
 
     /// <summary>The highest resident memory that the process ever had, in bytes; 0 where the system does not tell.</summary>
     public abstract nuint PeakResidentBytes { get; }
+
+    /// <summary>
+    /// How much more memory this process can make resident before a limit of the machine or of its container is reached,
+    /// and which limit that is. A guess that errs on the side of trying; <see cref="nuint.MaxValue"/> when unknown.
+    /// </summary>
+    public virtual nuint AvailableBytes(out string source)
+    {
+        source = "not known";
+        return nuint.MaxValue;
+    }
+
+    /// <summary>What the system's manuals call a kind of pages.</summary>
+    public virtual string NameOf(PageKind pages) => pages == PageKind.Normal ? "normal pages" : pages.ToString();
+
+    /// <summary>What the system's manuals call a policy.</summary>
+    public virtual string NameOf(PrefaultPolicy policy) => policy switch
+    {
+        PrefaultPolicy.None => "no prefault",
+        PrefaultPolicy.Touch => "touch",
+        PrefaultPolicy.Clear => "clear",
+        _ => policy.ToString(),
+    };
+
+    /// <summary>The system's setting for a kind of pages, as "enabled=madvise"; null when there is none.</summary>
+    public virtual string? SettingOf(PageKind pages) => null;
 
     /// <summary>
     /// The operating system's memory, through the functions of <paramref name="context"/>, or of the system's own
@@ -84,6 +112,12 @@ internal abstract class VirtualMemory
     public bool TryPrepare(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
     {
         CheckRange(address, bytes);
+        if (!PrefaultTable.MakesSense(step, Facts.System))
+        {
+            failure = new PrefaultFailure($"{step.Policy} with {step.Pages} pages makes no sense on this system", IsLasting: true);
+            return false;
+        }
+
         return TryPrepareCore(address, bytes, step, out failure);
     }
 
@@ -127,6 +161,17 @@ internal abstract class VirtualMemory
     }
 
     /// <summary>
+    /// Where explicit huge pages can only be had together with their address space (Windows large pages): reserves,
+    /// committed and resident at once. Such a reservation is only ever released as a whole. Elsewhere false, with the reason:
+    /// ask for them by <see cref="TryPrepare"/>.
+    /// </summary>
+    public bool TryReserveExplicitHuge(nuint bytes, out nint address, out string reason)
+    {
+        CheckSize(bytes);
+        return TryReserveExplicitHugeCore(bytes, out address, out reason);
+    }
+
+    /// <summary>
     /// Moves the physical pages of <paramref name="from"/> to <paramref name="to"/> without copying a byte. False where the
     /// system cannot, and then nothing has changed.
     /// </summary>
@@ -154,6 +199,13 @@ internal abstract class VirtualMemory
     protected abstract void DecommitCore(nint address, nuint bytes);
 
     protected abstract void ReleaseCore(nint address, nuint bytes);
+
+    protected virtual bool TryReserveExplicitHugeCore(nuint bytes, out nint address, out string reason)
+    {
+        address = 0;
+        reason = "this system has no huge pages that must be reserved and committed in one";
+        return false;
+    }
 
     protected virtual long PagesThatWouldFaultCore(nint address, nuint bytes) => -1;
 

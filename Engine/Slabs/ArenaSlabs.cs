@@ -14,26 +14,20 @@ namespace Engine.Slabs;
 /// </summary>
 internal sealed unsafe class ArenaSlabs
 {
-    private const int ReciprocalShift = 43;
-
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly ClassState* _classes;
-    private readonly SlabRun* _runs;
-    private readonly uint* _tags;
-    private readonly uint _arenaTag;
+    private readonly SlabRuns _runs;
     private readonly void* _spaceState;
 
     public ArenaSlabs(Reservation reservation, SuperSlabPool pool, MetadataHeap heap, uint arenaTag)
     {
         _reservation = reservation;
         _heap = heap;
-        _arenaTag = arenaTag;
-        _runs = (SlabRun*)reservation.SlabDescriptors;
-        _tags = reservation.Tags;
         _classes = (ClassState*)heap.Allocate(ClassesBytes);
         _spaceState = heap.Allocate(SlabSpace.StateBytes);
         Space = new SlabSpace(reservation, pool, arenaTag, _spaceState);
+        _runs = new SlabRuns(reservation, heap, Space, arenaTag);
         for (int index = 0; index < SizeClasses.Count; index++)
         {
             nuint block = SizeClasses.BlockBytes(index);
@@ -44,7 +38,7 @@ internal sealed unsafe class ArenaSlabs
             state.DepotLimit = Magazine.DepotLimit(index);
             state.SlabsPerRun = index <= SizeClasses.LastWithinSuperSlab ? SizeClasses.SlabsPerRun(index) : 0;
             state.Capacity = (ushort)nuint.Max(1, block == 0 ? 1 : ((nuint)state.SlabsPerRun << SuperSlab.SlabShift) / block);
-            state.Reciprocal = block == 0 ? 0 : ((1UL << ReciprocalShift) + block - 1) / block;
+            state.Reciprocal = SlabRuns.ReciprocalOf(block);
         }
     }
 
@@ -53,7 +47,11 @@ internal sealed unsafe class ArenaSlabs
 
     public SlabSpace Space { get; }
 
+    public SlabRuns Runs => _runs;
+
     private static nuint ClassesBytes => (nuint)(SizeClasses.Count * sizeof(ClassState));
+
+    public ClassState* ClassOf(int sizeClass) => _classes + sizeClass;
 
     public int MagazineBlocks(int sizeClass) => _classes[sizeClass].MagazineBlocks;
 
@@ -115,14 +113,14 @@ internal sealed unsafe class ArenaSlabs
                         break;
                     }
 
-                    slab = NewRun(sizeClass, state);
+                    slab = _runs.NewRun(sizeClass, state);
                     if (slab < 0)
                     {
                         break;
                     }
                 }
 
-                got += TakeBlocks(state, slab, blocks + got, want - got);
+                got += _runs.TakeBlocks(state, slab, blocks + got, want - got);
             }
 
             new Span<nuint>(blocks, got).Reverse();
@@ -143,7 +141,7 @@ internal sealed unsafe class ArenaSlabs
         NativeLock.Enter(&state->Lock);
         for (int index = 0; index < count; index++)
         {
-            if (!ReturnBlock(sizeClass, state, (nint)blocks[index]))
+            if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index]))
             {
                 wrong = blocks[index];
             }
@@ -166,10 +164,10 @@ internal sealed unsafe class ArenaSlabs
         NativeLock.Enter(&state->Lock);
         try
         {
-            int slab = BestIdleHuge(state, superSlabs);
+            int slab = _runs.BestIdleHuge(state, superSlabs);
             if (slab < 0)
             {
-                slab = NewExtent(SizeClasses.Huge, state, superSlabs);
+                slab = _runs.NewExtent(SizeClasses.Huge, state, superSlabs);
                 if (slab < 0)
                 {
                     return 0;
@@ -177,7 +175,7 @@ internal sealed unsafe class ArenaSlabs
             }
 
             nuint block;
-            TakeBlocks(state, slab, &block, 1);
+            _runs.TakeBlocks(state, slab, &block, 1);
             return block;
         }
         finally
@@ -188,7 +186,7 @@ internal sealed unsafe class ArenaSlabs
 
     public nuint UsableBytes(nint block, int sizeClass) => sizeClass != SizeClasses.Huge
         ? _classes[sizeClass].BlockBytes
-        : (nuint)_runs[SlabOf(block)].SlabCount << SuperSlab.SlabShift;
+        : (nuint)_runs[_runs.SlabOf(block)]->SlabCount << SuperSlab.SlabShift;
 
     /// <summary>
     /// Makes a block that stands alone in its run larger without moving a byte: where it is, if what lies behind it is free, or else,
@@ -199,7 +197,7 @@ internal sealed unsafe class ArenaSlabs
     {
         int newClass = SizeClasses.IndexOf(bytes);
         ClassState* state = _classes + sizeClass;
-        int slab = SlabOf(block);
+        int slab = _runs.SlabOf(block);
         bool isExtent = sizeClass > SizeClasses.LastWithinSuperSlab;
         if (state->Capacity != 1 || _classes[newClass].Capacity != 1 || block != _reservation.AddressOfSlab(slab)
             || isExtent != newClass > SizeClasses.LastWithinSuperSlab || !TryLeaveClass(state))
@@ -214,7 +212,7 @@ internal sealed unsafe class ArenaSlabs
         try
         {
             grown = isExtent ? Space.GrowExtent(slab, slabs / SuperSlab.SlabCount)
-                : Space.TryGrowSlabs(slab, _runs[slab].SlabCount, slabs) ? slab
+                : Space.TryGrowSlabs(slab, _runs[slab]->SlabCount, slabs) ? slab
                 : -1;
         }
         finally
@@ -227,13 +225,7 @@ internal sealed unsafe class ArenaSlabs
             return 0;
         }
 
-        SlabRun run = _runs[slab];
-        run.SizeClass = (byte)newClass;
-        run.SlabCount = slabs;
-        _tags[slab] = 0;
-        _runs[grown] = run;
-        _runs[grown].Bitmap = _runs[grown].Inline;
-        _tags[grown] = _arenaTag | (uint)newClass;
+        _runs.Move(slab, grown, newClass, slabs);
         return (nuint)_reservation.AddressOfSlab(grown);
     }
 
@@ -276,8 +268,8 @@ internal sealed unsafe class ArenaSlabs
             for (long made = 0; made < runs; made++)
             {
                 int slab = sizeClass == SizeClasses.Huge
-                    ? NewExtent(sizeClass, state, checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes)))
-                    : NewRun(sizeClass, state);
+                    ? _runs.NewExtent(sizeClass, state, checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes)))
+                    : _runs.NewRun(sizeClass, state);
                 if (slab < 0)
                 {
                     throw new EngineOutOfMemoryException(
@@ -315,10 +307,10 @@ internal sealed unsafe class ArenaSlabs
             NativeLock.Enter(&state->Lock);
             for (int slab = state->FirstRun; slab != SuperSlab.None;)
             {
-                int next = _runs[slab].Next;
-                if (_runs[slab].IsEmpty && state->Runs > state->PrewarmedRuns)
+                int next = _runs[slab]->Next;
+                if (_runs[slab]->IsEmpty && state->Runs > state->PrewarmedRuns)
                 {
-                    ReleaseRun(state, slab);
+                    _runs.ReleaseRun(state, slab);
                 }
 
                 slab = next;
@@ -334,17 +326,17 @@ internal sealed unsafe class ArenaSlabs
         DropDepots();
         for (int superSlab = Space.FirstOwned; superSlab != SuperSlab.None; superSlab = _reservation.SuperSlabs[superSlab].NextOwned)
         {
-            ForEachRun(superSlab, (state, slab) =>
+            _runs.ForEachRun(superSlab, (run, slab) =>
             {
-                SlabRun* run = _runs + slab;
+                ClassState* state = _classes + run->SizeClass;
                 if (run->FreeBlocks == 0)
                 {
-                    LinkFirst(state, slab);
+                    _runs.LinkFirst(state, slab);
                 }
 
                 if (!run->IsEmpty)
                 {
-                    FillBitmap(run);
+                    SlabRuns.FillBitmap(run);
                     state->EmptyRuns++;
                 }
             });
@@ -358,7 +350,7 @@ internal sealed unsafe class ArenaSlabs
     {
         DropDepots();
         Space.PrewarmedSuperSlabs = 0;
-        Space.ReleaseDownTo(0, superSlab => ForEachRun(superSlab, (_, slab) => ForgetRun(slab)));
+        Space.ReleaseDownTo(0, superSlab => _runs.ForEachRun(superSlab, (_, slab) => _runs.ForgetRun(slab)));
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ref ClassState state = ref _classes[sizeClass];
@@ -374,231 +366,6 @@ internal sealed unsafe class ArenaSlabs
         _heap.Free(_spaceState, SlabSpace.StateBytes);
     }
 
-    /// <summary>Calls back for each run of a SuperSlab, which may be the first of an extent.</summary>
-    internal void ForEachRun(int superSlab, RunVisitor visit)
-    {
-        int first = superSlab * SuperSlab.SlabCount;
-        int step;
-        for (int slab = first; slab < first + SuperSlab.SlabCount; slab += step)
-        {
-            step = 1;
-            if (_tags[slab] != 0)
-            {
-                step = _runs[slab].SlabCount;
-                visit(_classes + _runs[slab].SizeClass, slab);
-            }
-        }
-    }
-
-    internal delegate void RunVisitor(ClassState* state, int slab);
-
-    internal ClassState* ClassOf(int sizeClass) => _classes + sizeClass;
-
-    internal SlabRun* RunOf(int slab) => _runs + slab;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int SlabOf(nint address) => (int)((nuint)(address - _reservation.Base) >> SuperSlab.SlabShift);
-
-    private int NewRun(int sizeClass, ClassState* state)
-    {
-        if (sizeClass > SizeClasses.LastWithinSuperSlab)
-        {
-            return NewExtent(sizeClass, state, SizeClasses.SuperSlabsOf(sizeClass));
-        }
-
-        ulong* bitmap = null;
-        if (state->Capacity > SlabRun.InlineBlocks)
-        {
-            bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity));
-        }
-
-        int slab = -1;
-        try
-        {
-            slab = Space.TakeSlabs(state->SlabsPerRun);
-        }
-        finally
-        {
-            if (slab < 0 && bitmap != null)
-            {
-                _heap.Free(bitmap, SlabRun.BitmapBytes(state->Capacity));
-            }
-        }
-
-        if (slab >= 0)
-        {
-            Begin(sizeClass, state, slab, state->SlabsPerRun, bitmap);
-        }
-
-        return slab;
-    }
-
-    private int NewExtent(int sizeClass, ClassState* state, int superSlabs)
-    {
-        int slab = Space.TakeExtent(superSlabs);
-        if (slab >= 0)
-        {
-            Begin(sizeClass, state, slab, superSlabs * SuperSlab.SlabCount, bitmap: null);
-        }
-
-        return slab;
-    }
-
-    private void Begin(int sizeClass, ClassState* state, int slab, int slabs, ulong* bitmap)
-    {
-        SlabRun* run = _runs + slab;
-        *run = new SlabRun { SizeClass = (byte)sizeClass, Capacity = state->Capacity, SlabCount = slabs };
-        run->Bitmap = bitmap == null ? run->Inline : bitmap;
-        FillBitmap(run);
-        uint tag = _arenaTag | (uint)sizeClass;
-        _tags[slab] = tag;
-        if (state->Capacity > 1)
-        {
-            for (int offset = 1; offset < slabs; offset++)
-            {
-                _runs[slab + offset].Offset = (byte)offset;
-                _tags[slab + offset] = tag;
-            }
-        }
-
-        state->Runs++;
-        state->EmptyRuns++;
-        LinkFirst(state, slab);
-    }
-
-    private static void FillBitmap(SlabRun* run)
-    {
-        new Span<ulong>(run->Bitmap, run->BitmapWords).Fill(ulong.MaxValue);
-        int rest = run->Capacity & 63;
-        if (rest != 0)
-        {
-            run->Bitmap[run->BitmapWords - 1] = (1UL << rest) - 1;
-        }
-
-        run->FreeBlocks = run->Capacity;
-        run->FirstWord = 0;
-    }
-
-    /// <summary>Takes blocks of one run in the order of their addresses, and unlinks the run when it has none left.</summary>
-    private int TakeBlocks(ClassState* state, int slab, nuint* blocks, int want)
-    {
-        SlabRun* run = _runs + slab;
-        state->EmptyRuns -= run->IsEmpty ? 1 : 0;
-        nuint start = (nuint)_reservation.AddressOfSlab(slab);
-        int take = Math.Min(want, run->FreeBlocks);
-        int got = 0;
-        int word = run->FirstWord;
-        while (got < take)
-        {
-            ulong bits = run->Bitmap[word];
-            while (bits != 0 && got < take)
-            {
-                nuint index = (nuint)((word << 6) + BitOperations.TrailingZeroCount(bits));
-                bits &= bits - 1;
-                blocks[got++] = start + (index * state->BlockBytes);
-            }
-
-            run->Bitmap[word] = bits;
-            word += bits == 0 ? 1 : 0;
-        }
-
-        run->FirstWord = (ushort)word;
-        run->FreeBlocks -= got;
-        if (run->FreeBlocks == 0)
-        {
-            Unlink(state, slab);
-        }
-
-        return got;
-    }
-
-    private bool ReturnBlock(int sizeClass, ClassState* state, nint block)
-    {
-        int slab = SlabOf(block);
-        if (_tags[slab] != (_arenaTag | (uint)sizeClass))
-        {
-            return false;
-        }
-
-        slab -= _runs[slab].Offset;
-        SlabRun* run = _runs + slab;
-        ulong offset = (ulong)(block - _reservation.AddressOfSlab(slab));
-        int index = run->Capacity == 1 ? 0 : (int)((offset * state->Reciprocal) >> ReciprocalShift);
-        ulong bit = 1UL << (index & 63);
-        int word = index >> 6;
-        if (offset != (ulong)index * state->BlockBytes || index >= run->Capacity || (run->Bitmap[word] & bit) != 0)
-        {
-            return false;
-        }
-
-        run->Bitmap[word] |= bit;
-        run->FirstWord = Math.Min(run->FirstWord, (ushort)word);
-        if (run->FreeBlocks++ == 0)
-        {
-            LinkFirst(state, slab);
-        }
-
-        if (run->IsEmpty)
-        {
-            // One empty run of a slab is kept for the next block; larger ones, and extents, go at once unless they were prewarmed.
-            int keep = run->SlabCount == 1 ? 1 : 0;
-            state->EmptyRuns++;
-            if (state->EmptyRuns > keep && state->Runs > state->PrewarmedRuns)
-            {
-                ReleaseRun(state, slab);
-            }
-        }
-
-        return true;
-    }
-
-    private void ReleaseRun(ClassState* state, int slab)
-    {
-        int slabs = _runs[slab].SlabCount;
-        bool isExtent = slabs >= SuperSlab.SlabCount && _runs[slab].SizeClass > SizeClasses.LastWithinSuperSlab;
-        Unlink(state, slab);
-        state->Runs--;
-        state->EmptyRuns--;
-        ForgetRun(slab);
-        if (isExtent)
-        {
-            Space.GiveExtent(slab);
-        }
-        else
-        {
-            Space.GiveSlabs(slab, slabs);
-        }
-    }
-
-    private void ForgetRun(int slab)
-    {
-        SlabRun* run = _runs + slab;
-        if (run->Capacity > SlabRun.InlineBlocks)
-        {
-            _heap.Free(run->Bitmap, SlabRun.BitmapBytes(run->Capacity));
-        }
-
-        int tagged = run->Capacity > 1 ? run->SlabCount : 1;
-        for (int offset = 0; offset < tagged; offset++)
-        {
-            _tags[slab + offset] = 0;
-        }
-    }
-
-    private int BestIdleHuge(ClassState* state, int superSlabs)
-    {
-        int best = -1;
-        for (int slab = state->FirstRun; slab != SuperSlab.None; slab = _runs[slab].Next)
-        {
-            int length = _runs[slab].SlabCount;
-            if (length >= superSlabs * SuperSlab.SlabCount && (best < 0 || length < _runs[best].SlabCount))
-            {
-                best = slab;
-            }
-        }
-
-        return best;
-    }
 
     private void DropDepots()
     {
@@ -608,37 +375,6 @@ internal sealed unsafe class ArenaSlabs
             {
                 _heap.Free(full, Magazine.Bytes);
             }
-        }
-    }
-
-    private void LinkFirst(ClassState* state, int slab)
-    {
-        SlabRun* run = _runs + slab;
-        run->Previous = SuperSlab.None;
-        run->Next = state->FirstRun;
-        if (state->FirstRun != SuperSlab.None)
-        {
-            _runs[state->FirstRun].Previous = slab;
-        }
-
-        state->FirstRun = slab;
-    }
-
-    private void Unlink(ClassState* state, int slab)
-    {
-        SlabRun* run = _runs + slab;
-        if (run->Previous == SuperSlab.None)
-        {
-            state->FirstRun = run->Next;
-        }
-        else
-        {
-            _runs[run->Previous].Next = run->Next;
-        }
-
-        if (run->Next != SuperSlab.None)
-        {
-            _runs[run->Next].Previous = run->Previous;
         }
     }
 }

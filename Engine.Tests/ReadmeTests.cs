@@ -1,0 +1,81 @@
+using System.Runtime.CompilerServices;
+using Engine.Arenas;
+using Engine.Platform;
+using Engine.Scenes;
+
+namespace Engine.Tests;
+
+/// <summary>The README's first example, compiled, run, and compared with what the README shows.</summary>
+public unsafe class ReadmeTests
+{
+    private struct Entity
+    {
+        public float X, Y;
+    }
+
+    [Test]
+    public void First_example_runs_its_frames_without_a_page_fault_or_an_OS_call()
+    {
+        using EngineMemory memory = new();
+        PrewarmPlan plan = new()
+        {
+            Name = "forest",
+            Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)],
+            Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 2 },
+        };
+
+        using Scene scene = Scene.Load(memory, plan);
+        RunFrames(scene);
+        long osCalls = memory.OsCalls;
+        long managedBytes = GC.GetAllocatedBytesForCurrentThread();
+        long faults = PageFaults.OfThread();
+        RunFrames(scene);
+        faults = PageFaults.OfThread() - faults;
+        managedBytes = GC.GetAllocatedBytesForCurrentThread() - managedBytes;
+        osCalls = memory.OsCalls - osCalls;
+
+        Assert.That((faults, osCalls, managedBytes), Is.EqualTo((0L, 0L, 0L)), "page faults, OS calls, managed bytes");
+    }
+
+    [Test]
+    public void First_example_stands_in_the_README_as_it_is_compiled_here()
+    {
+        string thisFile = ThisFile();
+        string folder = Path.GetDirectoryName(thisFile)!;
+        if (!File.Exists(thisFile))
+        {
+            Assert.Ignore("The sources are not on this machine.");
+        }
+
+        HashSet<string> shown = [.. File.ReadLines(Path.Combine(folder, "..", "README.md")).Select(Code)];
+        string[] lines = File.ReadAllLines(thisFile);
+        string[] compiled = [.. Between(lines, "PrewarmPlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
+        Assert.That(compiled, Has.Length.GreaterThan(10));
+        Assert.That(compiled.Where(line => !shown.Contains(line)), Is.Empty, "lines compiled here that the README does not show");
+    }
+
+    /// <summary>The code of the lines from one that begins like this up to one that is this.</summary>
+    private static IEnumerable<string> Between(string[] lines, string first, string end) => lines
+        .SkipWhile(line => !line.Trim().StartsWith(first, StringComparison.Ordinal))
+        .TakeWhile(line => line != end && line.Trim() != end)
+        .Select(Code)
+        .Where(line => line.Length > 2);
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
+
+    private static string Code(string line) => line.Split("//")[0].Trim();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void RunFrames(Scene scene)
+    {
+        for (int frame = 0; frame < 1000; frame++)
+        {
+            scene.Frame.NextFrame();
+            Span<float> distances = scene.Frame.Lane(0).AllocateSpan<float>(4096);
+            ArenaHandle arena = scene.Arena.GetHandle();
+            Entity* entity = arena.Allocate<Entity>();
+            *entity = new Entity { X = distances.Length, Y = frame };
+            arena.Free(entity);
+        }
+    }
+}

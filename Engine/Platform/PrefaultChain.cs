@@ -1,0 +1,197 @@
+using System.Globalization;
+using System.Text;
+
+namespace Engine.Platform;
+
+/// <summary>
+/// The steps for one kind of range, how far down them this machine has come, and why. A step is verified with the first
+/// SuperSlab that it provides. One that lied, or that can never work here, is left for good; one that failed for want of
+/// something (a pool was dry) is left for that range only.
+/// </summary>
+internal sealed class PrefaultChain
+{
+    private readonly VirtualMemory _os;
+    private readonly Lock _lock = new();
+    private readonly PrefaultStepRecord[] _records;
+
+    public PrefaultChain(VirtualMemory os, PrefaultStep[] steps)
+    {
+        _os = os;
+        _records = new PrefaultStepRecord[steps.Length];
+        for (int i = 0; i < steps.Length; i++)
+        {
+            _records[i] = new PrefaultStepRecord(steps[i]);
+        }
+    }
+
+    public int StepCount => _records.Length;
+
+    /// <summary>Why the last step that failed did.</summary>
+    public string LastFailure { get; private set; } = "no policy makes sense on this system";
+
+    public PrefaultStep StepAt(int index) => _records[index].Step;
+
+    /// <summary>The first step from <paramref name="index"/> on that is worth trying; <see cref="StepCount"/> when there is none.</summary>
+    public int NextToTry(int index)
+    {
+        lock (_lock)
+        {
+            while (index < _records.Length && _records[index].IsLeft)
+            {
+                index++;
+            }
+
+            return index;
+        }
+    }
+
+    /// <summary>Whether the step has proved itself; until then the caller shows its first SuperSlab to <see cref="TryVerify"/>.</summary>
+    public bool IsVerified(int index)
+    {
+        lock (_lock)
+        {
+            return _records[index].Verification is not null;
+        }
+    }
+
+    /// <summary>Looks at a range that the step has just provided: would, or do, writes to it fault?</summary>
+    public bool TryVerify(int index, nint address, nuint bytes, out PrefaultFailure failure)
+    {
+        failure = default;
+        PrefaultStep step = StepAt(index);
+        if (step.Policy == PrefaultPolicy.None)
+        {
+            return NoteVerified(index, "as asked");
+        }
+
+        long pages = (long)(bytes / _os.Facts.PageBytes);
+        long left = _os.PagesThatWouldFault(address, bytes);
+        string seen = "would fault";
+        if (left < 0)
+        {
+            if (!_os.FaultCounter.IsSupported)
+            {
+                return NoteVerified(index, "not verified, as this system does not tell");
+            }
+
+            left = CountedWritePass(address, bytes, pages);
+            seen = "faulted in a counted write pass";
+        }
+
+        string figures = string.Create(CultureInfo.InvariantCulture, $"{left} of {pages} pages {seen}");
+        if (left > 0)
+        {
+            failure = new PrefaultFailure("said it was done, but " + figures, IsLasting: true);
+            return false;
+        }
+
+        long huge = step.Pages == PageKind.Normal ? -1 : _os.HugePageBytesBehind(address, bytes);
+        return NoteVerified(index, huge < 0 ? figures : $"{figures}, {huge >> 20} of {bytes >> 20} MiB in huge pages");
+    }
+
+    /// <summary>The step failed for one range; the next one is tried.</summary>
+    /// <returns>The index of the next step to try.</returns>
+    public int Fell(int index, PrefaultFailure failure, bool failedForPages)
+    {
+        lock (_lock)
+        {
+            LastFailure = failure.Reason;
+            PageKind pages = StepAt(index).Pages;
+            do
+            {
+                _records[index].Failure = failure.Reason;
+                _records[index].FailedForPages = failedForPages;
+                _records[index].IsLeft |= failure.IsLasting;
+                _records[index].FallenCount++;
+                index++;
+            }
+            while (failedForPages && index < _records.Length && StepAt(index).Pages == pages);
+        }
+
+        return NextToTry(index);
+    }
+
+    /// <summary>
+    /// For the user: each kind of pages and each policy that was tried, what it said, down to the one in use.
+    /// </summary>
+    public string Describe()
+    {
+        var text = new StringBuilder();
+        lock (_lock)
+        {
+            PageKind described = PageKind.Automatic;
+            foreach (PrefaultStepRecord record in _records)
+            {
+                if (record.Failure is null && record.Verification is null)
+                {
+                    continue; // never reached
+                }
+
+                if (record.Step.Pages != described)
+                {
+                    described = record.Step.Pages;
+                    AppendPages(text, record);
+                }
+
+                if (!record.FailedForPages)
+                {
+                    AppendPolicy(text, record);
+                }
+            }
+        }
+
+        return text.Length == 0 ? "nothing was prefaulted yet" : text.ToString();
+    }
+
+    private void AppendPages(StringBuilder text, PrefaultStepRecord record)
+    {
+        if (record.FailedForPages)
+        {
+            Append(text, _os.NameOf(record.Step.Pages), record.Failure! + Fallen(record));
+        }
+        else if (record.Step.Pages != PageKind.Normal)
+        {
+            string? setting = _os.SettingOf(record.Step.Pages);
+            Append(text, _os.NameOf(record.Step.Pages), setting is null ? "ok" : setting + ", ok");
+        }
+    }
+
+    private void AppendPolicy(StringBuilder text, PrefaultStepRecord record)
+    {
+        string name = record.Step.Pages == PageKind.Normal
+            ? $"{_os.NameOf(record.Step.Policy)} on normal pages"
+            : _os.NameOf(record.Step.Policy);
+        string ok = record.Verification is null ? string.Empty : "ok, " + record.Verification;
+        string failed = record.Failure is null ? string.Empty : record.Failure + Fallen(record);
+        Append(text, name, ok.Length == 0 || failed.Length == 0 ? ok + failed : $"{ok}; later {failed}");
+    }
+
+    private static string Fallen(PrefaultStepRecord record) =>
+        record.IsLeft || record.FallenCount <= 1
+            ? string.Empty
+            : string.Create(CultureInfo.InvariantCulture, $" ({record.FallenCount} ranges took the next)");
+
+    private static void Append(StringBuilder text, string name, string outcome) =>
+        text.Append(text.Length == 0 ? string.Empty : "; ").Append(name).Append(": ").Append(outcome);
+
+    private bool NoteVerified(int index, string finding)
+    {
+        lock (_lock)
+        {
+            _records[index].Verification ??= finding;
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes to every page and counts. Counts of a whole process are forgiven a few faults of other threads.</summary>
+    private long CountedWritePass(nint address, nuint bytes, long pages)
+    {
+        PageToucher.Touch(address, _os.Facts.PageBytes, _os.Facts.PageBytes); // its code is resident now
+        IFaultCounter counter = _os.FaultCounter;
+        long before = counter.OfThread();
+        PageToucher.Touch(address, bytes, _os.Facts.PageBytes);
+        long taken = counter.OfThread() - before;
+        return !counter.IsPerThread && taken <= pages / 8 ? 0 : taken;
+    }
+}

@@ -1,0 +1,312 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Engine.Core;
+using Engine.SuperSlabs;
+
+namespace Engine.Slabs;
+
+/// <summary>
+/// One arena's slab runs: their birth from slabs or SuperSlabs, the bitmaps of their blocks, their class's list of runs with free
+/// blocks, and their death. What it changes of a class is guarded by that class's lock, which the caller holds.
+/// </summary>
+internal sealed unsafe class SlabRuns
+{
+    private const int ReciprocalShift = 43;
+
+    private readonly Reservation _reservation;
+    private readonly MetadataHeap _heap;
+    private readonly SlabSpace _space;
+    private readonly SlabRun* _runs;
+    private readonly uint* _tags;
+    private readonly uint _arenaTag;
+
+    public SlabRuns(Reservation reservation, MetadataHeap heap, SlabSpace space, uint arenaTag)
+    {
+        _reservation = reservation;
+        _heap = heap;
+        _space = space;
+        _arenaTag = arenaTag;
+        _runs = (SlabRun*)reservation.SlabDescriptors;
+        _tags = reservation.Tags;
+    }
+
+    public delegate void RunVisitor(SlabRun* run, int slab);
+
+    /// <summary>What <see cref="ClassState.Reciprocal"/> is for blocks of this size; 0 for blocks without a common size.</summary>
+    public static ulong ReciprocalOf(nuint blockBytes) => blockBytes == 0 ? 0 : ((1UL << ReciprocalShift) + blockBytes - 1) / blockBytes;
+
+    public SlabRun* this[int slab] => _runs + slab;
+
+    /// <summary>Calls back for each run of a SuperSlab, which may be the first of an extent.</summary>
+    public void ForEachRun(int superSlab, RunVisitor visit)
+    {
+        int first = superSlab * SuperSlab.SlabCount;
+        int step;
+        for (int slab = first; slab < first + SuperSlab.SlabCount; slab += step)
+        {
+            step = 1;
+            if (_tags[slab] != 0)
+            {
+                step = _runs[slab].SlabCount;
+                visit(_runs + slab, slab);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int SlabOf(nint address) => (int)((nuint)(address - _reservation.Base) >> SuperSlab.SlabShift);
+
+    /// <summary>Makes a run of a class. Under the class's lock.</summary>
+    /// <returns>Its first slab, or -1 where the reservation is full.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
+    public int NewRun(int sizeClass, ClassState* state)
+    {
+        if (sizeClass > SizeClasses.LastWithinSuperSlab)
+        {
+            return NewExtent(sizeClass, state, SizeClasses.SuperSlabsOf(sizeClass));
+        }
+
+        ulong* bitmap = null;
+        if (state->Capacity > SlabRun.InlineBlocks)
+        {
+            bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity));
+        }
+
+        int slab = -1;
+        try
+        {
+            slab = _space.TakeSlabs(state->SlabsPerRun);
+        }
+        finally
+        {
+            if (slab < 0 && bitmap != null)
+            {
+                _heap.Free(bitmap, SlabRun.BitmapBytes(state->Capacity));
+            }
+        }
+
+        if (slab >= 0)
+        {
+            Begin(sizeClass, state, slab, state->SlabsPerRun, bitmap);
+        }
+
+        return slab;
+    }
+
+    /// <summary>The same for a run of so many SuperSlabs.</summary>
+    public int NewExtent(int sizeClass, ClassState* state, int superSlabs)
+    {
+        int slab = _space.TakeExtent(superSlabs);
+        if (slab >= 0)
+        {
+            Begin(sizeClass, state, slab, superSlabs * SuperSlab.SlabCount, bitmap: null);
+        }
+
+        return slab;
+    }
+
+    private void Begin(int sizeClass, ClassState* state, int slab, int slabs, ulong* bitmap)
+    {
+        SlabRun* run = _runs + slab;
+        *run = new SlabRun { SizeClass = (byte)sizeClass, Capacity = state->Capacity, SlabCount = slabs };
+        run->Bitmap = bitmap == null ? run->Inline : bitmap;
+        FillBitmap(run);
+        uint tag = _arenaTag | (uint)sizeClass;
+        _tags[slab] = tag;
+        if (state->Capacity > 1)
+        {
+            for (int offset = 1; offset < slabs; offset++)
+            {
+                _runs[slab + offset].Offset = (byte)offset;
+                _tags[slab + offset] = tag;
+            }
+        }
+
+        state->Runs++;
+        state->EmptyRuns++;
+        LinkFirst(state, slab);
+    }
+
+    /// <summary>Gives a run of one block, which is out, another place, class and length.</summary>
+    public void Move(int from, int to, int sizeClass, int slabs)
+    {
+        SlabRun run = _runs[from];
+        run.SizeClass = (byte)sizeClass;
+        run.SlabCount = slabs;
+        _tags[from] = 0;
+        _runs[to] = run;
+        _runs[to].Bitmap = _runs[to].Inline;
+        _tags[to] = _arenaTag | (uint)sizeClass;
+    }
+
+    /// <summary>All blocks of the run become free.</summary>
+    public static void FillBitmap(SlabRun* run)
+    {
+        new Span<ulong>(run->Bitmap, run->BitmapWords).Fill(ulong.MaxValue);
+        int rest = run->Capacity & 63;
+        if (rest != 0)
+        {
+            run->Bitmap[run->BitmapWords - 1] = (1UL << rest) - 1;
+        }
+
+        run->FreeBlocks = run->Capacity;
+        run->FirstWord = 0;
+    }
+
+    /// <summary>Takes blocks of one run in the order of their addresses, and unlinks the run when it has none left.</summary>
+    public int TakeBlocks(ClassState* state, int slab, nuint* blocks, int want)
+    {
+        SlabRun* run = _runs + slab;
+        state->EmptyRuns -= run->IsEmpty ? 1 : 0;
+        nuint start = (nuint)_reservation.AddressOfSlab(slab);
+        int take = Math.Min(want, run->FreeBlocks);
+        int got = 0;
+        int word = run->FirstWord;
+        while (got < take)
+        {
+            ulong bits = run->Bitmap[word];
+            while (bits != 0 && got < take)
+            {
+                nuint index = (nuint)((word << 6) + BitOperations.TrailingZeroCount(bits));
+                bits &= bits - 1;
+                blocks[got++] = start + (index * state->BlockBytes);
+            }
+
+            run->Bitmap[word] = bits;
+            word += bits == 0 ? 1 : 0;
+        }
+
+        run->FirstWord = (ushort)word;
+        run->FreeBlocks -= got;
+        if (run->FreeBlocks == 0)
+        {
+            Unlink(state, slab);
+        }
+
+        return got;
+    }
+
+    /// <summary>Sets a block's bit, and releases the run when that was its last and nobody was promised it.</summary>
+    /// <returns>False where the address is no block of the class that is out.</returns>
+    public bool ReturnBlock(int sizeClass, ClassState* state, nint block)
+    {
+        int slab = SlabOf(block);
+        if (_tags[slab] != (_arenaTag | (uint)sizeClass))
+        {
+            return false;
+        }
+
+        slab -= _runs[slab].Offset;
+        SlabRun* run = _runs + slab;
+        ulong offset = (ulong)(block - _reservation.AddressOfSlab(slab));
+        int index = run->Capacity == 1 ? 0 : (int)((offset * state->Reciprocal) >> ReciprocalShift);
+        ulong bit = 1UL << (index & 63);
+        int word = index >> 6;
+        if (offset != (ulong)index * state->BlockBytes || index >= run->Capacity || (run->Bitmap[word] & bit) != 0)
+        {
+            return false;
+        }
+
+        run->Bitmap[word] |= bit;
+        run->FirstWord = Math.Min(run->FirstWord, (ushort)word);
+        if (run->FreeBlocks++ == 0)
+        {
+            LinkFirst(state, slab);
+        }
+
+        if (run->IsEmpty)
+        {
+            // One empty run of a slab is kept for the next block; larger ones, and extents, go at once unless they were prewarmed.
+            int keep = run->SlabCount == 1 ? 1 : 0;
+            state->EmptyRuns++;
+            if (state->EmptyRuns > keep && state->Runs > state->PrewarmedRuns)
+            {
+                ReleaseRun(state, slab);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Gives an empty run's slabs back.</summary>
+    public void ReleaseRun(ClassState* state, int slab)
+    {
+        int slabs = _runs[slab].SlabCount;
+        bool isExtent = slabs >= SuperSlab.SlabCount && _runs[slab].SizeClass > SizeClasses.LastWithinSuperSlab;
+        Unlink(state, slab);
+        state->Runs--;
+        state->EmptyRuns--;
+        ForgetRun(slab);
+        if (isExtent)
+        {
+            _space.GiveExtent(slab);
+        }
+        else
+        {
+            _space.GiveSlabs(slab, slabs);
+        }
+    }
+
+    /// <summary>Clears a run's tags and frees its bitmap; what its slabs then belong to is the caller's business.</summary>
+    public void ForgetRun(int slab)
+    {
+        SlabRun* run = _runs + slab;
+        if (run->Capacity > SlabRun.InlineBlocks)
+        {
+            _heap.Free(run->Bitmap, SlabRun.BitmapBytes(run->Capacity));
+        }
+
+        int tagged = run->Capacity > 1 ? run->SlabCount : 1;
+        for (int offset = 0; offset < tagged; offset++)
+        {
+            _tags[slab + offset] = 0;
+        }
+    }
+
+    /// <summary>The smallest run without a block out that has so many SuperSlabs, or -1.</summary>
+    public int BestIdleHuge(ClassState* state, int superSlabs)
+    {
+        int best = -1;
+        for (int slab = state->FirstRun; slab != SuperSlab.None; slab = _runs[slab].Next)
+        {
+            int length = _runs[slab].SlabCount;
+            if (length >= superSlabs * SuperSlab.SlabCount && (best < 0 || length < _runs[best].SlabCount))
+            {
+                best = slab;
+            }
+        }
+
+        return best;
+    }
+
+    public void LinkFirst(ClassState* state, int slab)
+    {
+        SlabRun* run = _runs + slab;
+        run->Previous = SuperSlab.None;
+        run->Next = state->FirstRun;
+        if (state->FirstRun != SuperSlab.None)
+        {
+            _runs[state->FirstRun].Previous = slab;
+        }
+
+        state->FirstRun = slab;
+    }
+
+    private void Unlink(ClassState* state, int slab)
+    {
+        SlabRun* run = _runs + slab;
+        if (run->Previous == SuperSlab.None)
+        {
+            state->FirstRun = run->Next;
+        }
+        else
+        {
+            _runs[run->Previous].Next = run->Next;
+        }
+
+        if (run->Next != SuperSlab.None)
+        {
+            _runs[run->Next].Previous = run->Previous;
+        }
+    }
+}
