@@ -112,7 +112,7 @@ public sealed class EngineMemory : IDisposable
 
     /// <summary>Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>. Not for the hot loop.</summary>
     /// <returns>The bytes given back.</returns>
-    /// <exception cref="EngineMemoryException">The system refused; what it refused stays in the reserve.</exception>
+    /// <exception cref="EngineMemoryException">The system refused; what it refused stays free, and is prefaulted anew when it is used.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public nuint Trim(nuint retainBytes = 0)
     {

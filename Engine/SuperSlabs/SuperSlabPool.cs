@@ -237,20 +237,14 @@ internal sealed unsafe class SuperSlabPool
                 return given;
             }
 
-            bool done = false;
             try
             {
                 _os.Decommit(_reservation.AddressOf(start), (nuint)count << SuperSlab.Shift);
-                done = true;
             }
             finally
             {
+                // What the system refused may be inaccessible in part: it is not ready, and is prefaulted anew when it is taken.
                 Enter();
-                if (!done)
-                {
-                    Bitmap.Set(_ready, start, count);
-                }
-
                 Bitmap.Set(_free, start, count);
                 Exit();
             }

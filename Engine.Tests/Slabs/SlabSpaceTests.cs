@@ -1,0 +1,106 @@
+using Engine.Core;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Slabs;
+
+internal sealed class SlabSpaceTests
+{
+    [Test]
+    public void The_best_fit_is_taken_before_a_new_SuperSlab()
+    {
+        using ArenaLayers layers = new();
+        SlabSpace space = layers.Slabs.Space;
+        int first = space.TakeSlabs(20); // leaves 12
+        int second = space.TakeSlabs(28); // leaves 4
+        Assert.That(second / SuperSlab.SlabCount, Is.Not.EqualTo(first / SuperSlab.SlabCount));
+        Assert.That(space.TakeSlabs(3) / SuperSlab.SlabCount, Is.EqualTo(second / SuperSlab.SlabCount), "4 fit 3 better than 12 do");
+        Assert.That(space.TakeSlabs(11) / SuperSlab.SlabCount, Is.EqualTo(first / SuperSlab.SlabCount));
+        Assert.That(space.SuperSlabCount, Is.EqualTo(2));
+        Assert.That(space.TakeSlabs(32) % SuperSlab.SlabCount, Is.Zero);
+        Assert.That(space.SuperSlabCount, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void An_empty_SuperSlab_goes_back_unless_it_was_promised()
+    {
+        using ArenaLayers layers = new();
+        SlabSpace space = layers.Slabs.Space;
+        int slab = space.TakeSlabs(5);
+        space.GiveSlabs(slab, 5);
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+        space.TakeAhead(2);
+        space.PrewarmedSuperSlabs = 2;
+        slab = space.TakeSlabs(5);
+        space.GiveSlabs(slab, 5);
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.EqualTo(2));
+        space.ReleaseDownTo(0, before: null);
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+    }
+
+    [Test]
+    public void Slabs_grow_into_free_neighbours_only_and_not_over_the_end()
+    {
+        using ArenaLayers layers = new();
+        SlabSpace space = layers.Slabs.Space;
+        int first = space.TakeSlabs(4);
+        int second = space.TakeSlabs(4);
+        Assert.That(space.TryGrowSlabs(first, 4, 5), Is.False);
+        Assert.That(space.TryGrowSlabs(second, 4, 28), Is.True);
+        Assert.That(space.TryGrowSlabs(second, 28, 29), Is.False);
+        space.GiveSlabs(first, 4);
+        space.GiveSlabs(second, 28);
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+    }
+
+    [Test]
+    public void Taking_ahead_is_all_or_nothing()
+    {
+        using ArenaLayers layers = new(bytes: 64 * Sizes.MiB);
+        SlabSpace space = layers.Slabs.Space;
+        int slab = space.TakeSlabs(1);
+        Assert.That(() => space.TakeAhead(layers.Lower.Reservation.SuperSlabCount), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(space.SuperSlabCount, Is.EqualTo(1));
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.EqualTo(1));
+        space.GiveSlabs(slab, 1);
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+    }
+
+    [Test]
+    public void Random_runs_of_slabs_never_overlap_and_all_come_back()
+    {
+        using ArenaLayers layers = new();
+        SlabSpace space = layers.Slabs.Space;
+        Random random = TestRandom.Create();
+        Dictionary<int, int> live = [];
+        int[] owner = new int[layers.Lower.Reservation.SuperSlabCount * SuperSlab.SlabCount];
+        for (int round = 1; round <= 5_000; round++)
+        {
+            if (live.Count > 60 || (live.Count > 0 && random.Next(3) == 0))
+            {
+                int slab = live.Keys.ElementAt(random.Next(live.Count));
+                owner.AsSpan(slab, live[slab]).Clear();
+                space.GiveSlabs(slab, live[slab]);
+                live.Remove(slab);
+            }
+            else
+            {
+                int count = random.Next(1, 33);
+                int slab = space.TakeSlabs(count);
+                Assert.That(slab / SuperSlab.SlabCount, Is.EqualTo((slab + count - 1) / SuperSlab.SlabCount), "a run lies within one SuperSlab");
+                Assert.That(owner.AsSpan(slab, count).IndexOfAnyExcept(0), Is.EqualTo(-1), $"slabs [{slab}, +{count}) belong to somebody");
+                owner.AsSpan(slab, count).Fill(round);
+                live.Add(slab, count);
+            }
+        }
+
+        foreach ((int slab, int count) in live)
+        {
+            space.GiveSlabs(slab, count);
+        }
+
+        Assert.That(space.SuperSlabCount, Is.Zero);
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+    }
+}

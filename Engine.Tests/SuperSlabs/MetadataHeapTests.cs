@@ -1,0 +1,127 @@
+using Engine.Core;
+using Engine.SuperSlabs;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.SuperSlabs;
+
+internal sealed unsafe class MetadataHeapTests
+{
+    [Test]
+    public void Objects_are_zeroed_apart_and_aligned()
+    {
+        using LowerLayers layers = new();
+        Random random = TestRandom.Create();
+        ShadowModel model = new();
+        for (int round = 0; round < 3_000; round++)
+        {
+            nuint bytes = (nuint)random.Next(1, round % 10 == 0 ? (int)MetadataHeap.LargestBytes + 1 : 2048);
+            if (model.Count > 200)
+            {
+                void* old = model.Pick(random, out nuint oldBytes);
+                model.Remove(old);
+                layers.Heap.Free(old, oldBytes);
+            }
+
+            void* block = layers.Heap.Allocate(bytes);
+            Assert.That(new ReadOnlySpan<byte>(block, (int)bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "zeroed, also when it is used again");
+            model.Add(block, bytes, alignment: bytes > 960 ? 1024u : 64u);
+        }
+
+        model.CheckAll();
+    }
+
+    [Test]
+    public void A_freed_object_is_the_next_of_its_size()
+    {
+        using LowerLayers layers = new();
+        void* block = layers.Heap.Allocate(1024);
+        nuint used = layers.Heap.UsedBytes;
+        layers.Heap.Free(block, 1024);
+        Assert.That((nint)layers.Heap.Allocate(1000), Is.EqualTo((nint)block));
+        Assert.That(layers.Heap.UsedBytes, Is.EqualTo(used));
+    }
+
+    [Test]
+    public void What_is_left_of_a_chunk_is_not_thrown_away()
+    {
+        using LowerLayers layers = new();
+        layers.Heap.Allocate(960);
+        layers.Heap.Allocate(960);
+        layers.Heap.Allocate(960);
+        layers.Heap.Allocate(960); // 4 x 960 of 4096: 256 are left
+        nuint used = layers.Heap.UsedBytes;
+        layers.Heap.Allocate(960); // a new chunk
+        Assert.That(layers.Heap.UsedBytes, Is.EqualTo(used + 4096));
+        layers.Heap.Allocate(256); // the rest of the first
+        Assert.That(layers.Heap.UsedBytes, Is.EqualTo(used + 4096));
+    }
+
+    [Test]
+    public void Spare_that_was_ensured_is_used_without_faults_and_OS_calls()
+    {
+        Cut(new LowerLayers()); // everything is compiled
+        long faults = 0;
+        long osCalls = Cut(new LowerLayers(), count => faults = count);
+        Assert.That(osCalls, Is.Zero);
+        Assert.That(faults, Is.Zero);
+
+        static long Cut(LowerLayers layers, Action<long>? tellFaults = null)
+        {
+            using (layers)
+            {
+                layers.Heap.EnsureSpare(1 * Sizes.MiB);
+                long osCalls = layers.Os.OsCalls;
+                long before = Engine.Platform.PageFaults.IsPerThread ? Engine.Platform.PageFaults.OfThread() : 0;
+                for (int done = 0; done < 1024; done++)
+                {
+                    layers.Heap.Allocate(1024);
+                }
+
+                long faults = Engine.Platform.PageFaults.IsPerThread ? Engine.Platform.PageFaults.OfThread() - before : 0;
+                tellFaults?.Invoke(faults);
+                return layers.Os.OsCalls - osCalls;
+            }
+        }
+    }
+
+    [Test]
+    public void A_full_heap_says_so_and_goes_on_with_what_is_freed()
+    {
+        using LowerLayers layers = new(bytes: 64 * Sizes.MiB);
+        void* first = layers.Heap.Allocate(MetadataHeap.LargestBytes);
+        Assert.That(
+            () =>
+            {
+                while (true)
+                {
+                    layers.Heap.Allocate(MetadataHeap.LargestBytes);
+                }
+            },
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("metadata"));
+        layers.Heap.Free(first, MetadataHeap.LargestBytes);
+        Assert.That((nint)layers.Heap.Allocate(MetadataHeap.LargestBytes), Is.EqualTo((nint)first));
+    }
+
+    [Test]
+    public void Several_threads_never_get_the_same_object()
+    {
+        using LowerLayers layers = new();
+        nint[][] taken = new nint[4][];
+        Workers.Run(4, thread =>
+        {
+            nint[] mine = taken[thread] = new nint[2_000];
+            for (int index = 0; index < mine.Length; index++)
+            {
+                mine[index] = (nint)layers.Heap.Allocate(64);
+                if (index % 3 == 0)
+                {
+                    layers.Heap.Free((void*)mine[index], 64);
+                    mine[index] = (nint)layers.Heap.Allocate(64);
+                }
+            }
+        });
+
+        nint[] all = [.. taken.SelectMany(addresses => addresses)];
+        Assert.That(all.Distinct().Count(), Is.EqualTo(all.Length));
+    }
+}

@@ -1,0 +1,32 @@
+using Engine.Core;
+using Engine.Platform;
+
+namespace Engine.Tests.Support;
+
+/// <summary>The memory that the process really holds, asked from the operating system; the engine's own counters prove nothing.</summary>
+internal static class ResidentMemory
+{
+    private static readonly VirtualMemory Os = VirtualMemory.Create();
+
+    /// <summary>Resident bytes now. The managed heap is part of it: tests use blocks so large that its noise does not matter.</summary>
+    public static nuint Bytes
+    {
+        get
+        {
+            nuint bytes = Os.ResidentBytes;
+            return bytes != 0 ? bytes : (nuint)Environment.WorkingSet;
+        }
+    }
+
+    /// <summary>How much resident memory has changed since <paramref name="before"/>, in MiB.</summary>
+    public static double MiBSince(nuint before) => ((double)Bytes - before) / Sizes.MiB;
+
+    /// <summary>As <see cref="Bytes"/>, after the garbage of earlier tests is gone.</summary>
+    public static nuint Settled()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        return Bytes;
+    }
+}
