@@ -1,0 +1,212 @@
+using Engine.Core;
+using Engine.Slabs;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Caches;
+
+/// <summary>Blocks that wander between threads, and magazines that wander with them.</summary>
+internal sealed unsafe class ArenaCachesTests : ArenaFixture
+{
+    [Test]
+    public void The_last_freed_block_is_the_next_allocated()
+    {
+        foreach (nuint bytes in (nuint[])[16, 100, 1000, 5000, 70_000, Size.MiB(1), Size.MiB(5)])
+        {
+            void* first = Arena.Allocate(bytes);
+            void* second = Arena.Allocate(bytes);
+            Arena.Free(first);
+            Arena.Free(second);
+            Assert.That((nint)Arena.Allocate(bytes), Is.EqualTo((nint)second), $"{bytes} bytes");
+        }
+    }
+
+    [Test]
+    public void A_thread_that_swings_around_a_magazines_end_does_not_go_to_the_runs()
+    {
+        int blocks = Magazine.BlocksOf(SizeClasses.IndexOf(64));
+        nint[] held = new nint[(2 * blocks) + 2];
+        for (int index = 0; index < held.Length; index++)
+        {
+            held[index] = (nint)Arena.Allocate(64);
+        }
+
+        // Everything freed and allocated again comes from the two magazines: the same blocks.
+        HashSet<nint> before = [.. held[..blocks]];
+        for (int round = 0; round < 10; round++)
+        {
+            for (int index = 0; index < blocks; index++)
+            {
+                Arena.Free((void*)held[index]);
+            }
+
+            for (int index = 0; index < blocks; index++)
+            {
+                held[index] = (nint)Arena.Allocate(64);
+            }
+        }
+
+        Assert.That(before.SetEquals(held[..blocks]), Is.True);
+    }
+
+    [TestCase(48u)]
+    [TestCase(2048u)]
+    [TestCase(70_000u)]
+    [TestCase(5u << 20)]
+    public void Blocks_freed_by_another_thread_are_used_again(uint bytes)
+    {
+        // One thread makes, the other frees, for so long that the reservation would be full many times over.
+        int rounds = bytes > 1 << 20 ? 200 : 400;
+        int batch = bytes > 60_000 ? 10 : 2_000;
+        nint[] blocks = new nint[batch];
+        using Barrier barrier = new(2);
+        int superSlabs = 0;
+        Workers.Run(2, thread =>
+        {
+            for (int round = 0; round < rounds; round++)
+            {
+                for (int index = 0; thread == 0 && index < batch; index++)
+                {
+                    blocks[index] = (nint)Arena.Allocate(bytes);
+                    *(int*)blocks[index] = (round * batch) + index;
+                }
+
+                barrier.SignalAndWait();
+                for (int index = 0; thread == 1 && index < batch; index++)
+                {
+                    Assert.That(*(int*)blocks[index], Is.EqualTo((round * batch) + index));
+                    Arena.Free((void*)blocks[index]);
+                }
+
+                barrier.SignalAndWait();
+                if (round == 10 && thread == 0)
+                {
+                    superSlabs = Arena.SuperSlabCount;
+                }
+            }
+        });
+        Assert.That(Arena.SuperSlabCount, Is.LessThanOrEqualTo(superSlabs + 2));
+    }
+
+    [Test]
+    public void A_dead_threads_cache_is_adopted_with_its_blocks()
+    {
+        nint freed = 0;
+        Workers.Run(() =>
+        {
+            void* block = Arena.Allocate(3000);
+            freed = (nint)block;
+            Arena.Free(block);
+        });
+        nuint metadata = Memory.MetadataBytes;
+        nint found = 0;
+        Workers.Run(() => found = (nint)Arena.Allocate(3000));
+        Assert.That(found, Is.EqualTo(freed));
+        Assert.That(Memory.MetadataBytes, Is.EqualTo(metadata));
+    }
+
+    [Test]
+    public void Trim_brings_home_what_dead_threads_and_depots_hold()
+    {
+        Workers.Run(4, _ =>
+        {
+            nint[] blocks = new nint[3_000];
+            for (int index = 0; index < blocks.Length; index++)
+            {
+                blocks[index] = (nint)Arena.Allocate(512);
+            }
+
+            foreach (nint block in blocks)
+            {
+                Arena.Free((void*)block);
+            }
+        });
+        Arena.Trim();
+        Assert.That(Arena.SuperSlabCount, Is.Zero);
+        nuint before = ResidentMemory.Bytes;
+        nuint ready = (nuint)Memory.ReadySuperSlabs * Size.MiB(2);
+        Assert.That(Memory.Trim(), Is.EqualTo(ready));
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(1 - ((double)ready / Sizes.MiB)).Within(1.0));
+    }
+
+    [Test]
+    public void A_block_freed_twice_in_a_row_is_refused_also_across_a_magazines_end()
+    {
+        int blocks = Magazine.BlocksOf(SizeClasses.IndexOf(1024));
+        nint[] held = new nint[3 * blocks];
+        for (int index = 0; index < held.Length; index++)
+        {
+            held[index] = (nint)Arena.Allocate(1024);
+        }
+
+        foreach (nint block in held)
+        {
+            Arena.Free((void*)block);
+            Assert.That(
+                () => Arena.Free((void*)block),
+                Throws.TypeOf<EngineMemoryException>().With.Message.Contains("twice in a row").And.Message.Contains($"0x{block:x}"));
+        }
+
+        Memory.Validate();
+    }
+
+    [Test]
+    public void Random_work_of_threads_that_hand_blocks_to_each_other_keeps_every_block_whole()
+    {
+        const int Threads = 3;
+        const int Rounds = 25;
+        int seed = TestRandom.Seed();
+        ShadowModel[] models = [.. Enumerable.Range(0, Threads).Select(_ => new ShadowModel())];
+        using Barrier barrier = new(Threads);
+        Workers.Run(Threads, thread =>
+        {
+            Random random = new(seed + thread);
+            for (int round = 0; round < Rounds; round++)
+            {
+                // Each round a thread works on the blocks that its neighbour worked on before.
+                ShadowModel model = models[(thread + round) % Threads];
+                for (int step = 0; step < 2_000; step++)
+                {
+                    Step(random, model);
+                }
+
+                barrier.SignalAndWait();
+            }
+        });
+
+        foreach (ShadowModel model in models)
+        {
+            model.CheckAll();
+        }
+
+        Memory.Validate();
+        foreach (ShadowModel model in models)
+        {
+            model.Drain(block => Arena.Free((void*)block));
+        }
+
+        Arena.Trim();
+        Memory.Validate();
+    }
+
+    private void Step(Random random, ShadowModel model)
+    {
+        if (model.Count < 50 || (model.LiveBytes < Size.MiB(24) && random.Next(2) == 0))
+        {
+            nuint bytes = random.NextSize(random.Next(50) == 0 ? 22 : 13);
+            nuint alignment = random.Next(4) == 0 ? (nuint)1 << random.Next(13) : 16;
+            model.Add(Arena.Allocate(bytes, alignment), bytes, alignment);
+        }
+        else if (random.Next(10) == 0)
+        {
+            void* block = model.Pick(random, out _);
+            nuint bytes = random.NextSize(14);
+            model.Moved(block, Arena.Reallocate(block, bytes), bytes);
+        }
+        else
+        {
+            void* block = model.Pick(random, out _);
+            model.Remove(block);
+            Arena.Free(block);
+        }
+    }
+}
