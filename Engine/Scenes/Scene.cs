@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Engine.Arenas;
+using Engine.Platform;
 using Engine.SuperSlabs;
 
 namespace Engine.Scenes;
@@ -41,19 +42,28 @@ public sealed class Scene : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The plan asks for something out of range.</exception>
     /// <exception cref="Engine.Core.EngineOutOfMemoryException">There is not enough memory. Nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
-    public static Scene Load(EngineMemory memory, PrewarmPlan plan, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    public static Scene Load(EngineMemory memory, PrewarmPlan plan, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
+        Load(memory, plan, new SceneLoadOptions { Progress = progress, Cancellation = cancellation });
+
+    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="plan">What the scene needs.</param>
+    /// <param name="options">How it is loaded.</param>
+    /// <inheritdoc cref="Load(EngineMemory, PrewarmPlan, IProgress{double}?, CancellationToken)"/>
+    public static Scene Load(EngineMemory memory, PrewarmPlan plan, SceneLoadOptions options)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(plan);
-        long osCalls = memory.OsCalls;
+        ArgumentNullException.ThrowIfNull(options);
+        PrefaultTask task = PrefaultTask.Of(options.PrefaultThreads, options.Progress, options.Cancellation);
+        long osCalls = VirtualMemory.OsCallsOfThread;
         long start = Stopwatch.GetTimestamp();
         FrameArena? frame = null;
         LongLivedArena? arena = null;
         try
         {
-            frame = plan.Frame is null ? null : memory.CreateFrameArena($"{plan.Name}: frame", plan.Frame, progress, cancellation);
-            arena = memory.CreateLongLivedArena(plan.Name);
-            arena.Prewarm([.. plan.Blocks], plan.Threads, plan.Carve, progress, cancellation);
+            frame = plan.Frame is null ? null : memory.CreateFrameArena($"{plan.Name}: frame", plan.Frame, task);
+            arena = memory.CreateLongLivedArena(plan.Name, options.Tracking);
+            arena.PrewarmWith([.. plan.Blocks], plan.Threads, plan.Carve, task);
         }
         catch
         {
@@ -64,8 +74,41 @@ public sealed class Scene : IDisposable
 
         int superSlabs = arena.SuperSlabCount + (frame?.SuperSlabCount ?? 0);
         long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-        PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, memory.Prefault);
+        PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, VirtualMemory.OsCallsOfThread - osCalls, memory.Prefault);
         return new Scene(plan, arena, frame, report);
+    }
+
+    /// <summary>
+    /// Loads a scene on a thread of its own, while another scene's hot loop may run. For many loads, and to begin one without garbage, see
+    /// <see cref="BackgroundLoader"/>.
+    /// </summary>
+    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="plan">What the scene needs.</param>
+    /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
+    /// <returns>The scene, or what <see cref="Load(EngineMemory, PrewarmPlan, SceneLoadOptions)"/> would have thrown.</returns>
+    public static Task<Scene> LoadAsync(EngineMemory memory, PrewarmPlan plan, SceneLoadOptions? options = null)
+    {
+        SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreads = 1 };
+        return Task.Factory.StartNew(
+            () => Load(memory, plan, chosen), chosen.Cancellation, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+    }
+
+    /// <summary>Unloads the scene as <see cref="Dispose"/> does, and tells what was left in it. No other thread uses the scene any more.</summary>
+    /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
+    public UnloadReport Unload()
+    {
+        long start = Stopwatch.GetTimestamp();
+        int superSlabs = Arena.SuperSlabCount + (_frame?.SuperSlabCount ?? 0);
+        IReadOnlyList<BlockCount> blocks = Arena.LiveBlocks();
+        List<ArenaLeaks> leaks = [];
+        if (blocks.Count != 0)
+        {
+            leaks.Add(new ArenaLeaks(Arena.Name, blocks, Arena.LiveAllocations()));
+        }
+
+        Dispose();
+        return new UnloadReport(
+            Plan.Name, (nuint)superSlabs * SuperSlab.Bytes, (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds, leaks);
     }
 
     /// <summary>Unloads the scene: both arenas are disposed, whatever lives in them.</summary>

@@ -1,0 +1,65 @@
+using Engine.Arenas;
+
+namespace Engine.Scenes;
+
+/// <summary>
+/// Makes a scene's plan from what the scene used when it was played. The arenas keep their peaks anyway, so recording costs the hot loop
+/// nothing: play a scene that was loaded by any plan, by a rough one or one that prewarms nothing, and add it here before it is unloaded.
+/// <code>
+/// SceneRecorder recorder = new();
+/// using (Scene scene = Scene.Load(memory, rough)) { ... play ...; recorder.Add(scene); }
+/// PrewarmPlan plan = recorder.Plan(headroom: 1.1);
+/// </code>
+/// Several recordings give the worst case of each number. The plan holds for the same use again, blocks in thread caches included; how
+/// many those are depends on who freed what when, so a scene of several threads, like one that players play differently, wants headroom.
+/// One thread; not for the hot loop.
+/// </summary>
+public sealed class SceneRecorder
+{
+    private readonly List<PrewarmPlan> _recordings = [];
+
+    /// <summary>Adds what a scene used since it was loaded. Between two frames or after the last one.</summary>
+    /// <exception cref="ObjectDisposedException">The scene is unloaded.</exception>
+    public void Add(Scene scene)
+    {
+        ArgumentNullException.ThrowIfNull(scene);
+        IReadOnlyList<BlockCount> blocks = scene.Arena.PeakBlocks();
+        int threads = 1;
+        foreach (BlockCount block in blocks)
+        {
+            threads = Math.Max(threads, block.Threads);
+        }
+
+        _recordings.Add(scene.Plan with
+        {
+            Blocks = blocks,
+            Threads = threads,
+            Frame = scene.Plan.Frame is null ? null : Recorded(scene.Frame),
+        });
+    }
+
+    /// <summary>The worst case of all recordings.</summary>
+    /// <param name="headroom">What blocks and bytes per lane are multiplied by, 1 to 16: 1.1 leaves ten percent.</param>
+    /// <exception cref="InvalidOperationException">Nothing was recorded.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The headroom is out of its range.</exception>
+    public PrewarmPlan Plan(double headroom = 1.0)
+    {
+        if (_recordings.Count == 0)
+        {
+            throw new InvalidOperationException("No scene was added to the recorder, so there is nothing to make a plan of.");
+        }
+
+        return RecordingMerger.Merge(_recordings, headroom);
+    }
+
+    private static FrameArenaOptions Recorded(FrameArena frame)
+    {
+        nuint bytes = 4096;
+        for (int lane = 0; lane < frame.Lanes; lane++)
+        {
+            bytes = nuint.Max(bytes, frame.HighWaterBytes(lane));
+        }
+
+        return new FrameArenaOptions { BytesPerLane = Core.Sizes.AlignUp(bytes, 4096), Lanes = frame.Lanes, Buffers = frame.Buffers };
+    }
+}
