@@ -20,6 +20,7 @@ public sealed class StreamedScene
     private volatile Scene? _scene;
     private volatile bool _cancelRequested;
     private CancellationTokenSource? _cancellation;
+    private StreamState _rest;
     private double _progress;
 
     internal StreamedScene(BackgroundLoader loader, PrewarmPlan plan, SceneLoadOptions options)
@@ -106,12 +107,14 @@ public sealed class StreamedScene
     }
 
     /// <summary>On the loader's thread: does what was ordered.</summary>
-    internal void Work(EngineMemory memory)
+    internal void Work(EngineMemory memory) => _rest = _state == StreamState.Loading ? LoadNow(memory) : UnloadNow();
+
+    /// <summary>On the loader's thread, after <see cref="Work"/>: tells that it is done.</summary>
+    internal void Finish()
     {
-        StreamState rest = _state == StreamState.Loading ? LoadNow(memory) : UnloadNow();
         lock (_changed)
         {
-            _state = rest;
+            _state = _rest;
             Monitor.PulseAll(_changed);
         }
     }
