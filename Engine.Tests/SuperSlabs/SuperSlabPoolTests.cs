@@ -7,7 +7,7 @@ namespace Engine.Tests.SuperSlabs;
 
 internal sealed class SuperSlabPoolTests
 {
-    private const uint Owner = 0x100;
+    private static readonly Demand Owner = new(0x100, Demand.NoClass);
 
     [Test]
     public void The_lowest_address_comes_first_and_runs_are_neighbours()
@@ -183,7 +183,7 @@ internal sealed class SuperSlabPoolTests
             {
                 int count = random.Next(1, 6);
                 uint tag = (uint)(thread + 1) << 8;
-                int start = layers.Pool.Take(count, tag);
+                int start = layers.Pool.Take(count, new Demand(tag, Demand.NoClass));
                 for (int index = start; index < start + count; index++)
                 {
                     Assert.That(OwnerOf(layers, index), Is.EqualTo(tag));

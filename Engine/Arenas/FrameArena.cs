@@ -306,7 +306,7 @@ public sealed unsafe class FrameArena : IArena
 
     private int TakeOrThrow(int superSlabs, PrefaultTask? task)
     {
-        int start = _pool.Take(superSlabs, _tag, task);
+        int start = _pool.Take(superSlabs, new Demand(_tag, Demand.NoClass), task);
         return start >= 0 ? start : throw new EngineOutOfMemoryException(
             $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room for them.");
     }

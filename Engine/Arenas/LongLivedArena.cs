@@ -62,6 +62,30 @@ public sealed unsafe class LongLivedArena : IArena
     /// <summary>The largest block that the reservation could hold, in bytes.</summary>
     public nuint MaximumBytes => _reservation.BlockBytes;
 
+    /// <summary>What the arena may hold. Set at level load; asked only when the arena takes SuperSlabs. Default: no limit.</summary>
+    /// <exception cref="ArgumentException">The soft limit is above the hard one.</exception>
+    public ArenaBudget Budget
+    {
+        get => _slabs.Space.Budget.Limits;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            if (value.HardBytes != 0 && value.SoftBytes > value.HardBytes)
+            {
+                throw new ArgumentException(
+                    $"The soft budget of {value.SoftBytes} bytes is above the hard one of {value.HardBytes}; it must be at most that.", nameof(value));
+            }
+
+            _slabs.Space.Budget.Limits = value;
+        }
+    }
+
+    /// <summary>How often the arena took SuperSlabs beyond its soft budget.</summary>
+    public long SoftOverruns => _slabs.Space.Budget.SoftOverruns;
+
+    /// <summary>How often the arena wanted SuperSlabs beyond its hard budget.</summary>
+    public long HardOverruns => _slabs.Space.Budget.HardOverruns;
+
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
     /// <summary>
@@ -179,6 +203,37 @@ public sealed unsafe class LongLivedArena : IArena
         }
 
         return (nuint)(SuperSlabCount - before) << SuperSlab.Shift;
+    }
+
+    /// <summary>
+    /// The most blocks of each size that were out at the same time since the arena was made, thread caches included: given to
+    /// <see cref="Prewarm"/>, they hold for the same use again. Sizes are those of the classes; blocks above 32 MiB come by SuperSlabs.
+    /// Not for the hot loop; other threads may go on.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IReadOnlyList<BlockCount> PeakBlocks()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        List<BlockCount> peaks = [];
+        _slabs.CollectPeaks((bytes, count, sizeClass) => peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass))));
+        return peaks;
+    }
+
+    /// <summary>The blocks that callers hold now, by size of their class. Not for the hot loop; no other thread uses the arena meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IReadOnlyList<BlockCount> LiveBlocks()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        List<BlockCount> live = [];
+        _slabs.CollectLive((bytes, count, sizeClass) =>
+        {
+            long held = count - _caches.CachedBlocks(sizeClass);
+            if (held > 0)
+            {
+                live.Add(new BlockCount(bytes, held));
+            }
+        });
+        return live;
     }
 
     /// <summary>Gives the calling thread its cache ahead of its first allocation. Called by a worker at level load.</summary>

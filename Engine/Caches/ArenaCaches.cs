@@ -184,6 +184,33 @@ internal sealed unsafe class ArenaCaches
         }
     }
 
+    /// <summary>How many thread caches have used a class.</summary>
+    public int CachesUsing(int sizeClass)
+    {
+        int count = 0;
+        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        {
+            count += ThreadCache.Top(Table[slot], sizeClass) != ThreadCache.NoTop ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>How many free blocks of a class the thread caches hold. No other thread uses the arena.</summary>
+    public long CachedBlocks(int sizeClass)
+    {
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        long count = 0;
+        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        {
+            nuint* top = ThreadCache.Top(Table[slot], sizeClass);
+            count += top == ThreadCache.NoTop ? 0 : top - (Magazine.FullTop(Magazine.Of(top)) - capacity);
+            count += (Table[slot]->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0;
+        }
+
+        return count;
+    }
+
     /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>
     public void Drop()
     {

@@ -21,6 +21,7 @@ internal sealed unsafe class ArenaSlabs
     private readonly ClassState* _classes;
     private readonly SlabRuns _runs;
     private readonly void* _spaceState;
+    private readonly Dictionary<int, HugeUse> _hugeUse = new(64);
 
     public ArenaSlabs(Reservation reservation, SuperSlabPool pool, MetadataHeap heap, uint arenaTag)
     {
@@ -143,9 +144,14 @@ internal sealed unsafe class ArenaSlabs
         NativeLock.Enter(&state->Lock);
         for (int index = 0; index < count; index++)
         {
+            int slabs = _runs[_runs.SlabOf((nint)blocks[index])]->SlabCount;
             if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index]))
             {
                 wrong = blocks[index];
+            }
+            else if (sizeClass == SizeClasses.Huge)
+            {
+                CountHuge(slabs, -1);
             }
         }
 
@@ -178,6 +184,7 @@ internal sealed unsafe class ArenaSlabs
 
             nuint block;
             _runs.TakeBlocks(state, slab, &block, 1);
+            CountHuge(_runs[slab]->SlabCount, 1);
             return block;
         }
         finally
@@ -213,7 +220,7 @@ internal sealed unsafe class ArenaSlabs
         int grown = -1;
         try
         {
-            grown = isExtent ? Space.GrowExtent(slab, slabs / SuperSlab.SlabCount)
+            grown = isExtent ? Space.GrowExtent(slab, slabs / SuperSlab.SlabCount, newClass)
                 : Space.TryGrowSlabs(slab, _runs[slab]->SlabCount, slabs) ? slab
                 : -1;
         }
@@ -227,7 +234,16 @@ internal sealed unsafe class ArenaSlabs
             return 0;
         }
 
+        int oldSlabs = _runs[slab]->SlabCount;
         _runs.Move(slab, grown, newClass, slabs);
+        if (newClass == SizeClasses.Huge)
+        {
+            NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
+            CountHuge(oldSlabs, sizeClass == SizeClasses.Huge ? -1 : 0);
+            CountHuge(slabs, 1);
+            NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
+        }
+
         return (nuint)_reservation.AddressOfSlab(grown);
     }
 
@@ -236,6 +252,7 @@ internal sealed unsafe class ArenaSlabs
         NativeLock.Enter(&state->Lock);
         bool spare = state->Runs > state->PrewarmedRuns;
         state->Runs -= spare ? 1 : 0;
+        state->BlocksOut -= spare ? 1 : 0;
         NativeLock.Exit(&state->Lock);
         return spare;
     }
@@ -244,6 +261,8 @@ internal sealed unsafe class ArenaSlabs
     {
         NativeLock.Enter(&state->Lock);
         state->Runs++;
+        state->BlocksOut++;
+        state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
         NativeLock.Exit(&state->Lock);
     }
 
@@ -360,6 +379,12 @@ internal sealed unsafe class ArenaSlabs
             });
         }
 
+        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        {
+            _classes[sizeClass].BlocksOut = 0;
+        }
+
+        _hugeUse.Clear();
         ReleaseEmptyRuns();
     }
 
@@ -374,6 +399,39 @@ internal sealed unsafe class ArenaSlabs
             ref ClassState state = ref _classes[sizeClass];
             state.FirstRun = SuperSlab.None;
             state.Runs = state.EmptyRuns = state.PrewarmedRuns = 0;
+            state.BlocksOut = 0;
+        }
+    }
+
+    /// <summary>Calls back for each block size with the most blocks that were out at once.</summary>
+    public void CollectPeaks(Action<nuint, long, int> collect)
+    {
+        for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
+        {
+            if (_classes[sizeClass].PeakBlocksOut != 0)
+            {
+                collect(_classes[sizeClass].BlockBytes, _classes[sizeClass].PeakBlocksOut, sizeClass);
+            }
+        }
+
+        foreach ((int superSlabs, HugeUse use) in Snapshot())
+        {
+            collect((nuint)superSlabs << SuperSlab.Shift, use.Peak, SizeClasses.Huge);
+        }
+    }
+
+    /// <summary>Calls back for each block size with the blocks that callers and thread caches hold.</summary>
+    public void CollectLive(Action<nuint, long, int> collect)
+    {
+        for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
+        {
+            ref ClassState state = ref _classes[sizeClass];
+            collect(state.BlockBytes, state.BlocksOut - ((long)state.DepotCount * state.MagazineBlocks), sizeClass);
+        }
+
+        foreach ((int superSlabs, HugeUse use) in Snapshot())
+        {
+            collect((nuint)superSlabs << SuperSlab.Shift, use.Out, SizeClasses.Huge);
         }
     }
 
@@ -384,6 +442,33 @@ internal sealed unsafe class ArenaSlabs
         _heap.Free(_spaceState, SlabSpace.StateBytes);
     }
 
+    private KeyValuePair<int, HugeUse>[] Snapshot()
+    {
+        NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
+        try
+        {
+            return [.. _hugeUse];
+        }
+        finally
+        {
+            NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
+        }
+    }
+
+    /// <summary>Huge blocks have no size in common, so their use is kept by length. Under the class's lock.</summary>
+    private void CountHuge(int slabs, int change)
+    {
+        int superSlabs = slabs / SuperSlab.SlabCount;
+        ref HugeUse use = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_hugeUse, superSlabs, out _);
+        use.Out += change;
+        use.Peak = Math.Max(use.Peak, use.Out);
+    }
+
+    private struct HugeUse
+    {
+        public long Out;
+        public long Peak;
+    }
 
     private void DropDepots()
     {

@@ -4,9 +4,9 @@ namespace Engine.Slabs;
 
 /// <summary>
 /// What one arena knows of one size class. Cold: threads come here once a magazine. Guarded by <see cref="Lock"/>, and alone in its
-/// cache line so that two classes' locks do not disturb each other.
+/// cache lines so that two classes' locks do not disturb each other.
 /// </summary>
-[StructLayout(LayoutKind.Sequential, Size = 64)]
+[StructLayout(LayoutKind.Sequential, Size = 128)]
 internal unsafe struct ClassState
 {
     public int Lock;
@@ -32,4 +32,8 @@ internal unsafe struct ClassState
     public ushort Capacity;
     public ushort MagazineBlocks;
     public int SlabsPerRun;
+
+    /// <summary>Blocks with callers, in thread caches and in the depot, and the most there ever were: what a prewarm of this use would need.</summary>
+    public long BlocksOut;
+    public long PeakBlocksOut;
 }

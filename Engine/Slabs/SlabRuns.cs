@@ -75,7 +75,7 @@ internal sealed unsafe class SlabRuns
         int slab = -1;
         try
         {
-            slab = _space.TakeSlabs(state->SlabsPerRun);
+            slab = _space.TakeSlabs(state->SlabsPerRun, sizeClass);
         }
         finally
         {
@@ -96,7 +96,7 @@ internal sealed unsafe class SlabRuns
     /// <summary>The same for a run of so many SuperSlabs.</summary>
     public int NewExtent(int sizeClass, ClassState* state, int superSlabs)
     {
-        int slab = _space.TakeExtent(superSlabs);
+        int slab = _space.TakeExtent(superSlabs, sizeClass);
         if (slab >= 0)
         {
             Begin(sizeClass, state, slab, superSlabs * SuperSlab.SlabCount, bitmap: null);
@@ -178,6 +178,8 @@ internal sealed unsafe class SlabRuns
 
         run->FirstWord = (ushort)word;
         run->FreeBlocks -= got;
+        state->BlocksOut += got;
+        state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
         if (run->FreeBlocks == 0)
         {
             Unlink(state, slab);
@@ -208,6 +210,7 @@ internal sealed unsafe class SlabRuns
         }
 
         run->Bitmap[word] |= bit;
+        state->BlocksOut--;
         run->FirstWord = Math.Min(run->FirstWord, (ushort)word);
         if (run->FreeBlocks++ == 0)
         {

@@ -44,6 +44,9 @@ internal sealed unsafe class SlabSpace
     /// <summary>Those of them that are divided into slabs; the others are parts of extents, which have two or more.</summary>
     public int DividedSuperSlabCount { get; private set; }
 
+    /// <summary>What the arena may hold, and how often it wanted more.</summary>
+    public BudgetMeter Budget { get; } = new();
+
     /// <summary>The arena keeps this many divided SuperSlabs even when they are empty.</summary>
     public int PrewarmedSuperSlabs { get; set; }
 
@@ -52,7 +55,7 @@ internal sealed unsafe class SlabSpace
 
     /// <summary>Takes neighbouring slabs, at most 32.</summary>
     /// <returns>The first slab's number, or -1 where the reservation is full.</returns>
-    public int TakeSlabs(int count)
+    public int TakeSlabs(int count, int sizeClass = Demand.NoClass)
     {
         NativeLock.Enter(_lock);
         try
@@ -65,7 +68,7 @@ internal sealed unsafe class SlabSpace
             }
             else
             {
-                superSlab = _pool.Take(1, _ownerTag);
+                superSlab = Take(1, sizeClass);
                 if (superSlab < 0)
                 {
                     return -1;
@@ -123,9 +126,9 @@ internal sealed unsafe class SlabSpace
 
     /// <summary>Takes whole SuperSlabs for an extent.</summary>
     /// <returns>The first slab's number, or -1 where the reservation has no such run.</returns>
-    public int TakeExtent(int superSlabs)
+    public int TakeExtent(int superSlabs, int sizeClass = Demand.NoClass)
     {
-        int superSlab = _pool.Take(superSlabs, _ownerTag);
+        int superSlab = Take(superSlabs, sizeClass);
         if (superSlab < 0)
         {
             return -1;
@@ -150,11 +153,12 @@ internal sealed unsafe class SlabSpace
     /// Makes an extent longer: where the SuperSlabs behind it are free, in place; else by moving its pages to where there is room.
     /// </summary>
     /// <returns>The extent's first slab afterwards, or -1 where neither is to be had.</returns>
-    public int GrowExtent(int slab, int newSuperSlabs)
+    public int GrowExtent(int slab, int newSuperSlabs, int sizeClass = Demand.NoClass)
     {
         int superSlab = slab / SuperSlab.SlabCount;
         int length = _superSlabs[superSlab].RunLength;
-        if (_pool.TryTakeAt(superSlab + length, newSuperSlabs - length, _ownerTag))
+        Admit(newSuperSlabs - length, sizeClass);
+        if (_pool.TryTakeAt(superSlab + length, newSuperSlabs - length, new Demand(_ownerTag, sizeClass)))
         {
             NativeLock.Enter(_lock);
             _superSlabs[superSlab + length].RunLength = 0;
@@ -164,7 +168,7 @@ internal sealed unsafe class SlabSpace
             return slab;
         }
 
-        int moved = _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, _ownerTag);
+        int moved = _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, new Demand(_ownerTag, sizeClass));
         if (moved < 0)
         {
             return -1;
@@ -187,7 +191,7 @@ internal sealed unsafe class SlabSpace
         {
             for (int taken = 0; taken < count; taken++)
             {
-                int superSlab = _pool.Take(1, _ownerTag);
+                int superSlab = Take(1, Demand.NoClass);
                 if (superSlab < 0)
                 {
                     throw new EngineOutOfMemoryException($"{count} SuperSlabs of 2 MiB were asked for ahead, and the reservation had only {taken} left.");
@@ -226,6 +230,23 @@ internal sealed unsafe class SlabSpace
         }
 
         NativeLock.Exit(_lock);
+    }
+
+    private int Take(int superSlabs, int sizeClass)
+    {
+        Admit(superSlabs, sizeClass);
+        return _pool.Take(superSlabs, new Demand(_ownerTag, sizeClass));
+    }
+
+    /// <summary>Holds the arena to its budget before it takes SuperSlabs.</summary>
+    private void Admit(int superSlabs, int sizeClass)
+    {
+        nuint before = (nuint)SuperSlabCount << SuperSlab.Shift;
+        if (!Budget.Admits(before, (nuint)superSlabs << SuperSlab.Shift, sizeClass))
+        {
+            throw new EngineOutOfMemoryException(
+                $"The arena holds {Sizes.Text(before)} and asked for {Sizes.Text((nuint)superSlabs << SuperSlab.Shift)} more, over its hard budget of {Sizes.Text(Budget.Limits.HardBytes)}.");
+        }
     }
 
     private static uint Mask(int first, int count) => (count == SuperSlab.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;

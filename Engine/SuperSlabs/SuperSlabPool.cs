@@ -18,7 +18,7 @@ namespace Engine.SuperSlabs;
 /// </summary>
 internal sealed unsafe class SuperSlabPool
 {
-    private const uint PrefaultingTag = uint.MaxValue;
+    private static readonly Demand s_prefaulting = new(uint.MaxValue, Demand.NoClass);
 
     private readonly VirtualMemory _os;
     private readonly Prefaulter _prefaulter;
@@ -46,6 +46,12 @@ internal sealed unsafe class SuperSlabPool
         Bitmap.Set(_free, 0, reservation.SuperSlabCount);
     }
 
+    /// <summary>
+    /// Told, before the OS call, who needs SuperSlabs that are not ready, and how many; null, the default, tells nobody. It may be called
+    /// with locks of the arena held, so it must not use the memory system.
+    /// </summary>
+    public Action<Demand, int>? Observer { get; set; }
+
     /// <summary>SuperSlabs that an arena owns.</summary>
     public int OwnedCount { get; private set; }
 
@@ -59,7 +65,7 @@ internal sealed unsafe class SuperSlabPool
     /// </summary>
     /// <returns>The first SuperSlab, or -1 where the reservation has no such run.</returns>
     /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
-    public int Take(int count, uint ownerTag, PrefaultTask? task = null)
+    public int Take(int count, Demand demand, PrefaultTask? task = null)
     {
         int start;
         Enter();
@@ -77,15 +83,15 @@ internal sealed unsafe class SuperSlabPool
         Exit();
         if (start >= 0)
         {
-            MakeReady(start, count, task);
-            Own(start, count, ownerTag);
+            MakeReady(start, count, demand, task);
+            Own(start, count, demand.OwnerTag);
         }
 
         return start;
     }
 
     /// <summary>Takes the SuperSlabs [start, start + count) if all are free. Used to let an extent grow where it is.</summary>
-    public bool TryTakeAt(int start, int count, uint ownerTag)
+    public bool TryTakeAt(int start, int count, Demand demand)
     {
         if (start + count > _reservation.SuperSlabCount)
         {
@@ -102,8 +108,8 @@ internal sealed unsafe class SuperSlabPool
         Exit();
         if (isFree)
         {
-            MakeReady(start, count, task: null);
-            Own(start, count, ownerTag);
+            MakeReady(start, count, demand, task: null);
+            Own(start, count, demand.OwnerTag);
         }
 
         return isFree;
@@ -115,7 +121,7 @@ internal sealed unsafe class SuperSlabPool
     /// without an OS call instead, and copied to.
     /// </summary>
     /// <returns>The first SuperSlab, or -1 where there is no room, the reserve has room, or the system cannot move pages.</returns>
-    public int TakeWithPagesOf(int from, int fromCount, int count, uint ownerTag)
+    public int TakeWithPagesOf(int from, int fromCount, int count, Demand demand)
     {
         Enter();
         int start = Bitmap.FindRun(_free, _ready, 0, _end, count) >= 0 ? -1 : Bitmap.FindRun(_free, _free, 0, _reservation.SuperSlabCount, count);
@@ -134,7 +140,7 @@ internal sealed unsafe class SuperSlabPool
         int tail = start + fromCount;
         try
         {
-            MakeReady(tail, count - fromCount, task: null);
+            MakeReady(tail, count - fromCount, demand, task: null);
         }
         catch
         {
@@ -153,7 +159,7 @@ internal sealed unsafe class SuperSlabPool
         Bitmap.Set(_ready, start, fromCount);
         Bitmap.Clear(_ready, from, fromCount);
         Exit();
-        Own(start, count, ownerTag);
+        Own(start, count, demand.OwnerTag);
         return start;
     }
 
@@ -184,7 +190,7 @@ internal sealed unsafe class SuperSlabPool
             for (int have = 0; have < count;)
             {
                 piece = Math.Min(piece, count - have);
-                int start = Take(piece, PrefaultingTag, task);
+                int start = Take(piece, s_prefaulting, task);
                 if (start >= 0)
                 {
                     taken.Add((start, piece));
@@ -302,7 +308,7 @@ internal sealed unsafe class SuperSlabPool
     }
 
     /// <summary>Prefaults those of the claimed SuperSlabs that are not ready, a run of them at a time; all go back when that fails.</summary>
-    private void MakeReady(int start, int count, PrefaultTask? task)
+    private void MakeReady(int start, int count, Demand demand, PrefaultTask? task)
     {
         int end = start + count;
         int index = start;
@@ -323,6 +329,7 @@ internal sealed unsafe class SuperSlabPool
                 int run = Bitmap.RunLength(_ready, index, end - index, ready);
                 if (!ready)
                 {
+                    Observer?.Invoke(demand, run);
                     nint address = _reservation.AddressOf(index);
                     nuint bytes = (nuint)run << SuperSlab.Shift;
                     if (task is null)

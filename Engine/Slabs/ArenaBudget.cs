@@ -1,0 +1,20 @@
+namespace Engine.Slabs;
+
+/// <summary>How many bytes of SuperSlabs (2 MiB each) an arena may hold. Immutable.</summary>
+public sealed record ArenaBudget
+{
+    /// <summary>Going beyond it is counted, nothing else. 0, the default, is no limit.</summary>
+    public nuint SoftBytes { get; init; }
+
+    /// <summary>Going beyond it is counted and handled as <see cref="Overflow"/> says. 0, the default, is no limit.</summary>
+    public nuint HardBytes { get; init; }
+
+    /// <summary>What happens beyond <see cref="HardBytes"/>. Default: the arena grows.</summary>
+    public ArenaOverflow Overflow { get; init; }
+
+    /// <summary>
+    /// Decides, for <see cref="ArenaOverflow.Callback"/>, whether the arena gets more; none refuses. Called on the allocating thread with
+    /// the arena's locks held: it must not use the arena.
+    /// </summary>
+    public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
+}
