@@ -167,13 +167,9 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>Disposes all arenas that are left and gives the reservation back. A second call does nothing.</summary>
+    /// <exception cref="EngineMemoryException">The system refused to take something back; another call tries again.</exception>
     public void Dispose()
     {
-        if (_disposed)
-        {
-            return;
-        }
-
         foreach (IArena arena in _arenas.Snapshot())
         {
             arena.Dispose();

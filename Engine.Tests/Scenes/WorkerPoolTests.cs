@@ -46,15 +46,21 @@ internal sealed unsafe class WorkerPoolTests
         using WorkerPool pool = new(new WorkerPoolOptions { Workers = 3, SpinTurns = spinTurns });
         Summing job = default;
         pool.Run(ref job, 100);
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        for (int round = 0; round < 1000; round++)
+        long least = long.MaxValue;
+        for (int attempt = 0; attempt < 5 && least > 16_000; attempt++)
         {
-            pool.Run(ref job, 100);
-            pool.Run(ref job, 100, 7);
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            for (int round = 0; round < 1000; round++)
+            {
+                pool.Run(ref job, 100);
+                pool.Run(ref job, 100, 7);
+            }
+
+            least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
         }
 
-        // The test host's own threads may allocate now and then; a dispatch that did would show 1,000 times.
-        Assert.That(GC.GetTotalAllocatedBytes(precise: true) - before, Is.LessThan(16_000));
+        // All threads are looked at, and the test host's own allocate now and then; a dispatch that did would show 2,000 times.
+        Assert.That(least, Is.LessThan(16_000));
     }
 
     [Test]

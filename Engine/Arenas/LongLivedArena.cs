@@ -177,7 +177,10 @@ public sealed unsafe class LongLivedArena : IArena
     /// </summary>
     /// <param name="blocks">How many blocks of which size. Blocks in thread caches count as live: see <see cref="SizeClasses.CacheBlocks"/>.</param>
     /// <param name="threads">How many threads will use the arena at the same time.</param>
-    /// <param name="carve">Whether slabs are promised to size classes now. Otherwise their SuperSlabs are, to be divided as needed.</param>
+    /// <param name="carve">
+    /// Whether slabs are promised to size classes now. Otherwise only those of large blocks are, and for the rest SuperSlabs, to be
+    /// divided as needed.
+    /// </param>
     /// <param name="progress">Told the share of memory prefaulted, 0 to 1.</param>
     /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
     /// <returns>The bytes of SuperSlabs that the arena gained.</returns>
@@ -196,7 +199,7 @@ public sealed unsafe class LongLivedArena : IArena
         int before = SuperSlabCount;
         try
         {
-            new ArenaPrewarm(_slabs, _caches, _pool).Run(blocks, threads, carve, task);
+            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, threads, carve, task);
         }
         catch
         {
