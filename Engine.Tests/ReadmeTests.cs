@@ -17,10 +17,10 @@ public unsafe class ReadmeTests
     public void First_example_runs_its_frames_without_a_page_fault_or_an_OS_call()
     {
         using EngineMemory memory = new();
-        PrewarmPlan plan = new()
+        ScenePlan plan = new()
         {
             Name = "forest",
-            Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)],
+            Arenas = [new ArenaPlan { Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)] }],
             Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 2 },
         };
 
@@ -49,7 +49,7 @@ public unsafe class ReadmeTests
 
         HashSet<string> shown = [.. File.ReadLines(Path.Combine(folder, "..", "README.md")).Select(Code)];
         string[] lines = File.ReadAllLines(thisFile);
-        string[] compiled = [.. Between(lines, "PrewarmPlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
+        string[] compiled = [.. Between(lines, "ScenePlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
         Assert.That(compiled, Has.Length.GreaterThan(10));
         Assert.That(compiled.Where(line => !shown.Contains(line)), Is.Empty, "lines compiled here that the README does not show");
     }

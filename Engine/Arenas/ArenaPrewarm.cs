@@ -11,7 +11,7 @@ namespace Engine.Arenas;
 /// </summary>
 internal sealed class ArenaPrewarm(ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool)
 {
-    public void Run(ReadOnlySpan<BlockCount> blocks, int threads, bool carve, PrefaultTask task)
+    public void Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         BlockCount[] ordered = Ordered(blocks);
@@ -25,19 +25,28 @@ internal sealed class ArenaPrewarm(ArenaSlabs slabs, ArenaCaches caches, SuperSl
             depotMagazines += Magazine.DepotLimit(SizeClasses.IndexOf(block.Bytes));
         }
 
+        if (spareSuperSlabs != 0)
+        {
+            // Which classes will use them is not known: each thread may use all of them.
+            threadClasses += threads * (SizeClasses.LastWithinSuperSlab + 1);
+            for (int sizeClass = 0; sizeClass <= SizeClasses.LastWithinSuperSlab; sizeClass++)
+            {
+                depotMagazines += Magazine.DepotLimit(sizeClass);
+            }
+        }
+
         caches.EnsureMetadata(threads, threadClasses, depotMagazines);
 
         int superSlabs = checked((int)((slabCount + SuperSlab.SlabCount - 1) / SuperSlab.SlabCount));
-        pool.EnsureReady(superSlabs, task);
+        pool.EnsureReady(superSlabs + spareSuperSlabs, task);
         if (carve)
         {
             Carve(ordered);
+            superSlabs = 0;
         }
-        else
-        {
-            slabs.Space.TakeAhead(superSlabs);
-            slabs.Space.PrewarmedSuperSlabs += superSlabs;
-        }
+
+        slabs.Space.TakeAhead(superSlabs + spareSuperSlabs);
+        slabs.Space.PrewarmedSuperSlabs += superSlabs + spareSuperSlabs;
     }
 
     private static BlockCount[] Ordered(ReadOnlySpan<BlockCount> blocks)
