@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Engine.Arenas;
 using Engine.Platform;
 using Engine.Scenes;
@@ -26,7 +27,9 @@ public unsafe class ReadmeTests
 
         using Scene scene = Scene.Load(memory, plan);
         RunFrames(scene);
+        _ = PageFaults.OfThread();
         long osCalls = memory.OsCalls;
+        _ = GC.GetAllocatedBytesForCurrentThread();
         long managedBytes = GC.GetAllocatedBytesForCurrentThread();
         long faults = PageFaults.OfThread();
         RunFrames(scene);
@@ -52,6 +55,20 @@ public unsafe class ReadmeTests
         string[] compiled = [.. Between(lines, "ScenePlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
         Assert.That(compiled, Has.Length.GreaterThan(10));
         Assert.That(compiled.Where(line => !shown.Contains(line)), Is.Empty, "lines compiled here that the README does not show");
+    }
+
+    [Test]
+    public void Scene_plan_in_the_README_is_valid()
+    {
+        string readme = Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "README.md");
+        if (!File.Exists(readme))
+        {
+            Assert.Ignore("The sources are not on this machine.");
+        }
+
+        string json = string.Join('\n', File.ReadLines(readme).SkipWhile(line => line != "```json").Skip(1).TakeWhile(line => line != "```"));
+        ScenePlan plan = ScenePlan.Parse(Encoding.UTF8.GetBytes(json), name => Encoding.UTF8.GetBytes("{ }"));
+        Assert.That((plan.Name, plan.Arenas.Count), Is.EqualTo(("forest", 2)));
     }
 
     /// <summary>The code of the lines from one that begins like this up to one that is this.</summary>
