@@ -1,6 +1,5 @@
-using System.Diagnostics;
 using Engine.Arenas;
-using Engine.SuperSlabs;
+using Engine.Slabs;
 
 namespace Engine.Scenes;
 
@@ -10,21 +9,28 @@ namespace Engine.Scenes;
 /// </summary>
 public sealed class Scene : IDisposable
 {
+    private readonly EngineMemory _memory;
     private readonly FrameArena? _frame;
+    private readonly LongLivedArena[] _arenas;
+    private bool _disposed;
 
-    private Scene(PrewarmPlan plan, LongLivedArena arena, FrameArena? frame, PrewarmReport report)
+    internal Scene(EngineMemory memory, ScenePlan plan, FrameArena? frame, LongLivedArena[] arenas, PrewarmReport report)
     {
+        _memory = memory;
         Plan = plan;
-        Arena = arena;
         _frame = frame;
+        _arenas = arenas;
         Report = report;
     }
 
     /// <summary>The plan that the scene was loaded by.</summary>
-    public PrewarmPlan Plan { get; }
+    public ScenePlan Plan { get; }
 
-    /// <summary>Memory that lives until the scene is unloaded.</summary>
-    public LongLivedArena Arena { get; }
+    /// <summary>Memory that lives until the scene is unloaded: the only arena of the plan, or its first. <see cref="GetArena"/> gives the others.</summary>
+    /// <exception cref="InvalidOperationException">The plan has no long-lived arena.</exception>
+    public LongLivedArena Arena => _arenas.Length != 0
+        ? _arenas[0]
+        : throw new InvalidOperationException($"The plan of scene '{Plan.Name}' has no long-lived arena.");
 
     /// <summary>Memory that lives for a frame.</summary>
     /// <exception cref="InvalidOperationException">The plan has no frame arena.</exception>
@@ -36,42 +42,67 @@ public sealed class Scene : IDisposable
     /// <summary>Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread; not in the hot loop.</summary>
     /// <param name="memory">Where the scene's memory comes from.</param>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="progress">Told the share of a large prefault, 0 to 1, for the frame arena first, then for the long-lived one.</param>
+    /// <param name="progress">Told the share of the memory that is ready, 0 to 1, from whichever thread made it so.</param>
+    /// <param name="onOverflow">
+    /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
+    /// </param>
     /// <param name="cancellation">Stops the load; nothing is left behind.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The plan asks for something out of range.</exception>
-    /// <exception cref="Engine.Core.EngineOutOfMemoryException">There is not enough memory. Nothing is left behind.</exception>
+    /// <exception cref="ScenePlanException">The plan is not valid.</exception>
+    /// <exception cref="Engine.Core.EngineOutOfMemoryException">There is not enough memory, or a hard budget forbids it. Nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
-    public static Scene Load(EngineMemory memory, PrewarmPlan plan, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public static Scene Load(
+        EngineMemory memory,
+        ScenePlan plan,
+        IProgress<double>? progress = null,
+        Func<ArenaOverflowRequest, bool>? onOverflow = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(plan);
-        long osCalls = memory.OsCalls;
-        long start = Stopwatch.GetTimestamp();
-        FrameArena? frame = null;
-        LongLivedArena? arena = null;
-        try
-        {
-            frame = plan.Frame is null ? null : memory.CreateFrameArena($"{plan.Name}: frame", plan.Frame, progress, cancellation);
-            arena = memory.CreateLongLivedArena(plan.Name);
-            arena.Prewarm([.. plan.Blocks], plan.Threads, plan.Carve, progress, cancellation);
-        }
-        catch
-        {
-            arena?.Dispose();
-            frame?.Dispose();
-            throw;
-        }
-
-        int superSlabs = arena.SuperSlabCount + (frame?.SuperSlabCount ?? 0);
-        long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-        PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, memory.Prefault);
-        return new Scene(plan, arena, frame, report);
+        plan.Validate();
+        return new SceneLoad(memory, plan, progress, onOverflow, cancellation).Run();
     }
 
-    /// <summary>Unloads the scene: both arenas are disposed, whatever lives in them.</summary>
+    /// <summary>The long-lived arena that the plan has under a name. Take it once, at level load.</summary>
+    /// <exception cref="ArgumentException">The plan has no arena of that name.</exception>
+    public LongLivedArena GetArena(string name)
+    {
+        for (int index = 0; index < _arenas.Length; index++)
+        {
+            if (Plan.Arenas[index].Name == name)
+            {
+                return _arenas[index];
+            }
+        }
+
+        string[] names = new string[_arenas.Length];
+        for (int index = 0; index < names.Length; index++)
+        {
+            names[index] = $"'{Plan.Arenas[index].Name}'";
+        }
+
+        throw new ArgumentException($"Scene '{Plan.Name}' has no arena '{name}'; it has {(names.Length == 0 ? "none" : string.Join(", ", names))}.", nameof(name));
+    }
+
+    /// <summary>
+    /// Unloads the scene: all its arenas are disposed, whatever lives in them, and their memory goes back to the system, except what the
+    /// plan has retained. A second call does nothing.
+    /// </summary>
     public void Dispose()
     {
-        Arena.Dispose();
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        _memory.RaiseRetained(Plan.RetainBytes);
+        foreach (LongLivedArena arena in _arenas)
+        {
+            arena.Dispose();
+        }
+
         _frame?.Dispose();
     }
 }

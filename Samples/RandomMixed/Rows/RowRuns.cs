@@ -112,10 +112,9 @@ internal static unsafe class RowRuns
         return arrays;
     }
 
-    private static PrewarmPlan Plan(MixedWork work) => new()
+    private static ScenePlan Plan(MixedWork work) => new()
     {
         Name = "random mixed",
-        Blocks = MixedPeaks.Find(work.Operations, work.WorkingSet, work.Seed),
-        Frame = null,
+        Arenas = [new ArenaPlan { Blocks = MixedPeaks.Find(work.Operations, work.WorkingSet, work.Seed) }],
     };
 }
