@@ -23,6 +23,7 @@ public sealed class EngineMemory : IDisposable
     private readonly MetadataHeap _heap;
     private readonly SuperSlabPool _pool;
     private readonly ArenaRegistry _arenas = new();
+    private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
     private bool _disposed;
 
     /// <summary>Reserves the address space and makes the first metadata resident.</summary>
@@ -99,14 +100,7 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public FrameArena CreateFrameArena(
         string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
-        CreateFrameArena(name, options ?? new FrameArenaOptions(), PrefaultTask.Of(0, progress, cancellation));
-
-    internal FrameArena CreateFrameArena(string name, FrameArenaOptions options, PrefaultTask task)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, task);
-    }
+        CreateFrameArena(name, options ?? new FrameArenaOptions(), new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
     /// <summary>Whether an address lies in the engine's memory.</summary>
     public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes;
@@ -136,13 +130,17 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
     public long PagesThatWouldFault(nint address, nuint bytes) => _os.PagesThatWouldFault(address, bytes);
 
-    /// <summary>Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>. Not for the hot loop.</summary>
+    /// <summary>
+    /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and forgets what unloaded
+    /// scenes wanted retained. Not for the hot loop.
+    /// </summary>
     /// <returns>The bytes given back.</returns>
     /// <exception cref="EngineMemoryException">The system refused; what it refused stays free, and is prefaulted anew when it is used.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public nuint Trim(nuint retainBytes = 0)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        _pool.EndRaise();
         return _pool.Trim(retainBytes);
     }
 
@@ -177,5 +175,38 @@ public sealed class EngineMemory : IDisposable
 
         _disposed = true;
         _reservation.Dispose();
+    }
+
+    internal FrameArena CreateFrameArena(string name, FrameArenaOptions options, PrefaultTask task)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, task);
+    }
+
+    /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
+    internal void RaiseRetained(nuint bytes) => _pool.RaiseRetained(bytes);
+
+    /// <summary>What prefaults as a scene's plan says; where it says nothing, as the options say. Each policy is verified on its first use.</summary>
+    internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)
+    {
+        (PrefaultPolicy Policy, PageKind Pages) wanted = (
+            policy == PrefaultPolicy.Automatic ? Options.Prefault : policy,
+            pages == PageKind.Automatic ? Options.Pages : pages);
+        if (wanted == (Options.Prefault, Options.Pages))
+        {
+            return _prefaulter;
+        }
+
+        lock (_scenePrefaulters)
+        {
+            if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
+            {
+                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages);
+                _scenePrefaulters.Add(wanted, prefaulter);
+            }
+
+            return prefaulter;
+        }
     }
 }

@@ -66,7 +66,7 @@ internal sealed class BackgroundLoaderTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using BackgroundLoader loader = new(memory);
         using Scene running = Scene.Load(memory, PlanOf(0));
-        StreamedScene next = loader.Add(new PrewarmPlan { Name = "next", Blocks = [new(1 << 20, 128)], Frame = null });
+        StreamedScene next = loader.Add(new ScenePlan { Name = "next", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 128)] }] });
         next.Load();
         next.Wait();
         next.Unload();
@@ -88,7 +88,7 @@ internal sealed class BackgroundLoaderTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using BackgroundLoader loader = new(memory);
-        StreamedScene scene = loader.Add(new PrewarmPlan { Name = "large", Blocks = [new(1 << 20, 200)] });
+        StreamedScene scene = loader.Add(new ScenePlan { Name = "large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 200)] }] });
         scene.Load();
         scene.Cancel();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
@@ -109,7 +109,7 @@ internal sealed class BackgroundLoaderTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         using BackgroundLoader loader = new(memory);
-        StreamedScene scene = loader.Add(new PrewarmPlan { Name = "too large", Blocks = [new(1 << 20, 1000)] });
+        StreamedScene scene = loader.Add(new ScenePlan { Name = "too large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 1000)] }] });
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
         Assert.That(scene.Error, Is.InstanceOf<Engine.Core.EngineOutOfMemoryException>());
@@ -147,11 +147,10 @@ internal sealed class BackgroundLoaderTests
         Assert.That(() => loader.Add(PlanOf(0)), Throws.InstanceOf<ObjectDisposedException>());
     }
 
-    private static PrewarmPlan PlanOf(int index) => new()
+    private static ScenePlan PlanOf(int index) => new()
     {
         Name = $"level {index}",
-        Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index)],
-        Threads = 2,
+        Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], Threads = 2 }],
         Frame = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), Lanes = 2 },
     };
 

@@ -12,10 +12,10 @@ namespace Engine.Tests.Scenes;
 /// <summary>Frames that are broken on purpose, each in one way: the guard must catch it, count it as the system does, and name who did it.</summary>
 internal sealed unsafe class HotLoopGuardTests
 {
-    private static readonly PrewarmPlan Plan = new()
+    private static readonly ScenePlan Plan = new()
     {
         Name = "world",
-        Blocks = [new(64, 1000)],
+        Arenas = [new ArenaPlan { Name = "entities", Blocks = [new(64, 1000)] }],
         Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
     };
 
@@ -70,11 +70,11 @@ internal sealed unsafe class HotLoopGuardTests
         {
             Assert.That(violation.Broken & HotLoopKinds.OsCalls, Is.EqualTo(HotLoopKinds.OsCalls));
             Assert.That(violation.Counts.OsCalls, Is.Positive);
-            Assert.That(violation.Arena, Is.EqualTo("world"));
+            Assert.That(violation.Arena, Is.EqualTo("world: entities"));
             Assert.That(violation.BlockBytes, Is.EqualTo(SizeClasses.BlockBytes(SizeClasses.IndexOf(3 << 20))));
             Assert.That(violation.Thread, Is.EqualTo("main"));
             Assert.That(violation.CallStack, Does.Contain(nameof(SpawnTheGiant)));
-            Assert.That(violation.ToString(), Does.Contain("arena 'world' wanted 2 SuperSlabs more than were ready, for blocks of 4194304 bytes"));
+            Assert.That(violation.ToString(), Does.Contain("arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 4194304 bytes"));
         }
     }
 
@@ -179,7 +179,7 @@ internal sealed unsafe class HotLoopGuardTests
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
         Assert.That(violation.Counts.SoftOverruns, Is.EqualTo(1));
-        Assert.That(violation.Culprit, Is.EqualTo("arena 'world' went beyond its budget"));
+        Assert.That(violation.Culprit, Is.EqualTo("arena 'world: entities' went beyond its budget"));
     }
 
     [Test]

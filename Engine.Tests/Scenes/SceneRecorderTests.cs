@@ -9,7 +9,7 @@ namespace Engine.Tests.Scenes;
 /// <summary>A scene is played, its plan is recorded, and the same play by that plan must need nothing more and waste little.</summary>
 internal sealed unsafe class SceneRecorderTests
 {
-    private static readonly PrewarmPlan Rough = new() { Name = "recorded", Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = 2 } };
+    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = 2 } };
 
     private EngineMemory _memory = null!;
 
@@ -24,7 +24,7 @@ internal sealed unsafe class SceneRecorderTests
     [TestCase(3, 25, TestName = "Blocks up to 64 MiB")]
     public void A_recorded_plan_replays_without_faults_and_OS_calls_and_wastes_little(int seed, int bits)
     {
-        PrewarmPlan plan = Record(seed, bits);
+        ScenePlan plan = Record(seed, bits);
         using Scene again = Scene.Load(_memory, plan);
         HotLoopCost cost = HotLoopCost.BestOf(3, () =>
         {
@@ -68,13 +68,13 @@ internal sealed unsafe class SceneRecorderTests
             recorder.Add(scene);
         }
 
-        PrewarmPlan plan = recorder.Plan();
+        ScenePlan plan = recorder.Plan();
         Assert.That(plan.Frame!.BytesPerLane, Is.EqualTo((nuint)53_248), "50,000 in whole pages");
         Assert.That(plan.Frame.Lanes, Is.EqualTo(2));
-        Assert.That(plan.Blocks.Select(block => block.Bytes), Is.EqualTo(new nuint[] { 64, 320 }));
-        Assert.That(plan.Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
-        PrewarmPlan roomy = recorder.Plan(1.5);
-        Assert.That(roomy.Blocks[0].Count, Is.EqualTo((long)Math.Ceiling(plan.Blocks[0].Count * 1.5)));
+        Assert.That(plan.Arenas[0].Blocks.Select(block => block.Bytes), Is.EqualTo(new nuint[] { 64, 320 }));
+        Assert.That(plan.Arenas[0].Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
+        ScenePlan roomy = recorder.Plan(1.5);
+        Assert.That(roomy.Arenas[0].Blocks[0].Count, Is.EqualTo((long)Math.Ceiling(plan.Arenas[0].Blocks[0].Count * 1.5)));
         Assert.That(() => recorder.Plan(0.5), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
@@ -129,7 +129,7 @@ internal sealed unsafe class SceneRecorderTests
         return random;
     }
 
-    private PrewarmPlan Record(int seed, int bits)
+    private ScenePlan Record(int seed, int bits)
     {
         SceneRecorder recorder = new();
         using Scene scene = Scene.Load(_memory, Rough);

@@ -8,7 +8,7 @@ namespace Engine.Tests.Scenes;
 /// <summary>What is left in a scene at its unload is reported by size, and by tag and call stack where it was loaded with tracking.</summary>
 internal sealed unsafe class UnloadReportTests
 {
-    private static readonly PrewarmPlan Plan = new() { Name = "level", Blocks = [new(64, 100)], Frame = null };
+    private static readonly ScenePlan Plan = new() { Name = "level", Arenas = [new ArenaPlan { Blocks = [new(64, 100)] }] };
 
     private EngineMemory _memory = null!;
 
@@ -41,7 +41,7 @@ internal sealed unsafe class UnloadReportTests
         LeakThree(scene.Arena);
         UnloadReport report = scene.Unload();
         Assert.That(report.Leaks, Has.Count.EqualTo(1));
-        Assert.That(report.Leaks[0].Arena, Is.EqualTo("level"));
+        Assert.That(report.Leaks[0].Arena, Is.EqualTo("level: main"));
         Assert.That(report.Leaks[0].Blocks.Select(block => (block.Bytes, block.Count)), Is.EquivalentTo(new[] { ((nuint)64, 2L), ((nuint)320, 1L) }));
         Assert.That((report.Leaks[0].Count, report.Leaks[0].Bytes), Is.EqualTo((3L, (nuint)448)));
         Assert.That(report.Leaks[0].Allocations, Is.Empty);

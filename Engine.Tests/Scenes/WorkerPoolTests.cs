@@ -70,11 +70,10 @@ internal sealed unsafe class WorkerPoolTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
         HotLoopCost cost = HotLoopCost.BestOf(5, () =>
         {
-            using Scene scene = Scene.Load(memory, new PrewarmPlan
+            using Scene scene = Scene.Load(memory, new ScenePlan
             {
                 Name = "jobs",
-                Blocks = [new(64, 4000), new(1000, 1000)],
-                Threads = 3,
+                Arenas = [new ArenaPlan { Blocks = [new(64, 4000), new(1000, 1000)], Threads = 3 }],
                 Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, Lanes = 2 },
             });
             using HotLoopGuard guard = new(memory);

@@ -191,15 +191,17 @@ public sealed unsafe class LongLivedArena : IArena
         int threads,
         bool carve = true,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default) => PrewarmWith(blocks, threads, carve, PrefaultTask.Of(0, progress, cancellation));
+        CancellationToken cancellation = default) =>
+        PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
-    internal nuint PrewarmWith(ReadOnlySpan<BlockCount> blocks, int threads, bool carve, PrefaultTask task)
+    /// <summary>The same with SuperSlabs besides, for blocks of any size.</summary>
+    internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         int before = SuperSlabCount;
         try
         {
-            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, threads, carve, task);
+            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, superSlabs, threads, carve, task);
         }
         catch
         {

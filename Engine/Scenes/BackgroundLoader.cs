@@ -49,7 +49,7 @@ public sealed class BackgroundLoader : IDisposable
     /// <summary>Makes a scene that this loader loads when told. Nothing is loaded yet.</summary>
     /// <param name="plan">What the scene needs.</param>
     /// <param name="options">How it is loaded. Null prefaults with one thread, which leaves the other processors to the hot loop.</param>
-    public StreamedScene Add(PrewarmPlan plan, SceneLoadOptions? options = null)
+    public StreamedScene Add(ScenePlan plan, SceneLoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ObjectDisposedException.ThrowIf(_stopping, this);

@@ -123,7 +123,11 @@ public sealed class HotLoopGuard : IDisposable
     public void Watch(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
-        Watch(scene.Arena);
+        foreach (LongLivedArena arena in scene.Arenas)
+        {
+            Watch(arena);
+        }
+
         if (scene.Plan.Frame is not null)
         {
             Watch(scene.Frame);
@@ -134,7 +138,11 @@ public sealed class HotLoopGuard : IDisposable
     public void Unwatch(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
-        Unwatch(scene.Arena);
+        foreach (LongLivedArena arena in scene.Arenas)
+        {
+            Unwatch(arena);
+        }
+
         if (scene.Plan.Frame is not null)
         {
             Unwatch(scene.Frame);

@@ -1,4 +1,5 @@
 using Engine.Arenas;
+using Engine.Slabs;
 
 namespace Engine.Scenes;
 
@@ -7,6 +8,11 @@ public sealed record SceneLoadOptions
 {
     /// <summary>Told the share of the load that is done, 0 to 1, by whichever thread did it. Null, the default, is nobody.</summary>
     public IProgress<double>? Progress { get; init; }
+
+    /// <summary>
+    /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
+    /// </summary>
+    public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
 
     /// <summary>Stops the load; nothing is left behind.</summary>
     public CancellationToken Cancellation { get; init; }

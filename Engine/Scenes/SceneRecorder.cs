@@ -1,4 +1,5 @@
 using Engine.Arenas;
+using Engine.Core;
 
 namespace Engine.Scenes;
 
@@ -8,7 +9,7 @@ namespace Engine.Scenes;
 /// <code>
 /// SceneRecorder recorder = new();
 /// using (Scene scene = Scene.Load(memory, rough)) { ... play ...; recorder.Add(scene); }
-/// PrewarmPlan plan = recorder.Plan(headroom: 1.1);
+/// ScenePlan plan = recorder.Plan(headroom: 1.1);
 /// </code>
 /// Several recordings give the worst case of each number. The plan holds for the same use again, blocks in thread caches included; how
 /// many those are depends on who freed what when, so a scene of several threads, like one that players play differently, wants headroom.
@@ -16,41 +17,37 @@ namespace Engine.Scenes;
 /// </summary>
 public sealed class SceneRecorder
 {
-    private readonly List<PrewarmPlan> _recordings = [];
+    private readonly List<ScenePlan> _recordings = [];
 
     /// <summary>Adds what a scene used since it was loaded. Between two frames or after the last one.</summary>
     /// <exception cref="ObjectDisposedException">The scene is unloaded.</exception>
     public void Add(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
-        IReadOnlyList<BlockCount> blocks = scene.Arena.PeakBlocks();
-        int threads = 1;
-        foreach (BlockCount block in blocks)
+        List<ArenaPlan> arenas = [];
+        for (int index = 0; index < scene.Arenas.Length; index++)
         {
-            threads = Math.Max(threads, block.Threads);
+            IReadOnlyList<BlockCount> blocks = scene.Arenas[index].PeakBlocks();
+            int threads = 1;
+            foreach (BlockCount block in blocks)
+            {
+                threads = Math.Max(threads, block.Threads);
+            }
+
+            arenas.Add(scene.Plan.Arenas[index] with { Blocks = blocks, SuperSlabs = 0, Threads = threads, Carve = true });
         }
 
-        _recordings.Add(scene.Plan with
-        {
-            Blocks = blocks,
-            Threads = threads,
-            Frame = scene.Plan.Frame is null ? null : Recorded(scene.Frame),
-        });
+        _recordings.Add(scene.Plan with { Arenas = arenas, Frame = scene.Plan.Frame is null ? null : Recorded(scene.Frame) });
     }
 
-    /// <summary>The worst case of all recordings.</summary>
+    /// <summary>The worst case of all recordings; budgets, policies and rules are those of the plan that the first scene was loaded by.</summary>
     /// <param name="headroom">What blocks and bytes per lane are multiplied by, 1 to 16: 1.1 leaves ten percent.</param>
     /// <exception cref="InvalidOperationException">Nothing was recorded.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The headroom is out of its range.</exception>
-    public PrewarmPlan Plan(double headroom = 1.0)
-    {
-        if (_recordings.Count == 0)
-        {
-            throw new InvalidOperationException("No scene was added to the recorder, so there is nothing to make a plan of.");
-        }
-
-        return RecordingMerger.Merge(_recordings, headroom);
-    }
+    /// <exception cref="ScenePlanException">What was used, with the headroom, is more than a hard budget of the plan holds.</exception>
+    public ScenePlan Plan(double headroom = 1.0) => _recordings.Count != 0
+        ? ScenePlan.Merge(_recordings, headroom)
+        : throw new InvalidOperationException("No scene was added to the recorder, so there is nothing to make a plan of.");
 
     private static FrameArenaOptions Recorded(FrameArena frame)
     {
@@ -60,6 +57,6 @@ public sealed class SceneRecorder
             bytes = nuint.Max(bytes, frame.HighWaterBytes(lane));
         }
 
-        return new FrameArenaOptions { BytesPerLane = Core.Sizes.AlignUp(bytes, 4096), Lanes = frame.Lanes, Buffers = frame.Buffers };
+        return new FrameArenaOptions { BytesPerLane = Sizes.AlignUp(bytes, 4096), Lanes = frame.Lanes, Buffers = frame.Buffers };
     }
 }

@@ -23,7 +23,7 @@ public sealed class StreamedScene
     private StreamState _rest;
     private double _progress;
 
-    internal StreamedScene(BackgroundLoader loader, PrewarmPlan plan, SceneLoadOptions options)
+    internal StreamedScene(BackgroundLoader loader, ScenePlan plan, SceneLoadOptions options)
     {
         _loader = loader;
         _options = options;
@@ -31,7 +31,7 @@ public sealed class StreamedScene
     }
 
     /// <summary>What the scene needs.</summary>
-    public PrewarmPlan Plan { get; }
+    public ScenePlan Plan { get; }
 
     /// <summary>How far it is.</summary>
     public StreamState State => _state;

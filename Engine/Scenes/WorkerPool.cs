@@ -24,7 +24,7 @@ public sealed unsafe class WorkerPool : IDisposable
     private readonly WorkerPoolOptions _options;
     private readonly Thread[] _threads;
     private readonly WorkerGate _gate;
-    private delegate*<WorkerPool, int, void> _work;
+    private Action<WorkerPool, int> _work = static (_, _) => { };
     private void* _job;
     private int _count;
     private int _batch;
@@ -84,7 +84,7 @@ public sealed unsafe class WorkerPool : IDisposable
     public void Prepare<TJob>(ref TJob job)
         where TJob : struct, IRangeJob
     {
-        Emptied<TJob> emptied = new() { Job = Unsafe.AsPointer(ref job) };
+        Emptied<TJob> emptied = new() { Job = job };
         Run(ref emptied, Workers);
         Run(ref job, 0);
         Run(ref job, 0, 1);
@@ -93,7 +93,7 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>
     /// Does the items 0 to <paramref name="count"/> and returns when all are done. Allocates nothing.
     /// </summary>
-    /// <param name="job">What is done; a struct on the caller's stack or in memory that does not move.</param>
+    /// <param name="job">What is done. The workers share one copy, which is copied back after the join.</param>
     /// <param name="count">How many items.</param>
     /// <param name="batch">
     /// 0, the default, gives each worker one unbroken range, the same range for the same count each time, so that results and the use of
@@ -114,8 +114,10 @@ public sealed unsafe class WorkerPool : IDisposable
             throw new InvalidOperationException("A worker pool does one job at a time: a job must not dispatch another, nor two threads use one pool.");
         }
 
-        _job = Unsafe.AsPointer(ref job);
-        _work = &Work<TJob>;
+        // The workers get the address of a copy on this stack: what the caller has may lie in an object that the collector moves.
+        TJob shared = job;
+        _job = Unsafe.AsPointer(ref shared);
+        _work = Worker<TJob>.Work;
         _count = count;
         _batch = batch;
         _next = 0;
@@ -123,6 +125,7 @@ public sealed unsafe class WorkerPool : IDisposable
         Work<TJob>(this, 0);
         _gate.WaitForAll();
         _job = null;
+        job = shared;
         Volatile.Write(ref _running, 0);
         if (_failure is not null)
         {
@@ -217,6 +220,13 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>One delegate for each kind of job, made when it is first run or prepared. (A pointer to shared generic code is no pointer to a method.)</summary>
+    private static class Worker<TJob>
+        where TJob : struct, IRangeJob
+    {
+        public static readonly Action<WorkerPool, int> Work = WorkerPool.Work<TJob>;
+    }
+
     private struct Nothing : IRangeJob
     {
         public readonly void Execute(int start, int end, int worker)
@@ -232,8 +242,8 @@ public sealed unsafe class WorkerPool : IDisposable
     private struct Emptied<TJob> : IRangeJob
         where TJob : struct, IRangeJob
     {
-        public void* Job;
+        public TJob Job;
 
-        public readonly void Execute(int start, int end, int worker) => Unsafe.AsRef<TJob>(Job).Execute(0, 0, worker);
+        public void Execute(int start, int end, int worker) => Job.Execute(0, 0, worker);
     }
 }

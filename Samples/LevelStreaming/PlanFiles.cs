@@ -1,8 +1,5 @@
-using System.Text.Json;
-using Engine.Arenas;
 using Engine.Scenes;
 using Samples.Common;
-using Samples.LevelStreaming.Rows;
 using Samples.LevelStreaming.World;
 
 namespace Samples.LevelStreaming;
@@ -12,17 +9,17 @@ internal static class PlanFiles
 {
     /// <summary>Reads the plans of all levels.</summary>
     /// <exception cref="BadInputException">A file is missing or is no plan.</exception>
-    public static PrewarmPlan[] Read(string folder)
+    public static ScenePlan[] Read(string folder)
     {
-        PrewarmPlan[] plans = new PrewarmPlan[LevelSpec.Ring.Length];
+        ScenePlan[] plans = new ScenePlan[LevelSpec.Ring.Length];
         for (int ring = 0; ring < plans.Length; ring++)
         {
             string path = PathOf(folder, ring);
             try
             {
-                plans[ring] = Parse(File.ReadAllText(path), LevelSpec.Ring[ring].Name);
+                plans[ring] = ScenePlan.Load(path);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException or ScenePlanException)
             {
                 throw new BadInputException($"--plans: '{path}' could not be read: {error.Message}", error);
             }
@@ -33,12 +30,12 @@ internal static class PlanFiles
 
     /// <summary>Writes a level's plan.</summary>
     /// <exception cref="BadInputException">The file cannot be written.</exception>
-    public static void Write(string folder, int ring, PrewarmPlan plan)
+    public static void Write(string folder, int ring, ScenePlan plan)
     {
         try
         {
             Directory.CreateDirectory(folder);
-            File.WriteAllText(PathOf(folder, ring), Text(plan));
+            File.WriteAllText(PathOf(folder, ring), plan.ToJson());
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -47,34 +44,4 @@ internal static class PlanFiles
     }
 
     private static string PathOf(string folder, int ring) => Path.Combine(folder, LevelSpec.Ring[ring].Name + ".json");
-
-    private static PrewarmPlan Parse(string text, string name)
-    {
-        PlanDocument document = JsonSerializer.Deserialize(text, StreamingJson.Default.PlanDocument) ?? throw new JsonException("it is empty");
-        return new PrewarmPlan
-        {
-            Name = name,
-            Threads = document.Threads,
-            Blocks = document.Blocks.ConvertAll(block => new BlockCount((nuint)block[0], block[1], (int)block[2])),
-            Frame = new FrameArenaOptions { BytesPerLane = (nuint)document.BytesPerLane, Lanes = document.Lanes, Buffers = document.Buffers },
-        };
-    }
-
-    private static string Text(PrewarmPlan plan)
-    {
-        PlanDocument document = new()
-        {
-            Threads = plan.Threads,
-            BytesPerLane = (long)plan.Frame!.BytesPerLane,
-            Lanes = plan.Frame.Lanes,
-            Buffers = plan.Frame.Buffers,
-            Blocks = [],
-        };
-        foreach (BlockCount block in plan.Blocks)
-        {
-            document.Blocks.Add([(long)block.Bytes, block.Count, block.Threads]);
-        }
-
-        return JsonSerializer.Serialize(document, StreamingJson.Default.PlanDocument);
-    }
 }

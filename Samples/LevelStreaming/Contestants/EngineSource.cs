@@ -19,7 +19,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
     /// <param name="pool">Its threads get their caches when a level is entered.</param>
     /// <param name="plans">A plan for each level of the ring.</param>
     /// <param name="recorders">Told each level at its end, if not null.</param>
-    public EngineSource(Engine.EngineMemory memory, HotLoopGuard guard, WorkerPool pool, IReadOnlyList<PrewarmPlan> plans, SceneRecorder[]? recorders)
+    public EngineSource(Engine.EngineMemory memory, HotLoopGuard guard, WorkerPool pool, IReadOnlyList<ScenePlan> plans, SceneRecorder[]? recorders)
     {
         _loader = new BackgroundLoader(memory);
         _guard = guard;

@@ -20,7 +20,7 @@ internal static class RowRuns
     /// <param name="plansFolder">Where the plans are, for the prewarmed row.</param>
     public static RowDocument Measure(RowKind row, WalkOptions options, string? plansFolder)
     {
-        PrewarmPlan[] plans = row == RowKind.Prewarmed ? PlanFiles.Read(plansFolder!) : NoPlans();
+        ScenePlan[] plans = row == RowKind.Prewarmed ? PlanFiles.Read(plansFolder!) : NoPlans();
         return Run(row, options, plans, recorders: null);
     }
 
@@ -40,7 +40,7 @@ internal static class RowRuns
         }
     }
 
-    private static RowDocument Run(RowKind row, WalkOptions options, PrewarmPlan[] plans, SceneRecorder[]? recorders)
+    private static RowDocument Run(RowKind row, WalkOptions options, ScenePlan[] plans, SceneRecorder[]? recorders)
     {
         using EngineMemory memory = new();
         using HotLoopGuard guard = new(memory);
@@ -59,7 +59,7 @@ internal static class RowRuns
     }
 
     /// <summary>Plans that prewarm nothing but the smallest lanes.</summary>
-    private static PrewarmPlan[] NoPlans() => Array.ConvertAll(
+    private static ScenePlan[] NoPlans() => Array.ConvertAll(
         LevelSpec.Ring,
-        level => new PrewarmPlan { Name = level.Name, Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = Workers } });
+        level => new ScenePlan { Name = level.Name, Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = Workers } });
 }

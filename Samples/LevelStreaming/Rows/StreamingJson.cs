@@ -6,5 +6,4 @@ namespace Samples.LevelStreaming.Rows;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(StreamingDocument))]
 [JsonSerializable(typeof(RowDocument))]
-[JsonSerializable(typeof(PlanDocument))]
 internal sealed partial class StreamingJson : JsonSerializerContext;
