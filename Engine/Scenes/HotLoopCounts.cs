@@ -1,7 +1,10 @@
 namespace Engine.Scenes;
 
 /// <summary>What happened in a frame, or in many, that a hot loop should not do. Immutable; hot-loop safe; any thread.</summary>
-/// <param name="PageFaults">Page faults as the operating system counts them for the thread, pages made resident on request included.</param>
+/// <param name="PageFaults">
+/// Page faults that interrupted the thread. Where the system does not record their addresses, those that it counts for the thread, pages
+/// made resident on request included.
+/// </param>
 /// <param name="OsCalls">Calls of the engine to the operating system's memory functions.</param>
 /// <param name="ManagedBytes">Bytes allocated on the managed heap.</param>
 /// <param name="Collections">Garbage collections of any generation, by whichever thread; 0 in a single thread's counts.</param>

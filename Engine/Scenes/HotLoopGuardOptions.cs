@@ -22,8 +22,8 @@ public sealed record HotLoopGuardOptions
     public int CallStacks { get; init; } = 8;
 
     /// <summary>
-    /// Whether the addresses of page faults are recorded where the system allows it. It costs a ring buffer for each thread, and nothing
-    /// in a frame without faults. Default true.
+    /// Whether the addresses of page faults are recorded where the system allows it. It costs a ring buffer for each thread, and makes
+    /// frames cheaper, because the system need not be asked whether there were faults. Default true.
     /// </summary>
     public bool FaultAddresses { get; init; } = true;
 }

@@ -33,6 +33,8 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
 
         int perVisit = Math.Clamp(options.Frames / (2 * _ring), 10, 250);
         int visits = (options.Frames + perVisit - 1) / perVisit;
+        _faultsBetweenFrames = 0;
+        _lastFaults = PageFaults.OfThread();
         long process = PageFaults.OfProcess() - source.LoaderFaults;
         WalkThrough(visits, options.Frames, perVisit);
         process = PageFaults.OfProcess() - source.LoaderFaults - process;
@@ -68,8 +70,6 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
 
         _checksum = 2166136261;
         _waitedTicks = 0;
-        _faultsBetweenFrames = 0;
-        _lastFaults = PageFaults.OfThread();
         for (int ahead = 0; ahead < Math.Min(Ahead, visits); ahead++)
         {
             source.Prepare(ahead % _ring);
