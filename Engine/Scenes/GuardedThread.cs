@@ -201,11 +201,21 @@ public sealed class GuardedThread : IDisposable
         }
     }
 
-    /// <summary>How many faults were not recorded because the record was full.</summary>
+    /// <summary>
+    /// How many faults are not in the record because it was full, and how many came while that was asked: code that runs for the first
+    /// time faults by itself.
+    /// </summary>
     private long Resynchronise()
     {
-        long missing = (_recorder?.Count ?? 0) - _recorded;
-        _recorded += missing;
-        return missing;
+        if (_recorder is null)
+        {
+            return 0;
+        }
+
+        long count = _recorder.Count;
+        long late = _recorder.DrainWithin(0, nuint.MaxValue);
+        long missing = Math.Max(0, count - _recorded - late);
+        _recorded += late + missing;
+        return late + missing;
     }
 }
