@@ -55,7 +55,7 @@ internal static class MixedCommand
     {
         Description = "How often each row is measured.",
         HelpName = "N",
-        DefaultValueFactory = _ => 5,
+        DefaultValueFactory = _ => 9,
     };
 
     private static readonly Option<string?> Json = new("--json")

@@ -16,6 +16,7 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
 {
     private const int StackBytes = 512 * 1024;
     private const int TouchedStackBytes = 128 * 1024;
+    private const int RehearsedSpins = 50;
     private readonly int _number;
     private readonly int _players;
     private readonly bool _recordsFaults;
@@ -66,12 +67,24 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
         stack.Fill(1);
     }
 
+    // Whether a wait in the rehearsal really has to wait is chance, so its code is run here.
+    private static void RehearseWaiting()
+    {
+        var spin = default(SpinWait);
+        for (int turn = 0; turn < RehearsedSpins; turn++)
+        {
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+    }
+
     private void Live()
     {
         FaultMeter? meter = null;
         try
         {
             TouchStack();
+            RehearseWaiting();
+            _progress.WaitFor(_number, 0);
             meter = new FaultMeter(_players, _recordsFaults);
         }
 #pragma warning disable CA1031 // It is handed to the conductor, who ends the run with it.

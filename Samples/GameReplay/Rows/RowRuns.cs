@@ -1,3 +1,4 @@
+using Engine.Core;
 using Engine.Platform;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
@@ -30,6 +31,10 @@ internal static class RowRuns
         catch (OutOfMemoryException error)
         {
             throw new RunFailedException($"{row.Title}: out of memory: {error.Message}", error);
+        }
+        catch (Exception error) when (error is ArgumentException or ArithmeticException or EngineMemoryException)
+        {
+            throw new RunFailedException($"{row.Title}: the allocator cannot serve this trace: {error.Message}", error);
         }
         catch (RunFailedException error)
         {

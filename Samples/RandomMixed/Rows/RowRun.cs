@@ -10,17 +10,20 @@ namespace Samples.RandomMixed.Rows;
 /// </summary>
 internal static class RowRun
 {
-    private static readonly MixedWork Compiling = new(20_000, 64, 1);
+    /// <summary>
+    /// The work that only has the code compiled, where the allocator is the one to be measured: so small that it leaves nothing behind.
+    /// </summary>
+    public static readonly MixedWork LittleWork = new(20_000, 64, 1);
 
-    /// <summary>Runs a little of everything, so that all code is compiled before something is measured.</summary>
-    public static void Compile<TBlocks>(ref TBlocks blocks)
+    /// <summary>Runs the loop and all around it, so that all code is compiled before something is measured.</summary>
+    public static void Compile<TBlocks>(ref TBlocks blocks, MixedWork work)
         where TBlocks : IMixedBlocks, allows ref struct
     {
         for (int round = 0; round < 2; round++)
         {
-            _ = Measure(ref blocks, Compiling);
-            _ = MixedLoop.Checksum(ref blocks, Compiling.WorkingSet);
-            MixedLoop.Clear(ref blocks, Compiling.WorkingSet);
+            _ = Measure(ref blocks, work);
+            _ = MixedLoop.Checksum(ref blocks, work.WorkingSet);
+            MixedLoop.Clear(ref blocks, work.WorkingSet);
         }
     }
 

@@ -28,7 +28,7 @@ internal static unsafe class RowRuns
         using (var rehearsal = new EngineMemory())
         {
             using LongLivedArena thrownAway = rehearsal.CreateLongLivedArena("rehearsal");
-            CompileEngine(row, thrownAway, slots);
+            CompileEngine(row, thrownAway, slots, work);
         }
 
         using var memory = new EngineMemory();
@@ -45,37 +45,40 @@ internal static unsafe class RowRuns
         return RowRun.Measure(ref handle, row, work, memory.Prefault);
     }
 
-    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots)
+    // The arena is thrown away, so it may do what the measured one will do: caches must overflow and run dry for all of their code to be
+    // compiled, and with a small working set they never do.
+    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots, MixedWork work)
     {
+        MixedWork compiling = work with { Operations = Math.Min(work.Operations, 4UL * work.WorkingSet) + RowRun.LittleWork.Operations };
         if (row.Allocator == AllocatorKind.Engine)
         {
             var blocks = new EngineBlocks(arena, slots.First);
-            RowRun.Compile(ref blocks);
+            RowRun.Compile(ref blocks, compiling);
             return;
         }
 
         var handle = new HandleBlocks(arena.GetHandle(), slots.First);
-        RowRun.Compile(ref handle);
+        RowRun.Compile(ref handle, compiling);
     }
 
     private static Measurement MeasureMalloc(RowSpec row, MixedWork work)
     {
         var blocks = new MallocBlocks(new AddressTable(SlotsFor(work)).First);
-        RowRun.Compile(ref blocks);
+        RowRun.Compile(ref blocks, RowRun.LittleWork);
         return RowRun.Measure(ref blocks, row, work, NoPrefault);
     }
 
     private static Measurement MeasureGc(RowSpec row, MixedWork work)
     {
         var blocks = new GcBlocks(Arrays(work));
-        RowRun.Compile(ref blocks);
+        RowRun.Compile(ref blocks, RowRun.LittleWork);
         return RowRun.Measure(ref blocks, row, work, NoPrefault);
     }
 
     private static Measurement MeasurePool(RowSpec row, MixedWork work)
     {
         var blocks = new PoolBlocks(Arrays(work));
-        RowRun.Compile(ref blocks);
+        RowRun.Compile(ref blocks, RowRun.LittleWork);
         return RowRun.Measure(ref blocks, row, work, NoPrefault);
     }
 
@@ -83,14 +86,14 @@ internal static unsafe class RowRuns
     {
         byte* buffer = (byte*)NativeMemory.AllocZeroed((nuint)SlotsFor(work), NullBlocks.SlotBytes);
         var blocks = new NullBlocks(buffer, new AddressTable(SlotsFor(work)).First);
-        RowRun.Compile(ref blocks);
+        RowRun.Compile(ref blocks, RowRun.LittleWork);
         Measurement measurement = RowRun.Measure(ref blocks, row, work, NoPrefault);
         NativeMemory.Free(buffer);
         return measurement;
     }
 
     // The loop that compiles the code has a working set of its own.
-    private static int SlotsFor(MixedWork work) => Math.Max((int)work.WorkingSet, 64);
+    private static int SlotsFor(MixedWork work) => (int)Math.Max(work.WorkingSet, RowRun.LittleWork.WorkingSet);
 
     private static byte[]?[] Arrays(MixedWork work)
     {

@@ -1,0 +1,68 @@
+using Samples.Common;
+
+namespace Engine.Tests.Samples;
+
+/// <summary>The figures and the table that the samples print.</summary>
+[TestFixture]
+internal sealed class ReportingTests
+{
+    [Test]
+    public void Percentiles_are_of_the_nearest_rank()
+    {
+        long[] hundred = [.. Enumerable.Range(1, 100).Select(value => (long)value)];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Statistics.Percentile(hundred, 50), Is.EqualTo(50));
+            Assert.That(Statistics.Percentile(hundred, 99), Is.EqualTo(99));
+            Assert.That(Statistics.Percentile(hundred, 100), Is.EqualTo(100));
+            Assert.That(Statistics.Percentile([7], 1), Is.EqualTo(7));
+            Assert.That(Statistics.Percentile([], 50), Is.Zero);
+        }
+    }
+
+    [Test]
+    public void The_median_is_a_value_that_was_measured()
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Statistics.Median([3L, 1L, 2L]), Is.EqualTo(2));
+            Assert.That(Statistics.Median([4L, 1L, 2L, 3L]), Is.EqualTo(2));
+            Assert.That(() => Statistics.Median(Array.Empty<long>()), Throws.ArgumentException);
+        }
+    }
+
+    [Test]
+    public void Tables_are_aligned()
+    {
+        var table = new TextTable(["", "count"], ["", "pieces"]);
+        table.Add("apples", "7");
+        table.Add("figs", "1,000,000");
+        string[] lines = table.ToString().Split(Environment.NewLine);
+        string[] expected =
+        [
+            "            count",
+            "           pieces",
+            "-----------------",
+            "apples          7",
+            "figs    1,000,000",
+            "",
+        ];
+        Assert.That(lines, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void The_peak_of_resident_memory_is_seen()
+    {
+        const int Bytes = 64 << 20;
+        byte[] block = GC.AllocateUninitializedArray<byte>(Bytes, pinned: true);
+        block.AsSpan().Fill(1);
+        long peak = ResidentMemory.PeakBytes();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(ResidentMemory.Bytes(), Is.GreaterThan(Bytes));
+            Assert.That(peak, Is.GreaterThanOrEqualTo(ResidentMemory.Bytes() - (1 << 20)));
+        }
+
+        GC.KeepAlive(block);
+    }
+}
