@@ -57,7 +57,7 @@ internal sealed unsafe class MetadataHeapTests
     }
 
     [Test]
-    public void Spare_that_was_ensured_is_used_without_faults_and_OS_calls()
+    public void What_was_promised_is_used_without_faults_and_OS_calls()
     {
         Cut(new LowerLayers()); // everything is compiled
         long faults = 0;
@@ -69,7 +69,7 @@ internal sealed unsafe class MetadataHeapTests
         {
             using (layers)
             {
-                layers.Heap.EnsureSpare(1 * Sizes.MiB);
+                layers.Heap.Promise(1 * Sizes.MiB);
                 long osCalls = layers.Os.OsCalls;
                 long before = Engine.Platform.PageFaults.IsPerThread ? Engine.Platform.PageFaults.OfThread() : 0;
                 for (int done = 0; done < 1024; done++)

@@ -21,6 +21,9 @@ internal static class ResidentMemory
     /// <summary>How much resident memory has changed since <paramref name="before"/>, in MiB.</summary>
     public static double MiBSince(nuint before) => ((double)Bytes - before) / Sizes.MiB;
 
+    /// <summary>The same, after the garbage that the test made itself is gone.</summary>
+    public static double SettledMiBSince(nuint before) => ((double)Settled() - before) / Sizes.MiB;
+
     /// <summary>As <see cref="Bytes"/>, after the garbage of earlier tests is gone.</summary>
     public static nuint Settled()
     {

@@ -9,53 +9,50 @@ namespace Engine.Arenas;
 /// One prewarm of a long-lived arena: metadata first, then all SuperSlabs in one go (in parallel where that is worth it), then the
 /// slabs of each class, the longest runs first so that they find whole SuperSlabs. Whatever fails, the arena is as it was.
 /// </summary>
-internal sealed class ArenaPrewarm(ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool)
+internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool)
 {
+    private long _carvedSlabs;
+    private long _dividedSlabs;
+    private int _longestDivided = 1;
+
     public void Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         BlockCount[] ordered = Ordered(blocks);
-        long slabCount = 0;
-        long threadClasses = 0;
-        long depotMagazines = 0;
-        foreach (BlockCount block in ordered)
+        nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
+        try
         {
-            slabCount = checked(slabCount + slabs.SlabsFor(block.Bytes, block.Count));
-            threadClasses += block.Threads == 0 ? threads : block.Threads;
-            depotMagazines += Magazine.DepotLimit(SizeClasses.IndexOf(block.Bytes));
-        }
+            BlockCount[] carved = carve ? ordered : Array.FindAll(ordered, block => slabs.IsCarvedAlways(block.Bytes));
+            CountSlabs(ordered, carve);
 
-        if (spareSuperSlabs != 0)
+            // However runs of at most so many slabs are taken from divided SuperSlabs, no more than the longest less one are left over.
+            long divided = DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs;
+            int superSlabs = checked((int)(DivideRoundingUp(_carvedSlabs, SuperSlab.SlabCount) + divided));
+            pool.EnsureReady(superSlabs, task);
+            Carve(carved, (int)divided);
+        }
+        catch
         {
-            // Which classes will use them is not known: each thread may use all of them.
-            threadClasses += threads * (SizeClasses.LastWithinSuperSlab + 1);
-            for (int sizeClass = 0; sizeClass <= SizeClasses.LastWithinSuperSlab; sizeClass++)
-            {
-                depotMagazines += Magazine.DepotLimit(sizeClass);
-            }
+            caches.WithdrawMetadata(promised);
+            throw;
         }
-
-        caches.EnsureMetadata(threads, threadClasses, depotMagazines);
-
-        int superSlabs = checked((int)((slabCount + SuperSlab.SlabCount - 1) / SuperSlab.SlabCount));
-        pool.EnsureReady(superSlabs + spareSuperSlabs, task);
-        if (carve)
-        {
-            Carve(ordered);
-            superSlabs = 0;
-        }
-
-        slabs.Space.TakeAhead(superSlabs + spareSuperSlabs);
-        slabs.Space.PrewarmedSuperSlabs += superSlabs + spareSuperSlabs;
     }
 
-    private static BlockCount[] Ordered(ReadOnlySpan<BlockCount> blocks)
+    private static long DivideRoundingUp(long value, int divisor) => (value + divisor - 1) / divisor;
+
+    private BlockCount[] Ordered(ReadOnlySpan<BlockCount> blocks)
     {
         foreach (BlockCount block in blocks)
         {
             if (block.Count < 0 || block.Threads < 0)
             {
                 throw new ArgumentOutOfRangeException(nameof(blocks), block, "A prewarm needs counts that are not negative.");
+            }
+
+            if ((nuint)block.Count > reservation.BlockBytes / nuint.Max(block.Bytes, 1))
+            {
+                throw new EngineOutOfMemoryException(
+                    $"A prewarm of {block.Count} blocks of {Sizes.Text(block.Bytes)} was asked for, and the reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
             }
         }
 
@@ -64,21 +61,68 @@ internal sealed class ArenaPrewarm(ArenaSlabs slabs, ArenaCaches caches, SuperSl
         return ordered;
     }
 
-    private void Carve(BlockCount[] ordered)
+    private nuint PromiseMetadata(BlockCount[] blocks, int spareSuperSlabs, int threads)
+    {
+        long threadClasses = 0;
+        long depotMagazines = 0;
+        nuint bitmapBytes = 0;
+        foreach (BlockCount block in blocks)
+        {
+            threadClasses += block.Threads == 0 ? threads : block.Threads;
+            depotMagazines += Magazine.DepotLimit(SizeClasses.IndexOf(block.Bytes));
+            bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count);
+        }
+
+        if (spareSuperSlabs != 0)
+        {
+            // Which classes will use them is not known: each thread may use all of them, and the smallest blocks need the largest bitmaps.
+            threadClasses += threads * (SizeClasses.LastWithinSuperSlab + 1);
+            for (int sizeClass = 0; sizeClass <= SizeClasses.LastWithinSuperSlab; sizeClass++)
+            {
+                depotMagazines += Magazine.DepotLimit(sizeClass);
+            }
+
+            bitmapBytes += slabs.BitmapBytesFor(SizeClasses.Quantum, spareSuperSlabs * (long)(SuperSlab.Bytes / SizeClasses.Quantum));
+        }
+
+        return caches.PromiseMetadata(threads, threadClasses, depotMagazines, bitmapBytes);
+    }
+
+    private void CountSlabs(BlockCount[] blocks, bool carve)
+    {
+        foreach (BlockCount block in blocks)
+        {
+            long count = slabs.SlabsFor(block.Bytes, block.Count);
+            if (carve || slabs.IsCarvedAlways(block.Bytes))
+            {
+                _carvedSlabs += count;
+            }
+            else
+            {
+                _dividedSlabs += count;
+                _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
+            }
+        }
+    }
+
+    private void Carve(BlockCount[] blocks, int dividedSuperSlabs)
     {
         int done = 0;
         try
         {
-            for (; done < ordered.Length; done++)
+            for (; done < blocks.Length; done++)
             {
-                slabs.Prewarm(ordered[done].Bytes, ordered[done].Count);
+                slabs.Prewarm(blocks[done].Bytes, blocks[done].Count);
             }
+
+            slabs.Space.TakeAhead(dividedSuperSlabs);
+            slabs.Space.PrewarmedSuperSlabs = dividedSuperSlabs == 0 ? slabs.Space.PrewarmedSuperSlabs : slabs.Space.DividedSuperSlabCount;
         }
         catch
         {
             while (done-- > 0)
             {
-                slabs.ForgetPrewarm(ordered[done].Bytes, ordered[done].Count);
+                slabs.ForgetPrewarm(blocks[done].Bytes, blocks[done].Count);
             }
 
             slabs.ReleaseEmptyRuns();

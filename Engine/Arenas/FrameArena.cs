@@ -23,10 +23,11 @@ public sealed unsafe class FrameArena : IArena
     private readonly FrameArenaOptions _options;
     private readonly uint _tag;
     private readonly Lock _overflow = new();
-    private readonly Stack<int> _spareSuperSlabs;
     private readonly int _ownSuperSlab;
     private readonly int _ownSuperSlabCount;
     private LaneState* _lanes;
+    private FrameChunk* _spares;
+    private int _spareCount;
     private int _overflowSuperSlabs;
     private bool _disposed;
 
@@ -40,7 +41,6 @@ public sealed unsafe class FrameArena : IArena
         _pool = pool;
         _heap = heap;
         _registry = registry;
-        _spareSuperSlabs = new Stack<int>(options.OverflowSuperSlabs);
         LaneBytes = Sizes.AlignUp(options.BytesPerLane, 4 * Sizes.KiB);
         _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.Lanes * options.Buffers), SuperSlab.Bytes);
         _ownSuperSlab = -1;
@@ -48,9 +48,9 @@ public sealed unsafe class FrameArena : IArena
         try
         {
             _ownSuperSlab = TakeOrThrow(_ownSuperSlabCount, task);
-            while (_spareSuperSlabs.Count < options.OverflowSuperSlabs)
+            while (_spareCount < options.OverflowSuperSlabs)
             {
-                _spareSuperSlabs.Push(TakeOrThrow(1, task));
+                PushSpare(MakeChunk(1, task));
             }
 
             _lanes = (LaneState*)heap.Allocate(LanesBytes);
@@ -79,7 +79,7 @@ public sealed unsafe class FrameArena : IArena
     public long Frame { get; private set; }
 
     /// <inheritdoc/>
-    public int SuperSlabCount => _disposed ? 0 : _ownSuperSlabCount + _spareSuperSlabs.Count + _overflowSuperSlabs;
+    public int SuperSlabCount => _disposed ? 0 : _ownSuperSlabCount + _spareCount + _overflowSuperSlabs;
 
     /// <summary>How often a lane needed memory beyond its chunks since the arena was made.</summary>
     public long OverflowCount
@@ -218,9 +218,9 @@ public sealed unsafe class FrameArena : IArena
             _pool.Give(_ownSuperSlab, _ownSuperSlabCount);
         }
 
-        while (_spareSuperSlabs.TryPop(out int spare))
+        while (_spares != null)
         {
-            _pool.Give(spare, 1);
+            DropChunk(PopSpare());
         }
 
         _registry.Remove(_tag);
@@ -311,33 +311,62 @@ public sealed unsafe class FrameArena : IArena
             $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room for them.");
     }
 
-    /// <summary>A chunk of whole SuperSlabs, which are aligned to 2 MiB, so any alignment fits at their beginning.</summary>
+    /// <summary>A chunk for an overflow of so many bytes: a spare one if that is enough.</summary>
     private FrameChunk* NewChunk(nuint bytes)
     {
         int superSlabs = (int)Sizes.DivideRoundingUp(nuint.Max(bytes, 1), SuperSlab.Bytes);
         lock (_overflow)
         {
-            FrameChunk* chunk = (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
-            try
-            {
-                int start = superSlabs == 1 && _spareSuperSlabs.TryPop(out int spare) ? spare : TakeOrThrow(superSlabs, task: null);
-                *chunk = new FrameChunk
-                {
-                    Start = (byte*)_reservation.AddressOf(start),
-                    Bytes = (nuint)superSlabs << SuperSlab.Shift,
-                    SuperSlab = start,
-                    SuperSlabCount = superSlabs,
-                };
-            }
-            catch
-            {
-                _heap.Free(chunk, (nuint)sizeof(FrameChunk));
-                throw;
-            }
-
+            FrameChunk* chunk = superSlabs == 1 && _spares != null ? PopSpare() : MakeChunk(superSlabs, task: null);
             _overflowSuperSlabs += superSlabs;
             return chunk;
         }
+    }
+
+    /// <summary>A chunk of whole SuperSlabs, which are aligned to 2 MiB, so any alignment fits at their beginning.</summary>
+    private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task)
+    {
+        FrameChunk* chunk = (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
+        try
+        {
+            int start = TakeOrThrow(superSlabs, task);
+            *chunk = new FrameChunk
+            {
+                Start = (byte*)_reservation.AddressOf(start),
+                Bytes = (nuint)superSlabs << SuperSlab.Shift,
+                SuperSlab = start,
+                SuperSlabCount = superSlabs,
+            };
+        }
+        catch
+        {
+            _heap.Free(chunk, (nuint)sizeof(FrameChunk));
+            throw;
+        }
+
+        return chunk;
+    }
+
+    private void DropChunk(FrameChunk* chunk)
+    {
+        _pool.Give(chunk->SuperSlab, chunk->SuperSlabCount);
+        _heap.Free(chunk, (nuint)sizeof(FrameChunk));
+    }
+
+    private void PushSpare(FrameChunk* chunk)
+    {
+        chunk->Next = _spares;
+        _spares = chunk;
+        _spareCount++;
+    }
+
+    private FrameChunk* PopSpare()
+    {
+        FrameChunk* chunk = _spares;
+        _spares = chunk->Next;
+        _spareCount--;
+        chunk->Next = null;
+        return chunk;
     }
 
     private void FreeOverflow()
@@ -358,17 +387,16 @@ public sealed unsafe class FrameArena : IArena
         while (chunk != null)
         {
             FrameChunk* next = chunk->Next;
-            if (chunk->SuperSlabCount == 1 && _spareSuperSlabs.Count < _options.OverflowSuperSlabs)
+            _overflowSuperSlabs -= chunk->SuperSlabCount;
+            if (chunk->SuperSlabCount == 1 && _spareCount < _options.OverflowSuperSlabs)
             {
-                _spareSuperSlabs.Push(chunk->SuperSlab);
+                PushSpare(chunk);
             }
             else
             {
-                _pool.Give(chunk->SuperSlab, chunk->SuperSlabCount);
+                DropChunk(chunk);
             }
 
-            _overflowSuperSlabs -= chunk->SuperSlabCount;
-            _heap.Free(chunk, (nuint)sizeof(FrameChunk));
             chunk = next;
         }
     }

@@ -9,6 +9,8 @@ namespace Engine.Arenas;
 [StructLayout(LayoutKind.Sequential, Size = 128)]
 internal unsafe struct LaneState
 {
+    /// <summary>Stands first because the metadata heap writes into the first word of what is freed: see <see cref="FrameArena.Dispose"/>.</summary>
+    public nuint HighWaterBytes;
     public byte* Cursor;
     public byte* End;
     public FrameChunk* Chunk;
@@ -18,7 +20,6 @@ internal unsafe struct LaneState
 
     /// <summary>Bytes of this frame in the chunks before the current one.</summary>
     public nuint BytesBefore;
-    public nuint HighWaterBytes;
     public long Overflows;
     public long Frame;
 

@@ -174,7 +174,10 @@ public sealed unsafe class LongLivedArena : IArena
     /// </summary>
     /// <param name="blocks">How many blocks of which size. Blocks in thread caches count as live: see <see cref="SizeClasses.CacheBlocks"/>.</param>
     /// <param name="threads">How many threads will use the arena at the same time.</param>
-    /// <param name="carve">Whether slabs are promised to size classes now. Otherwise their SuperSlabs are, to be divided as needed.</param>
+    /// <param name="carve">
+    /// Whether slabs are promised to size classes now. Otherwise only those of large blocks are, and for the rest SuperSlabs, to be
+    /// divided as needed.
+    /// </param>
     /// <param name="progress">Told the share of memory prefaulted, 0 to 1.</param>
     /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
     /// <returns>The bytes of SuperSlabs that the arena gained.</returns>
@@ -188,14 +191,14 @@ public sealed unsafe class LongLivedArena : IArena
         CancellationToken cancellation = default) =>
         PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
-    /// <summary>The same with SuperSlabs besides, for blocks of any size.</summary>
+    /// <summary>The same with SuperSlabs besides, for blocks of any size up to 2 MiB.</summary>
     internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         int before = SuperSlabCount;
         try
         {
-            new ArenaPrewarm(_slabs, _caches, _pool).Run(blocks, superSlabs, threads, carve, task);
+            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, superSlabs, threads, carve, task);
         }
         catch
         {

@@ -14,6 +14,7 @@ internal sealed unsafe class ArenaCaches
     private readonly MetadataHeap _heap;
     private readonly ArenaSlabs _slabs;
     private readonly uint _arenaTag;
+    private nuint _promisedBytes;
 
     public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag)
     {
@@ -53,14 +54,28 @@ internal sealed unsafe class ArenaCaches
     }
 
     /// <summary>
-    /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, and the
-    /// depots, so that none of them is an OS call later.
+    /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, the depots
+    /// and the bitmaps of runs, so that none of them is an OS call later.
     /// </summary>
     /// <param name="threads">Threads that will use the arena.</param>
     /// <param name="threadClasses">Pairs of a thread and a class it uses.</param>
     /// <param name="depotMagazines">Magazines that the depots of the used classes can hold.</param>
-    public void EnsureMetadata(int threads, long threadClasses, long depotMagazines) => _heap.EnsureSpare(checked(
-        ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + depotMagazines) * Magazine.Bytes)));
+    /// <param name="bitmapBytes">Bitmaps of the runs of the used classes.</param>
+    /// <returns>The bytes promised, for <see cref="WithdrawMetadata"/>.</returns>
+    public nuint PromiseMetadata(int threads, long threadClasses, long depotMagazines, nuint bitmapBytes)
+    {
+        nuint bytes = checked(
+            ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + depotMagazines) * Magazine.Bytes) + bitmapBytes);
+        _heap.Promise(bytes);
+        _promisedBytes += bytes;
+        return bytes;
+    }
+
+    public void WithdrawMetadata(nuint bytes)
+    {
+        _heap.Withdraw(bytes);
+        _promisedBytes -= bytes;
+    }
 
     /// <summary>Allocates when the loaded magazine is empty.</summary>
     /// <returns>The block, or 0 where the reservation is full.</returns>
@@ -237,6 +252,7 @@ internal sealed unsafe class ArenaCaches
         }
 
         _heap.Free(Table, TableBytes);
+        WithdrawMetadata(_promisedBytes);
     }
 
     /// <summary>Gives the blocks of one cache back to their runs, and its magazines to the heap.</summary>

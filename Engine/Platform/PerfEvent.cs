@@ -51,9 +51,7 @@ internal sealed unsafe class PerfEvent : IDisposable
     public long LostCount { get; private set; }
 
     /// <summary>An event for the calling thread, disabled; null when it is not to be had, with the reason.</summary>
-    public static PerfEvent? TryOpen(int capacity, out string reason) => TryOpen(new SystemLibraries(), capacity, out reason);
-
-    public static PerfEvent? TryOpen(INativeContext context, int capacity, out string reason)
+    public static PerfEvent? TryOpen(int capacity, out string reason)
     {
         int number = RuntimeInformation.ProcessArchitecture switch
         {
@@ -67,7 +65,7 @@ internal sealed unsafe class PerfEvent : IDisposable
             return null;
         }
 
-        var os = new Functions(context);
+        var os = new Functions(new SystemLibraries());
         if (!os.IsComplete)
         {
             reason = "the C library lacks syscall, mmap, ioctl or read";

@@ -59,10 +59,17 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         nuint aligned = ((nuint)mapped + alignment - 1) & ~(alignment - 1);
         nuint head = aligned - (nuint)mapped;
         nuint tail = alignment - head;
-        if ((head != 0 && Unmap(mapped, head) != Errno.None) || (tail != 0 && Unmap((nint)(aligned + bytes), tail) != Errno.None))
+        // Cutting can fail when the system's count of mappings is exhausted; giving back what is left needs none. What was cut
+        // off already may belong to another thread by now.
+        if (head != 0 && Unmap(mapped, head) != Errno.None)
         {
-            // Cutting can fail when the system's count of mappings is exhausted; giving all back frees one and works.
             ReleaseOrThrow(mapped, bytes + alignment);
+            return false;
+        }
+
+        if (tail != 0 && Unmap((nint)(aligned + bytes), tail) != Errno.None)
+        {
+            ReleaseOrThrow((nint)aligned, bytes + tail);
             return false;
         }
 

@@ -14,6 +14,8 @@ namespace Engine.Slabs;
 /// </summary>
 internal sealed unsafe class ArenaSlabs
 {
+    private const int LongestDividedRun = 4;
+
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly ClassState* _classes;
@@ -262,6 +264,22 @@ internal sealed unsafe class ArenaSlabs
         state->BlocksOut++;
         state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
         NativeLock.Exit(&state->Lock);
+    }
+
+    /// <summary>
+    /// Whether a prewarm makes the runs of a size in any case: extents, and runs so long that SuperSlabs divided as needed would leave
+    /// much unused between them.
+    /// </summary>
+    public bool IsCarvedAlways(nuint bytes) =>
+        SizeClasses.IndexOf(bytes) > SizeClasses.LastWithinSuperSlab || SlabsPerRun(bytes) > LongestDividedRun;
+
+    public int SlabsPerRun(nuint bytes) => _classes[SizeClasses.IndexOf(bytes)].SlabsPerRun;
+
+    /// <summary>Metadata of the runs of so many blocks, in bytes.</summary>
+    public nuint BitmapBytesFor(nuint bytes, long count)
+    {
+        int capacity = _classes[SizeClasses.IndexOf(bytes)].Capacity;
+        return capacity <= SlabRun.InlineBlocks ? 0 : MetadataHeap.BytesFor(SlabRun.BitmapBytes(capacity), (count + capacity - 1) / capacity);
     }
 
     /// <summary>SuperSlabs that <paramref name="count"/> more blocks of a size would take if they stood alone, in slabs.</summary>

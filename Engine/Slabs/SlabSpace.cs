@@ -41,10 +41,13 @@ internal sealed unsafe class SlabSpace
 
     public int SuperSlabCount { get; private set; }
 
+    /// <summary>Those of them that are divided into slabs; the others are parts of extents, which have two or more.</summary>
+    public int DividedSuperSlabCount { get; private set; }
+
     /// <summary>What the arena may hold, and how often it wanted more.</summary>
     public BudgetMeter Budget { get; } = new();
 
-    /// <summary>The arena keeps this many SuperSlabs even when they are empty.</summary>
+    /// <summary>The arena keeps this many divided SuperSlabs even when they are empty.</summary>
     public int PrewarmedSuperSlabs { get; set; }
 
     /// <summary>The first SuperSlab that the arena owns, or -1; follow <see cref="SuperSlab.NextOwned"/>.</summary>
@@ -89,7 +92,7 @@ internal sealed unsafe class SlabSpace
         int superSlab = slab / SuperSlab.SlabCount;
         NativeLock.Enter(_lock);
         SetFree(superSlab, _superSlabs[superSlab].FreeSlabs | Mask(slab % SuperSlab.SlabCount, count));
-        if (_superSlabs[superSlab].LongestFreeRun == AllFree && SuperSlabCount > PrewarmedSuperSlabs)
+        if (_superSlabs[superSlab].LongestFreeRun == AllFree && DividedSuperSlabCount > PrewarmedSuperSlabs)
         {
             SetFree(superSlab, 0);
             Disown(superSlab, 1);
@@ -260,6 +263,7 @@ internal sealed unsafe class SlabSpace
 
         _firstOwned = superSlab;
         SuperSlabCount += length;
+        DividedSuperSlabCount += length == 1 ? 1 : 0;
         SetFree(superSlab, uint.MaxValue);
     }
 
@@ -281,6 +285,7 @@ internal sealed unsafe class SlabSpace
         }
 
         SuperSlabCount -= length;
+        DividedSuperSlabCount -= length == 1 ? 1 : 0;
         _pool.Give(superSlab, length);
     }
 

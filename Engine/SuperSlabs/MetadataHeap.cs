@@ -4,7 +4,7 @@ namespace Engine.SuperSlabs;
 
 /// <summary>
 /// Where the allocator's own objects live: thread caches, magazines, arena tables, slab bitmaps. Prefaulted before it is used, cut from
-/// a cursor that only rises, and recycled by exact size, so nothing here faults in the hot loop once <see cref="EnsureSpare"/> made room.
+/// a cursor that only rises, and recycled by exact size, so nothing here faults in the hot loop once <see cref="Promise"/> made room.
 /// Sizes are rounded to 64 bytes up to 1 KiB and to 1 KiB above; objects of 1 KiB and more are aligned to 1 KiB. Any thread.
 /// What it gives up: memory of one size is never merged into another. The sizes are few and come again.
 /// </summary>
@@ -21,6 +21,7 @@ internal sealed unsafe class MetadataHeap
     private readonly nint* _free;
     private readonly int* _lock;
     private nuint _cursor;
+    private nuint _promised;
     private nint _chunk;
     private nuint _chunkLeft;
 
@@ -35,6 +36,15 @@ internal sealed unsafe class MetadataHeap
     }
 
     public nuint UsedBytes => _cursor;
+
+    /// <summary>What so many objects of a size take, the rests of chunks included.</summary>
+    public static nuint BytesFor(nuint bytes, long count)
+    {
+        int list = ListOf(bytes, out nuint rounded);
+        return list < SmallLists
+            ? Sizes.DivideRoundingUp((nuint)count, ChunkBytes / rounded) * ChunkBytes
+            : rounded * (nuint)count;
+    }
 
     /// <summary>Zeroed memory of at least <paramref name="bytes"/>, up to 64 KiB.</summary>
     /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
@@ -73,18 +83,31 @@ internal sealed unsafe class MetadataHeap
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>Makes room for this much more, whatever its sizes: later allocations up to it make no OS call.</summary>
-    public void EnsureSpare(nuint bytes)
+    /// <summary>
+    /// Makes room for this much more than was promised to others, whatever its sizes: later allocations up to it make no OS call. What
+    /// is then used of it stays counted until <see cref="Withdraw"/>, so at most twice the promise is resident.
+    /// </summary>
+    /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
+    public void Promise(nuint bytes)
     {
         NativeLock.Enter(_lock);
         try
         {
-            _region.Ensure(_cursor + bytes);
+            _region.Ensure(_cursor + _promised + bytes);
+            _promised += bytes;
         }
         finally
         {
             NativeLock.Exit(_lock);
         }
+    }
+
+    /// <summary>Ends a promise.</summary>
+    public void Withdraw(nuint bytes)
+    {
+        NativeLock.Enter(_lock);
+        _promised -= bytes;
+        NativeLock.Exit(_lock);
     }
 
     private static int ListOf(nuint bytes, out nuint rounded)

@@ -114,8 +114,8 @@ internal sealed unsafe class Reservation : IDisposable
     {
         if (!_released)
         {
-            _released = true;
             _os.Release(Base, TotalBytes);
+            _released = true;
         }
     }
 

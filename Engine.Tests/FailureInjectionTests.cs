@@ -1,0 +1,197 @@
+using Engine.Arenas;
+using Engine.Core;
+using Engine.Tests.Platform;
+using Engine.Tests.Support;
+
+namespace Engine.Tests;
+
+/// <summary>
+/// A whole life of a memory, again and again, in which the first, the second, the third ... call of one OS function fails, until a life
+/// passes without reaching the failure. Each failure must be a clear exception, or none where there is another way; afterwards the
+/// structures hold, every block has its contents, the same step works, and at the end nothing is left.
+/// </summary>
+internal sealed unsafe class FailureInjectionTests
+{
+    private const int OutOfMemory = 12;
+    private const int Invalid = 22;
+    private static readonly nuint ReservationBytes = Size.MiB(256);
+
+    [TestCase("mmap", OutOfMemory)]
+    [TestCase("munmap", OutOfMemory)]
+    [TestCase("mprotect", OutOfMemory)]
+    [TestCase("madvise", OutOfMemory)]
+    [TestCase("madvise", Invalid)]
+    [TestCase("mremap", OutOfMemory)]
+    public void A_life_survives_the_failure_of_any_one_call(string function, int errno)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Ignore("The calls that are made to fail are Linux's.");
+        }
+
+        using (Life first = new(new FailingContext()))
+        {
+            first.Run(); // compiled, and the managed heap has its size
+        }
+
+        nuint resident = ResidentMemory.Settled();
+        ulong addressSpace = MemoryMap.TotalBytes();
+        int call = 1;
+        int failures = 0;
+        for (bool reached = true; reached; call++)
+        {
+            FailingContext context = new();
+            context.Fail(function, call, errno);
+            using Life life = new(context);
+            try
+            {
+                life.Run();
+            }
+            catch (Exception exception)
+            {
+                throw new AssertionException($"Call {call} of {function} failed with errno {errno}, and then: {exception.Message}", exception);
+            }
+
+            failures += life.Failures;
+            reached = life.Calls(function) >= call;
+            Assert.That(MemoryMap.TotalBytes(), Is.LessThan(addressSpace + (ReservationBytes / 2)), $"address space is left after call {call}");
+        }
+
+        Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(6));
+        TestContext.Out.WriteLine($"{function}, errno {errno}: {call - 2} calls in a life, {failures} of which made something fail");
+        Assert.That(call, Is.GreaterThan(2), "the function is called at all");
+    }
+
+    /// <summary>Create, prewarm, allocate small, large and huge on two threads, grow, overflow a frame, trim, reset, dispose.</summary>
+    private sealed class Life(FailingContext context) : IDisposable
+    {
+        private readonly ShadowModel _model = new();
+        private EngineMemory _memory = null!;
+        private LongLivedArena _arena = null!;
+        private FrameArena _frame = null!;
+        private long[] _calls = [];
+
+        public int Failures { get; private set; }
+
+        public long Calls(string function) => _calls[Array.IndexOf(Functions, function)];
+
+        private static string[] Functions => ["mmap", "munmap", "mprotect", "madvise", "mremap"];
+
+        public void Dispose()
+        {
+            _frame.Dispose();
+            _arena.Dispose();
+            _memory.Dispose();
+        }
+
+        public void Run()
+        {
+            using (context)
+            {
+                Step(() => _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = ReservationBytes, NativeContext = context }), check: false);
+                nint start = _memory.ReservationBase;
+                Step(() => _arena = _memory.CreateLongLivedArena("life"));
+                Step(() => _frame = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 1 }));
+                Step(() => _arena.Prewarm([new BlockCount(64, 5_000), new BlockCount(3 << 20, 1)], threads: 2));
+                Step(() => _arena.Prewarm([new BlockCount(1_000, 100)], threads: 2, carve: false));
+                Workers.Run(2, _ =>
+                {
+                    lock (_model)
+                    {
+                        AllocateAll();
+                    }
+                });
+                Step(() => Reallocate(Size.MiB(34), Size.MiB(36)));
+                Step(() => Reallocate(Size.MiB(3), Size.MiB(8)));
+                Step(() => Reallocate(100_000, 130_000));
+                Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(1)), 1 << 20).Fill(1));
+                Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(3)), 3 << 20).Fill(1));
+                Step(_frame.NextFrame);
+                Step(_frame.Trim);
+                _model.CheckAll();
+                for (int count = _model.Count / 2; count > 0; count--)
+                {
+                    void* block = _model.Pick(new Random(count), out _);
+                    _model.Remove(block);
+                    Step(() => _arena.Free(block), check: false);
+                }
+
+                Step(_arena.Trim);
+                Step(() => _memory.Trim());
+                _model.CheckAll();
+                _model.Clear();
+                Step(_arena.Reset);
+                AllocateAll();
+                _model.CheckAll();
+                Step(_frame.Dispose);
+                Step(_arena.Dispose);
+                Step(() => _memory.Trim());
+                Assert.That(_memory.OwnedSuperSlabs + _memory.ReadySuperSlabs, Is.Zero);
+                long absent = _memory.PagesThatWouldFault(start, _arena.MaximumBytes);
+                Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize), "resident memory is back");
+                _calls = [.. Functions.Select(context.CallsOf)];
+                Step(_memory.Dispose, check: false);
+                _calls = [.. Functions.Select(context.CallsOf)];
+                Assert.That(MemoryMap.CountWithin(start, ReservationBytes), Is.Zero, "the reservation is gone");
+            }
+        }
+
+        /// <summary>A step that fails does so clearly, leaves everything in order, and works when it is done again.</summary>
+        private void Step(Action step, bool check = true)
+        {
+            try
+            {
+                step();
+            }
+            catch (Exception exception) when (exception is EngineOutOfMemoryException or EngineMemoryException)
+            {
+                Assert.That(exception.Message, Has.Length.GreaterThan(30));
+                Failures++;
+                if (check)
+                {
+                    _memory.Validate();
+                }
+
+                step();
+            }
+
+            if (check)
+            {
+                _memory.Validate();
+            }
+        }
+
+        private void AllocateAll()
+        {
+            foreach (nuint bytes in (nuint[])[16, 64, 1_000, 5_000, 100_000, 1 << 20, 3 << 20, 34 << 20])
+            {
+                Step(() => Allocate(bytes));
+                Step(() => Allocate(bytes / 2));
+            }
+        }
+
+        private void Allocate(nuint bytes) => _model.Add(_arena.Allocate(bytes), nuint.Min(bytes, 5_000));
+
+        /// <summary>Changes the size of a block of its own beside a neighbour, so that it must move, pages and all, or be copied.</summary>
+        private void Reallocate(nuint bytes, nuint newBytes)
+        {
+            void* block = _arena.Allocate(bytes);
+            void* neighbour = null;
+            try
+            {
+                ((byte*)block)[bytes - 1] = 77;
+                neighbour = _arena.Allocate(bytes);
+                void* moved = _arena.Reallocate(block, newBytes);
+                block = moved;
+                Assert.That(((byte*)block)[bytes - 1], Is.EqualTo(77));
+                ((byte*)block)[newBytes - 1] = 1;
+            }
+            finally
+            {
+                Assert.That(((byte*)block)[bytes - 1], Is.EqualTo(77));
+                _arena.Free(neighbour);
+                _arena.Free(block);
+            }
+        }
+    }
+}
