@@ -14,6 +14,7 @@ internal sealed unsafe class FailureInjectionTests
 {
     private const int OutOfMemory = 12;
     private const int Invalid = 22;
+    private const int ReadWrite = 3;
     private static readonly nuint ReservationBytes = Size.MiB(256);
 
     [TestCase("mmap", OutOfMemory)]
@@ -62,8 +63,52 @@ internal sealed unsafe class FailureInjectionTests
         Assert.That(call, Is.GreaterThan(2), "the function is called at all");
     }
 
+    [TestCase("mmap", OutOfMemory)]
+    [TestCase("munmap", OutOfMemory)]
+    [TestCase("mprotect", OutOfMemory)]
+    [TestCase("mprotect", OutOfMemory, ReadWrite)]
+    [TestCase("madvise", OutOfMemory)]
+    [TestCase("mremap", OutOfMemory)]
+    public void A_life_survives_a_step_in_which_every_call_fails(string function, int errno, int? argument = null)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Ignore("The calls that are made to fail are Linux's.");
+        }
+
+        int step = 1;
+        int failures = 0;
+        for (bool reached = true; reached; step++)
+        {
+            FailingContext context = new();
+            using Life life = new(context, before => SetFailing(context, before == step));
+            try
+            {
+                life.Run();
+            }
+            catch (Exception exception)
+            {
+                throw new AssertionException($"All calls of {function} in step {step} failed with errno {errno}, and then: {exception.Message}", exception);
+            }
+
+            failures += life.Failures;
+            reached = life.Steps >= step;
+        }
+
+        TestContext.Out.WriteLine($"{function}: {failures} of {step - 2} steps failed");
+
+        void SetFailing(FailingContext context, bool fails)
+        {
+            context.Heal(function);
+            if (fails)
+            {
+                context.FailAlways(function, errno, argument);
+            }
+        }
+    }
+
     /// <summary>Create, prewarm, allocate small, large and huge on two threads, grow, overflow a frame, trim, reset, dispose.</summary>
-    private sealed class Life(FailingContext context) : IDisposable
+    private sealed class Life(FailingContext context, Action<int>? beforeStep = null) : IDisposable
     {
         private readonly ShadowModel _model = new();
         private EngineMemory _memory = null!;
@@ -72,6 +117,8 @@ internal sealed unsafe class FailureInjectionTests
         private long[] _calls = [];
 
         public int Failures { get; private set; }
+
+        public int Steps { get; private set; }
 
         public long Calls(string function) => _calls[Array.IndexOf(Functions, function)];
 
@@ -139,12 +186,14 @@ internal sealed unsafe class FailureInjectionTests
         /// <summary>A step that fails does so clearly, leaves everything in order, and works when it is done again.</summary>
         private void Step(Action step, bool check = true)
         {
+            beforeStep?.Invoke(++Steps);
             try
             {
                 step();
             }
             catch (Exception exception) when (exception is EngineOutOfMemoryException or EngineMemoryException)
             {
+                beforeStep?.Invoke(0);
                 Assert.That(exception.Message, Has.Length.GreaterThan(30));
                 Failures++;
                 if (check)
@@ -155,6 +204,7 @@ internal sealed unsafe class FailureInjectionTests
                 step();
             }
 
+            beforeStep?.Invoke(0);
             if (check)
             {
                 _memory.Validate();

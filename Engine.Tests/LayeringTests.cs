@@ -27,7 +27,7 @@ internal sealed partial class LayeringTests
         List<string> wrong = [];
         foreach ((string folder, string name, string code) in Sources())
         {
-            foreach (string used in EngineNamespace().Matches(code).Select(match => match.Groups[1].Value))
+            foreach (string used in EngineNamespace().Matches(code).Concat(RelativeNamespace().Matches(code)).Select(match => match.Groups[1].Value))
             {
                 if (folder.Length != 0 && used != folder && Allowed.ContainsKey(used) && !Allowed.GetValueOrDefault(folder, []).Contains(used))
                 {
@@ -109,6 +109,10 @@ internal sealed partial class LayeringTests
 
     [GeneratedRegex(@"\bEngine\.([A-Z]\w*)")]
     private static partial Regex EngineNamespace();
+
+    /// <summary>Within Engine.Core, Slabs.SizeClasses means Engine.Slabs.SizeClasses; a member of that name is reached by a dot or declared.</summary>
+    [GeneratedRegex(@"(?<![\w.])(Core|Platform|SuperSlabs|Slabs|Caches|Arenas|Scenes)\.[A-Z]\w*(?:\.|\s+\w|\()")]
+    private static partial Regex RelativeNamespace();
 
     [GeneratedRegex(@"\bEngineMemory(Options)?\b")]
     private static partial Regex CompositionRoot();

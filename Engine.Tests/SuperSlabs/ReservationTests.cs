@@ -50,6 +50,21 @@ internal sealed unsafe class ReservationTests
     }
 
     [Test]
+    public void Every_tag_can_be_read_also_after_and_while_the_system_refuses_memory()
+    {
+        Assume.That(OperatingSystem.IsLinux(), "mprotect is made to fail");
+        const int ReadWrite = 3;
+        using var context = new Platform.FailingContext();
+        using LowerLayers layers = new(bytes: Size.GiB(4), context);
+        context.FailAlways("mprotect", errno: 12, argument: ReadWrite);
+        Assert.That(() => layers.Reservation.EnsureTables(1_000), Throws.TypeOf<EngineOutOfMemoryException>());
+        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SuperSlab.SlabCount);
+        Assert.That(tags.IndexOfAnyExcept(0u), Is.EqualTo(-1));
+        context.Heal("mprotect");
+        Assert.That(() => layers.Reservation.EnsureTables(1_000), Throws.Nothing);
+    }
+
+    [Test]
     public void The_default_takes_64_GiB_of_address_space_and_next_to_no_memory()
     {
         nuint before = ResidentMemory.Settled();

@@ -11,6 +11,7 @@ internal sealed class PrefaultedRegion
 {
     private readonly Prefaulter _prefaulter;
     private readonly nuint _stepBytes;
+    private nuint _touchedPageBytes;
 
     public PrefaultedRegion(Prefaulter prefaulter, nint address, nuint limitBytes, nuint stepBytes)
     {
@@ -25,6 +26,16 @@ internal sealed class PrefaultedRegion
     public nuint LimitBytes { get; }
 
     public nuint ResidentBytes { get; private set; }
+
+    /// <summary>
+    /// Makes the whole region readable now. It then becomes resident by touching: a prefault that the system refuses would take the
+    /// access away again.
+    /// </summary>
+    public void CommitAll(VirtualMemory os)
+    {
+        os.Commit(Address, LimitBytes);
+        _touchedPageBytes = os.Facts.PageBytes;
+    }
 
     /// <summary>Makes the first <paramref name="bytes"/> resident. Nothing changes when it throws. The owner of the region holds its lock.</summary>
     public void Ensure(nuint bytes)
@@ -42,7 +53,16 @@ internal sealed class PrefaultedRegion
         }
 
         nuint wanted = nuint.Min(Sizes.AlignUp(bytes, _stepBytes), LimitBytes);
-        _prefaulter.Provide(Address + (nint)ResidentBytes, wanted - ResidentBytes);
+        nint start = Address + (nint)ResidentBytes;
+        if (_touchedPageBytes != 0)
+        {
+            PageToucher.Touch(start, wanted - ResidentBytes, _touchedPageBytes);
+        }
+        else
+        {
+            _prefaulter.Provide(start, wanted - ResidentBytes);
+        }
+
         ResidentBytes = wanted;
     }
 }

@@ -55,7 +55,7 @@ internal sealed unsafe class Reservation : IDisposable
             SuperSlabCount = (int)(end >> SuperSlab.Shift);
 
             // A wild address may ask for any tag: the whole table is readable, zero where nothing was ever handed out.
-            os.Commit(_tags.Address, _tags.LimitBytes);
+            _tags.CommitAll(os);
             Bitmaps.Ensure(Bitmaps.LimitBytes);
         }
         catch

@@ -1,0 +1,39 @@
+using Engine.Arenas;
+
+namespace Engine.Tests.Arenas;
+
+internal sealed class ArenaRegistryTests
+{
+    [Test]
+    public void A_number_is_given_again_only_after_its_arena_is_gone()
+    {
+        ArenaRegistry registry = new();
+        using Named first = new("first");
+        using Named second = new("second");
+        uint firstTag = registry.Add(first);
+        uint secondTag = registry.Add(second);
+        Assert.That(firstTag, Is.Not.Zero.And.Not.EqualTo(secondTag));
+        Assert.That(firstTag & byte.MaxValue, Is.Zero, "the low byte is the size class's");
+        Assert.That(registry.NameOf(secondTag), Is.EqualTo("second"));
+        registry.Remove(firstTag);
+        Assert.That(registry.NameOf(firstTag), Is.EqualTo("(disposed)"));
+        Assert.That(registry.NameOf(0xFFFF00), Is.EqualTo("(unknown)"));
+        Assert.That(registry.Snapshot(), Is.EqualTo((IArena[])[second]));
+        Assert.That(registry.Add(first), Is.EqualTo(firstTag));
+    }
+
+    private sealed class Named(string name) : IArena
+    {
+        public string Name { get; } = name;
+
+        public int SuperSlabCount => 0;
+
+        public void Validate()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}
