@@ -161,7 +161,14 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
-    internal void RaiseRetained(nuint bytes) => _pool.RaiseRetained(bytes);
+    internal void RaiseRetained(nuint bytes)
+    {
+        // A scene may be disposed after its memory, when there is no pool any more.
+        if (!_disposed)
+        {
+            _pool.RaiseRetained(bytes);
+        }
+    }
 
     /// <summary>What prefaults as a scene's plan says; where it says nothing, as the options say. Each policy is verified on its first use.</summary>
     internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)
