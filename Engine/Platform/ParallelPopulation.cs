@@ -48,7 +48,8 @@ internal sealed class ParallelPopulation(
                 return;
             }
 
-            progress?.Report((double)Interlocked.Increment(ref _doneCount) / _chunkCount);
+            long done = Interlocked.Increment(ref _doneCount);
+            progress?.Report((double)done / _chunkCount);
         }
     }
 
