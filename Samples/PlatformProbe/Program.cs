@@ -52,7 +52,8 @@ else
 }
 
 nuint available = os.AvailableBytes(out string source);
-nuint prewarmBytes = available > (nuint)2 << 30 ? (nuint)1 << 30 : Measurement.LargeBytes;
+bool isAmple = available > (nuint)2 << 30 && os.Facts.AddressSpaceLimitBytes > (nuint)8 << 30;
+nuint prewarmBytes = isAmple ? (nuint)1 << 30 : Measurement.LargeBytes;
 var prewarms = new List<PrewarmRow> { measurement.Prewarm(1, prewarmBytes) };
 if (Environment.ProcessorCount > 1)
 {
