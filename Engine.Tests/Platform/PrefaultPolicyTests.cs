@@ -10,9 +10,9 @@ internal sealed class PrefaultPolicyTests
     private const nuint SuperSlab = 2 << 20;
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Every_sensible_combination_leaves_no_fault_or_says_why([Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
-        Machine.AssumeRealKernel();
         using SystemSetting pool = SystemSetting.HugePageCount(8);
         VirtualMemory os = VirtualMemory.Create();
         var step = new PrefaultStep(pages, policy);
@@ -49,9 +49,9 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Every_mapping_is_kept_from_child_processes([Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
-        Machine.AssumeRealKernel();
         Assume.That(PrefaultTable.MakesSense(new(pages, policy), SystemKinds.Linux));
         using SystemSetting pool = SystemSetting.HugePageCount(8);
         VirtualMemory os = VirtualMemory.Create();
@@ -64,9 +64,9 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Explicit_huge_pages_are_used_while_there_are_some_and_then_the_next_kind()
     {
-        Machine.AssumeRealKernel();
         using SystemSetting pool = SystemSetting.HugePageCount(3);
         VirtualMemory os = VirtualMemory.Create();
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.ExplicitHuge);
@@ -88,9 +88,9 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Without_huge_pages_in_the_pool_the_chain_reads_as_promised()
     {
-        Machine.AssumeRealKernel();
         using SystemSetting pool = SystemSetting.HugePageCount(0);
         using SystemSetting setting = SystemSetting.TransparentHugePages("madvise");
         VirtualMemory os = VirtualMemory.Create();
@@ -104,9 +104,9 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void With_transparent_huge_pages_forbidden_normal_pages_do()
     {
-        Machine.AssumeRealKernel();
         using SystemSetting setting = SystemSetting.TransparentHugePages("never");
         VirtualMemory os = VirtualMemory.Create();
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.TransparentHuge);
@@ -130,9 +130,9 @@ internal sealed class PrefaultPolicyTests
     }
 
     [TestCase(PrefaultPolicy.PopulateWrite, 23)]
+    [Category(Machine.NeedsRealKernel)]
     public void A_policy_that_lies_is_found_out_and_left(PrefaultPolicy policy, int advice)
     {
-        Machine.AssumeRealKernel();
         using var context = new FailingContext();
         VirtualMemory os = VirtualMemory.Create(context);
         context.Lie("madvise", advice);

@@ -32,4 +32,16 @@ internal sealed class PrefaultTrialTests
             Assert.That(trial.Description, Does.Contain("Prefetch: not on this system"));
         }
     }
+
+    [Test]
+    [Platform("Linux")]
+    public void What_the_table_does_not_combine_is_not_obtained_and_the_description_says_so()
+    {
+        PrefaultTrial trial = PrefaultTrial.Run(PrefaultPolicy.Touch, PageKind.ExplicitHuge);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(trial.IsObtained, Is.False);
+            Assert.That(trial.Description, Does.StartWith("touch: not with MAP_HUGETLB; "));
+        }
+    }
 }

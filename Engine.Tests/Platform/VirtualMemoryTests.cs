@@ -71,13 +71,14 @@ internal sealed class VirtualMemoryTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Moving_is_known_to_linux()
     {
-        Machine.AssumeRealKernel();
         Assert.That(_os.Facts.MovesPages, Is.EqualTo(OperatingSystem.IsLinux()));
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Moved_pages_keep_their_contents_and_take_no_fault()
     {
         Assume.That(_os.Facts.MovesPages);
@@ -97,6 +98,7 @@ internal sealed class VirtualMemoryTests
 
     [Test]
     [Platform("Linux")]
+    [Category(Machine.NeedsRealKernel)]
     public void A_move_that_fails_changes_nothing()
     {
         using var context = new FailingContext();
@@ -114,6 +116,7 @@ internal sealed class VirtualMemoryTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)] // an exception from the end of this method takes the emulated runtime down
     public void Wrong_arguments_get_a_sentence()
     {
         using var range = new ReservedRange(_os, SuperSlab);

@@ -75,14 +75,15 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
 
         if (spareSuperSlabs != 0)
         {
-            // Which classes will use them is not known: each thread may use all of them, and the smallest blocks need the largest bitmaps.
-            threadClasses += threads * (SizeClasses.LastWithinSuperSlab + 1);
+            // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
+            threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
             for (int sizeClass = 0; sizeClass <= SizeClasses.LastWithinSuperSlab; sizeClass++)
             {
                 depotMagazines += Magazine.DepotLimit(sizeClass);
             }
 
-            bitmapBytes += slabs.BitmapBytesFor(SizeClasses.Quantum, spareSuperSlabs * (long)(SuperSlab.Bytes / SizeClasses.Quantum));
+            long runs = (long)spareSuperSlabs * SuperSlab.SlabCount;
+            bitmapBytes += slabs.BitmapBytesFor(1, runs * (long)(SuperSlab.SlabBytes / SizeClasses.BlockBytes(0)));
         }
 
         return caches.PromiseMetadata(threads, threadClasses, depotMagazines, bitmapBytes);

@@ -28,8 +28,9 @@ public sealed record PrefaultTrial(PrefaultPolicy Policy, PageKind Pages, bool I
         {
             var prefaulter = new Prefaulter(os, policy, pages);
             PrefaultReport report = prefaulter.Provide(address, SuperSlabBytes, 1, null, CancellationToken.None);
-            bool isObtained = (policy == PrefaultPolicy.Automatic || policy == report.Policy) && (pages == PageKind.Automatic || pages == report.Pages);
-            return new PrefaultTrial(policy, pages, isObtained, prefaulter.Describe());
+            bool isPolicy = policy == PrefaultPolicy.Automatic || policy == report.Policy;
+            bool isKind = pages == PageKind.Automatic || pages == report.Pages;
+            return new PrefaultTrial(policy, pages, isPolicy && isKind, prefaulter.Describe());
         }
         catch (EngineOutOfMemoryException error)
         {

@@ -39,6 +39,8 @@ internal static class Program
         if (!json.IsStandardOutput)
         {
             Console.Out.Write(options.Matrix ? MatrixTable.Print(results, trials) : MixedTable.Print(results));
+            bool isPrefaultAsked = !options.Matrix && (options.Prefault is not null || options.Pages is not null);
+            Console.Out.Write(isPrefaultAsked ? MixedTable.PrintPrefaults(results) : "");
         }
 
         List<RunDocument> runs = results.ConvertAll(row => row.Summary());

@@ -62,9 +62,11 @@ internal sealed class RowResults(RowSpec row)
     private EngineFigures Summary(EngineFigures first) => first with
     {
         OsCallsInLoop = Largest(measurement => measurement.Run.EngineMemory!.OsCallsInLoop),
-        InterruptionsInLoop = first.InterruptionsInLoop is null ? null : Largest(measurement => measurement.Run.EngineMemory!.InterruptionsInLoop ?? 0),
-        FaultsLeft = first.FaultsLeft is null ? null : Largest(measurement => measurement.Run.EngineMemory!.FaultsLeft ?? 0),
+        InterruptionsInLoop = LargestKnown(engine => engine.InterruptionsInLoop),
+        FaultsLeft = LargestKnown(engine => engine.FaultsLeft),
     };
+
+    private long? LargestKnown(Func<EngineFigures, long?> figure) => _measurements.Max(measurement => figure(measurement.Run.EngineMemory!));
 
     private long Largest(Func<Measurement, long> figure)
     {

@@ -36,7 +36,8 @@ internal static unsafe class RowRuns
             CompileEngine(row, thrownAway, slots, work);
         }
 
-        using PageFaultRecorder? recorder = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _) ? new PageFaultRecorder(RecorderCapacity) : null;
+        bool isRecorded = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _);
+        using PageFaultRecorder? recorder = isRecorded ? new PageFaultRecorder(RecorderCapacity) : null;
         using var memory = new EngineMemory(options);
         var meter = new LoopMeter(memory, recorder);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;

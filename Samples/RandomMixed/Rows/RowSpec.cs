@@ -55,7 +55,8 @@ internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed)
     }
 
     /// <summary>What a policy with a kind of pages is called.</summary>
-    public static string Combination(PrefaultPolicy policy, PageKind pages) => $"{EnumNames<PrefaultPolicy>.Of(policy)}, {EnumNames<PageKind>.Of(pages)}";
+    public static string Combination(PrefaultPolicy policy, PageKind pages) =>
+        $"{EnumNames<PrefaultPolicy>.Of(policy)}, {EnumNames<PageKind>.Of(pages)}";
 
     /// <summary>The rows that the options ask for; with no options all prewarmed, and the engine cold.</summary>
     public static List<RowSpec> Select(MixedOptions options)
