@@ -90,15 +90,20 @@ public sealed class EngineMemory : IDisposable
     /// <summary>Resident bytes of the allocator's own tables, caches and descriptors.</summary>
     public nuint MetadataBytes => _reservation.MetadataResidentBytes;
 
+    internal SuperSlabPool Pool => _pool;
+
+    internal ArenaRegistry Arenas => _arenas;
+
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>
+    /// <param name="tracking">What the arena remembers of each live block; by default nothing, which costs nothing.</param>
     /// <exception cref="EngineOutOfMemoryException">There is no memory for the arena's tables.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
-    public LongLivedArena CreateLongLivedArena(string name)
+    public LongLivedArena CreateLongLivedArena(string name, ArenaTracking tracking = ArenaTracking.Off)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, tracking);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>
@@ -116,6 +121,25 @@ public sealed class EngineMemory : IDisposable
 
     /// <summary>Whether an address lies in the engine's memory.</summary>
     public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes;
+
+    /// <summary>Whose an address is, for messages: an arena's name, or where else in the engine's memory; null where it lies outside.</summary>
+    internal string? OwnerOf(nint address, out string? arena)
+    {
+        arena = null;
+        if (!Contains(address))
+        {
+            return null;
+        }
+
+        if (!_reservation.Contains(address))
+        {
+            return "the engine's own tables";
+        }
+
+        uint tag = _pool.OwnerTagOf((int)((address - ReservationBase) >> SuperSlab.Shift));
+        arena = tag == 0 ? null : _arenas.NameOf(tag);
+        return arena is null ? "engine memory that no arena owns" : $"arena '{arena}'";
+    }
 
     /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
     /// <param name="address">A multiple of the page size within the reservation.</param>

@@ -23,7 +23,7 @@ public sealed record ArenaPlan
 
     /// <summary>
     /// How many bytes of SuperSlabs the arena may hold, and what happens beyond. Its <see cref="ArenaBudget.OnOverflow"/> is not part of
-    /// the JSON; <see cref="Scene.Load"/> may be given one. Default: no limit.
+    /// the JSON; <see cref="SceneLoadOptions.OnOverflow"/> may give one. Default: no limit.
     /// </summary>
     public ArenaBudget Budget { get; init; } = new();
 

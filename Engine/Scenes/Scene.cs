@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Engine.Arenas;
 using Engine.Slabs;
+using Engine.SuperSlabs;
 
 namespace Engine.Scenes;
 
@@ -36,6 +38,9 @@ public sealed class Scene : IDisposable
     /// <exception cref="InvalidOperationException">The plan has no frame arena.</exception>
     public FrameArena Frame => _frame ?? throw new InvalidOperationException($"The plan of scene '{Plan.Name}' has no frame arena.");
 
+    /// <summary>The long-lived arenas, in the plan's order.</summary>
+    internal ReadOnlySpan<LongLivedArena> Arenas => _arenas;
+
     /// <summary>What the load did.</summary>
     public PrewarmReport Report { get; }
 
@@ -56,12 +61,36 @@ public sealed class Scene : IDisposable
         ScenePlan plan,
         IProgress<double>? progress = null,
         Func<ArenaOverflowRequest, bool>? onOverflow = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default) =>
+        Load(memory, plan, new SceneLoadOptions { Progress = progress, OnOverflow = onOverflow, Cancellation = cancellation });
+
+    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="plan">What the scene needs.</param>
+    /// <param name="options">How it is loaded.</param>
+    /// <inheritdoc cref="Load(EngineMemory, ScenePlan, IProgress{double}?, Func{ArenaOverflowRequest, bool}?, CancellationToken)"/>
+    public static Scene Load(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.PrefaultThreads);
         plan.Validate();
-        return new SceneLoad(memory, plan, progress, onOverflow, cancellation).Run();
+        return new SceneLoad(memory, plan, options).Run();
+    }
+
+    /// <summary>
+    /// Loads a scene on a thread of its own, while another scene's hot loop may run. For many loads, and to begin one without garbage, see
+    /// <see cref="BackgroundLoader"/>.
+    /// </summary>
+    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="plan">What the scene needs.</param>
+    /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
+    /// <returns>The scene, or what <see cref="Load(EngineMemory, ScenePlan, SceneLoadOptions)"/> would have thrown.</returns>
+    public static Task<Scene> LoadAsync(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
+    {
+        SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreads = 1 };
+        return Task.Factory.StartNew(
+            () => Load(memory, plan, chosen), chosen.Cancellation, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
     }
 
     /// <summary>The long-lived arena that the plan has under a name. Take it once, at level load.</summary>
@@ -83,6 +112,30 @@ public sealed class Scene : IDisposable
         }
 
         throw new ArgumentException($"Scene '{Plan.Name}' has no arena '{name}'; it has {(names.Length == 0 ? "none" : string.Join(", ", names))}.", nameof(name));
+    }
+
+    /// <summary>
+    /// Unloads the scene as <see cref="Dispose"/> does, and tells what was left in it. No other thread uses the scene any more.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
+    public UnloadReport Unload()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        long start = Stopwatch.GetTimestamp();
+        int superSlabs = _frame?.SuperSlabCount ?? 0;
+        List<ArenaLeaks> leaks = [];
+        foreach (LongLivedArena arena in _arenas)
+        {
+            superSlabs += arena.SuperSlabCount;
+            IReadOnlyList<BlockCount> blocks = arena.LiveBlocks();
+            if (blocks.Count != 0)
+            {
+                leaks.Add(new ArenaLeaks(arena.Name, blocks, arena.LiveAllocations()));
+            }
+        }
+
+        Dispose();
+        return new UnloadReport(Plan.Name, (nuint)superSlabs * SuperSlab.Bytes, (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds, leaks);
     }
 
     /// <summary>

@@ -7,8 +7,7 @@ using Engine.SuperSlabs;
 namespace Engine.Scenes;
 
 /// <summary>One load of a scene: the frame arena, then the long-lived arenas one after the other. Whatever fails, nothing is left behind.</summary>
-internal sealed class SceneLoad(
-    EngineMemory memory, ScenePlan plan, IProgress<double>? progress, Func<ArenaOverflowRequest, bool>? onOverflow, CancellationToken cancellation)
+internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
 {
     private readonly Prefaulter _prefaulter = memory.PrefaulterFor(plan.Prefault, plan.Pages);
     private readonly double _totalBytes = (double)FrameBytes(plan) + ArenaBytes(plan);
@@ -33,8 +32,8 @@ internal sealed class SceneLoad(
             for (; made < arenas.Length; made++)
             {
                 ArenaPlan part = plan.Arenas[made];
-                cancellation.ThrowIfCancellationRequested();
-                arenas[made] = memory.CreateLongLivedArena($"{plan.Name}: {part.Name}");
+                options.Cancellation.ThrowIfCancellationRequested();
+                arenas[made] = memory.CreateLongLivedArena($"{plan.Name}: {part.Name}", options.Tracking);
                 Prewarm(arenas[made], part);
                 superSlabs += arenas[made].SuperSlabCount;
             }
@@ -50,7 +49,7 @@ internal sealed class SceneLoad(
             throw;
         }
 
-        progress?.Report(1);
+        options.Progress?.Report(1);
         long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
         PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
         return new Scene(memory, plan, frame, arenas, report);
@@ -73,7 +72,7 @@ internal sealed class SceneLoad(
     private void Prewarm(LongLivedArena arena, ArenaPlan part)
     {
         bool lacksFunction = part.Budget.Overflow == ArenaOverflow.Callback && part.Budget.OnOverflow is null;
-        arena.Budget = lacksFunction ? part.Budget with { OnOverflow = onOverflow } : part.Budget;
+        arena.Budget = lacksFunction ? part.Budget with { OnOverflow = options.OnOverflow } : part.Budget;
         arena.PrewarmPlanned([.. part.Blocks], part.SuperSlabs, part.Threads, part.Carve, NextTask((double)PlanRules.PrewarmBytes(part)));
     }
 
@@ -82,7 +81,8 @@ internal sealed class SceneLoad(
     {
         double start = _totalBytes == 0 ? 0 : _doneBytes / _totalBytes;
         _doneBytes += bytes;
-        PartProgress? part = progress is null ? null : new PartProgress(progress, start, _totalBytes == 0 ? 0 : bytes / _totalBytes);
-        return new PrefaultTask(Environment.ProcessorCount, part, cancellation, _prefaulter);
+        PartProgress? part = options.Progress is null ? null : new PartProgress(options.Progress, start, _totalBytes == 0 ? 0 : bytes / _totalBytes);
+        int threads = options.PrefaultThreads == 0 ? Environment.ProcessorCount : options.PrefaultThreads;
+        return new PrefaultTask(threads, part, options.Cancellation, _prefaulter);
     }
 }

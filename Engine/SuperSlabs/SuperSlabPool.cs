@@ -61,6 +61,9 @@ internal sealed unsafe class SuperSlabPool
 
     public int FreeCount => Count(_free, _free);
 
+    /// <summary>The tag of who owns a SuperSlab; 0 where nobody does.</summary>
+    public uint OwnerTagOf(int superSlab) => superSlab < Volatile.Read(ref _end) ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;
+
     /// <summary>
     /// Takes <paramref name="count"/> neighbouring SuperSlabs for an owner. Ready ones are preferred; what is not ready is prefaulted here.
     /// </summary>
