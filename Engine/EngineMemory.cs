@@ -1,3 +1,4 @@
+using System.Globalization;
 using Engine.Arenas;
 using Engine.Core;
 using Engine.Platform;
@@ -24,16 +25,21 @@ public sealed class EngineMemory : IDisposable
     private readonly SuperSlabPool _pool;
     private readonly ArenaRegistry _arenas = new();
     private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
+    private readonly string _environment;
     private bool _disposed;
 
     /// <summary>Reserves the address space and makes the first metadata resident.</summary>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="EngineOutOfMemoryException">The system refused the address space, or memory for the metadata.</exception>
-    /// <exception cref="EngineMemoryException">The system lacks a function without which nothing works.</exception>
+    /// <exception cref="EngineMemoryException">
+    /// The system lacks a function without which nothing works, or an environment variable has a value that is not valid.
+    /// </exception>
     public EngineMemory(EngineMemoryOptions? options = null)
     {
-        Options = options ?? new EngineMemoryOptions();
+        EnvironmentSettings environment = new(Environment.GetEnvironmentVariable);
+        Options = (options ?? new EngineMemoryOptions()).With(environment);
+        _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
         _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
         _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
@@ -49,8 +55,19 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>The options in force.</summary>
+    /// <summary>The options in force: those given, with what the environment says instead.</summary>
     public EngineMemoryOptions Options { get; }
+
+    /// <summary>What the options and the environment came to on this machine, a line each, for logs and reports.</summary>
+    public string Settings => string.Create(
+        CultureInfo.InvariantCulture,
+        $"""
+        system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {(_os.Facts.HugePageBytes == 0 ? "absent" : "of " + Sizes.Text(_os.Facts.HugePageBytes))}
+        reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
+        prefault: {Options.Prefault} on pages {Options.Pages}; {Prefault}
+        retain: {Sizes.Text(Options.RetainBytes)}
+        environment: {(_environment.Length == 0 ? "nothing set" : _environment.Trim().ReplaceLineEndings(", "))}
+        """);
 
     /// <summary>Where the reservation begins.</summary>
     public nint ReservationBase => _reservation.Base;
@@ -185,7 +202,14 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
-    internal void RaiseRetained(nuint bytes) => _pool.RaiseRetained(bytes);
+    internal void RaiseRetained(nuint bytes)
+    {
+        // A scene may be disposed after its memory, when there is no pool any more.
+        if (!_disposed)
+        {
+            _pool.RaiseRetained(bytes);
+        }
+    }
 
     /// <summary>What prefaults as a scene's plan says; where it says nothing, as the options say. Each policy is verified on its first use.</summary>
     internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)

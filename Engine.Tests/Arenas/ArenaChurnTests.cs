@@ -62,6 +62,7 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
 
     [Test]
     [Category("Large")]
+    [Explicit("Takes 8 GiB of memory, and up to a minute where it comes in small pages: dotnet test --filter TestCategory=Large")]
     public void An_extent_of_8_GiB_can_be_written_to_its_end()
     {
         const int GiB = 8;

@@ -26,7 +26,7 @@ internal sealed unsafe class ArenaValidatorTests
         _caches = new ArenaCaches(_layers.Reservation, _layers.Heap, _slabs, Tag);
         ThreadCache* cache = _caches.Attach();
         _block = _caches.Allocate(cache, SizeClass);
-        _caches.Free(cache, SizeClasses.IndexOf(5 << 20), _caches.Allocate(cache, SizeClasses.IndexOf(5 << 20)));
+        _caches.Allocate(cache, SizeClasses.IndexOf(5 << 20));
         Validate();
     }
 
@@ -83,10 +83,8 @@ internal sealed unsafe class ArenaValidatorTests
     public void A_block_that_is_twice_in_a_cache_is_found()
     {
         ThreadCache* cache = _caches.Attach();
-        _caches.Free(cache, 3, _caches.Allocate(cache, 3));
-        nuint* top = ThreadCache.Top(cache, 3);
-        *top = top[-1];
-        cache->Tops[3] = (ulong)(top + 1);
+        Push(cache, _block);
+        Push(cache, _block);
         Assert.That(Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("twice among the freed blocks"));
     }
 
@@ -94,7 +92,7 @@ internal sealed unsafe class ArenaValidatorTests
     public void A_block_that_is_in_a_cache_and_free_in_its_run_is_found()
     {
         ThreadCache* cache = _caches.Attach();
-        nuint home = _caches.Allocate(cache, SizeClass);
+        nuint home = _block;
         _slabs.Return(SizeClass, &home, 1);
         Push(cache, home);
         Assert.That(Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("free in its run"));

@@ -191,6 +191,16 @@ public unsafe class SceneLoadTests
     }
 
     [Test]
+    public void Scene_may_be_disposed_after_its_memory()
+    {
+        EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
+        Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabs = 1, RetainBytes = Size.MiB(2) }] });
+        memory.Dispose();
+
+        Assert.That(scene.Dispose, Throws.Nothing);
+    }
+
+    [Test]
     public void Retained_memory_is_loaded_from_again_without_prefaulting()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });

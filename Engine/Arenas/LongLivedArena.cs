@@ -194,7 +194,7 @@ public sealed unsafe class LongLivedArena : IArena
         CancellationToken cancellation = default) =>
         PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
-    /// <summary>The same with SuperSlabs besides, for blocks of any size.</summary>
+    /// <summary>The same with SuperSlabs besides, for blocks of any size up to 2 MiB.</summary>
     internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);

@@ -12,9 +12,6 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
 {
     private readonly StringBuilder _resolved = new();
 
-    /// <summary>The environment of this process.</summary>
-    public static EnvironmentSettings OfProcess { get; } = new(Environment.GetEnvironmentVariable);
-
     /// <summary>What was read so far, one "NAME=value" to a line, for reports. Variables that are not set are left out.</summary>
     public string Describe() => _resolved.ToString();
 

@@ -12,7 +12,7 @@ public sealed record ArenaPlan
     /// <summary>How many blocks of which size the arena holds at its peak; each size once.</summary>
     public IReadOnlyList<BlockCount> Blocks { get; init; } = [];
 
-    /// <summary>SuperSlabs (2 MiB each) that are prewarmed besides, for blocks of any size.</summary>
+    /// <summary>SuperSlabs (2 MiB each) that are prewarmed besides, for blocks of any size up to 2 MiB.</summary>
     public int SuperSlabs { get; init; }
 
     /// <summary>Threads that use the arena at the same time, 1 to 512. Default 1.</summary>
