@@ -307,7 +307,12 @@ public sealed unsafe class LongLivedArena : IArena
     private ArenaHandle Local
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => new(this, _table[ThreadSlots.Current]);
+        get
+        {
+            // The slot first: looking it up is a call, which the table's address would have to be saved across.
+            int slot = ThreadSlots.Current;
+            return new(this, _table[slot]);
+        }
     }
 
     /// <summary>Allocates when the size is not in the thread cache's map, or its magazine is empty, or the cache is detached.</summary>
