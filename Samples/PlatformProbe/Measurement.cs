@@ -8,6 +8,7 @@ namespace PlatformProbe;
 /// <summary>Takes the measurements of the probe.</summary>
 internal sealed unsafe class Measurement(VirtualMemory os)
 {
+    private const int PrewarmRuns = 7;
     public const nuint SuperSlabBytes = 2 << 20;
     public const nuint LargeBytes = 64 << 20;
 
@@ -49,8 +50,11 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         };
     }
 
-    /// <summary>The bandwidth of a large prewarm.</summary>
-    public PrewarmRow Prewarm(int threads, nuint bytes)
+    /// <summary>
+    /// The bandwidth of a large prewarm by different numbers of threads, and first of the kernel alone where <paramref name="bare"/> is
+    /// given. They take turns, so that a machine that slows down slows all of them.
+    /// </summary>
+    public IReadOnlyList<PrewarmRow> Prewarms(int[] threads, nuint bytes, BareKernel? bare)
     {
         if (!os.TryReserve(bytes, SuperSlabBytes, out nint address))
         {
@@ -58,16 +62,35 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         }
 
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
-        double best = double.MaxValue;
-        for (int run = 0; run < 3; run++)
+        var times = new List<double>[threads.Length + 1];
+        Array.ForEach(Enumerable.Range(0, times.Length).ToArray(), index => times[index] = []);
+        for (int run = 0; run < PrewarmRuns; run++)
         {
-            PrefaultReport report = prefaulter.Provide(address, bytes, threads, null, CancellationToken.None);
-            best = Math.Min(best, report.Nanoseconds / 1e6);
-            os.Decommit(address, bytes);
+            if (bare is not null && bare.Prewarm(bytes) is >= 0 and double milliseconds)
+            {
+                times[0].Add(milliseconds);
+            }
+
+            for (int index = 0; index < threads.Length; index++)
+            {
+                times[index + 1].Add(prefaulter.Provide(address, bytes, threads[index], null, CancellationToken.None).Nanoseconds / 1e6);
+                os.Decommit(address, bytes);
+            }
         }
 
         os.Release(address, bytes);
-        return new PrewarmRow(threads, (long)(bytes >> 20), best, bytes / best * 1e3 / (1 << 30));
+        var rows = new List<PrewarmRow>();
+        for (int index = 0; index < times.Length; index++)
+        {
+            times[index].Sort();
+            if (times[index].Count != 0)
+            {
+                double median = times[index][times[index].Count / 2];
+                rows.Add(new PrewarmRow(index == 0 ? 0 : threads[index - 1], (long)(bytes >> 20), median, times[index][0], times[index][^1], bytes / median * 1e3 / (1 << 30)));
+            }
+        }
+
+        return rows;
     }
 
     /// <summary>Compiled once: a loop that is recompiled while it runs takes faults of its own.</summary>

@@ -26,7 +26,7 @@ internal static class ProbeText
         {
             to.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"prewarm of {row.Mebibytes} MiB by {row.Threads} threads: {row.Milliseconds:0.0} ms, {row.GibibytesPerSecond:0.0} GiB/s"));
+                $"prewarm of {row.Mebibytes} MiB, {Who(row.Threads),-24} {row.Milliseconds,7:0.0} ms ({row.LeastMilliseconds:0.0} .. {row.MostMilliseconds:0.0}), {row.GibibytesPerSecond:0.0} GiB/s"));
         }
 
         if (result.Riddle.Count != 0)
@@ -49,4 +49,11 @@ internal static class ProbeText
     }
 
     private static string Known(long figure) => figure < 0 ? "?" : figure.ToString(CultureInfo.InvariantCulture);
+
+    private static string Who(int threads) => threads switch
+    {
+        0 => "the kernel alone:",
+        1 => "the engine, 1 thread:",
+        _ => $"the engine, {threads} threads:",
+    };
 }

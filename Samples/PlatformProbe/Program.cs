@@ -54,11 +54,9 @@ else
 nuint available = os.AvailableBytes(out string source);
 bool isAmple = available > (nuint)2 << 30 && os.Facts.AddressSpaceLimitBytes > (nuint)8 << 30;
 nuint prewarmBytes = isAmple ? (nuint)1 << 30 : Measurement.LargeBytes;
-var prewarms = new List<PrewarmRow> { measurement.Prewarm(1, prewarmBytes) };
-if (Environment.ProcessorCount > 1)
-{
-    prewarms.Add(measurement.Prewarm(Math.Min(Environment.ProcessorCount, 8), prewarmBytes));
-}
+int[] threads = Environment.ProcessorCount > 1 ? [1, Math.Min(Environment.ProcessorCount, 8)] : [1];
+using BareKernel? bare = os.Facts.System == SystemKinds.Linux && os.Facts.HasTransparentHugePages ? new BareKernel() : null;
+IReadOnlyList<PrewarmRow> prewarms = measurement.Prewarms(threads, prewarmBytes, bare);
 
 IReadOnlyList<RiddleRow> riddle = [];
 if (os.Facts.System == SystemKinds.Linux && PageFaults.IsPerThread)
