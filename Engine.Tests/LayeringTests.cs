@@ -16,7 +16,7 @@ internal sealed partial class LayeringTests
         ["Slabs"] = ["SuperSlabs", "Core"],
         ["Caches"] = ["Slabs", "SuperSlabs", "Core"],
         ["Arenas"] = ["Caches", "Slabs", "SuperSlabs", "Core"],
-        ["Scenes"] = ["Arenas", "SuperSlabs", "Platform", "Core"],
+        ["Scenes"] = ["Arenas", "Slabs", "SuperSlabs", "Platform", "Core"],
     };
 
     private static string Root([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "Engine");

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text;
 using Engine.Arenas;
 using Engine.Platform;
 using Engine.Scenes;
@@ -17,16 +18,18 @@ public unsafe class ReadmeTests
     public void First_example_runs_its_frames_without_a_page_fault_or_an_OS_call()
     {
         using EngineMemory memory = new();
-        PrewarmPlan plan = new()
+        ScenePlan plan = new()
         {
             Name = "forest",
-            Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)],
+            Arenas = [new ArenaPlan { Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)] }],
             Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 2 },
         };
 
         using Scene scene = Scene.Load(memory, plan);
         RunFrames(scene);
+        _ = PageFaults.OfThread();
         long osCalls = memory.OsCalls;
+        _ = GC.GetAllocatedBytesForCurrentThread();
         long managedBytes = GC.GetAllocatedBytesForCurrentThread();
         long faults = PageFaults.OfThread();
         RunFrames(scene);
@@ -49,9 +52,23 @@ public unsafe class ReadmeTests
 
         HashSet<string> shown = [.. File.ReadLines(Path.Combine(folder, "..", "README.md")).Select(Code)];
         string[] lines = File.ReadAllLines(thisFile);
-        string[] compiled = [.. Between(lines, "PrewarmPlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
+        string[] compiled = [.. Between(lines, "ScenePlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
         Assert.That(compiled, Has.Length.GreaterThan(10));
         Assert.That(compiled.Where(line => !shown.Contains(line)), Is.Empty, "lines compiled here that the README does not show");
+    }
+
+    [Test]
+    public void Scene_plan_in_the_README_is_valid()
+    {
+        string readme = Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "README.md");
+        if (!File.Exists(readme))
+        {
+            Assert.Ignore("The sources are not on this machine.");
+        }
+
+        string json = string.Join('\n', File.ReadLines(readme).SkipWhile(line => line != "```json").Skip(1).TakeWhile(line => line != "```"));
+        ScenePlan plan = ScenePlan.Parse(Encoding.UTF8.GetBytes(json), name => Encoding.UTF8.GetBytes("{ }"));
+        Assert.That((plan.Name, plan.Arenas.Count), Is.EqualTo(("forest", 2)));
     }
 
     /// <summary>The code of the lines from one that begins like this up to one that is this.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Engine.Arenas;
 using Engine.Core;
 using Engine.Platform;
@@ -23,16 +24,22 @@ public sealed class EngineMemory : IDisposable
     private readonly MetadataHeap _heap;
     private readonly SuperSlabPool _pool;
     private readonly ArenaRegistry _arenas = new();
+    private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
+    private readonly string _environment;
     private bool _disposed;
 
     /// <summary>Reserves the address space and makes the first metadata resident.</summary>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="EngineOutOfMemoryException">The system refused the address space, or memory for the metadata.</exception>
-    /// <exception cref="EngineMemoryException">The system lacks a function without which nothing works.</exception>
+    /// <exception cref="EngineMemoryException">
+    /// The system lacks a function without which nothing works, or an environment variable has a value that is not valid.
+    /// </exception>
     public EngineMemory(EngineMemoryOptions? options = null)
     {
-        Options = options ?? new EngineMemoryOptions();
+        EnvironmentSettings environment = new(Environment.GetEnvironmentVariable);
+        Options = (options ?? new EngineMemoryOptions()).With(environment);
+        _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
         _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
         _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
@@ -48,8 +55,19 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>The options in force.</summary>
+    /// <summary>The options in force: those given, with what the environment says instead.</summary>
     public EngineMemoryOptions Options { get; }
+
+    /// <summary>What the options and the environment came to on this machine, a line each, for logs and reports.</summary>
+    public string Settings => string.Create(
+        CultureInfo.InvariantCulture,
+        $"""
+        system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {(_os.Facts.HugePageBytes == 0 ? "absent" : "of " + Sizes.Text(_os.Facts.HugePageBytes))}
+        reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
+        prefault: {Options.Prefault} on pages {Options.Pages}; {Prefault}
+        retain: {Sizes.Text(Options.RetainBytes)}
+        environment: {(_environment.Length == 0 ? "nothing set" : _environment.Trim().ReplaceLineEndings(", "))}
+        """);
 
     /// <summary>Where the reservation begins.</summary>
     public nint ReservationBase => _reservation.Base;
@@ -72,15 +90,20 @@ public sealed class EngineMemory : IDisposable
     /// <summary>Resident bytes of the allocator's own tables, caches and descriptors.</summary>
     public nuint MetadataBytes => _reservation.MetadataResidentBytes;
 
+    internal SuperSlabPool Pool => _pool;
+
+    internal ArenaRegistry Arenas => _arenas;
+
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>
+    /// <param name="tracking">What the arena remembers of each live block; by default nothing, which costs nothing.</param>
     /// <exception cref="EngineOutOfMemoryException">There is no memory for the arena's tables.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
-    public LongLivedArena CreateLongLivedArena(string name)
+    public LongLivedArena CreateLongLivedArena(string name, ArenaTracking tracking = ArenaTracking.Off)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, tracking);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>
@@ -93,16 +116,30 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public FrameArena CreateFrameArena(
-        string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        PrefaultTask task = new(Environment.ProcessorCount, progress, cancellation);
-        return new FrameArena(name, options ?? new FrameArenaOptions(), _reservation, _pool, _heap, _arenas, task);
-    }
+        string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
+        CreateFrameArena(name, options ?? new FrameArenaOptions(), new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
     /// <summary>Whether an address lies in the engine's memory.</summary>
     public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes;
+
+    /// <summary>Whose an address is, for messages: an arena's name, or where else in the engine's memory; null where it lies outside.</summary>
+    internal string? OwnerOf(nint address, out string? arena)
+    {
+        arena = null;
+        if (!Contains(address))
+        {
+            return null;
+        }
+
+        if (!_reservation.Contains(address))
+        {
+            return "the engine's own tables";
+        }
+
+        uint tag = _pool.OwnerTagOf((int)((address - ReservationBase) >> SuperSlab.Shift));
+        arena = tag == 0 ? null : _arenas.NameOf(tag);
+        return arena is null ? "engine memory that no arena owns" : $"arena '{arena}'";
+    }
 
     /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
     /// <param name="address">A multiple of the page size within the reservation.</param>
@@ -110,13 +147,17 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
     public long PagesThatWouldFault(nint address, nuint bytes) => _os.PagesThatWouldFault(address, bytes);
 
-    /// <summary>Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>. Not for the hot loop.</summary>
+    /// <summary>
+    /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and forgets what unloaded
+    /// scenes wanted retained. Not for the hot loop.
+    /// </summary>
     /// <returns>The bytes given back.</returns>
     /// <exception cref="EngineMemoryException">The system refused; what it refused stays free, and is prefaulted anew when it is used.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public nuint Trim(nuint retainBytes = 0)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        _pool.EndRaise();
         return _pool.Trim(retainBytes);
     }
 
@@ -151,5 +192,45 @@ public sealed class EngineMemory : IDisposable
 
         _disposed = true;
         _reservation.Dispose();
+    }
+
+    internal FrameArena CreateFrameArena(string name, FrameArenaOptions options, PrefaultTask task)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, task);
+    }
+
+    /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
+    internal void RaiseRetained(nuint bytes)
+    {
+        // A scene may be disposed after its memory, when there is no pool any more.
+        if (!_disposed)
+        {
+            _pool.RaiseRetained(bytes);
+        }
+    }
+
+    /// <summary>What prefaults as a scene's plan says; where it says nothing, as the options say. Each policy is verified on its first use.</summary>
+    internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)
+    {
+        (PrefaultPolicy Policy, PageKind Pages) wanted = (
+            policy == PrefaultPolicy.Automatic ? Options.Prefault : policy,
+            pages == PageKind.Automatic ? Options.Pages : pages);
+        if (wanted == (Options.Prefault, Options.Pages))
+        {
+            return _prefaulter;
+        }
+
+        lock (_scenePrefaulters)
+        {
+            if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
+            {
+                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages);
+                _scenePrefaulters.Add(wanted, prefaulter);
+            }
+
+            return prefaulter;
+        }
     }
 }

@@ -1,11 +1,42 @@
+using Engine.Core;
 using Engine.Platform;
 using Silk.NET.Core.Contexts;
 
 namespace Engine;
 
-/// <summary>How an <see cref="EngineMemory"/> is set up. Immutable; checked when the memory is made.</summary>
+/// <summary>
+/// How an <see cref="EngineMemory"/> is set up. Immutable; checked when the memory is made, after these environment variables, where they
+/// are set, have taken the place of what is said here:
+/// <code>
+///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB"; "KiB", "MiB", "GiB", "TiB" or plain bytes
+///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch
+///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
+///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
+/// </code>
+/// <see cref="EngineMemory.Settings"/> prints what came of it.
+/// </summary>
 public sealed record EngineMemoryOptions
 {
+    private static readonly (string Word, PrefaultPolicy Value)[] s_prefaultWords =
+    [
+        ("automatic", PrefaultPolicy.Automatic),
+        ("none", PrefaultPolicy.None),
+        ("touch", PrefaultPolicy.Touch),
+        ("clear", PrefaultPolicy.Clear),
+        ("populate-at-mapping", PrefaultPolicy.PopulateAtMapping),
+        ("populate-write", PrefaultPolicy.PopulateWrite),
+        ("lock", PrefaultPolicy.Lock),
+        ("prefetch", PrefaultPolicy.Prefetch),
+    ];
+
+    private static readonly (string Word, PageKind Value)[] s_pageWords =
+    [
+        ("automatic", PageKind.Automatic),
+        ("normal", PageKind.Normal),
+        ("transparent-huge", PageKind.TransparentHuge),
+        ("explicit-huge", PageKind.ExplicitHuge),
+    ];
+
     /// <summary>
     /// Address space to reserve, in bytes: a multiple of 2 MiB of at least 64 MiB. It costs no memory. 0, the default, takes 64 GiB, or
     /// where the system allows less the half, and so on. An explicit size that the system refuses is an error.
@@ -26,4 +57,14 @@ public sealed record EngineMemoryOptions
 
     /// <summary>Where the operating system's functions are found; null, the default, is the system's own library. Tests hand in one that fails.</summary>
     public INativeContext? NativeContext { get; init; }
+
+    /// <summary>These options with what the environment says instead.</summary>
+    /// <exception cref="EngineMemoryException">A variable has a value that is not valid; the message lists those that are.</exception>
+    internal EngineMemoryOptions With(EnvironmentSettings environment) => this with
+    {
+        ReservationBytes = environment.Bytes("ENGINE_MEMORY_RESERVATION", ReservationBytes),
+        Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", s_prefaultWords, Prefault),
+        Pages = environment.Choice("ENGINE_MEMORY_PAGES", s_pageWords, Pages),
+        RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN", RetainBytes),
+    };
 }

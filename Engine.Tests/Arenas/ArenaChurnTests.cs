@@ -60,6 +60,7 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
         model.Drain(block => Arena.Free((void*)block));
     }
 
+    [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)]
     [Test]
     [Category("Large")]
     [Explicit("Takes 8 GiB of memory, and up to a minute where it comes in small pages: dotnet test --filter TestCategory=Large")]

@@ -9,6 +9,7 @@ internal sealed unsafe class ThreadDeathTests
 {
     private const int BytesPerThread = 1 << 20;
 
+    [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)]
     [Test]
     public void Ten_thousand_threads_leave_no_more_behind_than_a_hundred()
     {

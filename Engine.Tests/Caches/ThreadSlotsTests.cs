@@ -46,6 +46,7 @@ internal sealed class ThreadSlotsTests
 
     [Test]
     [Category("Large")]
+    [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)]
     public void More_living_threads_than_slots_get_a_clear_error_and_room_when_others_end()
     {
         using ManualResetEventSlim end = new();

@@ -10,6 +10,7 @@ internal sealed class PrefaultPolicyTests
     private const nuint SuperSlab = 2 << 20;
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Every_sensible_combination_leaves_no_fault_or_says_why([Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         using SystemSetting pool = SystemSetting.HugePageCount(8);
@@ -48,6 +49,7 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Every_mapping_is_kept_from_child_processes([Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         Assume.That(PrefaultTable.MakesSense(new(pages, policy), SystemKinds.Linux));
@@ -62,6 +64,7 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Explicit_huge_pages_are_used_while_there_are_some_and_then_the_next_kind()
     {
         using SystemSetting pool = SystemSetting.HugePageCount(3);
@@ -85,6 +88,7 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void Without_huge_pages_in_the_pool_the_chain_reads_as_promised()
     {
         using SystemSetting pool = SystemSetting.HugePageCount(0);
@@ -100,6 +104,7 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)]
     public void With_transparent_huge_pages_forbidden_normal_pages_do()
     {
         using SystemSetting setting = SystemSetting.TransparentHugePages("never");
@@ -125,6 +130,7 @@ internal sealed class PrefaultPolicyTests
     }
 
     [TestCase(PrefaultPolicy.PopulateWrite, 23)]
+    [Category(Machine.NeedsRealKernel)]
     public void A_policy_that_lies_is_found_out_and_left(PrefaultPolicy policy, int advice)
     {
         using var context = new FailingContext();
@@ -159,6 +165,7 @@ internal sealed class PrefaultPolicyTests
     }
 
     [Test]
+    [Category(Machine.NeedsRealKernel)] // hundreds of changes to the pool of huge pages take an emulator minutes
     public void Any_call_may_fail_at_any_time_and_the_range_is_provided_or_reserved_as_before(
         [Values("mmap", "munmap", "mprotect", "madvise", "mremap", "mlock")] string function,
         [Values(1, 2, 3)] int call,

@@ -72,6 +72,19 @@ internal sealed class PrefaulterTests
     }
 
     [Test]
+    public void Several_threads_need_nobody_to_tell_their_progress_to([Values(1, 2, 5)] int threads)
+    {
+        VirtualMemory os = VirtualMemory.Create();
+        var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
+        using var range = new ReservedRange(os, (128 << 20) + SuperSlab);
+        PrefaultReport report = prefaulter.Provide(range.Address, range.Bytes, threads, null, CancellationToken.None);
+
+        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0));
+        Assert.That(report.Bytes, Is.EqualTo((ulong)range.Bytes));
+        Assert.That(report.BytesPerSecond, Is.GreaterThan(0));
+    }
+
+    [Test]
     public void Cancelling_leaves_nothing_behind()
     {
         VirtualMemory os = VirtualMemory.Create();

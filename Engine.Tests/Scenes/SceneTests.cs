@@ -9,11 +9,10 @@ namespace Engine.Tests.Scenes;
 
 internal sealed unsafe class SceneTests
 {
-    private static readonly PrewarmPlan Plan = new()
+    private static readonly ScenePlan Plan = new()
     {
         Name = "level 1",
-        Blocks = [new BlockCount(64, 20_000), new BlockCount(2_000, 1_000), new BlockCount(3 << 20, 4)],
-        Threads = 1,
+        Arenas = [new ArenaPlan { Blocks = [new BlockCount(64, 20_000), new BlockCount(2_000, 1_000), new BlockCount(3 << 20, 4)] }],
         Frame = new FrameArenaOptions { BytesPerLane = 4 << 20, OverflowSuperSlabs = 1 },
     };
 
@@ -66,7 +65,7 @@ internal sealed unsafe class SceneTests
         Assert.That(scene.Report.OsCalls, Is.EqualTo(memory.OsCalls).Within(memory.OsCalls).And.Positive);
         Assert.That(scene.Report.Prefault, Is.EqualTo(memory.Prefault));
         Assert.That(scene.Plan, Is.SameAs(Plan));
-        Assert.That(scene.Arena.Name, Is.EqualTo("level 1"));
+        Assert.That(scene.Arena.Name, Does.StartWith("level 1: "));
     }
 
     [Test]
@@ -74,7 +73,7 @@ internal sealed unsafe class SceneTests
     {
         using EngineMemory memory = new();
         nuint before = ResidentMemory.Settled();
-        Scene scene = Scene.Load(memory, Plan with { Blocks = [new BlockCount(1 << 20, 60)] });
+        Scene scene = Scene.Load(memory, PlanOf(new BlockCount(1 << 20, 60)));
         new Span<byte>(scene.Arena.Allocate(Size.MiB(20)), 20 << 20).Fill(1);
         Assert.That(ResidentMemory.MiBSince(before), Is.GreaterThan(80));
         scene.Dispose();
@@ -88,7 +87,7 @@ internal sealed unsafe class SceneTests
     public void A_plan_without_a_frame_arena_has_none()
     {
         using EngineMemory memory = new();
-        using Scene scene = Scene.Load(memory, new PrewarmPlan { Frame = null });
+        using Scene scene = Scene.Load(memory, Plan with { Frame = null });
         Assert.That(() => scene.Frame, Throws.InvalidOperationException.With.Message.Contains("no frame arena"));
         Assert.That((nint)scene.Arena.Allocate(5), Is.Not.EqualTo((nint)0));
     }
@@ -99,22 +98,22 @@ internal sealed unsafe class SceneTests
         using var context = new FailingContext();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = context });
         nuint before = ResidentMemory.Settled();
-        Leaves<EngineOutOfMemoryException>(Plan with { Blocks = [new BlockCount(1 << 20, 1_000)] });
+        Leaves<EngineOutOfMemoryException>(PlanOf(new BlockCount(1 << 20, 1_000)));
         Leaves<EngineOutOfMemoryException>(Plan with { Frame = new FrameArenaOptions { BytesPerLane = 500 << 20 } });
-        Leaves<ArgumentOutOfRangeException>(Plan with { Frame = new FrameArenaOptions { Lanes = 0 } });
-        Leaves<ArgumentOutOfRangeException>(Plan with { Blocks = [new BlockCount(1, -1)] });
-        Leaves<ArgumentOutOfRangeException>(Plan with { Threads = -1 });
-        Leaves<ArgumentException>(Plan with { Name = string.Empty });
+        Leaves<ScenePlanException>(Plan with { Frame = new FrameArenaOptions { Lanes = 0 } });
+        Leaves<ScenePlanException>(PlanOf(new BlockCount(1, -1)));
+        Leaves<ScenePlanException>(Plan with { Arenas = [new ArenaPlan { Threads = -1 }] });
+        Leaves<ScenePlanException>(Plan with { Name = string.Empty });
         context.FailAlways("mprotect", errno: 12);
         Leaves<EngineOutOfMemoryException>(Plan);
         context.Heal("mprotect");
-        Assert.That(() => Scene.Load(memory, Plan, null, new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => Scene.Load(memory, Plan, cancellation: new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
         Clean();
         Assert.That(() => Scene.Load(null!, Plan), Throws.ArgumentNullException);
         Assert.That(() => Scene.Load(memory, null!), Throws.ArgumentNullException);
         using Scene works = Scene.Load(memory, Plan);
 
-        void Leaves<T>(PrewarmPlan plan)
+        void Leaves<T>(ScenePlan plan)
             where T : Exception
         {
             Assert.That(() => Scene.Load(memory, plan), Throws.InstanceOf<T>(), $"{plan}");
@@ -145,4 +144,6 @@ internal sealed unsafe class SceneTests
         Assert.That(memory.MetadataBytes, Is.LessThanOrEqualTo(metadata + (64 * Sizes.KiB)));
         Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(4));
     }
+
+    private static ScenePlan PlanOf(params BlockCount[] blocks) => Plan with { Arenas = [Plan.Arenas[0] with { Blocks = blocks }] };
 }

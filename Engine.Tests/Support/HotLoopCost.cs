@@ -12,11 +12,12 @@ internal readonly record struct HotLoopCost(long PageFaults, long OsCalls, long 
 
     /// <summary>
     /// Measures <paramref name="work"/>. The caller has run the same code before, so that nothing is compiled in it.
-    /// Where the system does not count faults by thread they count as 0; OS calls and managed bytes are always real.
+    /// Where the system does not count faults by thread, or an emulator's own faults are among them, they count as 0; OS calls and
+    /// managed bytes are always real.
     /// </summary>
     public static HotLoopCost Of(EngineMemory memory, Action work)
     {
-        bool counts = Engine.Platform.PageFaults.IsSupported && Engine.Platform.PageFaults.IsPerThread;
+        bool counts = Engine.Platform.PageFaults.IsSupported && Engine.Platform.PageFaults.IsPerThread && !Tests.Platform.Machine.IsEmulated;
         _ = GC.GetAllocatedBytesForCurrentThread();
         _ = Engine.Platform.PageFaults.OfThread();
         long osCalls = memory.OsCalls;

@@ -15,18 +15,18 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
     private long _dividedSlabs;
     private int _longestDivided = 1;
 
-    public void Run(ReadOnlySpan<BlockCount> blocks, int threads, bool carve, PrefaultTask task)
+    public void Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         BlockCount[] ordered = Ordered(blocks);
-        nuint promised = PromiseMetadata(ordered, threads);
+        nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
         try
         {
             BlockCount[] carved = carve ? ordered : Array.FindAll(ordered, block => slabs.IsCarvedAlways(block.Bytes));
             CountSlabs(ordered, carve);
 
             // However runs of at most so many slabs are taken from divided SuperSlabs, no more than the longest less one are left over.
-            long divided = DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided);
+            long divided = DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs;
             int superSlabs = checked((int)(DivideRoundingUp(_carvedSlabs, SuperSlab.SlabCount) + divided));
             pool.EnsureReady(superSlabs, task);
             Carve(carved, (int)divided);
@@ -61,7 +61,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         return ordered;
     }
 
-    private nuint PromiseMetadata(BlockCount[] blocks, int threads)
+    private nuint PromiseMetadata(BlockCount[] blocks, int spareSuperSlabs, int threads)
     {
         long threadClasses = 0;
         long depotMagazines = 0;
@@ -71,6 +71,19 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             threadClasses += block.Threads == 0 ? threads : block.Threads;
             depotMagazines += Magazine.DepotLimit(SizeClasses.IndexOf(block.Bytes));
             bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count);
+        }
+
+        if (spareSuperSlabs != 0)
+        {
+            // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
+            threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
+            for (int sizeClass = 0; sizeClass <= SizeClasses.LastWithinSuperSlab; sizeClass++)
+            {
+                depotMagazines += Magazine.DepotLimit(sizeClass);
+            }
+
+            long runs = (long)spareSuperSlabs * SuperSlab.SlabCount;
+            bitmapBytes += slabs.BitmapBytesFor(1, runs * (long)(SuperSlab.SlabBytes / SizeClasses.BlockBytes(0)));
         }
 
         return caches.PromiseMetadata(threads, threadClasses, depotMagazines, bitmapBytes);

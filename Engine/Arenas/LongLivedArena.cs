@@ -31,18 +31,21 @@ public sealed unsafe class LongLivedArena : IArena
     private readonly uint _tag;
     private readonly ArenaSlabs _slabs;
     private readonly ArenaCaches _caches;
+    private readonly AllocationTracker? _tracker;
     private ThreadCache** _table;
 
-    internal LongLivedArena(string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry)
+    internal LongLivedArena(
+        string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry, ArenaTracking tracking = ArenaTracking.Off)
     {
         Name = name;
+        _tracker = tracking == ArenaTracking.Off ? null : new AllocationTracker(tracking);
         _reservation = reservation;
         _pool = pool;
         _registry = registry;
         _tag = registry.Add(this);
         try
         {
-            _slabs = new ArenaSlabs(reservation, pool, heap, _tag);
+            _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
             _caches = new ArenaCaches(reservation, heap, _slabs, _tag);
             _table = _caches.Table;
         }
@@ -188,13 +191,17 @@ public sealed unsafe class LongLivedArena : IArena
         int threads,
         bool carve = true,
         IProgress<double>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default) =>
+        PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+
+    /// <summary>The same with SuperSlabs besides, for blocks of any size up to 2 MiB.</summary>
+    internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         int before = SuperSlabCount;
         try
         {
-            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, superSlabs, threads, carve, task);
         }
         catch
         {
@@ -236,6 +243,12 @@ public sealed unsafe class LongLivedArena : IArena
         return live;
     }
 
+    /// <summary>
+    /// The blocks that callers hold now, by size, tag and call stack, the most bytes first: only of an arena that was made with an
+    /// <see cref="ArenaTracking"/>, else empty. Not for the hot loop; other threads may go on.
+    /// </summary>
+    public IReadOnlyList<LiveAllocation> LiveAllocations() => _tracker?.Live() ?? [];
+
     /// <summary>Gives the calling thread its cache ahead of its first allocation. Called by a worker at level load.</summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void AttachThread() => AttachedCache();
@@ -250,6 +263,7 @@ public sealed unsafe class LongLivedArena : IArena
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         _caches.Drop();
         _slabs.Reset();
+        _tracker?.Clear();
     }
 
     /// <summary>
@@ -293,7 +307,12 @@ public sealed unsafe class LongLivedArena : IArena
     private ArenaHandle Local
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => new(this, _table[ThreadSlots.Current]);
+        get
+        {
+            // The slot first: looking it up is a call, which the table's address would have to be saved across.
+            int slot = ThreadSlots.Current;
+            return new(this, _table[slot]);
+        }
     }
 
     /// <summary>Allocates when the size is not in the thread cache's map, or its magazine is empty, or the cache is detached.</summary>
@@ -329,9 +348,15 @@ public sealed unsafe class LongLivedArena : IArena
         }
 
         block = sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes) : _caches.Allocate(cache, sizeClass);
-        return block != 0 ? (void*)block : throw new EngineOutOfMemoryException(
-            $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
-            + "free something, or set a larger EngineMemoryOptions.ReservationBytes.");
+        if (block == 0)
+        {
+            throw new EngineOutOfMemoryException(
+                $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
+                + "free something, or set a larger EngineMemoryOptions.ReservationBytes.");
+        }
+
+        _tracker?.Add(block, bytes);
+        return (void*)block;
     }
 
     /// <summary>Frees when the address is no block of ours, or its magazine is full, or the cache is detached.</summary>
@@ -359,6 +384,7 @@ public sealed unsafe class LongLivedArena : IArena
             return;
         }
 
+        _tracker?.Remove((nuint)block);
         _caches.Free(cache, sizeClass, (nuint)block);
     }
 
@@ -381,6 +407,7 @@ public sealed unsafe class LongLivedArena : IArena
         nuint grown = bytes > usable && bytes <= MaximumBytes ? _slabs.Grow((nint)block, sizeClass, bytes) : 0;
         if (grown != 0)
         {
+            _tracker?.Move((nuint)block, grown, bytes);
             return (void*)grown;
         }
 

@@ -52,7 +52,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             HugePageBytes = SuperSlabHugePageBytes,
             TransparentHugePages = TransparentHugePageSetting(),
             TellsWhichPagesWouldFault = TellsTheTruth(),
-            MovesPages = _mremap != null,
+            MovesPages = _mremap != null && MovingLeavesTheSource(),
             AddressSpaceLimitBytes = ReadLimit(LimitOfAddressSpace),
         };
     }
@@ -302,6 +302,32 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         {
             ThrowRefused("Mapping", bytes, "a range that the system had unmapped could not be set up again");
         }
+    }
+
+    /// <summary>
+    /// Tried once on a page: older kernels refuse MREMAP_DONTUNMAP, and an emulator that does not know it gives the source
+    /// to the next who asks for memory.
+    /// </summary>
+    private bool MovingLeavesTheSource()
+    {
+        nuint page = Facts.PageBytes;
+        if (!TryReserveCore(2 * page, page, out nint from))
+        {
+            return false;
+        }
+
+        nint to = (nint)((nuint)from + page);
+        CommitCore(from, page);
+        Marshal.WriteByte(from, 1);
+        bool isMoved = TryMovePagesCore(from, to, page) && Marshal.ReadByte(to) == 1;
+        if (isMoved && TryMap(from, page, PosixConstants.ProtectNone, MapFixedNoReplace | Constants.MapNoReserve, out nint mapped, out _))
+        {
+            isMoved = false;
+            _ = mapped == from ? Errno.None : Unmap(mapped, page);
+        }
+
+        ReleaseCore(from, 2 * page);
+        return isMoved;
     }
 
     private string DescribeHugePool(int errno)

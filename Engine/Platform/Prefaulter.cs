@@ -92,6 +92,12 @@ internal sealed class Prefaulter
             preface += (preface.Length == 0 ? string.Empty : "; ") + $"{os.NameOf(policy)}: not on this system";
         }
 
+        bool isCombination = policy != PrefaultPolicy.Automatic && pages != PageKind.Automatic;
+        if (preface.Length == 0 && isCombination && !Array.Exists(steps, step => step == new PrefaultStep(pages, policy)))
+        {
+            preface = $"{os.NameOf(policy)}: not with {os.NameOf(pages)}";
+        }
+
         return new PrefaultChain(os, steps, preface);
     }
 

@@ -29,6 +29,9 @@ namespace Engine.Platform;
 /// </summary>
 internal abstract class VirtualMemory
 {
+    [ThreadStatic]
+    private static long s_osCallsOfThread;
+
     private long _osCalls;
 
     /// <summary>What this machine offers.</summary>
@@ -39,6 +42,11 @@ internal abstract class VirtualMemory
 
     /// <summary>How many calls that change memory were made to the operating system, by all threads.</summary>
     public long OsCalls => Interlocked.Read(ref _osCalls);
+
+    /// <summary>
+    /// How many of such calls the calling thread made, of all instances: what a level that loads on another thread does is not in it.
+    /// </summary>
+    public static long OsCallsOfThread => s_osCallsOfThread;
 
     /// <summary>Resident memory of the process in bytes, asked anew each time.</summary>
     public abstract nuint ResidentBytes { get; }
@@ -217,7 +225,11 @@ internal abstract class VirtualMemory
     protected virtual bool TryMovePagesCore(nint from, nint to, nuint bytes) => false;
 
     /// <summary>To be called with every call that changes memory.</summary>
-    protected void CountOsCall() => Interlocked.Increment(ref _osCalls);
+    protected void CountOsCall()
+    {
+        Interlocked.Increment(ref _osCalls);
+        s_osCallsOfThread++;
+    }
 
     /// <summary>
     /// Whether <see cref="PagesThatWouldFaultCore"/> can be believed: tried on two pages, of which one is written. Under

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Engine.Arenas;
+using Engine.Slabs;
 using Engine.SuperSlabs;
 
 namespace Engine.Scenes;
@@ -10,25 +11,35 @@ namespace Engine.Scenes;
 /// </summary>
 public sealed class Scene : IDisposable
 {
+    private readonly EngineMemory _memory;
     private readonly FrameArena? _frame;
+    private readonly LongLivedArena[] _arenas;
+    private bool _disposed;
 
-    private Scene(PrewarmPlan plan, LongLivedArena arena, FrameArena? frame, PrewarmReport report)
+    internal Scene(EngineMemory memory, ScenePlan plan, FrameArena? frame, LongLivedArena[] arenas, PrewarmReport report)
     {
+        _memory = memory;
         Plan = plan;
-        Arena = arena;
         _frame = frame;
+        _arenas = arenas;
         Report = report;
     }
 
     /// <summary>The plan that the scene was loaded by.</summary>
-    public PrewarmPlan Plan { get; }
+    public ScenePlan Plan { get; }
 
-    /// <summary>Memory that lives until the scene is unloaded.</summary>
-    public LongLivedArena Arena { get; }
+    /// <summary>Memory that lives until the scene is unloaded: the only arena of the plan, or its first. <see cref="GetArena"/> gives the others.</summary>
+    /// <exception cref="InvalidOperationException">The plan has no long-lived arena.</exception>
+    public LongLivedArena Arena => _arenas.Length != 0
+        ? _arenas[0]
+        : throw new InvalidOperationException($"The plan of scene '{Plan.Name}' has no long-lived arena.");
 
     /// <summary>Memory that lives for a frame.</summary>
     /// <exception cref="InvalidOperationException">The plan has no frame arena.</exception>
     public FrameArena Frame => _frame ?? throw new InvalidOperationException($"The plan of scene '{Plan.Name}' has no frame arena.");
+
+    /// <summary>The long-lived arenas, in the plan's order.</summary>
+    internal ReadOnlySpan<LongLivedArena> Arenas => _arenas;
 
     /// <summary>What the load did.</summary>
     public PrewarmReport Report { get; }
@@ -36,42 +47,115 @@ public sealed class Scene : IDisposable
     /// <summary>Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread; not in the hot loop.</summary>
     /// <param name="memory">Where the scene's memory comes from.</param>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="progress">Told the share of a large prefault, 0 to 1, for the frame arena first, then for the long-lived one.</param>
+    /// <param name="progress">Told the share of the memory that is ready, 0 to 1, from whichever thread made it so.</param>
+    /// <param name="onOverflow">
+    /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
+    /// </param>
     /// <param name="cancellation">Stops the load; nothing is left behind.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The plan asks for something out of range.</exception>
-    /// <exception cref="Engine.Core.EngineOutOfMemoryException">There is not enough memory. Nothing is left behind.</exception>
+    /// <exception cref="ScenePlanException">The plan is not valid.</exception>
+    /// <exception cref="Engine.Core.EngineOutOfMemoryException">There is not enough memory, or a hard budget forbids it. Nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
-    public static Scene Load(EngineMemory memory, PrewarmPlan plan, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public static Scene Load(
+        EngineMemory memory,
+        ScenePlan plan,
+        IProgress<double>? progress = null,
+        Func<ArenaOverflowRequest, bool>? onOverflow = null,
+        CancellationToken cancellation = default) =>
+        Load(memory, plan, new SceneLoadOptions { Progress = progress, OnOverflow = onOverflow, Cancellation = cancellation });
+
+    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="plan">What the scene needs.</param>
+    /// <param name="options">How it is loaded.</param>
+    /// <inheritdoc cref="Load(EngineMemory, ScenePlan, IProgress{double}?, Func{ArenaOverflowRequest, bool}?, CancellationToken)"/>
+    public static Scene Load(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(plan);
-        long osCalls = memory.OsCalls;
-        long start = Stopwatch.GetTimestamp();
-        FrameArena? frame = null;
-        LongLivedArena? arena = null;
-        try
-        {
-            frame = plan.Frame is null ? null : memory.CreateFrameArena($"{plan.Name}: frame", plan.Frame, progress, cancellation);
-            arena = memory.CreateLongLivedArena(plan.Name);
-            arena.Prewarm([.. plan.Blocks], plan.Threads, plan.Carve, progress, cancellation);
-        }
-        catch
-        {
-            arena?.Dispose();
-            frame?.Dispose();
-            throw;
-        }
-
-        int superSlabs = arena.SuperSlabCount + (frame?.SuperSlabCount ?? 0);
-        long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-        PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, memory.Prefault);
-        return new Scene(plan, arena, frame, report);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.PrefaultThreads);
+        plan.Validate();
+        return new SceneLoad(memory, plan, options).Run();
     }
 
-    /// <summary>Unloads the scene: both arenas are disposed, whatever lives in them.</summary>
+    /// <summary>
+    /// Loads a scene on a thread of its own, while another scene's hot loop may run. For many loads, and to begin one without garbage, see
+    /// <see cref="BackgroundLoader"/>.
+    /// </summary>
+    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="plan">What the scene needs.</param>
+    /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
+    /// <returns>The scene, or what <see cref="Load(EngineMemory, ScenePlan, SceneLoadOptions)"/> would have thrown.</returns>
+    public static Task<Scene> LoadAsync(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
+    {
+        SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreads = 1 };
+        return Task.Factory.StartNew(
+            () => Load(memory, plan, chosen), chosen.Cancellation, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+    }
+
+    /// <summary>The long-lived arena that the plan has under a name. Take it once, at level load.</summary>
+    /// <exception cref="ArgumentException">The plan has no arena of that name.</exception>
+    public LongLivedArena GetArena(string name)
+    {
+        for (int index = 0; index < _arenas.Length; index++)
+        {
+            if (Plan.Arenas[index].Name == name)
+            {
+                return _arenas[index];
+            }
+        }
+
+        string[] names = new string[_arenas.Length];
+        for (int index = 0; index < names.Length; index++)
+        {
+            names[index] = $"'{Plan.Arenas[index].Name}'";
+        }
+
+        throw new ArgumentException($"Scene '{Plan.Name}' has no arena '{name}'; it has {(names.Length == 0 ? "none" : string.Join(", ", names))}.", nameof(name));
+    }
+
+    /// <summary>
+    /// Unloads the scene as <see cref="Dispose"/> does, and tells what was left in it. No other thread uses the scene any more.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
+    public UnloadReport Unload()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        long start = Stopwatch.GetTimestamp();
+        int superSlabs = _frame?.SuperSlabCount ?? 0;
+        List<ArenaLeaks> leaks = [];
+        foreach (LongLivedArena arena in _arenas)
+        {
+            superSlabs += arena.SuperSlabCount;
+            IReadOnlyList<BlockCount> blocks = arena.LiveBlocks();
+            if (blocks.Count != 0)
+            {
+                leaks.Add(new ArenaLeaks(arena.Name, blocks, arena.LiveAllocations()));
+            }
+        }
+
+        Dispose();
+        return new UnloadReport(Plan.Name, (nuint)superSlabs * SuperSlab.Bytes, (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds, leaks);
+    }
+
+    /// <summary>
+    /// Unloads the scene: all its arenas are disposed, whatever lives in them, and their memory goes back to the system, except what the
+    /// plan has retained. A second call does nothing.
+    /// </summary>
     public void Dispose()
     {
-        Arena.Dispose();
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        _memory.RaiseRetained(Plan.RetainBytes);
+        foreach (LongLivedArena arena in _arenas)
+        {
+            arena.Dispose();
+        }
+
         _frame?.Dispose();
     }
 }

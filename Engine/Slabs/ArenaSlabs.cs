@@ -23,7 +23,12 @@ internal sealed unsafe class ArenaSlabs
     private readonly void* _spaceState;
     private readonly Dictionary<int, HugeUse> _hugeUse = new(64);
 
-    public ArenaSlabs(Reservation reservation, SuperSlabPool pool, MetadataHeap heap, uint arenaTag)
+    /// <param name="reservation">Where the SuperSlabs lie.</param>
+    /// <param name="pool">Where they come from.</param>
+    /// <param name="heap">Where the tables lie.</param>
+    /// <param name="arenaTag">What marks the slabs as this arena's.</param>
+    /// <param name="cached">False where threads hold no blocks back: then each block is taken and returned one by one, through the slow path.</param>
+    public ArenaSlabs(Reservation reservation, SuperSlabPool pool, MetadataHeap heap, uint arenaTag, bool cached = true)
     {
         _reservation = reservation;
         _heap = heap;
@@ -37,8 +42,8 @@ internal sealed unsafe class ArenaSlabs
             ref ClassState state = ref _classes[index];
             state.FirstRun = SuperSlab.None;
             state.BlockBytes = (uint)block;
-            state.MagazineBlocks = (ushort)Magazine.BlocksOf(index);
-            state.DepotLimit = Magazine.DepotLimit(index);
+            state.MagazineBlocks = (ushort)(cached ? Magazine.BlocksOf(index) : 0);
+            state.DepotLimit = cached ? Magazine.DepotLimit(index) : 0;
             state.SlabsPerRun = index <= SizeClasses.LastWithinSuperSlab ? SizeClasses.SlabsPerRun(index) : 0;
             state.Capacity = (ushort)nuint.Max(1, block == 0 ? 1 : ((nuint)state.SlabsPerRun << SuperSlab.SlabShift) / block);
             state.Reciprocal = SlabRuns.ReciprocalOf(block);

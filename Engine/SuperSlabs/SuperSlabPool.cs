@@ -27,6 +27,7 @@ internal sealed unsafe class SuperSlabPool
     private readonly ulong* _ready;
     private readonly int* _lock;
     private readonly nuint _retainBytes;
+    private nuint _raisedRetainBytes;
     private readonly Lock _tables = new();
     private int _end;
 
@@ -59,6 +60,9 @@ internal sealed unsafe class SuperSlabPool
     public int ReadyCount => Count(_free, _ready);
 
     public int FreeCount => Count(_free, _free);
+
+    /// <summary>The tag of who owns a SuperSlab; 0 where nobody does.</summary>
+    public uint OwnerTagOf(int superSlab) => superSlab < Volatile.Read(ref _end) ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;
 
     /// <summary>
     /// Takes <paramref name="count"/> neighbouring SuperSlabs for an owner. Ready ones are preferred; what is not ready is prefaulted here.
@@ -217,8 +221,24 @@ internal sealed unsafe class SuperSlabPool
         }
     }
 
+    /// <summary>Raises what <see cref="Trim()"/> leaves in the retained reserve, until <see cref="EndRaise"/>.</summary>
+    public void RaiseRetained(nuint bytes)
+    {
+        Enter();
+        _raisedRetainBytes = nuint.Max(_raisedRetainBytes, bytes);
+        Exit();
+    }
+
+    /// <summary>The limit of the retained reserve is again what it was from the beginning.</summary>
+    public void EndRaise()
+    {
+        Enter();
+        _raisedRetainBytes = 0;
+        Exit();
+    }
+
     /// <summary>Gives back to the system what the retained reserve has above its limit.</summary>
-    public nuint Trim() => Trim(_retainBytes);
+    public nuint Trim() => Trim(nuint.Max(_retainBytes, _raisedRetainBytes));
 
     /// <summary>Gives the retained reserve back to the system, down to <paramref name="retainBytes"/>, the highest addresses first.</summary>
     /// <returns>The bytes given back.</returns>
@@ -338,7 +358,7 @@ internal sealed unsafe class SuperSlabPool
                     }
                     else
                     {
-                        _prefaulter.Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
+                        (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
                     }
 
                     Enter();

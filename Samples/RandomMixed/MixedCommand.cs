@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Engine.Platform;
 using Samples.RandomMixed.Rows;
 
 namespace Samples.RandomMixed;
@@ -16,8 +17,12 @@ internal static class MixedCommand
         Prewarmed rows have run the identical loop once before; the engine was also loaded with a scene plan before that loop.
         "engine" finds the calling thread's cache at each call, "handle" holds it, "null" is the loop without an allocator.
 
-        Exit code 0: fine. 1: a prewarmed engine row had a page fault, managed bytes or a collection in a loop, or two rows did
-        not do the same work, or a run could not be finished. 2: wrong options.
+        With --matrix the rows are the engine's prefault policies on normal and on transparent huge pages, cold and prewarmed. There
+        the first loop is measured: cold, it takes its memory from the system; prewarmed, a scene plan was loaded before it.
+
+        Exit code 0: fine. 1: a prewarmed engine row had a page fault, an OS call, managed bytes or a collection in a loop, or faults
+        were left, though a prefault was asked for; or two rows did not do the same work, or a run could not be finished.
+        2: wrong options.
         """;
 
     private static readonly Option<ulong> Operations = new("--operations")
@@ -51,6 +56,23 @@ internal static class MixedCommand
         HelpName = "NAME",
     };
 
+    private static readonly Option<string?> Prefault = new("--prefault")
+    {
+        Description = $"The engine's prefault policy, with --matrix the only one: {string.Join(", ", EnumNames<PrefaultPolicy>.All)}.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<string?> Pages = new("--pages")
+    {
+        Description = $"The engine's kind of pages, with --matrix the only one: {string.Join(", ", EnumNames<PageKind>.All)}.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<bool> Matrix = new("--matrix")
+    {
+        Description = "Compare the engine's prefault policies instead of the allocators; --allocator engine (the default) or handle.",
+    };
+
     private static readonly Option<int> Repeat = new("--repeat")
     {
         Description = "How often each row is measured.",
@@ -70,10 +92,22 @@ internal static class MixedCommand
     public static RootCommand Create(Func<MixedOptions, int> run)
     {
         Allocator.AcceptOnlyFromAmong([.. Array.ConvertAll(RowSpec.Allocators, entry => entry.Name)]);
+        Prefault.AcceptOnlyFromAmong(EnumNames<PrefaultPolicy>.All);
+        Pages.AcceptOnlyFromAmong(EnumNames<PageKind>.All);
         Limit(Operations, 1, 1_000_000_000_000);
         Limit(WorkingSet, 1, 1 << 20);
         Limit(Repeat, 1, 1000);
-        var command = new RootCommand(Purpose) { Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Repeat, Json, OnlyRow };
+        var command = new RootCommand(Purpose)
+        {
+            Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Prefault, Pages, Matrix, Repeat, Json, OnlyRow,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(Matrix) && RowSpec.Find(result.GetValue(Allocator)) is not (null or AllocatorKind.Engine or AllocatorKind.Handle))
+            {
+                result.AddError($"{Matrix.Name} has rows of the engine only: {Allocator.Name} can be engine or handle.");
+            }
+        });
         command.SetAction(parsed => run(Options(parsed)));
         return command;
     }
@@ -84,7 +118,10 @@ internal static class MixedCommand
         Operations.Name, options.Work.Operations.ToString(CultureInfo.InvariantCulture),
         WorkingSet.Name, options.Work.WorkingSet.ToString(CultureInfo.InvariantCulture),
         Seed.Name, options.Work.Seed.ToString(CultureInfo.InvariantCulture),
-        OnlyRow.Name, $"{row.AllocatorName}:{(row.IsPrewarmed ? "prewarmed" : "cold")}",
+        Prefault.Name, EnumNames<PrefaultPolicy>.Of(row.Prefault),
+        Pages.Name, EnumNames<PageKind>.Of(row.Pages),
+        OnlyRow.Name, $"{row.AllocatorName}:{row.State}",
+        .. row.IsOfMatrix ? new[] { Matrix.Name } : [],
     ];
 
     private static void Limit<T>(Option<T> option, long least, long most) => option.Validators.Add(result =>
@@ -104,14 +141,27 @@ internal static class MixedCommand
         Allocator = RowSpec.Find(parsed.GetValue(Allocator)),
         Prewarm = parsed.GetValue(Prewarm),
         Cold = parsed.GetValue(Cold),
+        Prefault = EnumNames<PrefaultPolicy>.Find(parsed.GetValue(Prefault)),
+        Pages = EnumNames<PageKind>.Find(parsed.GetValue(Pages)),
+        Matrix = parsed.GetValue(Matrix),
         Repeat = parsed.GetValue(Repeat),
         Json = parsed.GetValue(Json),
-        OnlyRow = RowFrom(parsed.GetValue(OnlyRow)),
+        OnlyRow = RowFrom(parsed),
     };
 
-    private static RowSpec? RowFrom(string? text)
+    private static RowSpec? RowFrom(ParseResult parsed)
     {
-        string[] parts = text?.Split(':') ?? [];
-        return parts.Length == 2 && RowSpec.Find(parts[0]) is { } kind ? new RowSpec(kind, parts[1] == "prewarmed") : null;
+        string[] parts = parsed.GetValue(OnlyRow)?.Split(':') ?? [];
+        if (parts.Length != 2 || RowSpec.Find(parts[0]) is not { } kind)
+        {
+            return null;
+        }
+
+        return new RowSpec(kind, parts[1] == "prewarmed")
+        {
+            Prefault = EnumNames<PrefaultPolicy>.Find(parsed.GetValue(Prefault)) ?? PrefaultPolicy.Automatic,
+            Pages = EnumNames<PageKind>.Find(parsed.GetValue(Pages)) ?? PageKind.Automatic,
+            IsOfMatrix = parsed.GetValue(Matrix),
+        };
     }
 }

@@ -1,3 +1,4 @@
+using Engine.Platform;
 using Samples.RandomMixed.Rows;
 
 namespace Samples.RandomMixed;
@@ -12,6 +13,15 @@ internal sealed record MixedOptions
     public required bool Prewarm { get; init; }
 
     public required bool Cold { get; init; }
+
+    /// <summary>The one prefault policy that was asked for.</summary>
+    public required PrefaultPolicy? Prefault { get; init; }
+
+    /// <summary>The one kind of pages that was asked for.</summary>
+    public required PageKind? Pages { get; init; }
+
+    /// <summary>Whether the rows are the prefault policies instead of the allocators.</summary>
+    public required bool Matrix { get; init; }
 
     public required int Repeat { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Engine.Platform;
 using Samples.Common;
 using Samples.RandomMixed.Rows;
 
@@ -26,13 +27,38 @@ internal static class Program
         var json = new JsonDestination(options.Json);
         if (!json.IsStandardOutput)
         {
-            Console.Out.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"random mixed: {options.Work.Operations:N0} operations, working set {options.Work.WorkingSet:N0}, seed {options.Work.Seed}; "
-                + $"medians of {options.Repeat} runs{Environment.NewLine}"));
+            Console.Out.WriteLine(Heading(options));
         }
 
-        List<RowResults> results = RowSpec.Select(options.Allocator, options.Prewarm, options.Cold).ConvertAll(row => new RowResults(row));
+        List<PrefaultTrial> trials = options.Matrix ? MatrixRows.Try(options) : [];
+        List<RowSpec> rows = options.Matrix
+            ? [.. trials.Where(trial => trial.IsObtained).SelectMany(trial => MatrixRows.Of(trial, options))]
+            : RowSpec.Select(options);
+        List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
+        Measure(options, results);
+        if (!json.IsStandardOutput)
+        {
+            Console.Out.Write(options.Matrix ? MatrixTable.Print(results, trials) : MixedTable.Print(results));
+            bool isPrefaultAsked = !options.Matrix && (options.Prefault is not null || options.Pages is not null);
+            Console.Out.Write(isPrefaultAsked ? MixedTable.PrintPrefaults(results) : "");
+        }
+
+        List<RunDocument> runs = results.ConvertAll(row => row.Summary());
+        json.Write(new MixedDocument { Runs = runs, Unavailable = MatrixRows.Unavailable(trials) }, MixedJson.Default.MixedDocument);
+        return Judge(results);
+    }
+
+    private static string Heading(MixedOptions options)
+    {
+        string heading = string.Create(
+            CultureInfo.InvariantCulture,
+            $"random mixed: {options.Work.Operations:N0} operations, working set {options.Work.WorkingSet:N0}, seed {options.Work.Seed}; "
+            + $"medians of {options.Repeat} runs{Environment.NewLine}");
+        return options.Matrix ? heading + MatrixTable.Original + Environment.NewLine : heading;
+    }
+
+    private static void Measure(MixedOptions options, List<RowResults> results)
+    {
         for (int repeat = 0; repeat < options.Repeat; repeat++)
         {
             foreach (RowResults row in results)
@@ -41,14 +67,6 @@ internal static class Program
                 row.Add(JsonSerializer.Deserialize(text, MixedJson.Default.Measurement)!);
             }
         }
-
-        if (!json.IsStandardOutput)
-        {
-            Console.Out.Write(MixedTable.Print(results));
-        }
-
-        json.Write(new MixedDocument { Runs = results.ConvertAll(row => row.Summary()) }, MixedJson.Default.MixedDocument);
-        return Judge(results);
     }
 
     private static int Judge(List<RowResults> results)

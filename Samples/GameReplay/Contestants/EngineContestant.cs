@@ -23,7 +23,7 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
         _memory = new EngineMemory();
         try
         {
-            _scene = prewarm ? Scene.Load(_memory, ScenePlan.For(profile)) : null;
+            _scene = prewarm ? Scene.Load(_memory, ReplayPlan.For(profile)) : null;
             _arena = _scene?.Arena ?? _memory.CreateLongLivedArena("replay");
         }
         catch

@@ -4,4 +4,7 @@ namespace Samples.RandomMixed.Rows;
 internal sealed record MixedDocument
 {
     public required List<RunDocument> Runs { get; init; }
+
+    /// <summary>What the matrix could not measure here; null where nothing was left out.</summary>
+    public List<UnavailableDocument>? Unavailable { get; init; }
 }

@@ -35,6 +35,13 @@ internal static class MixedTable
         return table.ToString();
     }
 
+    /// <summary>What the engine's memory says of how its pages came, a line for each different answer.</summary>
+    public static string PrintPrefaults(IReadOnlyList<RowResults> results)
+    {
+        IEnumerable<string> prefaults = results.Where(row => row.Row.IsEngine).SelectMany(row => row.Prefaults()).Distinct();
+        return string.Concat(prefaults.Select(prefault => $"{Environment.NewLine}the engine's pages: {prefault}{Environment.NewLine}"));
+    }
+
     private static long? Malloc(IReadOnlyList<RowResults> results)
     {
         foreach (RowResults row in results)

@@ -1,3 +1,4 @@
+using Engine.Platform;
 using Samples.Common;
 
 namespace Samples.RandomMixed.Rows;
@@ -30,19 +31,42 @@ internal sealed class RowResults(RowSpec row)
         PageFaultsInLoop = Largest(measurement => measurement.Run.PageFaultsInLoop),
         ManagedBytesInLoop = Largest(measurement => measurement.Run.ManagedBytesInLoop),
         CollectionsInLoop = Largest(measurement => measurement.Run.CollectionsInLoop),
+        EngineMemory = _measurements[0].Run.EngineMemory is { } first ? Summary(first) : null,
     };
 
-    /// <summary>What must not happen and did, in words; null when all is well.</summary>
+    /// <summary>What the memory said of its pages: one line, if all repeats said the same.</summary>
+    public IEnumerable<string> Prefaults() => _measurements.ConvertAll(measurement => measurement.Run.Prefault).Distinct();
+
+    /// <summary>What must not happen and did, in words; null when all is well. No prefault asked for is no promise.</summary>
     public string? BrokenPromise()
     {
         RunDocument run = Summary();
-        bool isBroken = row is { IsEngine: true, IsPrewarmed: true }
-            && run.PageFaultsInLoop + run.ManagedBytesInLoop + run.CollectionsInLoop + PageFaultsInRehearsal > 0;
-        return isBroken
-            ? $"{row.Title}: {run.PageFaultsInLoop} page faults, {run.ManagedBytesInLoop} managed bytes and {run.CollectionsInLoop} collections "
-                + $"in the loop, {PageFaultsInRehearsal} page faults in the loop before it; there should have been none"
+        EngineFigures? engine = run.EngineMemory;
+        if (engine is null || row.Prefault == PrefaultPolicy.None)
+        {
+            return null;
+        }
+
+        long events = run.PageFaultsInLoop + run.ManagedBytesInLoop + run.CollectionsInLoop + engine.OsCallsInLoop + PageFaultsInRehearsal;
+        if (row.IsPrewarmed && events > 0)
+        {
+            return $"{row.Title}: {run.PageFaultsInLoop} page faults, {engine.OsCallsInLoop} OS calls, {run.ManagedBytesInLoop} managed bytes and "
+                + $"{run.CollectionsInLoop} collections in the loop, {PageFaultsInRehearsal} page faults in the loop before it; there should have been none";
+        }
+
+        return engine.FaultsLeft > 0
+            ? $"{row.Title}: {engine.FaultsLeft} pages of the engine's SuperSlabs would still fault; there should have been none"
             : null;
     }
+
+    private EngineFigures Summary(EngineFigures first) => first with
+    {
+        OsCallsInLoop = Largest(measurement => measurement.Run.EngineMemory!.OsCallsInLoop),
+        InterruptionsInLoop = LargestKnown(engine => engine.InterruptionsInLoop),
+        FaultsLeft = LargestKnown(engine => engine.FaultsLeft),
+    };
+
+    private long? LargestKnown(Func<EngineFigures, long?> figure) => _measurements.Max(measurement => figure(measurement.Run.EngineMemory!));
 
     private long Largest(Func<Measurement, long> figure)
     {

@@ -1,12 +1,12 @@
 using System.Diagnostics;
-using Engine.Platform;
 using Samples.RandomMixed.Contestants;
 
 namespace Samples.RandomMixed.Rows;
 
 /// <summary>
 /// Runs the loop and measures it. "Prewarmed" is, for every allocator alike, that the identical loop was run once before; the
-/// engine was moreover loaded with a scene plan before that, so that already this first loop finds all its memory.
+/// engine was moreover loaded with a scene plan before that, so that already this first loop finds all its memory. In the matrix the
+/// first loop is the one that is measured.
 /// </summary>
 internal static class RowRun
 {
@@ -19,33 +19,34 @@ internal static class RowRun
     public static void Compile<TBlocks>(ref TBlocks blocks, MixedWork work)
         where TBlocks : IMixedBlocks, allows ref struct
     {
+        var meter = new LoopMeter(null, null);
         for (int round = 0; round < 2; round++)
         {
-            _ = Measure(ref blocks, work);
+            _ = meter.Measure(ref blocks, work);
             _ = MixedLoop.Checksum(ref blocks, work.WorkingSet);
             MixedLoop.Clear(ref blocks, work.WorkingSet);
         }
     }
 
     /// <summary>Measures a row on blocks that nobody has used.</summary>
-    public static Measurement Measure<TBlocks>(ref TBlocks blocks, RowSpec row, MixedWork work, string prefault)
+    public static Measurement Measure<TBlocks>(ref TBlocks blocks, RowSpec row, MixedWork work, LoopMeter meter)
         where TBlocks : IMixedBlocks, allows ref struct
     {
         long rehearsalFaults = 0;
-        if (row.IsPrewarmed)
+        if (row is { IsPrewarmed: true, IsOfMatrix: false })
         {
-            rehearsalFaults = Measure(ref blocks, work).PageFaults;
+            rehearsalFaults = meter.Measure(ref blocks, work).PageFaults;
             MixedLoop.Clear(ref blocks, work.WorkingSet);
         }
 
-        LoopFigures figures = Measure(ref blocks, work);
+        LoopFigures figures = meter.Measure(ref blocks, work);
         return new Measurement
         {
             Run = new RunDocument
             {
                 Allocator = row.AllocatorName,
                 Prewarmed = row.IsPrewarmed,
-                Prefault = prefault,
+                Prefault = meter.DescribePrefault(),
                 Operations = work.Operations,
                 WorkingSet = work.WorkingSet,
                 Seed = work.Seed,
@@ -53,25 +54,10 @@ internal static class RowRun
                 PageFaultsInLoop = figures.PageFaults,
                 ManagedBytesInLoop = figures.ManagedBytes,
                 CollectionsInLoop = figures.Collections,
+                EngineMemory = meter.DescribeEngine(row, figures),
             },
             PageFaultsInRehearsal = rehearsalFaults,
             Checksum = MixedLoop.Checksum(ref blocks, work.WorkingSet),
         };
-    }
-
-    private static LoopFigures Measure<TBlocks>(ref TBlocks blocks, MixedWork work)
-        where TBlocks : IMixedBlocks, allows ref struct
-    {
-        int collections = GC.CollectionCount(0);
-        long managed = GC.GetAllocatedBytesForCurrentThread();
-        long faults = PageFaults.OfThread();
-        long start = Stopwatch.GetTimestamp();
-        MixedLoop.Run(ref blocks, work.Operations, work.WorkingSet, work.Seed);
-        long ticks = Stopwatch.GetTimestamp() - start;
-        return new LoopFigures(
-            ticks,
-            PageFaults.OfThread() - faults,
-            GC.GetAllocatedBytesForCurrentThread() - managed,
-            GC.CollectionCount(0) - collections);
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Engine;
 using Engine.Arenas;
+using Engine.Platform;
 using Engine.Scenes;
 using Samples.Common;
 using Samples.RandomMixed.Contestants;
@@ -10,7 +11,10 @@ namespace Samples.RandomMixed.Rows;
 /// <summary>Makes a row's allocator, and measures it in this process.</summary>
 internal static unsafe class RowRuns
 {
-    private const string NoPrefault = "none";
+    // Faults are counted; where they happened is not asked.
+    private const int RecorderCapacity = 256;
+
+    private static readonly LoopMeter Meter = new(null, null);
 
     /// <summary>Measures one row.</summary>
     public static Measurement Measure(RowSpec row, MixedWork work) => row.Allocator switch
@@ -25,24 +29,28 @@ internal static unsafe class RowRuns
     private static Measurement MeasureEngine(RowSpec row, MixedWork work)
     {
         var slots = new AddressTable(SlotsFor(work));
-        using (var rehearsal = new EngineMemory())
+        var options = new EngineMemoryOptions { Prefault = row.Prefault, Pages = row.Pages };
+        using (var rehearsal = new EngineMemory(options))
         {
             using LongLivedArena thrownAway = rehearsal.CreateLongLivedArena("rehearsal");
             CompileEngine(row, thrownAway, slots, work);
         }
 
-        using var memory = new EngineMemory();
+        bool isRecorded = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _);
+        using PageFaultRecorder? recorder = isRecorded ? new PageFaultRecorder(RecorderCapacity) : null;
+        using var memory = new EngineMemory(options);
+        var meter = new LoopMeter(memory, recorder);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
         using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
         LongLivedArena arena = scene?.Arena ?? cold!;
         if (row.Allocator == AllocatorKind.Engine)
         {
             var blocks = new EngineBlocks(arena, slots.First);
-            return RowRun.Measure(ref blocks, row, work, memory.Prefault);
+            return RowRun.Measure(ref blocks, row, work, meter);
         }
 
         var handle = new HandleBlocks(arena.GetHandle(), slots.First);
-        return RowRun.Measure(ref handle, row, work, memory.Prefault);
+        return RowRun.Measure(ref handle, row, work, meter);
     }
 
     // The arena is thrown away, so it may do what the measured one will do: caches must overflow and run dry for all of their code to be
@@ -65,21 +73,21 @@ internal static unsafe class RowRuns
     {
         var blocks = new MallocBlocks(new AddressTable(SlotsFor(work)).First);
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        return RowRun.Measure(ref blocks, row, work, NoPrefault);
+        return RowRun.Measure(ref blocks, row, work, Meter);
     }
 
     private static Measurement MeasureGc(RowSpec row, MixedWork work)
     {
         var blocks = new GcBlocks(Arrays(work));
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        return RowRun.Measure(ref blocks, row, work, NoPrefault);
+        return RowRun.Measure(ref blocks, row, work, Meter);
     }
 
     private static Measurement MeasurePool(RowSpec row, MixedWork work)
     {
         var blocks = new PoolBlocks(Arrays(work));
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        return RowRun.Measure(ref blocks, row, work, NoPrefault);
+        return RowRun.Measure(ref blocks, row, work, Meter);
     }
 
     private static Measurement MeasureNull(RowSpec row, MixedWork work)
@@ -87,7 +95,7 @@ internal static unsafe class RowRuns
         byte* buffer = (byte*)NativeMemory.AllocZeroed((nuint)SlotsFor(work), NullBlocks.SlotBytes);
         var blocks = new NullBlocks(buffer, new AddressTable(SlotsFor(work)).First);
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        Measurement measurement = RowRun.Measure(ref blocks, row, work, NoPrefault);
+        Measurement measurement = RowRun.Measure(ref blocks, row, work, Meter);
         NativeMemory.Free(buffer);
         return measurement;
     }
@@ -105,10 +113,9 @@ internal static unsafe class RowRuns
         return arrays;
     }
 
-    private static PrewarmPlan Plan(MixedWork work) => new()
+    private static ScenePlan Plan(MixedWork work) => new()
     {
         Name = "random mixed",
-        Blocks = MixedPeaks.Find(work.Operations, work.WorkingSet, work.Seed),
-        Frame = null,
+        Arenas = [new ArenaPlan { Blocks = MixedPeaks.Find(work.Operations, work.WorkingSet, work.Seed) }],
     };
 }

@@ -23,4 +23,7 @@ internal sealed record RunDocument
     public required long ManagedBytesInLoop { get; init; }
 
     public required long CollectionsInLoop { get; init; }
+
+    /// <summary>What only the engine's rows have; null for the others.</summary>
+    public EngineFigures? EngineMemory { get; init; }
 }

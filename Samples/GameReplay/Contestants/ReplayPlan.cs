@@ -6,7 +6,7 @@ using Samples.GameReplay.Learning;
 namespace Samples.GameReplay.Contestants;
 
 /// <summary>
-/// Makes the engine's prewarm plan from what the first pass learned. Of each block size it asks for the peak of live blocks and
+/// Makes the engine's scene plan from what the first pass learned. Of each block size it asks for the peak of live blocks and
 /// for what the threads' caches can hold back from each other at that moment:
 /// <list type="bullet">
 /// <item>a cache never holds more than <see cref="SizeClasses.CacheBlocks"/>;</item>
@@ -15,10 +15,10 @@ namespace Samples.GameReplay.Contestants;
 /// used up, up to half a cache. Once some thread has freed a cacheful, half a cache may also come at once from the common store.</item>
 /// </list>
 /// </summary>
-internal static class ScenePlan
+internal static class ReplayPlan
 {
     /// <summary>The plan for a trace. Blocks live in the long-lived arena; there is no frame arena, as a trace does not tell lifetimes ahead.</summary>
-    public static PrewarmPlan For(TraceProfile profile)
+    public static ScenePlan For(TraceProfile profile)
     {
         List<BlockCount> blocks = [];
         foreach (BlockPeak peak in profile.Peaks)
@@ -28,7 +28,7 @@ internal static class ScenePlan
             blocks.Add(new BlockCount(bytes, peak.Count + HeldBack(bytes, uses), uses.Count));
         }
 
-        return new PrewarmPlan { Name = "replay", Blocks = blocks, Threads = profile.Threads, Frame = null };
+        return new ScenePlan { Name = "replay", Arenas = [new ArenaPlan { Blocks = blocks, Threads = profile.Threads }] };
     }
 
     private static long HeldBack(nuint bytes, List<ThreadUse> uses)

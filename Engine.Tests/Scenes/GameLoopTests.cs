@@ -1,0 +1,117 @@
+using Engine.Scenes;
+
+namespace Engine.Tests.Scenes;
+
+/// <summary>The loop against a clock that the test winds.</summary>
+internal sealed class GameLoopTests
+{
+    [Test]
+    public void Steps_follow_real_time_and_alpha_is_what_is_left()
+    {
+        Clock clock = new();
+        GameLoop loop = new(new GameLoopOptions { StepSeconds = 0.01, Clock = clock });
+        Game game = new();
+        loop.RunFrame(ref game);
+        Assert.That((loop.Steps, game.Alpha), Is.EqualTo((1, 0.0)), "the first frame has one step");
+        clock.Advance(0.025);
+        loop.RunFrame(ref game);
+        Assert.That(loop.Steps, Is.EqualTo(3));
+        Assert.That(game.Alpha, Is.EqualTo(0.5).Within(1e-6));
+        clock.Advance(0.004);
+        loop.RunFrame(ref game);
+        Assert.That(loop.Steps, Is.EqualTo(3), "a frame may have no step");
+        Assert.That(game.Alpha, Is.EqualTo(0.9).Within(1e-6));
+        clock.Advance(0.001);
+        loop.RunFrame(ref game);
+        Assert.That(game.Numbers, Is.EqualTo(new long[] { 0, 1, 2, 3 }));
+        Assert.That(loop.DroppedSeconds, Is.Zero);
+    }
+
+    [Test]
+    public void A_hitch_is_dropped_instead_of_made_up_for()
+    {
+        Clock clock = new();
+        GameLoop loop = new(new GameLoopOptions { StepSeconds = 0.01, MaximumSteps = 4, Clock = clock });
+        Game game = new();
+        loop.RunFrame(ref game);
+        clock.Advance(1.005);
+        loop.RunFrame(ref game);
+        Assert.That(loop.Steps, Is.EqualTo(5));
+        Assert.That(loop.DroppedSeconds, Is.EqualTo(0.96).Within(1e-6));
+        Assert.That(game.Alpha, Is.EqualTo(0.5).Within(1e-5));
+        clock.Advance(0.01);
+        loop.RunFrame(ref game);
+        Assert.That(loop.Steps, Is.EqualTo(6), "the next frame is an ordinary one");
+    }
+
+    [Test]
+    public void Warm_up_has_one_step_a_frame_and_arms_the_guard()
+    {
+        using EngineMemory memory = new();
+        using HotLoopGuard guard = new(memory);
+        GameLoop loop = new(new GameLoopOptions { Guard = guard });
+        Game game = new() { Garbage = true, Frames = 15 };
+        loop.WarmUp(ref game, 10);
+        Assert.That((loop.Steps, loop.Frames, guard.IsArmed, guard.Violations), Is.EqualTo((10, 10, true, 0)));
+        loop.Run(ref game);
+        Assert.That(guard.Violations, Is.EqualTo(5));
+        Assert.That(loop.Frames, Is.EqualTo(15));
+    }
+
+    [Test]
+    public void Pacing_keeps_frames_apart()
+    {
+        GameLoop loop = new(new GameLoopOptions { PaceSeconds = 0.01 });
+        Game game = new() { Frames = 10 };
+        long start = TimeProvider.System.GetTimestamp();
+        loop.Run(ref game);
+        Assert.That(TimeProvider.System.GetElapsedTime(start).TotalSeconds, Is.GreaterThanOrEqualTo(0.0999));
+    }
+
+    [Test]
+    public void Options_are_checked()
+    {
+        Assert.That(() => new GameLoop(new GameLoopOptions { StepSeconds = 0 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new GameLoop(new GameLoopOptions { MaximumSteps = 0 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new GameLoop(new GameLoopOptions { PaceSeconds = double.NaN }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        private long _ticks = 12345;
+
+        public override long TimestampFrequency => 1_000_000_000;
+
+        public override long GetTimestamp() => _ticks;
+
+        public void Advance(double seconds) => _ticks += (long)Math.Round(seconds * 1e9);
+    }
+
+    private sealed class Game : IGame
+    {
+        private static object? s_garbage;
+        private int _drawn;
+
+        public int Frames { get; init; } = int.MaxValue;
+
+        public bool Garbage { get; init; }
+
+        public List<long> Numbers { get; } = [];
+
+        public double Alpha { get; private set; }
+
+        public bool IsRunning => _drawn < Frames;
+
+        public void Update(long step, double seconds) => Numbers.Add(step);
+
+        public void Draw(double alpha)
+        {
+            Alpha = alpha;
+            _drawn++;
+            if (Garbage)
+            {
+                s_garbage = new byte[100];
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Engine.Arenas;
+using Engine.Platform;
+using Engine.Scenes;
+using Engine.Slabs;
+using Engine.Tests.Platform;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Scenes;
+
+/// <summary>Frames that are broken on purpose, each in one way: the guard must catch it, count it as the system does, and name who did it.</summary>
+internal sealed unsafe class HotLoopGuardTests
+{
+    private static readonly ScenePlan Plan = new()
+    {
+        Name = "world",
+        Arenas = [new ArenaPlan { Name = "entities", Blocks = [new(64, 1000)] }],
+        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
+    };
+
+    /// <summary>For frames that make garbage: the heap's own fresh pages may fault.</summary>
+    private static readonly HotLoopRules NoFaultRule = new() { PageFaults = new(long.MaxValue) };
+
+    private static object? s_garbage;
+
+    private EngineMemory _memory = null!;
+    private Scene _scene = null!;
+
+    [SetUp]
+    public void LoadScene()
+    {
+        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        _scene = Scene.Load(_memory, Plan);
+        MakeGarbage(1);
+        PlayCleanFrame(_scene);
+    }
+
+    [TearDown]
+    public void CheckAndUnload()
+    {
+        _memory.Validate();
+        _scene.Dispose();
+        _memory.Dispose();
+    }
+
+    [Test]
+    public void Clean_frames_break_nothing_and_the_guard_itself_faults_and_allocates_nothing()
+    {
+        using HotLoopGuard guard = Guard();
+        HotLoopCost cost = HotLoopCost.BestOf(5, () => HotLoopCost.Of(_memory, () =>
+        {
+            for (int frame = 0; frame < 200; frame++)
+            {
+                guard.BeginFrame();
+                PlayCleanFrame(_scene);
+                guard.EndFrame();
+            }
+        }));
+        Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(guard.Violations, Is.Zero, guard.FirstViolation?.ToString());
+    }
+
+    [Test]
+    public void An_allocation_over_plan_is_named_by_arena_class_and_call_stack()
+    {
+        using HotLoopGuard guard = Guard();
+        guard.BeginFrame();
+        SpawnTheGiant(_scene);
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(violation.Broken & HotLoopKinds.OsCalls, Is.EqualTo(HotLoopKinds.OsCalls));
+            Assert.That(violation.Counts.OsCalls, Is.Positive);
+            Assert.That(violation.Arena, Is.EqualTo("world: entities"));
+            Assert.That(violation.BlockBytes, Is.EqualTo(SizeClasses.BlockBytes(SizeClasses.IndexOf(3 << 20))));
+            Assert.That(violation.Thread, Is.EqualTo("main"));
+            Assert.That(violation.CallStack, Does.Contain(nameof(SpawnTheGiant)));
+            Assert.That(violation.ToString(), Does.Contain("arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 4194304 bytes"));
+        }
+    }
+
+    [Test]
+    public void Managed_bytes_are_named_to_the_byte()
+    {
+        long expected = GC.GetAllocatedBytesForCurrentThread();
+        MakeGarbage(100);
+        expected = GC.GetAllocatedBytesForCurrentThread() - expected;
+
+        using HotLoopGuard guard = new(_memory, NoFaultRule);
+        guard.BeginFrame();
+        MakeGarbage(100);
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(violation.Broken, Is.EqualTo(HotLoopKinds.ManagedBytes));
+            Assert.That(violation.Counts.ManagedBytes, Is.EqualTo(expected).And.GreaterThanOrEqualTo(100));
+            Assert.That(violation.Culprit, Is.EqualTo($"thread 'main' allocated {expected} managed bytes"));
+        }
+    }
+
+    [Test]
+    public void A_first_touch_outside_the_engine_is_named_by_its_address()
+    {
+        Assume.That(PageFaults.IsPerThread);
+        using ReservedRange fresh = Fresh();
+        using HotLoopGuard guard = Guard();
+        guard.BeginFrame();
+        ((byte*)fresh.Address)[4096 * 5] = 1;
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Broken, Is.EqualTo(HotLoopKinds.PageFaults));
+        Assert.That(violation.Counts.PageFaults, Is.EqualTo(1));
+        Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
+        Assert.That(violation.FaultAddress, Is.EqualTo((nuint)fresh.Address + (4096 * 5)));
+        Assert.That(violation.Culprit, Does.EndWith("in memory outside the engine"));
+        Assert.That(violation.Arena, Is.Null);
+    }
+
+    [Test]
+    public void A_first_touch_of_an_arenas_memory_is_named_by_the_arena()
+    {
+        Assume.That(PageFaults.IsPerThread);
+        Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+        using LongLivedArena cold = memory.CreateLongLivedArena("cold");
+        byte* block = (byte*)cold.Allocate(1 << 20);
+        using HotLoopGuard guard = new(memory);
+        guard.BeginFrame();
+        block[12345] = 1;
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Broken, Is.EqualTo(HotLoopKinds.PageFaults));
+        Assert.That(violation.Arena, Is.EqualTo("cold"));
+        Assert.That(violation.FaultAddress & ~(nuint)4095, Is.EqualTo((nuint)(block + 12345) & ~(nuint)4095));
+    }
+
+    [TestCase(1)]
+    [TestCase(37)]
+    [TestCase(500)]
+    public void Faults_are_counted_as_getrusage_counts_them(int pages)
+    {
+        Assume.That(PageFaults.IsPerThread);
+        CheckFaults(pages, recordsAddresses: true);
+        CheckFaults(pages, recordsAddresses: false);
+    }
+
+    private void CheckFaults(int pages, bool recordsAddresses)
+    {
+        using HotLoopGuard guard = new(_memory, null, new HotLoopGuardOptions { FaultAddresses = recordsAddresses });
+        (long Counted, long Taken) least = (long.MaxValue, long.MaxValue);
+        for (int attempt = 0; attempt < 5 && least != (pages, pages); attempt++)
+        {
+            // The runtime faults for itself now and then; what is written here faults in every attempt.
+            using ReservedRange fresh = Fresh();
+            _ = PageFaults.OfThread();
+            long faults = PageFaults.OfThread();
+            guard.BeginFrame();
+            fresh.WriteEveryPage(0, (nuint)pages * 4096, 1);
+            guard.EndFrame();
+            faults = PageFaults.OfThread() - faults;
+            Assert.That(guard.LastFrame.PageFaults, Is.InRange(pages, faults));
+            least = (Math.Min(least.Counted, guard.LastFrame.PageFaults), Math.Min(least.Taken, faults));
+        }
+
+        Assert.That(least, Is.EqualTo(((long)pages, (long)pages)), "as the guard counts, and as getrusage does around it");
+    }
+
+    [Test]
+    public void A_lane_that_overflows_is_named()
+    {
+        using HotLoopGuard guard = Guard();
+        guard.Watch(_scene);
+        guard.BeginFrame();
+        _scene.Frame.Lane(0).Allocate(100 * 1024);
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Broken & HotLoopKinds.FrameOverflow, Is.EqualTo(HotLoopKinds.FrameOverflow));
+        Assert.That(violation.Arena, Is.EqualTo("world: frame"));
+    }
+
+    [Test]
+    public void Budget_overruns_are_counted_even_where_the_memory_is_ready()
+    {
+        using LongLivedArena reserve = _memory.CreateLongLivedArena("reserve");
+        using HotLoopGuard guard = Guard();
+        guard.Watch(_scene);
+        _scene.Arena.Budget = new ArenaBudget { SoftBytes = 2 << 20 };
+        _ = reserve.Allocate(3 << 20);
+        reserve.Reset();
+        reserve.Trim();
+        guard.BeginFrame();
+        SpawnTheGiant(_scene);
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Counts.SoftOverruns, Is.EqualTo(1));
+        Assert.That(violation.Culprit, Is.EqualTo("arena 'world: entities' went beyond its budget"));
+    }
+
+    [Test]
+    public void What_unregistered_threads_do_is_not_the_frames()
+    {
+        using HotLoopGuard guard = Guard();
+        guard.BeginFrame();
+        Thread loader = new(() => Scene.Load(_memory, Plan).Dispose());
+        guard.EndFrame();
+        guard.WarmUp(1);
+        guard.BeginFrame();
+        loader.Start();
+        loader.Join();
+        guard.EndFrame();
+        Assert.That(guard.LastFrame.OsCalls, Is.Zero);
+    }
+
+    [Test]
+    public void Warm_up_frames_are_held_to_nothing()
+    {
+        using HotLoopGuard guard = new(_memory, NoFaultRule with { WarmUpFrames = 2, ManagedBytes = new(0, HotLoopAction.Throw) });
+        for (int frame = 0; frame < 2; frame++)
+        {
+            Assert.That(guard.IsArmed, Is.False);
+            guard.BeginFrame();
+            MakeGarbage(100);
+            Assert.That(EndOf(guard), Is.Null);
+        }
+
+        Assert.That(guard.IsArmed);
+        Assert.That(guard.WarmUpTotal.ManagedBytes, Is.GreaterThan(200));
+        Assert.That(guard.Total.ManagedBytes, Is.Zero);
+        guard.BeginFrame();
+        MakeGarbage(100);
+        HotLoopViolationException? thrown = EndOf(guard);
+        Assert.That(thrown?.Message, Does.Contain("thread 'main' allocated"));
+        Assert.That(thrown!.Violation!.Frame, Is.EqualTo(3));
+
+        // The guard goes on after it threw.
+        guard.BeginFrame();
+        guard.EndFrame();
+        Assert.That((guard.Frame, guard.Violations), Is.EqualTo((4, 1)));
+    }
+
+    [Test]
+    public void The_log_is_limited_and_says_what_it_kept_quiet_about()
+    {
+        List<string> lines = [];
+        List<HotLoopViolation> calls = [];
+        HotLoopRules rules = NoFaultRule with { ManagedBytes = new(64, HotLoopAction.Log), OsCalls = new(0, HotLoopAction.Callback) };
+        HotLoopGuardOptions options = new() { Log = lines.Add, LogInterval = TimeSpan.FromMilliseconds(200), OnViolation = calls.Add };
+        using HotLoopGuard guard = new(_memory, rules, options);
+        for (int frame = 0; frame < 10; frame++)
+        {
+            guard.BeginFrame();
+            MakeGarbage(frame < 2 ? 8 : 100);
+            guard.EndFrame();
+        }
+
+        Thread.Sleep(250);
+        guard.BeginFrame();
+        MakeGarbage(100);
+        guard.EndFrame();
+        Assert.That(guard.Violations, Is.EqualTo(9), "two frames stayed below the 64 bytes that are allowed");
+        Assert.That(lines, Has.Count.EqualTo(2));
+        Assert.That(lines[0], Does.StartWith("Frame 3 broke its rules (ManagedBytes)"));
+        Assert.That(lines[1], Does.Contain("(7 more such frames since the last line)"));
+        Assert.That(calls, Is.Empty);
+        guard.BeginFrame();
+        SpawnTheGiant(_scene);
+        guard.EndFrame();
+        Assert.That(calls, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void A_workers_doing_is_named_by_the_worker()
+    {
+        using HotLoopGuard guard = new(_memory, NoFaultRule);
+        using Barrier barrier = new(2);
+        Thread worker = new(() =>
+        {
+            using GuardedThread me = guard.RegisterThread("physics");
+            barrier.SignalAndWait();
+            barrier.SignalAndWait();
+            me.Begin();
+            MakeGarbage(100);
+            me.End();
+            barrier.SignalAndWait();
+            barrier.SignalAndWait();
+        });
+        worker.Start();
+        barrier.SignalAndWait();
+        guard.WarmUp(1);
+        guard.BeginFrame();
+        guard.EndFrame();
+        guard.BeginFrame();
+        barrier.SignalAndWait();
+        barrier.SignalAndWait();
+        guard.EndFrame();
+        barrier.SignalAndWait();
+        worker.Join();
+        Assert.That(Violation(guard).Culprit, Does.StartWith("thread 'physics' allocated"));
+        Assert.That(guard.LastFrame.ManagedBytes, Is.GreaterThanOrEqualTo(100));
+    }
+
+    private static HotLoopViolation Violation(HotLoopGuard guard)
+    {
+        Assert.That(guard.Violations, Is.EqualTo(1), guard.FirstViolation?.ToString());
+        return guard.FirstViolation!;
+    }
+
+    private static HotLoopViolationException? EndOf(HotLoopGuard guard)
+    {
+        try
+        {
+            guard.EndFrame();
+            return null;
+        }
+        catch (HotLoopViolationException thrown)
+        {
+            return thrown;
+        }
+    }
+
+    private static ReservedRange Fresh()
+    {
+        var os = VirtualMemory.Create();
+        ReservedRange fresh = new(os, 4 << 20);
+        Assert.That(os.TryPrepare(fresh.Address, fresh.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
+
+        // Its tables of pages come with the first touch near by; the code that writes is compiled, too.
+        fresh.WriteEveryPage(fresh.Bytes / 2, 4096, 1);
+        ((byte*)fresh.Address)[fresh.Bytes - 1] = 1;
+        return fresh;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MakeGarbage(int bytes) => s_garbage = new byte[bytes];
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void SpawnTheGiant(Scene scene) => *(byte*)scene.Arena.Allocate(3 << 20) = 1;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void PlayCleanFrame(Scene scene)
+    {
+        scene.Frame.NextFrame();
+        scene.Frame.Lane(0).AllocateSpan<float>(100).Clear();
+        void* block = scene.Arena.Allocate(64);
+        NativeMemory.Clear(block, 64);
+        scene.Arena.Free(block);
+    }
+
+    private HotLoopGuard Guard() => new(_memory);
+}

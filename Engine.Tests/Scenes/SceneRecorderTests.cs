@@ -1,0 +1,140 @@
+using Engine.Arenas;
+using Engine.Scenes;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Scenes;
+
+/// <summary>A scene is played, its plan is recorded, and the same play by that plan must need nothing more and waste little.</summary>
+internal sealed unsafe class SceneRecorderTests
+{
+    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = 2 } };
+
+    private EngineMemory _memory = null!;
+
+    [SetUp]
+    public void MakeMemory() => _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+
+    [TearDown]
+    public void DisposeMemory() => _memory.Dispose();
+
+    [TestCase(1, 10, TestName = "Small blocks")]
+    [TestCase(2, 17, TestName = "Blocks of all sizes")]
+    [TestCase(3, 25, TestName = "Blocks up to 64 MiB")]
+    public void A_recorded_plan_replays_without_faults_and_OS_calls_and_wastes_little(int seed, int bits)
+    {
+        ScenePlan plan = Record(seed, bits);
+        using Scene again = Scene.Load(_memory, plan);
+        HotLoopCost cost = HotLoopCost.BestOf(3, () =>
+        {
+            again.Arena.Reset();
+            return HotLoopCost.Of(_memory, () => Play(again, seed, bits));
+        });
+        Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(again.Frame.OverflowCount, Is.Zero);
+
+        // What the peaks of the replay need, alone, in whole slabs, against what the plan made the arena hold.
+        long neededSlabs = 0;
+        foreach (BlockCount peak in again.Arena.PeakBlocks())
+        {
+            int sizeClass = SizeClasses.IndexOf(peak.Bytes);
+            long slabs = peak.Bytes > SuperSlab.Bytes ? (long)((peak.Bytes + SuperSlab.SlabBytes - 1) >> SuperSlab.SlabShift) : SizeClasses.SlabsPerRun(sizeClass);
+            long perRun = peak.Bytes > SuperSlab.Bytes ? 1 : Math.Max(1, (slabs << SuperSlab.SlabShift) / (long)peak.Bytes);
+            neededSlabs += (peak.Count + perRun - 1) / perRun * slabs;
+        }
+
+        double needed = neededSlabs / (double)SuperSlab.SlabCount;
+        TestContext.Out.WriteLine($"{again.Arena.SuperSlabCount} SuperSlabs prewarmed, {needed:F1} used");
+        Assert.That(again.Arena.SuperSlabCount, Is.LessThanOrEqualTo((needed * 1.1) + 2));
+        Assert.That(again.Frame.LaneBytes, Is.EqualTo((nuint)40_960));
+        _memory.Validate();
+    }
+
+    [Test]
+    public void Several_recordings_give_the_worst_case_of_each_and_headroom()
+    {
+        SceneRecorder recorder = new();
+        Assert.That(() => recorder.Plan(), Throws.InvalidOperationException);
+        foreach ((nuint bytes, int count, uint frame) in ((nuint, int, uint)[])[(64, 500, 50_000), (64, 100, 9000), (300, 7, 100)])
+        {
+            using Scene scene = Scene.Load(_memory, Rough);
+            for (int index = 0; index < count; index++)
+            {
+                scene.Arena.Allocate(bytes);
+            }
+
+            scene.Frame.Lane(1).Allocate(frame);
+            recorder.Add(scene);
+        }
+
+        ScenePlan plan = recorder.Plan();
+        Assert.That(plan.Frame!.BytesPerLane, Is.EqualTo((nuint)53_248), "50,000 in whole pages");
+        Assert.That(plan.Frame.Lanes, Is.EqualTo(2));
+        Assert.That(plan.Arenas[0].Blocks.Select(block => block.Bytes), Is.EqualTo(new nuint[] { 64, 320 }));
+        Assert.That(plan.Arenas[0].Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
+        ScenePlan roomy = recorder.Plan(1.5);
+        Assert.That(roomy.Arenas[0].Blocks[0].Count, Is.EqualTo((long)Math.Ceiling(plan.Arenas[0].Blocks[0].Count * 1.5)));
+        Assert.That(() => recorder.Plan(0.5), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    private static void Play(Scene scene, int seed, int bits)
+    {
+        // A generator of its own: one of the runtime's would allocate in the frames.
+        uint random = (uint)seed * 2654435761;
+        Span<nint> live = stackalloc nint[300];
+        live.Clear();
+        nuint liveBytes = 0;
+        Span<nuint> sizes = stackalloc nuint[300];
+        for (int frame = 0; frame < 300; frame++)
+        {
+            scene.Frame.NextFrame();
+            scene.Frame.Lane(frame % 2).Allocate(Next(ref random) % 40_000);
+            if (frame == 7)
+            {
+                scene.Frame.Lane(1).Allocate(1);
+                scene.Frame.NextFrame();
+                scene.Frame.Lane(0).Allocate(40_001);
+            }
+
+            for (int step = 0; step < 30; step++)
+            {
+                int slot = (int)(Next(ref random) % (uint)live.Length);
+                if (live[slot] != 0)
+                {
+                    scene.Arena.Free((void*)live[slot]);
+                    live[slot] = 0;
+                    liveBytes -= sizes[slot];
+                }
+                else
+                {
+                    nuint bytes = 1 + (Next(ref random) % (2u << (int)(Next(ref random) % (uint)bits)));
+                    if (liveBytes + bytes < 128u << 20)
+                    {
+                        live[slot] = (nint)scene.Arena.Allocate(bytes);
+                        *(byte*)live[slot] = 1;
+                        sizes[slot] = bytes;
+                        liveBytes += bytes;
+                    }
+                }
+            }
+        }
+    }
+
+    private static uint Next(ref uint random)
+    {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        return random;
+    }
+
+    private ScenePlan Record(int seed, int bits)
+    {
+        SceneRecorder recorder = new();
+        using Scene scene = Scene.Load(_memory, Rough);
+        Play(scene, seed, bits);
+        recorder.Add(scene);
+        return recorder.Plan();
+    }
+}

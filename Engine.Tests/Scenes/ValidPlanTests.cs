@@ -1,0 +1,156 @@
+using System.Text;
+using Engine.Arenas;
+using Engine.Core;
+using Engine.Platform;
+using Engine.Scenes;
+using Engine.Slabs;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Scenes;
+
+/// <summary>Plans are read as they are written, with what they are based on, and written as they are read.</summary>
+public class ValidPlanTests
+{
+    private static IEnumerable<string> Names => PlanFiles.ValidNames;
+
+    [TestCaseSource(nameof(Names))]
+    public void Written_plan_reads_back_as_it_was(string name)
+    {
+        ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid(name), PlanFiles.Base);
+        string json = plan.ToJson();
+        ScenePlan again = PlanFiles.Parse(json);
+
+        Assert.That(again.ToJson(), Is.EqualTo(json));
+        Assert.That(again with { Arenas = plan.Arenas }, Is.EqualTo(plan));
+        for (int index = 0; index < plan.Arenas.Count; index++)
+        {
+            Assert.That(again.Arenas[index].Blocks, Is.EqualTo(plan.Arenas[index].Blocks));
+            Assert.That(again.Arenas[index] with { Blocks = plan.Arenas[index].Blocks }, Is.EqualTo(plan.Arenas[index]));
+        }
+    }
+
+    [Test]
+    public void Everything_a_plan_can_say_is_read()
+    {
+        ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("everything"));
+
+        Assert.That((plan.Name, plan.Prefault, plan.Pages), Is.EqualTo(("forest, 🌲 by night", PrefaultPolicy.PopulateWrite, PageKind.TransparentHuge)));
+        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 1536 * 1024, Lanes = 4, Buffers = 3, OverflowSuperSlabs = 2 }));
+        Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, the sounds, scripts"));
+        ArenaPlan world = plan.Arenas[0];
+        Assert.That(world.Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(96), HardBytes = Size.MiB(128), Overflow = ArenaOverflow.Callback }));
+        Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 100_000), new(1024, 2000, 2), new(3 << 20, 4, 1) }));
+        Assert.That((world.SuperSlabs, world.Threads, world.Carve, world.RetainBytes), Is.EqualTo((4, 4, false, Size.MiB(16))));
+        Assert.That(plan.Arenas[1].Budget, Is.EqualTo(new ArenaBudget { HardBytes = Size.MiB(8), Overflow = ArenaOverflow.Fail }));
+        Assert.That(plan.Arenas[2], Is.EqualTo(new ArenaPlan { Name = "scripts", Blocks = plan.Arenas[2].Blocks }));
+        Assert.That(plan.RetainBytes, Is.EqualTo(Size.MiB(16)));
+        Assert.That(plan.HotLoop, Is.EqualTo(new HotLoopRules
+        {
+            WarmUpFrames = 60,
+            PageFaults = new HotLoopRule(0, HotLoopAction.Throw),
+            OsCalls = new HotLoopRule(0, HotLoopAction.Log),
+            ManagedBytes = new HotLoopRule(1024, HotLoopAction.Callback),
+            Collections = new HotLoopRule(1),
+            FrameOverflow = new HotLoopRule(2),
+            BudgetOverrun = new HotLoopRule(3, HotLoopAction.Log),
+        }));
+    }
+
+    [Test]
+    public void Absent_parts_are_at_their_defaults()
+    {
+        ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("smallest"));
+
+        Assert.That(plan with { Arenas = [] }, Is.EqualTo(new ScenePlan { Name = "forest", Arenas = [] }).Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
+        Assert.That((plan.Frame, plan.Arenas.Count, plan.RetainBytes), Is.EqualTo(((FrameArenaOptions?)null, 0, (nuint)0)));
+    }
+
+    [TestCase("1", "1")]
+    [TestCase("\"1 B\"", "1")]
+    [TestCase("\"24 bytes\"", "24")]
+    [TestCase("\"24bytes\"", "24")]
+    [TestCase("\"8 KiB\"", "8192")]
+    [TestCase("\"0.5KiB\"", "512")]
+    [TestCase("\"3 GiB\"", "3221225472")]
+    [TestCase("\"0.000976563 MiB\"", null)]
+    [TestCase("\"0.0009765625 MiB\"", null)]
+    [TestCase("\"1.001953125 MiB\"", "1050624")]
+    [TestCase("\"16384 GiB\"", "17592186044416")]
+    [TestCase("\"16384.000000001 GiB\"", null)]
+    [TestCase("17592186044417", null)]
+    [TestCase("\"999999999999999 GiB\"", null)]
+    public void Sizes_are_exact_or_refused(string text, string? bytes)
+    {
+        string json = $$"""{ "name": "x", "arenas": { "a": { "retain": {{text}} } } }""";
+        if (bytes is null)
+        {
+            Assert.That(() => PlanFiles.Parse(json), Throws.TypeOf<ScenePlanException>());
+        }
+        else
+        {
+            Assert.That(PlanFiles.Parse(json).RetainBytes.ToString(System.Globalization.CultureInfo.InvariantCulture), Is.EqualTo(bytes));
+        }
+    }
+
+    [Test]
+    public void Derived_plan_says_what_differs_from_its_bases()
+    {
+        ScenePlan plan = ScenePlan.Load(Path.Combine(PlanFiles.ValidFolder, "inheriting.json"));
+
+        Assert.That((plan.Name, plan.Pages, plan.HotLoop.WarmUpFrames), Is.EqualTo(("cave", PageKind.Normal, 30)));
+        Assert.That(plan.HotLoop.PageFaults, Is.EqualTo(new HotLoopRule(3, HotLoopAction.Throw)));
+        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = Size.MiB(2), Lanes = 4 }));
+        Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, bats"));
+        Assert.That(plan.Arenas[0].Blocks, Is.EqualTo(new BlockCount[] { new(32, 1000), new(64, 500), new(96, 50) }));
+        Assert.That(plan.Arenas[0].Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(32), HardBytes = Size.MiB(64) }));
+        Assert.That(plan.Arenas[1].SuperSlabs, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Bases_are_files_beside_the_file_that_names_them()
+    {
+        string folder = Directory.CreateTempSubdirectory("scene-plans").FullName;
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(folder, "shared"));
+            string top = Path.Combine(folder, "top.json");
+            File.WriteAllText(top, "{ \"base\": \"shared/middle.json\" }");
+            File.WriteAllText(Path.Combine(folder, "shared", "middle.json"), "{ \"base\": \"../root.json\", \"frame\": { \"lanes\": 3 } }");
+            File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"name\": \"root\" }");
+            Assert.That(ScenePlan.Load(top), Is.EqualTo(new ScenePlan { Name = "root", Frame = new FrameArenaOptions { Lanes = 3 } })
+                .Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
+
+            File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"base\": \"shared/../top.json\" }");
+            Assert.That(() => ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.EqualTo(
+                $"Scene plan '{top}' has an error. ../root.json: base: found \"shared/../top.json\"; allowed: a plan that is not based on this one."));
+
+            foreach (string reference in new[] { "missing.json", "shared", "bad\\u0000name" })
+            {
+                File.WriteAllText(top, $$"""{ "name": "x", "base": "{{reference}}" }""");
+                Assert.That(() => ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.Contains("base: found"));
+            }
+
+            string rooted = Path.Combine(folder, "root.json").Replace('\\', '/');
+            File.WriteAllText(top, $$"""{ "base": "{{rooted}}" }""");
+            Assert.That(() => ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.EndsWith("allowed: the path of a file, relative to this plan's."));
+            Assert.That(() => ScenePlan.Load(Path.Combine(folder, "missing.json")), Throws.InstanceOf<IOException>());
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Test]
+    public void Eight_plans_may_be_based_on_one_another_and_no_ninth()
+    {
+        static byte[]? Chain(int last, string name)
+        {
+            int index = int.Parse(name, System.Globalization.CultureInfo.InvariantCulture);
+            return Encoding.UTF8.GetBytes(index == last ? $$"""{ "name": "n{{last}}" }""" : $$"""{ "base": "{{index + 1}}" }""");
+        }
+
+        Assert.That(ScenePlan.Parse(Chain(8, "1"), name => Chain(8, name)).Name, Is.EqualTo("n8"));
+        Assert.That(() => ScenePlan.Parse(Chain(9, "1"), name => Chain(9, name)), Throws.TypeOf<ScenePlanException>());
+    }
+}

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using Engine.Arenas;
+using Engine.Platform;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+
+namespace Engine.Scenes;
+
+/// <summary>One load of a scene: the frame arena, then the long-lived arenas one after the other. Whatever fails, nothing is left behind.</summary>
+internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
+{
+    private readonly Prefaulter _prefaulter = memory.PrefaulterFor(plan.Prefault, plan.Pages);
+    private readonly double _totalBytes = (double)FrameBytes(plan) + ArenaBytes(plan);
+    private double _doneBytes;
+
+    public Scene Run()
+    {
+        long osCalls = memory.OsCalls;
+        long start = Stopwatch.GetTimestamp();
+        FrameArena? frame = null;
+        LongLivedArena[] arenas = new LongLivedArena[plan.Arenas.Count];
+        int made = 0;
+        int superSlabs = 0;
+        try
+        {
+            if (plan.Frame is not null)
+            {
+                frame = memory.CreateFrameArena($"{plan.Name}: frame", plan.Frame, NextTask(FrameBytes(plan)));
+                superSlabs += frame.SuperSlabCount;
+            }
+
+            for (; made < arenas.Length; made++)
+            {
+                ArenaPlan part = plan.Arenas[made];
+                options.Cancellation.ThrowIfCancellationRequested();
+                arenas[made] = memory.CreateLongLivedArena($"{plan.Name}: {part.Name}", options.Tracking);
+                Prewarm(arenas[made], part);
+                superSlabs += arenas[made].SuperSlabCount;
+            }
+        }
+        catch
+        {
+            foreach (LongLivedArena? arena in arenas)
+            {
+                arena?.Dispose();
+            }
+
+            frame?.Dispose();
+            throw;
+        }
+
+        options.Progress?.Report(1);
+        long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
+        return new Scene(memory, plan, frame, arenas, report);
+    }
+
+    private static double FrameBytes(ScenePlan plan) =>
+        plan.Frame is null ? 0 : ((double)plan.Frame.BytesPerLane * plan.Frame.Lanes * plan.Frame.Buffers) + ((double)plan.Frame.OverflowSuperSlabs * SuperSlab.Bytes);
+
+    private static double ArenaBytes(ScenePlan plan)
+    {
+        double bytes = 0;
+        foreach (ArenaPlan arena in plan.Arenas)
+        {
+            bytes += (double)PlanRules.PrewarmBytes(arena);
+        }
+
+        return bytes;
+    }
+
+    private void Prewarm(LongLivedArena arena, ArenaPlan part)
+    {
+        bool lacksFunction = part.Budget.Overflow == ArenaOverflow.Callback && part.Budget.OnOverflow is null;
+        arena.Budget = lacksFunction ? part.Budget with { OnOverflow = options.OnOverflow } : part.Budget;
+        arena.PrewarmPlanned([.. part.Blocks], part.SuperSlabs, part.Threads, part.Carve, NextTask((double)PlanRules.PrewarmBytes(part)));
+    }
+
+    /// <summary>The prefault of the next part, which is told about as its share of the load.</summary>
+    private PrefaultTask NextTask(double bytes)
+    {
+        double start = _totalBytes == 0 ? 0 : _doneBytes / _totalBytes;
+        _doneBytes += bytes;
+        PartProgress? part = options.Progress is null ? null : new PartProgress(options.Progress, start, _totalBytes == 0 ? 0 : bytes / _totalBytes);
+        int threads = options.PrefaultThreads == 0 ? Environment.ProcessorCount : options.PrefaultThreads;
+        return new PrefaultTask(threads, part, options.Cancellation, _prefaulter);
+    }
+}

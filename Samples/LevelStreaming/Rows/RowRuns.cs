@@ -1,0 +1,65 @@
+using Engine;
+using Engine.Arenas;
+using Engine.Scenes;
+using Samples.LevelStreaming.Contestants;
+using Samples.LevelStreaming.World;
+
+namespace Samples.LevelStreaming.Rows;
+
+/// <summary>Runs one row in this process.</summary>
+internal static class RowRuns
+{
+    private const int Workers = 2;
+
+    /// <summary>What a plan is multiplied by after it was recorded: how many blocks threads hold back depends on their timing.</summary>
+    private const double Headroom = 1.1;
+
+    /// <summary>Does the walk.</summary>
+    /// <param name="row">By whom.</param>
+    /// <param name="options">Which walk.</param>
+    /// <param name="plansFolder">Where the plans are, for the prewarmed row.</param>
+    public static RowDocument Measure(RowKind row, WalkOptions options, string? plansFolder)
+    {
+        ScenePlan[] plans = row == RowKind.Prewarmed ? PlanFiles.Read(plansFolder!) : NoPlans();
+        return Run(row, options, plans, recorders: null);
+    }
+
+    /// <summary>Does the walk without plans and writes the plans that it should have had.</summary>
+    public static void Record(WalkOptions options, string folder)
+    {
+        SceneRecorder[] recorders = new SceneRecorder[LevelSpec.Ring.Length];
+        for (int ring = 0; ring < recorders.Length; ring++)
+        {
+            recorders[ring] = new SceneRecorder();
+        }
+
+        Run(RowKind.Cold, options, NoPlans(), recorders);
+        for (int ring = 0; ring < recorders.Length; ring++)
+        {
+            PlanFiles.Write(folder, ring, recorders[ring].Plan(Headroom));
+        }
+    }
+
+    private static RowDocument Run(RowKind row, WalkOptions options, ScenePlan[] plans, SceneRecorder[]? recorders)
+    {
+        using EngineMemory memory = new();
+        using HotLoopGuard guard = new(memory);
+        using WorkerPool pool = new(new WorkerPoolOptions { Workers = Workers, Guard = guard });
+        string name = StreamingCommand.NameOf(row);
+        if (row == RowKind.Gc)
+        {
+            using GcSource garbage = new();
+            return new Walk<GcStore, GcStore.Animal>(garbage, guard, pool, options).Run(name, "");
+        }
+
+        using EngineSource source = new(memory, guard, pool, plans, recorders);
+        RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options).Run(name, memory.Prefault);
+        memory.Validate();
+        return result;
+    }
+
+    /// <summary>Plans that prewarm nothing but the smallest lanes.</summary>
+    private static ScenePlan[] NoPlans() => Array.ConvertAll(
+        LevelSpec.Ring,
+        level => new ScenePlan { Name = level.Name, Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = Workers } });
+}

@@ -1,0 +1,23 @@
+using Samples.LevelStreaming.Rows;
+
+namespace Samples.LevelStreaming;
+
+/// <summary>What was asked for on the command line.</summary>
+internal sealed record StreamingOptions
+{
+    public required WalkOptions Walk { get; init; }
+
+    /// <summary>Where recorded plans are written to; then nothing else is done.</summary>
+    public required string? Record { get; init; }
+
+    /// <summary>Where plans are read from; null records them first.</summary>
+    public required string? Plans { get; init; }
+
+    /// <summary>The rows to run.</summary>
+    public required RowKind[] Rows { get; init; }
+
+    public required string? Json { get; init; }
+
+    /// <summary>Set in the measuring child processes: the one row to measure.</summary>
+    public required RowKind? OnlyRow { get; init; }
+}

@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using Engine.Platform;
+using Engine.Scenes;
+using Samples.Common;
+using Samples.LevelStreaming.Contestants;
+using Samples.LevelStreaming.Rows;
+using Samples.LevelStreaming.World;
+
+namespace Samples.LevelStreaming;
+
+/// <summary>
+/// The walk: level after level of the ring, each loaded two levels ahead while the frames of another go on, and unloaded behind. A
+/// rehearsal through the whole ring goes before, in which all code runs for the first time and nothing is counted.
+/// </summary>
+internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoopGuard guard, WorkerPool pool, WalkOptions options)
+    where TStore : ILevelStore<TAnimal>
+{
+    private const int Ahead = 2;
+    private const int RehearsalFrames = 12;
+    private readonly int _ring = LevelSpec.Ring.Length;
+    private LevelFigures[] _figures = [];
+    private uint _checksum;
+    private long _waitedTicks;
+    private long _lastFaults;
+    private long _faultsBetweenFrames;
+
+    /// <summary>Rehearses, walks, and tells.</summary>
+    public RowDocument Run(string row, string prefault)
+    {
+        guard.WarmUp(int.MaxValue);
+        WalkThrough(_ring + Ahead, RehearsalFrames * (_ring + Ahead), RehearsalFrames);
+        guard.WarmUp(0);
+
+        int perVisit = Math.Clamp(options.Frames / (2 * _ring), 10, 250);
+        int visits = (options.Frames + perVisit - 1) / perVisit;
+        _faultsBetweenFrames = 0;
+        _lastFaults = PageFaults.OfThread();
+        long process = PageFaults.OfProcess() - source.LoaderFaults;
+        WalkThrough(visits, options.Frames, perVisit);
+        process = PageFaults.OfProcess() - source.LoaderFaults - process;
+        List<LevelDocument> levels = [];
+        for (int ring = 0; ring < Math.Min(_ring, visits); ring++)
+        {
+            levels.Add(_figures[ring].Document(LevelSpec.Ring[ring].Name, source.LoadOf(ring)));
+        }
+
+        return new RowDocument
+        {
+            Row = row,
+            Prefault = prefault,
+            Seed = options.Seed,
+            Frames = options.Frames,
+            Checksum = _checksum,
+            Violations = guard.Violations,
+            FirstViolation = guard.FirstViolation is { } first ? first + (first.CallStack is null ? "" : " " + first.CallStack) : null,
+            ProcessFaultsInFrames = process - _faultsBetweenFrames,
+            MillisecondsWaited = _waitedTicks * 1000.0 / Stopwatch.Frequency,
+            GuardNanosecondsPerFrame = GuardCost(),
+            Levels = levels,
+        };
+    }
+
+    private void WalkThrough(int visits, int frames, int perVisit)
+    {
+        _figures = new LevelFigures[_ring];
+        for (int ring = 0; ring < _ring; ring++)
+        {
+            _figures[ring] = new LevelFigures(perVisit * ((visits / _ring) + 1));
+        }
+
+        _checksum = 2166136261;
+        _waitedTicks = 0;
+        for (int ahead = 0; ahead < Math.Min(Ahead, visits); ahead++)
+        {
+            source.Prepare(ahead % _ring);
+        }
+
+        for (int visit = 0; visit < visits; visit++)
+        {
+            int next = visit + Ahead < visits ? (visit + Ahead) % _ring : -1;
+            Visit(visit, Math.Min(perVisit, frames - (visit * perVisit)), next);
+        }
+
+        source.Settle();
+        _faultsBetweenFrames += PageFaults.OfThread() - _lastFaults;
+    }
+
+    private void Visit(int visit, int frames, int next)
+    {
+        int ring = visit % _ring;
+        long start = Stopwatch.GetTimestamp();
+        TStore store = source.Enter(ring);
+        _waitedTicks += Stopwatch.GetTimestamp() - start;
+        Level<TStore, TAnimal> level = new(LevelSpec.Ring[ring], store, options.Seed + (uint)(visit * 7919));
+        for (int frame = 0; frame < frames; frame++)
+        {
+            Frame(level, _figures[ring], frame == 0 ? next : -1);
+        }
+
+        _checksum = (_checksum * 16777619) ^ level.Checksum();
+        _figures[ring].Born += level.Born;
+        _figures[ring].MostAnimals = Math.Max(_figures[ring].MostAnimals, level.Count);
+        level.Clear();
+        source.Leave(ring);
+    }
+
+    private void Frame(Level<TStore, TAnimal> level, LevelFigures figures, int prepare)
+    {
+        _faultsBetweenFrames += PageFaults.OfThread() - _lastFaults;
+        long violations = guard.Violations;
+        long start = Stopwatch.GetTimestamp();
+        guard.BeginFrame();
+        if (prepare >= 0)
+        {
+            source.Prepare(prepare);
+        }
+
+        level.Step(pool);
+        guard.EndFrame();
+        long ticks = Stopwatch.GetTimestamp() - start;
+        _lastFaults = PageFaults.OfThread();
+        figures.Add(ticks, guard.LastFrame, guard.Violations != violations);
+    }
+
+    /// <summary>
+    /// What a frame without anything in it costs under the guard, on this thread, in nanoseconds: the best of many short runs, so that
+    /// what else the machine does is not in it.
+    /// </summary>
+    private double GuardCost()
+    {
+        const int Rounds = 50;
+        double best = double.MaxValue;
+        for (int run = 0; run < 2000; run++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int round = 0; round < Rounds; round++)
+            {
+                guard.BeginFrame();
+                guard.EndFrame();
+            }
+
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalNanoseconds / Rounds);
+        }
+
+        return best;
+    }
+}

@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Engine.Core;
+using Engine.Platform;
+
+namespace PlatformProbe;
+
+/// <summary>Takes the measurements of the probe.</summary>
+internal sealed unsafe class Measurement(VirtualMemory os)
+{
+    public const nuint SuperSlabBytes = 2 << 20;
+    public const nuint LargeBytes = 64 << 20;
+
+    private const int Runs = 5;
+
+    public ProbeRow Probe(PrefaultPolicy policy, PageKind pages)
+    {
+        var step = new PrefaultStep(pages, policy);
+        string? whyNot = PrefaultTable.MakesSense(step, os.Facts.System) ? null : os.Facts.System + ": makes no sense together, or is unknown";
+        double small = 0;
+        double large = 0;
+        long wouldFault = -1;
+        long faults = -1;
+        long huge = -1;
+        if (whyNot is null && os.TryReserve(LargeBytes, SuperSlabBytes, out nint address))
+        {
+            whyNot = TryMedian(address, SuperSlabBytes, step, out small) ?? TryMedian(address, LargeBytes, step, out large);
+            if (whyNot is null && (whyNot = TryProvide(address, LargeBytes, step)) is null)
+            {
+                wouldFault = os.PagesThatWouldFault(address, LargeBytes);
+                huge = os.HugePageBytesBehind(address, LargeBytes);
+                faults = PageFaults.IsPerThread ? FaultsOfWritePass(address, LargeBytes) : -1;
+                os.Decommit(address, LargeBytes);
+            }
+
+            os.Release(address, LargeBytes);
+        }
+
+        return new ProbeRow
+        {
+            Policy = policy.ToString(),
+            Pages = pages.ToString(),
+            WhyNot = whyNot,
+            MicrosecondsPerMebibyteOfSuperSlab = small,
+            MicrosecondsPerMebibyteOfLarge = large,
+            PagesThatWouldFault = wouldFault,
+            FaultsOfWritePass = faults,
+            HugePageMebibytes = huge < 0 ? -1 : huge >> 20,
+        };
+    }
+
+    /// <summary>The bandwidth of a large prewarm.</summary>
+    public PrewarmRow Prewarm(int threads, nuint bytes)
+    {
+        if (!os.TryReserve(bytes, SuperSlabBytes, out nint address))
+        {
+            throw new EngineOutOfMemoryException($"No {bytes} bytes of address space are left.");
+        }
+
+        var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
+        double best = double.MaxValue;
+        for (int run = 0; run < 3; run++)
+        {
+            PrefaultReport report = prefaulter.Provide(address, bytes, threads, null, CancellationToken.None);
+            best = Math.Min(best, report.Nanoseconds / 1e6);
+            os.Decommit(address, bytes);
+        }
+
+        os.Release(address, bytes);
+        return new PrewarmRow(threads, (long)(bytes >> 20), best, bytes / best * 1e3 / (1 << 30));
+    }
+
+    /// <summary>Compiled once: a loop that is recompiled while it runs takes faults of its own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public long FaultsOfWritePass(nint address, nuint bytes)
+    {
+        nuint page = os.Facts.PageBytes;
+        long before = PageFaults.OfThread();
+        before = PageFaults.OfThread(); // the first call faults by itself
+        for (nuint offset = 0; offset < bytes; offset += page)
+        {
+            ((byte*)address)[offset] = 1;
+        }
+
+        return PageFaults.OfThread() - before;
+    }
+
+    private string? TryMedian(nint address, nuint bytes, PrefaultStep step, out double microsecondsPerMebibyte)
+    {
+        double[] times = new double[Runs];
+        microsecondsPerMebibyte = 0;
+        for (int run = 0; run < Runs; run++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            if (TryProvide(address, bytes, step) is { } whyNot)
+            {
+                return whyNot;
+            }
+
+            times[run] = Stopwatch.GetElapsedTime(start).TotalMicroseconds / (bytes >> 20);
+            os.Decommit(address, bytes);
+        }
+
+        Array.Sort(times);
+        microsecondsPerMebibyte = times[Runs / 2];
+        return null;
+    }
+
+    private string? TryProvide(nint address, nuint bytes, PrefaultStep step)
+    {
+        if (!os.TryPrepare(address, bytes, step, out PrefaultFailure failure))
+        {
+            return failure.Reason;
+        }
+
+        if (!os.TryPopulate(address, bytes, step, out failure))
+        {
+            os.Decommit(address, bytes);
+            return failure.Reason;
+        }
+
+        return null;
+    }
+}

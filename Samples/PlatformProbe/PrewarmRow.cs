@@ -1,0 +1,4 @@
+namespace PlatformProbe;
+
+/// <summary>One large prewarm by some threads.</summary>
+internal sealed record PrewarmRow(int Threads, long Mebibytes, double Milliseconds, double GibibytesPerSecond);

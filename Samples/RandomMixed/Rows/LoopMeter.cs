@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using Engine;
+using Engine.Platform;
+using Samples.RandomMixed.Contestants;
+
+namespace Samples.RandomMixed.Rows;
+
+/// <summary>Runs the loop and counts what happens in it.</summary>
+/// <param name="memory">The engine's memory, in its rows.</param>
+/// <param name="recorder">Tells the page faults that interrupt the loop from those that are made on request, where that is wanted.</param>
+internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorder)
+{
+    private const int SuperSlabShift = 21;
+
+    /// <summary>Runs the loop once.</summary>
+    public LoopFigures Measure<TBlocks>(ref TBlocks blocks, MixedWork work)
+        where TBlocks : IMixedBlocks, allows ref struct
+    {
+        int collections = GC.CollectionCount(0);
+        long managed = GC.GetAllocatedBytesForCurrentThread();
+        long osCalls = memory?.OsCalls ?? 0;
+        long interruptions = recorder?.Count ?? 0;
+        long faults = PageFaults.OfThread();
+        recorder?.Start();
+        long start = Stopwatch.GetTimestamp();
+        MixedLoop.Run(ref blocks, work.Operations, work.WorkingSet, work.Seed);
+        long ticks = Stopwatch.GetTimestamp() - start;
+        recorder?.Stop();
+        return new LoopFigures(
+            ticks,
+            PageFaults.OfThread() - faults,
+            GC.GetAllocatedBytesForCurrentThread() - managed,
+            GC.CollectionCount(0) - collections,
+            (memory?.OsCalls ?? 0) - osCalls,
+            recorder?.Count - interruptions);
+    }
+
+    /// <summary>How the engine's pages came, after the loop; "none" where there is no engine.</summary>
+    public string DescribePrefault() => memory?.Prefault ?? "none";
+
+    /// <summary>What the engine has to tell of the loop; null where there is no engine.</summary>
+    public EngineFigures? DescribeEngine(RowSpec row, LoopFigures figures) => memory is null ? null : new EngineFigures
+    {
+        Policy = EnumNames<PrefaultPolicy>.Of(row.Prefault),
+        Pages = EnumNames<PageKind>.Of(row.Pages),
+        OsCallsInLoop = figures.OsCalls,
+        InterruptionsInLoop = figures.Interruptions,
+        FaultsLeft = FaultsLeft(memory),
+    };
+
+    // SuperSlabs are handed out from the lowest address up, and there is one arena.
+    private static long? FaultsLeft(EngineMemory memory)
+    {
+        nuint bytes = (nuint)memory.OwnedSuperSlabs << SuperSlabShift;
+        long pages = bytes == 0 ? 0 : memory.PagesThatWouldFault(memory.ReservationBase, bytes);
+        return pages < 0 ? null : pages;
+    }
+}
