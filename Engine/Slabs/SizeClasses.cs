@@ -65,13 +65,8 @@ public static class SizeClasses
             return LastWithinSuperSlab;
         }
 
-        int index = IndexOf(nuint.Max(Sizes.AlignUp(bytes, alignment), alignment));
-        while (BlockBytes(index) % alignment != 0)
-        {
-            index++;
-        }
-
-        return index;
+        // A multiple of the alignment is a class of its own where classes lie closer than that; elsewhere all classes are its multiples.
+        return IndexOf(nuint.Max(Sizes.AlignUp(bytes, alignment), alignment));
     }
 
     /// <summary>The size of a class's blocks in bytes; 0 for <see cref="Huge"/>.</summary>
