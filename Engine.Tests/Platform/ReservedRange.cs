@@ -28,35 +28,41 @@ internal sealed class ReservedRange : IDisposable
 
     public void WriteEveryPage(byte value) => WriteEveryPage(0, Bytes, value);
 
-    /// <summary>Compiled once and for all: a loop that is recompiled while it runs takes faults that are not its own.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public unsafe void WriteEveryPage(nuint offset, nuint bytes, byte value)
-    {
-        nuint page = _os.Facts.PageBytes;
-        for (nuint end = offset + bytes; offset < end; offset += page)
-        {
-            ((byte*)Address)[offset] = value;
-        }
-    }
+    public unsafe void WriteEveryPage(nuint offset, nuint bytes, byte value) => Write((byte*)Address + offset, bytes, _os.Facts.PageBytes, value);
 
     /// <summary>The counted write pass: how many faults does a write to every page take?</summary>
     public long FaultsOfWritingEveryPage(byte value = 1) => FaultsOfWritingEveryPage(0, Bytes, value);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public long FaultsOfWritingEveryPage(nuint offset, nuint bytes, byte value = 1)
+    public unsafe long FaultsOfWritingEveryPage(nuint offset, nuint bytes, byte value = 1)
     {
-        // Code that runs for the first time faults by itself.
-        WriteEveryPage(offset, 0, value);
+        // Code faults by itself when it runs for the first time, a page of it at a time: all of it runs before it counts.
+        byte scratch;
         for (int i = 0; i < 3; i++)
         {
-            _ = PageFaults.OfThread();
+            _ = Count(&scratch, 1, 1, value);
         }
 
-        long before = PageFaults.OfThread();
-        WriteEveryPage(offset, bytes, value);
-        long taken = PageFaults.OfThread() - before;
+        long taken = Count((byte*)Address + offset, bytes, _os.Facts.PageBytes, value);
         return Machine.IsEmulated && taken <= 8 ? 0 : taken;
     }
 
     public void Dispose() => _os.Release(Address, Bytes);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static unsafe long Count(byte* address, nuint bytes, nuint step, byte value)
+    {
+        long before = PageFaults.OfThread();
+        Write(address, bytes, step, value);
+        return PageFaults.OfThread() - before;
+    }
+
+    /// <summary>Compiled once and for all: a loop that is recompiled while it runs takes faults that are not its own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Write(byte* address, nuint bytes, nuint step, byte value)
+    {
+        for (nuint offset = 0; offset < bytes; offset += step)
+        {
+            address[offset] = value;
+        }
+    }
 }
