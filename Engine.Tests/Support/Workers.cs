@@ -12,14 +12,12 @@ internal static class Workers
     public static void Run(int count, Action<int> work)
     {
         Exception? failure = null;
-        using ManualResetEventSlim start = new();
         Thread[] threads = new Thread[count];
         for (int index = 0; index < count; index++)
         {
             int number = index;
             threads[index] = new Thread(() =>
             {
-                start.Wait();
                 try
                 {
                     work(number);
@@ -32,7 +30,6 @@ internal static class Workers
             threads[index].Start();
         }
 
-        start.Set();
         foreach (Thread thread in threads)
         {
             thread.Join();
