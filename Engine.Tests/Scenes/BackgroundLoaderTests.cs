@@ -78,7 +78,7 @@ internal sealed class BackgroundLoaderTests
             PlayUntilLoaded(guard, running, next);
             next.Unload();
             next.Wait();
-            return new HotLoopCost(guard.Total.PageFaults, guard.Total.OsCalls, guard.Total.ManagedBytes);
+            return new HotLoopCost(0, guard.Total.PageFaults, guard.Total.OsCalls, guard.Total.ManagedBytes);
         });
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
     }

@@ -52,7 +52,7 @@ public unsafe class SceneLoadTests
     [Test]
     public void Prewarmed_SuperSlabs_serve_any_size_without_a_fault_or_an_OS_call()
     {
-        HotLoopCost cost = HotLoopCost.BestOf(3, () =>
+        HotLoopCost cost = HotLoopCost.BestOf(5, () =>
         {
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
             using Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabs = 16 }] });

@@ -26,7 +26,7 @@ internal sealed unsafe class SceneRecorderTests
     {
         ScenePlan plan = Record(seed, bits);
         using Scene again = Scene.Load(_memory, plan);
-        HotLoopCost cost = HotLoopCost.BestOf(3, () =>
+        HotLoopCost cost = HotLoopCost.BestOf(5, () =>
         {
             again.Arena.Reset();
             return HotLoopCost.Of(_memory, () => Play(again, seed, bits));

@@ -88,7 +88,7 @@ internal sealed unsafe class WorkerPoolTests
             pool.Run(ref job, 100);
             guard.EndFrame();
             Assert.That(job.Done(), Is.EqualTo(100));
-            return new HotLoopCost(guard.LastFrame.PageFaults, guard.LastFrame.OsCalls, guard.LastFrame.ManagedBytes);
+            return new HotLoopCost(0, guard.LastFrame.PageFaults, guard.LastFrame.OsCalls, guard.LastFrame.ManagedBytes);
         });
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
     }
