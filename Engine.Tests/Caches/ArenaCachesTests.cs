@@ -1,3 +1,4 @@
+using Engine.Caches;
 using Engine.Core;
 using Engine.Slabs;
 using Engine.Tests.Support;
@@ -7,6 +8,15 @@ namespace Engine.Tests.Caches;
 /// <summary>Blocks that wander between threads, and magazines that wander with them.</summary>
 internal sealed unsafe class ArenaCachesTests : ArenaFixture
 {
+    [Test]
+    public void The_fast_paths_reach_the_cache_where_its_fields_are()
+    {
+        ThreadCache* cache = ThreadCache.Detached;
+        Assert.That((nint)ThreadCache.TopsOf(cache), Is.EqualTo((nint)cache->Tops));
+        Assert.That((nint)ThreadCache.MapOf(cache), Is.EqualTo((nint)cache->Map));
+        Assert.That((byte*)&cache->ArenaTag - (byte*)cache, Is.LessThan(2047), "beyond this the JIT checks the cache for null first");
+    }
+
     [Test]
     public void The_last_freed_block_is_the_next_allocated()
     {

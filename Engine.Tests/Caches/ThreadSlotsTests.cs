@@ -11,11 +11,11 @@ internal sealed class ThreadSlotsTests
     {
         Workers.Run(() =>
         {
-            Assert.That(ThreadSlots.Current, Is.Zero, "a new thread has none");
+            Assert.That(ThreadSlots.Current, Is.EqualTo((nint)0), "a new thread has none");
             int slot = ThreadSlots.Take();
             Assert.That(slot, Is.InRange(1, ThreadSlots.Count - 1));
             Assert.That(ThreadSlots.Take(), Is.EqualTo(slot));
-            Assert.That(ThreadSlots.Current, Is.EqualTo(slot));
+            Assert.That(ThreadSlots.Current, Is.EqualTo((nint)slot));
             Assert.That(ThreadSlots.IsAbandoned(slot), Is.False);
         });
     }

@@ -1,6 +1,6 @@
 namespace Engine.Tests.Support;
 
-/// <summary>The process's mappings, from /proc/self/maps. Where there is no such file, nothing is counted.</summary>
+/// <summary>The process's mappings, from /proc/self/maps and smaps. Where there is no such file, nothing is counted.</summary>
 internal static class MemoryMap
 {
     public static bool IsReadable => File.Exists("/proc/self/maps");
@@ -11,6 +11,27 @@ internal static class MemoryMap
 
     /// <summary>All address space of the process in bytes.</summary>
     public static ulong TotalBytes() => Ranges().Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
+
+    /// <summary>Resident bytes of the mappings that begin in a range: of the engine's memory alone, without the managed heap's noise.</summary>
+    public static ulong ResidentWithin(nint start, nuint bytes)
+    {
+        ulong resident = 0;
+        bool isWithin = false;
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            int dash = line.IndexOf('-', StringComparison.Ordinal);
+            if (dash > 0 && ulong.TryParse(line.AsSpan(0, dash), System.Globalization.NumberStyles.HexNumber, null, out ulong address))
+            {
+                isWithin = address - (ulong)start < bytes;
+            }
+            else if (isWithin && line.StartsWith("Rss:", StringComparison.Ordinal))
+            {
+                resident += ulong.Parse(line.AsSpan(4, line.Length - 6), System.Globalization.NumberStyles.AllowLeadingWhite | System.Globalization.NumberStyles.AllowTrailingWhite, null) * 1024;
+            }
+        }
+
+        return resident;
+    }
 
     private static IEnumerable<(ulong Start, ulong End)> Ranges()
     {

@@ -28,16 +28,15 @@ public readonly unsafe ref struct ArenaHandle
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void* Allocate(nuint bytes)
     {
-        // One unsigned compare sends 0 and all sizes above the map to the slow path.
-        nuint last = bytes - 1;
-        if (last < SizeClasses.MappedBytes)
+        if (bytes <= SizeClasses.MappedBytes)
         {
-            nuint sizeClass = _cache->Map[last / SizeClasses.Quantum];
-            ulong* top = (ulong*)_cache->Tops[sizeClass];
-            ulong block = top[-1];
+            nuint sizeClass = ThreadCache.MapOf(_cache)[bytes];
+            nuint** tops = ThreadCache.TopsOf(_cache);
+            nuint* top = tops[sizeClass];
+            nuint block = top[-1];
             if (block != 0)
             {
-                _cache->Tops[sizeClass] = (ulong)(top - 1);
+                tops[sizeClass] = top - 1;
                 return (void*)block;
             }
         }
@@ -53,14 +52,15 @@ public readonly unsafe ref struct ArenaHandle
         if (offset < _cache->ReservationBytes)
         {
             // The slab's tag is (arena, class); only a block of this arena leaves a bare class.
-            uint sizeClass = _cache->Tags[offset >> SuperSlab.SlabShift] ^ _cache->ArenaTag;
+            nuint sizeClass = _cache->Tags[offset >> SuperSlab.SlabShift] ^ _cache->ArenaTag;
             if (sizeClass <= byte.MaxValue)
             {
-                ulong* top = (ulong*)_cache->Tops[sizeClass];
-                if (((nuint)top & Magazine.Mask) != 0 && top[-1] != (ulong)block)
+                nuint** tops = ThreadCache.TopsOf(_cache);
+                nuint* top = tops[sizeClass];
+                if (((nuint)top & Magazine.Mask) != 0 && top[-1] != (nuint)block)
                 {
-                    *top = (ulong)block;
-                    _cache->Tops[sizeClass] = (ulong)(top + 1);
+                    *top = (nuint)block;
+                    tops[sizeClass] = top + 1;
                     return;
                 }
             }
@@ -92,11 +92,12 @@ public readonly unsafe ref struct ArenaHandle
         where T : unmanaged
     {
         int sizeClass = SizeClasses.IndexOf((nuint)sizeof(T));
-        ulong* top = (ulong*)_cache->Tops[sizeClass];
-        ulong block = top[-1];
+        nuint** tops = ThreadCache.TopsOf(_cache);
+        nuint* top = tops[sizeClass];
+        nuint block = top[-1];
         if (block != 0)
         {
-            _cache->Tops[sizeClass] = (ulong)(top - 1);
+            tops[sizeClass] = top - 1;
             return (T*)block;
         }
 

@@ -310,7 +310,7 @@ public sealed unsafe class LongLivedArena : IArena
         get
         {
             // The slot first: looking it up is a call, which the table's address would have to be saved across.
-            int slot = ThreadSlots.Current;
+            nint slot = ThreadSlots.Current;
             return new(this, _table[slot]);
         }
     }
@@ -319,6 +319,21 @@ public sealed unsafe class LongLivedArena : IArena
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void* AllocateSlow(ThreadCache* cache, nuint bytes)
     {
+        if (bytes <= SuperSlab.Bytes)
+        {
+            // Sizes above the map, and full of blocks: this is their fast path.
+            int sizeClass = SizeClasses.IndexOf(bytes);
+            nuint* top = ThreadCache.Top(cache, sizeClass);
+            nuint block = top[-1];
+            if (block != 0)
+            {
+                cache->Tops[sizeClass] = (ulong)(top - 1);
+                return (void*)block;
+            }
+
+            return AllocateOfClass(cache, sizeClass, bytes);
+        }
+
         if (bytes > MaximumBytes)
         {
             throw new ArgumentOutOfRangeException(

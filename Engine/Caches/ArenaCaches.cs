@@ -46,7 +46,6 @@ internal sealed unsafe class ArenaCaches
             cache->ReservationBytes = _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
-            cache->Slot = slot;
             Table[slot] = cache;
         }
 

@@ -7,7 +7,7 @@ namespace Engine.Caches;
 /// <summary>
 /// One thread's private stacks of free blocks for one arena: what the fast path reads and writes, and nothing else.
 ///
-///   | where blocks lie | class by size, 64 bytes | a top for each class | the other magazine of each class | fill steps |
+///   | a top for each class | where blocks lie | class by size, 1,025 bytes | the other magazine of each class | fill steps |
 ///
 /// A class has two magazines: the loaded one, whose top stands in <see cref="Tops"/>, and a second one that is wholly full or wholly
 /// empty, so that a thread that allocates and frees around a magazine's end does not exchange magazines with others each time.
@@ -19,15 +19,21 @@ internal unsafe struct ThreadCache
     /// <summary>The bit in <see cref="Seconds"/> that says that the second magazine is full.</summary>
     public const nuint FullBit = 1;
 
+    // Where the map begins. The fast paths reach the tops and the map by address: through the fields the JIT checks the cache for null
+    // each time. For the same reason the other fields they read lie in the first 2 KiB, and the tops at 0 where they need no addition.
+    private const int MapOffset = (SizeClasses.Count + 4) * sizeof(ulong);
+
+    public fixed ulong Tops[SizeClasses.Count];
+
     public nint ReservationBase;
 
     /// <summary>The reservation's size; 0 in the detached cache, so that each address is foreign to it.</summary>
     public nuint ReservationBytes;
     public uint* Tags;
-    public uint ArenaTag;
-    public int Slot;
-    public fixed byte Map[(int)(SizeClasses.MappedBytes / SizeClasses.Quantum)];
-    public fixed ulong Tops[SizeClasses.Count];
+    public nuint ArenaTag;
+
+    /// <summary>The class of each size from 0 up.</summary>
+    public fixed byte Map[(int)SizeClasses.MappedBytes + 1];
     public fixed ulong Seconds[SizeClasses.Count];
     public fixed byte FillSteps[SizeClasses.Count];
 
@@ -39,6 +45,12 @@ internal unsafe struct ThreadCache
 
     /// <summary>The table of a disposed arena: each thread's cache is the detached one.</summary>
     public static readonly ThreadCache** DetachedTable = MakeDetachedTable();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint** TopsOf(ThreadCache* cache) => (nuint**)cache;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static byte* MapOf(ThreadCache* cache) => (byte*)cache + MapOffset;
 
     public static nuint* Top(ThreadCache* cache, int sizeClass) => (nuint*)cache->Tops[sizeClass];
 

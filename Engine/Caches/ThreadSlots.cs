@@ -18,7 +18,7 @@ internal static class ThreadSlots
     private static readonly Lock s_lock = new();
 
     /// <summary>The calling thread's slot, or 0.</summary>
-    public static int Current
+    public static nint Current
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => Slot.Current;
@@ -30,7 +30,7 @@ internal static class ThreadSlots
     {
         if (Slot.Current != 0)
         {
-            return Slot.Current;
+            return (int)Slot.Current;
         }
 
         lock (s_lock)
@@ -67,6 +67,6 @@ internal static class ThreadSlots
     private static class Slot
     {
         [ThreadStatic]
-        public static int Current;
+        public static nint Current;
     }
 }

@@ -115,12 +115,12 @@ public static class SizeClasses
         return SuperSlab.SlabCount;
     }
 
-    /// <summary>Writes the class of each multiple of 16 bytes up to <see cref="MappedBytes"/>: entry (bytes - 1) / 16.</summary>
+    /// <summary>Writes the class of each size from 0 up to <see cref="MappedBytes"/>.</summary>
     internal static unsafe void FillMap(byte* map)
     {
-        for (nuint entry = 0; entry < MappedBytes / Quantum; entry++)
+        for (nuint bytes = 0; bytes <= MappedBytes; bytes++)
         {
-            map[entry] = (byte)IndexOf((entry + 1) * Quantum);
+            map[bytes] = (byte)IndexOf(bytes);
         }
     }
 }

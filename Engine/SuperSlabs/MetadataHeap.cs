@@ -58,7 +58,7 @@ internal sealed unsafe class MetadataHeap
             result = _free[list];
             if (result != 0)
             {
-                _free[list] = *(nint*)result;
+                _free[list] = *Link(result, rounded);
             }
             else
             {
@@ -76,9 +76,9 @@ internal sealed unsafe class MetadataHeap
 
     public void Free(void* block, nuint bytes)
     {
-        int list = ListOf(bytes, out _);
+        int list = ListOf(bytes, out nuint rounded);
         NativeLock.Enter(_lock);
-        *(nint*)block = _free[list];
+        *Link((nint)block, rounded) = _free[list];
         _free[list] = (nint)block;
         NativeLock.Exit(_lock);
     }
@@ -110,6 +110,9 @@ internal sealed unsafe class MetadataHeap
         NativeLock.Exit(_lock);
     }
 
+    /// <summary>Where a free object holds the next: at its end, so that a thread cache still says to a forgotten handle that it has no blocks.</summary>
+    private static nint* Link(nint block, nuint rounded) => (nint*)(block + (nint)rounded) - 1;
+
     private static int ListOf(nuint bytes, out nuint rounded)
     {
         if (bytes <= LargeStep - SmallStep)
@@ -131,7 +134,7 @@ internal sealed unsafe class MetadataHeap
             if (_chunkLeft != 0)
             {
                 int list = ListOf(_chunkLeft, out _);
-                *(nint*)_chunk = _free[list];
+                *Link(_chunk, _chunkLeft) = _free[list];
                 _free[list] = _chunk;
             }
 
