@@ -6,6 +6,9 @@ namespace Samples.Benchmarks;
 /// <summary>The command line.</summary>
 internal static class BenchmarkCommand
 {
+    /// <summary>The option that has a child process tell which native allocators it can load.</summary>
+    public const string AttendanceOption = "--attendance";
+
     private const string Purpose =
         """
         The engine beside the native allocators and beside what C# offers: the same work for each, in one run, with the empty loop.
@@ -22,7 +25,7 @@ internal static class BenchmarkCommand
 
     private static readonly Option<string[]> Workload = new("--workload")
     {
-        Description = "Only this workload, by its name (pair) or with its parameter (pair-64). May be given more than once.",
+        Description = "Only this workload, by its name (pair), the beginning of it (batch), or with its parameter (pair-64). May be given more than once.",
         HelpName = "NAME",
     };
 
@@ -48,6 +51,8 @@ internal static class BenchmarkCommand
 
     private static readonly Option<string?> OnlyContestant = new("--only-contestant") { Hidden = true };
 
+    private static readonly Option<bool> IsAttendance = new(AttendanceOption) { Hidden = true };
+
     /// <summary>Makes the command.</summary>
     public static RootCommand Create(Func<BenchmarkOptions, int> run)
     {
@@ -68,7 +73,7 @@ internal static class BenchmarkCommand
                 result.AddError($"{Repeat.Name} takes 1 to 1000, not {repeat}.");
             }
         });
-        var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, OnlyContestant };
+        var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, OnlyContestant, IsAttendance };
         command.SetAction(parsed => run(new BenchmarkOptions
         {
             Workloads = parsed.GetValue(Workload) ?? [],
@@ -77,6 +82,7 @@ internal static class BenchmarkCommand
             Json = parsed.GetValue(Json),
             Chart = parsed.GetValue(Chart),
             OnlyContestant = parsed.GetValue(OnlyContestant),
+            IsAttendance = parsed.GetValue(IsAttendance),
         }));
         return command;
     }

@@ -18,4 +18,7 @@ internal sealed record BenchmarkOptions
 
     /// <summary>Set in the measuring child processes: the contestant that does the workloads.</summary>
     public required string? OnlyContestant { get; init; }
+
+    /// <summary>Set in the child process that finds out which native allocators can be loaded.</summary>
+    public required bool IsAttendance { get; init; }
 }

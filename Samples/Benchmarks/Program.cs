@@ -19,6 +19,12 @@ internal static class Program
 
     private static int Run(BenchmarkOptions options)
     {
+        if (options.IsAttendance)
+        {
+            Console.Out.WriteLine(string.Join('\n', Attendance.Lines()));
+            return ExitCodes.Success;
+        }
+
         IReadOnlyList<Workload> workloads = Catalog.Find(options.Workloads, options.IsQuick);
         return options.OnlyContestant is { } contestant ? RunOneContestant(workloads, contestant) : RunAll(options, workloads);
     }
@@ -35,12 +41,13 @@ internal static class Program
         var json = new JsonDestination(options.Json);
         TextWriter output = json.IsStandardOutput ? TextWriter.Null : Console.Out;
         using NativeDriver? driver = NativeDriver.TryCreate(out string driverReason);
-        foreach (string reason in Rounds.LeftOut(driver, driverReason))
+        Attendance attendance = Attendance.Find(driver, driverReason);
+        foreach (string reason in attendance.LeftOut)
         {
             output.WriteLine("left out: " + reason);
         }
 
-        var rounds = new Rounds(driver, options.IsQuick);
+        var rounds = new Rounds(attendance, driver, options.IsQuick);
         List<WorkloadResult> results = [];
         foreach (IGrouping<string, Workload> group in workloads.GroupBy(work => work.Name))
         {

@@ -32,10 +32,11 @@ internal static unsafe class ContestantHost
     {
         using var memory = new EngineMemory();
         using Scene scene = Scene.Load(memory, PlanFor(work));
+        long osCalls = memory.OsCalls;
         Measurement measurement = contestant == ContestantNames.Engine
             ? work.Run<EngineAllocator, EngineAllocator, Address>(new EngineAllocator(scene.Arena))
             : work.Run<HandleContestant, HandleAllocator, Address>(new HandleContestant(scene.Arena));
-        return measurement with { MetadataBytes = (long)memory.MetadataBytes };
+        return measurement with { OsCalls = memory.OsCalls - osCalls };
     }
 
     private static Measurement MeasureNull(BlockWorkload work)

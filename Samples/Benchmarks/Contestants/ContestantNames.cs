@@ -9,6 +9,15 @@ internal static class ContestantNames
     /// <summary>The engine, finding the thread's cache by itself.</summary>
     public const string Engine = "engine";
 
+    /// <summary>The engine's frame arena, in the workload that it is for.</summary>
+    public const string FrameArena = "frame arena";
+
+    /// <summary>The engine's arena, reset: all blocks are gone and the memory stays.</summary>
+    public const string ArenaReset = "arena reset";
+
+    /// <summary>The engine's arena, disposed: all blocks are gone and the memory is the system's again.</summary>
+    public const string ArenaDispose = "arena dispose";
+
     /// <summary>The loop without an allocator.</summary>
     public const string Null = "null";
 
@@ -21,7 +30,7 @@ internal static class ContestantNames
     /// <summary>The shared array pool.</summary>
     public const string ArrayPool = "ArrayPool";
 
-    /// <summary>All that run within this process, in the order of the tables.</summary>
+    /// <summary>All that run within this process, in the order of the tables; the empty loop first.</summary>
     public static readonly string[] All = [Null, Handle, Engine, .. InProcessPeers(), NativeMemory, Gc, ArrayPool];
 
     /// <summary>What a C# user would take instead of the engine.</summary>

@@ -22,7 +22,10 @@ internal sealed class RepetitionClock(int repetitions)
     public void Start() => _start = Stopwatch.GetTimestamp();
 
     /// <summary>Ends it.</summary>
-    public void Stop() => _ticks[_done++] = Stopwatch.GetTimestamp() - _start;
+    public void Stop() => Add(Stopwatch.GetTimestamp() - _start);
+
+    /// <summary>Adds a repetition that threads timed themselves.</summary>
+    public void Add(long ticks) => _ticks[_done++] = ticks;
 
     /// <summary>Nanoseconds per operation of the repetitions that count.</summary>
     /// <param name="operations">The operations of each.</param>

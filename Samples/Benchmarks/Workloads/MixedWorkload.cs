@@ -54,7 +54,7 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
         {
             TAllocator allocator = contestant.Open();
             clock.Start();
-            Loop<TAllocator, TBlock>(allocator, operations, slots, Seed);
+            Loop(allocator, operations, slots, firstPlace: 0, Seed);
             clock.Stop();
             sum = Checksum(slots);
             Clear(allocator, slots);
@@ -65,7 +65,7 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
 
     /// <summary>Does the operations.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Loop<TAllocator, TBlock>(TAllocator allocator, long operations, TBlock[] slots, uint seed)
+    public static void Loop<TAllocator, TBlock>(TAllocator allocator, long operations, TBlock[] slots, uint firstPlace, uint seed)
         where TAllocator : struct, IAllocator<TBlock>, allows ref struct
         where TBlock : struct, IBlock
     {
@@ -86,7 +86,7 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
             else
             {
                 nuint bytes = MixedLoop.BytesOf(random);
-                block = allocator.Allocate(bytes, index);
+                block = allocator.Allocate(bytes, firstPlace + index);
                 block.First = (byte)random;
                 Unsafe.Add(ref block.First, bytes - 1) = (byte)random;
                 slot = block;
