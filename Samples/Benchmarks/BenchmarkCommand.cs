@@ -1,0 +1,97 @@
+using System.CommandLine;
+using Samples.Benchmarks.Workloads;
+
+namespace Samples.Benchmarks;
+
+/// <summary>The command line.</summary>
+internal static class BenchmarkCommand
+{
+    /// <summary>The option that has a child process tell which native allocators it can load.</summary>
+    public const string AttendanceOption = "--attendance";
+
+    private const string Purpose =
+        """
+        The engine beside the native allocators and beside what C# offers: the same work for each, in one run, with the empty loop.
+
+        "handle" is the engine by its per-thread handle, "engine" finds the thread's cache by itself, "null" is the loop without an
+        allocator. malloc, mimalloc, jemalloc and tcmalloc are called from C# by function pointers with suppressed transition, and with
+        "(C)" from C, without any interop. The best peer is the fastest of these last. What is not installed is left out, and why is said.
+
+        Each contestant is measured in a process of its own, the contestants by turns. Times are medians with the least and the most.
+
+        Exit code 0: fine, whether targets are met or not. 1: contestants that should have done the same work did not, or a run could not
+        be finished. 2: wrong options.
+        """;
+
+    private static readonly Option<string[]> Workload = new("--workload")
+    {
+        Description = "Only this workload, by its name (pair), the beginning of it (batch), or with its parameter (pair-64). May be given more than once.",
+        HelpName = "NAME",
+    };
+
+    private static readonly Option<bool> Quick = new("--quick") { Description = "A look in under a minute: less work and one round." };
+
+    private static readonly Option<int?> Repeat = new("--repeat")
+    {
+        Description = "How often each contestant is measured; usually 5 times, with --quick once.",
+        HelpName = "N",
+    };
+
+    private static readonly Option<string?> Json = new("--json")
+    {
+        Description = "Write the results as JSON to a file, or with '-' to standard output in place of the tables.",
+        HelpName = "PATH|-",
+    };
+
+    private static readonly Option<string?> Chart = new("--chart")
+    {
+        Description = "Draw the engine's times relative to the best peer's, as a PNG file.",
+        HelpName = "PATH",
+    };
+
+    private static readonly Option<string?> OnlyContestant = new("--only-contestant") { Hidden = true };
+
+    private static readonly Option<bool> IsAttendance = new(AttendanceOption) { Hidden = true };
+
+    /// <summary>Makes the command.</summary>
+    public static RootCommand Create(Func<BenchmarkOptions, int> run)
+    {
+        Workload.Validators.Add(result =>
+        {
+            foreach (var token in result.Tokens)
+            {
+                if (Catalog.Find([token.Value], isQuick: true).Count == 0)
+                {
+                    result.AddError($"There is no workload '{token.Value}'; there are {string.Join(", ", Catalog.Names())}.");
+                }
+            }
+        });
+        Repeat.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int repeat) && repeat is < 1 or > 1000)
+            {
+                result.AddError($"{Repeat.Name} takes 1 to 1000, not {repeat}.");
+            }
+        });
+        var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, OnlyContestant, IsAttendance };
+        command.SetAction(parsed => run(new BenchmarkOptions
+        {
+            Workloads = parsed.GetValue(Workload) ?? [],
+            IsQuick = parsed.GetValue(Quick),
+            Repeat = parsed.GetValue(Repeat),
+            Json = parsed.GetValue(Json),
+            Chart = parsed.GetValue(Chart),
+            OnlyContestant = parsed.GetValue(OnlyContestant),
+            IsAttendance = parsed.GetValue(IsAttendance),
+        }));
+        return command;
+    }
+
+    /// <summary>The arguments by which this program measures workloads with one contestant in a child process.</summary>
+    public static string[] ChildArguments(bool isQuick, IEnumerable<Workload> workloads, string contestant) =>
+    [
+        .. workloads.SelectMany(work => new[] { Workload.Name, work.Id }),
+        .. isQuick ? [Quick.Name] : Array.Empty<string>(),
+        OnlyContestant.Name, contestant,
+    ];
+}

@@ -1,0 +1,24 @@
+namespace Samples.Benchmarks;
+
+/// <summary>What was asked for on the command line.</summary>
+internal sealed record BenchmarkOptions
+{
+    /// <summary>Names or ids of workloads; empty for all.</summary>
+    public required IReadOnlyList<string> Workloads { get; init; }
+
+    /// <summary>Whether it is to be a look rather than a measurement.</summary>
+    public required bool IsQuick { get; init; }
+
+    /// <summary>How many rounds; null for as many as usual.</summary>
+    public required int? Repeat { get; init; }
+
+    public required string? Json { get; init; }
+
+    public required string? Chart { get; init; }
+
+    /// <summary>Set in the measuring child processes: the contestant that does the workloads.</summary>
+    public required string? OnlyContestant { get; init; }
+
+    /// <summary>Set in the child process that finds out which native allocators can be loaded.</summary>
+    public required bool IsAttendance { get; init; }
+}

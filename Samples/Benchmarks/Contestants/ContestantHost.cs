@@ -1,0 +1,75 @@
+using System.Runtime.InteropServices;
+using Engine;
+using Engine.Arenas;
+using Engine.Scenes;
+using Engine.Slabs;
+using Samples.Benchmarks.Measuring;
+using Samples.Benchmarks.Workloads;
+using Samples.Common;
+
+namespace Samples.Benchmarks.Contestants;
+
+/// <summary>Makes a contestant, as fresh as a process can have it, and lets it do a workload.</summary>
+internal static unsafe class ContestantHost
+{
+    // Apart from the next place by more than a cache line, so that places do not contend for the same few cache sets.
+    private const nuint PlaceGapBytes = 64;
+
+    /// <summary>Does the work in this process.</summary>
+    /// <exception cref="RunFailedException">The contestant is not there.</exception>
+    public static Measurement Measure(BlockWorkload work, string contestant) => contestant switch
+    {
+        ContestantNames.Engine or ContestantNames.Handle => MeasureEngine(work, contestant),
+        ContestantNames.Null => MeasureNull(work),
+        ContestantNames.NativeMemory => work.Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(default),
+        ContestantNames.Gc => work.Run<GcAllocator, GcAllocator, ArrayBlock>(default),
+        ContestantNames.ArrayPool => work.Run<PoolAllocator, PoolAllocator, ArrayBlock>(default),
+        _ => MeasurePeer(work, contestant),
+    };
+
+    // As a game would: the level load knows what the level needs.
+    private static Measurement MeasureEngine(BlockWorkload work, string contestant)
+    {
+        using var memory = new EngineMemory();
+        using Scene scene = Scene.Load(memory, PlanFor(work));
+        long osCalls = memory.OsCalls;
+        Measurement measurement = contestant == ContestantNames.Engine
+            ? work.Run<EngineAllocator, EngineAllocator, Address>(new EngineAllocator(scene.Arena))
+            : work.Run<HandleContestant, HandleAllocator, Address>(new HandleContestant(scene.Arena));
+        return measurement with { OsCalls = memory.OsCalls - osCalls };
+    }
+
+    private static Measurement MeasureNull(BlockWorkload work)
+    {
+        nuint placeBytes = work.LargestBytes + PlaceGapBytes;
+        byte* buffer = (byte*)NativeMemory.AllocZeroed(work.Places, placeBytes);
+        try
+        {
+            return work.Run<NullAllocator, NullAllocator, Address>(new NullAllocator(buffer, placeBytes));
+        }
+        finally
+        {
+            NativeMemory.Free(buffer);
+        }
+    }
+
+    private static Measurement MeasurePeer(BlockWorkload work, string contestant)
+    {
+        Peer peer = Array.Find(Peer.All, peer => peer.Name == contestant) ?? throw new RunFailedException($"There is no contestant '{contestant}'.");
+        return peer.TryLoad(out FunctionAllocator allocator, out string reason)
+            ? work.Run<FunctionAllocator, FunctionAllocator, Address>(allocator)
+            : throw new RunFailedException(reason);
+    }
+
+    private static ScenePlan PlanFor(BlockWorkload work)
+    {
+        List<BlockCount> blocks = [];
+        foreach (BlockCount block in work.Blocks)
+        {
+            long heldBack = (long)work.Threads * SizeClasses.CacheBlocks(SizeClasses.IndexOf(block.Bytes));
+            blocks.Add(new BlockCount(block.Bytes, block.Count + heldBack));
+        }
+
+        return new ScenePlan { Name = "benchmark", Arenas = [new ArenaPlan { Blocks = blocks, Threads = work.Threads + 1 }] };
+    }
+}

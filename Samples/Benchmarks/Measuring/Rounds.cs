@@ -1,0 +1,56 @@
+using System.Text.Json;
+using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Native;
+using Samples.Benchmarks.Reporting;
+using Samples.Benchmarks.Workloads;
+using Samples.Common;
+
+namespace Samples.Benchmarks.Measuring;
+
+/// <summary>
+/// Has all contestants do the workloads by turns, each in a process of its own. Workloads of one name share a process, so that starting
+/// it is not most of the work; the next name's come when all rounds of this one are done, so that what is compared was measured close by.
+/// </summary>
+/// <param name="attendance">Who takes part.</param>
+/// <param name="driver">Runs the native contestants; null where there is none.</param>
+/// <param name="isQuick">Whether the children do the small amount of work.</param>
+internal sealed class Rounds(Attendance attendance, NativeDriver? driver, bool isQuick)
+{
+    /// <summary>Measures workloads of one name.</summary>
+    public List<WorkloadResult> Run(IReadOnlyList<Workload> workloads, int rounds)
+    {
+        List<WorkloadResult> results = [.. workloads.Select(work => new WorkloadResult(work))];
+        for (int round = 0; round < rounds; round++)
+        {
+            RunManaged(results);
+            RunNative(results);
+        }
+
+        return results;
+    }
+
+    private void RunManaged(List<WorkloadResult> results)
+    {
+        foreach (string contestant in results[0].Work.Contestants.Where(attendance.Has))
+        {
+            string text = ChildProcess.Run(BenchmarkCommand.ChildArguments(isQuick, results.Select(result => result.Work), contestant), "");
+            Measurement[] measurements = JsonSerializer.Deserialize(text, BenchmarkJson.Default.MeasurementArray)!;
+            foreach ((WorkloadResult result, Measurement measurement) in results.Zip(measurements))
+            {
+                result.Add(contestant, measurement);
+            }
+        }
+    }
+
+    private void RunNative(List<WorkloadResult> results)
+    {
+        foreach (WorkloadResult result in results.Where(result => driver is not null && result.Work.NativeArguments is not null))
+        {
+            result.Add(ContestantNames.OfC(ContestantNames.Null), driver!.Measure(result.Work, null));
+            foreach (Peer peer in Array.FindAll(Peer.All, peer => attendance.Has(ContestantNames.OfC(peer.Name))))
+            {
+                result.Add(ContestantNames.OfC(peer.Name), driver.Measure(result.Work, peer));
+            }
+        }
+    }
+}

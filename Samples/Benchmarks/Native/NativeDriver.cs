@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Reflection;
+using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Measuring;
+using Samples.Benchmarks.Workloads;
+using Samples.Common;
+
+namespace Samples.Benchmarks.Native;
+
+/// <summary>
+/// The workloads in C: compiled with gcc into a folder of its own when the benchmarks begin, and run once for each native allocator, which
+/// takes malloc's place by LD_PRELOAD.
+/// </summary>
+internal sealed class NativeDriver : IDisposable
+{
+    private const string Driver = "driver";
+    private const string NullDriver = "driver-null";
+    private static readonly string[] Flags = ["-O2", "-fno-builtin-malloc", "-fno-builtin-free", "-fno-builtin-realloc", "-pthread"];
+    private readonly DirectoryInfo _folder;
+
+    private NativeDriver(DirectoryInfo folder) => _folder = folder;
+
+    /// <summary>Compiles the driver.</summary>
+    /// <returns>Null when that is not possible here, for the reason given.</returns>
+    public static NativeDriver? TryCreate(out string reason)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            reason = "the native driver is for Linux, where a library can take malloc's place";
+            return null;
+        }
+
+        var driver = new NativeDriver(Directory.CreateTempSubdirectory("engine-benchmarks-"));
+        try
+        {
+            driver.Compile();
+            reason = "";
+            return driver;
+        }
+        catch (Exception error) when (error is RunFailedException or System.ComponentModel.Win32Exception)
+        {
+            driver.Dispose();
+            reason = $"gcc could not compile the native driver: {error.Message}";
+            return null;
+        }
+    }
+
+    /// <summary>Whether the driver gets its memory from an allocator.</summary>
+    /// <param name="peer">The allocator.</param>
+    /// <param name="reason">Why not, otherwise.</param>
+    public bool Has(Peer peer, out string reason)
+    {
+        // A library that cannot be preloaded is a warning only, and the C library's malloc is taken in its stead.
+        string provider = RunProcess(PathOf(Driver), ["who"], peer.Library).Trim();
+        bool isThere = peer.Library is null || provider.Contains(peer.Library, StringComparison.Ordinal);
+        reason = isThere ? "" : $"{peer.Library} is not there (Debian: {peer.Package})";
+        return isThere;
+    }
+
+    /// <summary>Does a workload natively.</summary>
+    /// <param name="work">The workload, which has arguments for the driver.</param>
+    /// <param name="peer">The allocator; null for the loop without one.</param>
+    /// <exception cref="RunFailedException">The driver failed.</exception>
+    public Measurement Measure(Workload work, Peer? peer)
+    {
+        string output = RunProcess(PathOf(peer is null ? NullDriver : Driver), work.NativeArguments!, peer?.Library);
+        return NativeOutput.Parse(output, work);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    private string PathOf(string file) => Path.Combine(_folder.FullName, file);
+
+    private void Compile()
+    {
+        Assembly assembly = typeof(NativeDriver).Assembly;
+        List<string> sources = [];
+        foreach (string file in assembly.GetManifestResourceNames())
+        {
+            using Stream resource = assembly.GetManifestResourceStream(file)!;
+            using FileStream copy = File.Create(PathOf(file));
+            resource.CopyTo(copy);
+            if (file.EndsWith(".c", StringComparison.Ordinal))
+            {
+                sources.Add(PathOf(file));
+            }
+        }
+
+        RunProcess("gcc", [.. Flags, .. sources, "-o", PathOf(Driver)], preload: null);
+        RunProcess("gcc", [.. Flags, "-DALLOCATE_NULL", .. sources, "-o", PathOf(NullDriver)], preload: null);
+    }
+
+    private static string RunProcess(string file, IEnumerable<string> arguments, string? preload)
+    {
+        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (preload is not null)
+        {
+            start.Environment["LD_PRELOAD"] = preload;
+        }
+
+        using Process process = Process.Start(start)!;
+        Task<string> complaint = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0
+            ? output
+            : throw new RunFailedException(string.Create(
+                CultureInfo.InvariantCulture, $"{Path.GetFileName(file)} ended with exit code {process.ExitCode}: {complaint.Result.Trim()}"));
+    }
+}

@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Samples.Benchmarks.Measuring;
+using Samples.Benchmarks.Native;
+using Samples.Benchmarks.Reporting;
+using Samples.Benchmarks.Workloads;
+using Samples.Common;
+
+namespace Samples.Benchmarks;
+
+/// <summary>
+/// The engine beside its peers. The parent process starts a child for each contestant and the native driver for each native allocator,
+/// gathers what they measured, and prints it.
+/// </summary>
+internal static class Program
+{
+    private const int UsualRounds = 5;
+
+    private static int Main(string[] arguments) => SampleHost.Run(BenchmarkCommand.Create(Run), arguments);
+
+    private static int Run(BenchmarkOptions options)
+    {
+        if (options.IsAttendance)
+        {
+            Console.Out.WriteLine(string.Join('\n', Attendance.Lines()));
+            return ExitCodes.Success;
+        }
+
+        IReadOnlyList<Workload> workloads = Catalog.Find(options.Workloads, options.IsQuick);
+        return options.OnlyContestant is { } contestant ? RunOneContestant(workloads, contestant) : RunAll(options, workloads);
+    }
+
+    private static int RunOneContestant(IReadOnlyList<Workload> workloads, string contestant)
+    {
+        Measurement[] measurements = [.. workloads.Select(work => work.Measure(contestant))];
+        Console.Out.WriteLine(JsonSerializer.Serialize(measurements, BenchmarkJson.Default.MeasurementArray));
+        return ExitCodes.Success;
+    }
+
+    private static int RunAll(BenchmarkOptions options, IReadOnlyList<Workload> workloads)
+    {
+        var json = new JsonDestination(options.Json);
+        TextWriter output = json.IsStandardOutput ? TextWriter.Null : Console.Out;
+        using NativeDriver? driver = NativeDriver.TryCreate(out string driverReason);
+        Attendance attendance = Attendance.Find(driver, driverReason);
+        foreach (string reason in attendance.LeftOut)
+        {
+            output.WriteLine("left out: " + reason);
+        }
+
+        var rounds = new Rounds(attendance, driver, options.IsQuick);
+        List<WorkloadResult> results = [];
+        foreach (IGrouping<string, Workload> group in workloads.GroupBy(work => work.Name))
+        {
+            List<WorkloadResult> some = rounds.Run([.. group], options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
+            output.WriteLine(WorkloadTable.Print(some));
+            results.AddRange(some);
+        }
+
+        json.Write(BenchmarkDocument.Of(results), BenchmarkJson.Default.BenchmarkDocument);
+        return Judge(results);
+    }
+
+    private static int Judge(List<WorkloadResult> results)
+    {
+        int code = ExitCodes.Success;
+        foreach (string difference in results.Select(result => result.Difference()).OfType<string>())
+        {
+            Console.Error.WriteLine("error: " + difference);
+            code = ExitCodes.Failure;
+        }
+
+        return code;
+    }
+}

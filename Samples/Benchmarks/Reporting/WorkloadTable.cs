@@ -1,0 +1,45 @@
+using System.Globalization;
+using Samples.Benchmarks.Measuring;
+using Samples.Common;
+
+namespace Samples.Benchmarks.Reporting;
+
+/// <summary>Prints the results of the workloads of one name for people: a row for each contestant, a few workloads beside each other.</summary>
+internal static class WorkloadTable
+{
+    private const int WorkloadsBeside = 3;
+    private const string None = "-";
+
+    /// <summary>The tables.</summary>
+    public static string Print(IReadOnlyList<WorkloadResult> results) =>
+        string.Join(Environment.NewLine, results.Chunk(WorkloadsBeside).Select(Table));
+
+    /// <summary>A time with three digits that count.</summary>
+    public static string Time(double nanoseconds) => nanoseconds.ToString(
+        nanoseconds switch { < 10 => "N2", < 100 => "N1", _ => "N0" },
+        CultureInfo.InvariantCulture);
+
+    private static TextTable Table(WorkloadResult[] results)
+    {
+        var table = new TextTable(
+            ["ns per " + results[0].Work.Operation, .. results.SelectMany<WorkloadResult, string>(result => [result.Work.Id, "least ..", "of best"])],
+            ["", .. results.SelectMany<WorkloadResult, string>(_ => ["median", "most", "peer"])]);
+        foreach (string contestant in results.SelectMany(result => result.Contestants).Select(contestant => contestant.Name).Distinct())
+        {
+            table.Add([contestant, .. results.SelectMany(result => Cells(result, contestant))]);
+        }
+
+        return table;
+    }
+
+    private static string[] Cells(WorkloadResult result, string name)
+    {
+        if (result.Find(name) is not { } contestant)
+        {
+            return [None, None, None];
+        }
+
+        string ratio = result.BestPeer is { } best ? (contestant.Median / best.Median).ToString("N2", CultureInfo.InvariantCulture) : None;
+        return [Time(contestant.Median), $"{Time(contestant.Min)} .. {Time(contestant.Max)}", ratio];
+    }
+}

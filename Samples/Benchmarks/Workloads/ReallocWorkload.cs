@@ -1,0 +1,110 @@
+using System.Runtime.CompilerServices;
+using Engine.Arenas;
+using Engine.Slabs;
+using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Measuring;
+
+namespace Samples.Benchmarks.Workloads;
+
+/// <summary>
+/// Four buffers that grow by turns: from 16 bytes by doubling to 1 MiB, as lists grow, or by 64 KiB at a time to 4 MiB, as logs do. Each
+/// step writes the last byte of the block. Most of the time is copying, unless the allocator can grow a block where it is.
+/// </summary>
+internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitions) : BlockWorkload
+{
+    private const uint Buffers = 4;
+    private const nuint StepBytes = 64 * 1024;
+    private readonly nuint[] _sizes = isDoubling
+        ? [.. Enumerable.Range(0, 17).Select(doubling => (nuint)16 << doubling)]
+        : [.. Enumerable.Range(1, 64).Select(step => (nuint)step * StepBytes)];
+
+    /// <inheritdoc/>
+    public override string Name => "realloc";
+
+    /// <inheritdoc/>
+    public override string? Variant => isDoubling ? "doubling" : "steps";
+
+    /// <inheritdoc/>
+    public override string Operation => "growth";
+
+    /// <inheritdoc/>
+    public override long Operations => (long)rounds * Buffers * (_sizes.Length - 1);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Parameter> Parameters =>
+    [
+        new("buffers", Buffers),
+        new("firstBytes", (long)_sizes[0]),
+        new("lastBytes", (long)_sizes[^1]),
+        new("growths", _sizes.Length - 1),
+        new("rounds", rounds),
+    ];
+
+    // By steps the collector takes seconds, which are not spent here.
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Contestants =>
+        isDoubling ? ContestantNames.All : [.. ContestantNames.All.Except([ContestantNames.Gc])];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> NativeArguments => [Name, isDoubling ? "1" : "0", $"{rounds}", $"{repetitions}"];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<BlockCount> Blocks =>
+        [.. _sizes.GroupBy(SizeClasses.IndexOf).Select(sameClass => new BlockCount(sameClass.Max(), Buffers))];
+
+    /// <inheritdoc/>
+    public override uint Places => Buffers;
+
+    /// <inheritdoc/>
+    public override nuint LargestBytes => _sizes[^1];
+
+    /// <inheritdoc/>
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    {
+        var clock = new RepetitionClock(repetitions);
+        ulong sum;
+        do
+        {
+            TAllocator allocator = contestant.Open();
+            clock.Start();
+            sum = Loop<TAllocator, TBlock>(allocator, rounds, _sizes);
+            clock.Stop();
+        }
+        while (clock.GoesOn);
+        return new Measurement { Workload = Id, Nanoseconds = clock.Nanoseconds(Operations), Checksum = sum };
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ulong Loop<TAllocator, TBlock>(TAllocator allocator, int rounds, nuint[] sizes)
+        where TAllocator : struct, IAllocator<TBlock>, allows ref struct
+        where TBlock : struct, IBlock
+    {
+        TBlock[] blocks = new TBlock[Buffers];
+        ulong sum = 0;
+        for (int round = 0; round < rounds; round++)
+        {
+            for (uint buffer = 0; buffer < Buffers; buffer++)
+            {
+                blocks[buffer] = allocator.Allocate(sizes[0], buffer);
+                blocks[buffer].First = (byte)round;
+            }
+
+            for (int step = 1; step < sizes.Length; step++)
+            {
+                foreach (ref TBlock block in blocks.AsSpan())
+                {
+                    block = allocator.Reallocate(block, sizes[step - 1], sizes[step]);
+                    Unsafe.Add(ref block.First, sizes[step] - 1) = (byte)step;
+                }
+            }
+
+            foreach (TBlock block in blocks)
+            {
+                sum = (sum * 31) + block.First + Unsafe.Add(ref block.First, sizes[^1] - 1);
+                allocator.Free(block);
+            }
+        }
+
+        return sum;
+    }
+}
