@@ -69,25 +69,26 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         foreach (BlockCount block in blocks)
         {
             threadClasses += block.Threads == 0 ? threads : block.Threads;
-            depotMagazines += Magazine.DepotLimit(SizeClasses.IndexOf(block.Bytes));
+            depotMagazines += DepotMagazines(SizeClasses.IndexOf(block.Bytes), block.Count);
             bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count);
         }
 
         if (spareSuperSlabs != 0)
         {
             // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
+            // A depot does with the magazines that there are.
             threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
-            for (int sizeClass = 0; sizeClass <= SizeClasses.LastWithinSuperSlab; sizeClass++)
-            {
-                depotMagazines += Magazine.DepotLimit(sizeClass);
-            }
-
+            depotMagazines += (long)spareSuperSlabs * SuperSlab.SlabCount;
             long runs = (long)spareSuperSlabs * SuperSlab.SlabCount;
             bitmapBytes += slabs.BitmapBytesFor(1, runs * (long)(SuperSlab.SlabBytes / SizeClasses.BlockBytes(0)));
         }
 
         return caches.PromiseMetadata(threads, threadClasses, depotMagazines, bitmapBytes);
     }
+
+    /// <summary>The most full magazines of a class that so many blocks can be in.</summary>
+    private static long DepotMagazines(int sizeClass, long blocks) =>
+        Magazine.DepotLimit(sizeClass) is 0 and var none ? none : Math.Min(Magazine.DepotLimit(sizeClass), blocks / Magazine.BlocksOf(sizeClass));
 
     private void CountSlabs(BlockCount[] blocks, bool carve)
     {

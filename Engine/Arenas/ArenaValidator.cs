@@ -30,6 +30,11 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         }
 
         HashSet<nuint> free = [];
+        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        {
+            CheckDepot(sizeClass, free);
+        }
+
         for (int slot = 1; slot < ThreadSlots.Count; slot++)
         {
             if (caches.Table[slot] != ThreadCache.Detached)
@@ -102,6 +107,19 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         Check(state->EmptyRuns == _emptyRuns[sizeClass], $"class {sizeClass} counts {state->EmptyRuns} empty runs and has {_emptyRuns[sizeClass]}");
         Check(state->Runs >= state->PrewarmedRuns, $"class {sizeClass} lost prewarmed runs");
         Check(state->Lock == 0, $"class {sizeClass} is locked");
+    }
+
+    private void CheckDepot(int sizeClass, HashSet<nuint> seen)
+    {
+        ClassState* state = slabs.ClassOf(sizeClass);
+        int full = 0;
+        for (Magazine* magazine = state->Full; magazine != null && full <= state->FullCount; magazine = magazine->Next)
+        {
+            CheckBlocks(sizeClass, new ReadOnlySpan<nuint>(Magazine.FullTop(magazine) - state->MagazineBlocks, state->MagazineBlocks), seen);
+            full++;
+        }
+
+        Check(full == state->FullCount, $"the depot of class {sizeClass} counts {state->FullCount} full magazines and has {full}");
     }
 
     /// <summary>Each block in a cache is a block of its class, counted as out by its run, and in no cache twice.</summary>

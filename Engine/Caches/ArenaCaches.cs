@@ -95,17 +95,9 @@ internal sealed unsafe class ArenaCaches
             cache->Seconds[sizeClass] = (nuint)loaded;
             top = Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit));
         }
-        else if (_slabs.TakeFull(sizeClass) is var full && full != null)
+        else if (_slabs.Depots.TakeFull(sizeClass, second == 0 ? null : loaded) is var full && full != null)
         {
-            if (second == 0)
-            {
-                cache->Seconds[sizeClass] = (nuint)loaded;
-            }
-            else
-            {
-                _heap.Free(loaded, Magazine.Bytes);
-            }
-
+            cache->Seconds[sizeClass] = second == 0 ? (nuint)loaded : second;
             top = Magazine.FullTop(full);
         }
         else
@@ -153,24 +145,17 @@ internal sealed unsafe class ArenaCaches
         nuint second = (nuint)cache->Seconds[sizeClass];
         Magazine* other = (Magazine*)(second & ~ThreadCache.FullBit);
         bool isFull = (second & ThreadCache.FullBit) != 0;
-        if (other == null || (isFull && _slabs.TryDeposit(sizeClass, other)))
+        Magazine* empty = isFull ? TakeEmpty(sizeClass, other) : other == null ? TryNewMagazine() : other;
+        if (empty == null && other == null)
         {
-            other = TryNewMagazine();
-            isFull = false;
-        }
-
-        if (other == null)
-        {
-            // The second magazine went to the depot and there is no memory for another: this block goes straight to its run.
-            cache->Seconds[sizeClass] = 0;
             _slabs.Return(sizeClass, &block, 1);
             return;
         }
 
-        nuint* bottom = Magazine.FullTop(other) - capacity;
+        nuint* bottom = Magazine.FullTop(empty == null ? other : empty) - capacity;
         try
         {
-            if (isFull)
+            if (empty == null)
             {
                 _slabs.Return(sizeClass, bottom, capacity);
             }
@@ -303,6 +288,26 @@ internal sealed unsafe class ArenaCaches
         Magazine* loaded = (Magazine*)_heap.Allocate(Magazine.Bytes);
         cache->Tops[sizeClass] = (ulong)(Magazine.FullTop(loaded) - _slabs.MagazineBlocks(sizeClass));
         return loaded;
+    }
+
+    /// <summary>
+    /// An empty magazine for a full one, which the depot takes; or null, and the full one stays the caller's. A prewarmed arena makes no
+    /// OS call for the depot's sake.
+    /// </summary>
+    private Magazine* TakeEmpty(int sizeClass, Magazine* full)
+    {
+        Magazine* empty = _slabs.Depots.TakeEmpty(sizeClass, full);
+        if (empty == null && _slabs.Depots.HasRoom(sizeClass))
+        {
+            empty = _promisedBytes == 0 ? TryNewMagazine() : (Magazine*)_heap.TryAllocateReady(Magazine.Bytes);
+            if (empty != null && !_slabs.Depots.TryDeposit(sizeClass, full))
+            {
+                _heap.Free(empty, Magazine.Bytes);
+                empty = null;
+            }
+        }
+
+        return empty;
     }
 
     private Magazine* TryNewMagazine()

@@ -20,6 +20,9 @@ internal static unsafe class NativeLock
         }
     }
 
+    /// <summary>Takes the lock if it is free.</summary>
+    public static bool TryEnter(int* word) => Volatile.Read(ref *word) == 0 && Interlocked.CompareExchange(ref *word, 1, 0) == 0;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Exit(int* word) => Volatile.Write(ref *word, 0);
 

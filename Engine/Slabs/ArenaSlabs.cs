@@ -9,8 +9,8 @@ namespace Engine.Slabs;
 /// One arena's slab runs by size class: where magazines are filled and emptied. A thread comes here once a magazine, so a lock for each
 /// class is cheap, and blocks freed by any thread end in the run they came from without anybody owning a run.
 ///
-///   magazine empty:  a full one from the class's depot  ->  else blocks from runs with free ones  ->  else a new run  ->  SlabSpace
-///   magazine full:   into the depot  ->  else its blocks back to their runs  ->  a run without blocks out, back to SlabSpace
+///   magazine empty:  a full one from <see cref="Depots"/>  ->  else blocks from runs with free ones  ->  else a new run  ->  SlabSpace
+///   magazine full:   into <see cref="Depots"/>  ->  else its blocks back to their runs  ->  a run without blocks out, back to SlabSpace
 /// </summary>
 internal sealed unsafe class ArenaSlabs
 {
@@ -33,6 +33,7 @@ internal sealed unsafe class ArenaSlabs
         _reservation = reservation;
         _heap = heap;
         _classes = (ClassState*)heap.Allocate(ClassesBytes);
+        Depots = new Depots(_classes, heap);
         _spaceState = heap.Allocate(SlabSpace.StateBytes);
         Space = new SlabSpace(reservation, pool, arenaTag, _spaceState);
         _runs = new SlabRuns(reservation, heap, Space, arenaTag);
@@ -57,49 +58,13 @@ internal sealed unsafe class ArenaSlabs
 
     public SlabRuns Runs => _runs;
 
+    public Depots Depots { get; }
+
     private static nuint ClassesBytes => (nuint)(SizeClasses.Count * sizeof(ClassState));
 
     public ClassState* ClassOf(int sizeClass) => _classes + sizeClass;
 
     public int MagazineBlocks(int sizeClass) => _classes[sizeClass].MagazineBlocks;
-
-    /// <summary>A full magazine from the depot, in exchange for nothing, or null.</summary>
-    public Magazine* TakeFull(int sizeClass)
-    {
-        ClassState* state = _classes + sizeClass;
-        if (state->DepotCount == 0)
-        {
-            return null;
-        }
-
-        NativeLock.Enter(&state->Lock);
-        Magazine* magazine = state->Depot;
-        if (magazine != null)
-        {
-            state->Depot = magazine->Next;
-            state->DepotCount--;
-        }
-
-        NativeLock.Exit(&state->Lock);
-        return magazine;
-    }
-
-    /// <summary>Puts a full magazine in the depot. False where the depot is full: then the caller keeps it, and may <see cref="Return"/> its blocks.</summary>
-    public bool TryDeposit(int sizeClass, Magazine* full)
-    {
-        ClassState* state = _classes + sizeClass;
-        NativeLock.Enter(&state->Lock);
-        bool room = state->DepotCount < state->DepotLimit;
-        if (room)
-        {
-            full->Next = state->Depot;
-            state->Depot = full;
-            state->DepotCount++;
-        }
-
-        NativeLock.Exit(&state->Lock);
-        return room;
-    }
 
     /// <summary>Writes up to <paramref name="want"/> free blocks, the lowest address last, where a stack's top will be.</summary>
     /// <returns>How many; 0 only where the reservation is full.</returns>
@@ -121,6 +86,7 @@ internal sealed unsafe class ArenaSlabs
                         break;
                     }
 
+                    ReclaimDepots(state->SlabsPerRun);
                     slab = _runs.NewRun(sizeClass, state);
                     if (slab < 0)
                     {
@@ -145,27 +111,10 @@ internal sealed unsafe class ArenaSlabs
     public void Return(int sizeClass, nuint* blocks, int count)
     {
         ClassState* state = _classes + sizeClass;
-        nuint wrong = 0;
         NativeLock.Enter(&state->Lock);
-        for (int index = 0; index < count; index++)
-        {
-            int slabs = _runs[_runs.SlabOf((nint)blocks[index])]->SlabCount;
-            if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index]))
-            {
-                wrong = blocks[index];
-            }
-            else if (sizeClass == SizeClasses.Huge)
-            {
-                CountHuge(slabs, -1);
-            }
-        }
-
+        nuint wrong = ReturnBlocks(sizeClass, state, blocks, count);
         NativeLock.Exit(&state->Lock);
-        if (wrong != 0)
-        {
-            throw new EngineMemoryException(
-                $"0x{wrong:x} was freed twice, or is not the beginning of a block of {state->BlockBytes} bytes; it was found when a thread's freed blocks were returned.");
-        }
+        ThrowIfWrong(wrong, state);
     }
 
     /// <summary>An extent above the largest class.</summary>
@@ -250,6 +199,67 @@ internal sealed unsafe class ArenaSlabs
         }
 
         return (nuint)_reservation.AddressOfSlab(grown);
+    }
+
+    /// <summary>
+    /// Before the arena takes another SuperSlab: returns the full magazines of the depots, the largest blocks first, until so many
+    /// neighbouring slabs are free. Under one class's lock; of the others' it takes those that are free, since waiting could be for ever.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A block in a depot is no free-able block. The others have been returned.</exception>
+    private void ReclaimDepots(int slabs)
+    {
+        for (int sizeClass = SizeClasses.LastWithinSuperSlab; sizeClass >= 0 && slabs != 0 && !Space.HasRun(slabs); sizeClass--)
+        {
+            ClassState* state = _classes + sizeClass;
+            if (state->FullCount != 0 && NativeLock.TryEnter(&state->Lock))
+            {
+                nuint wrong = UnloadDepot(sizeClass, state);
+                NativeLock.Exit(&state->Lock);
+                ThrowIfWrong(wrong, state);
+            }
+        }
+    }
+
+    /// <summary>Returns the blocks of a class's full magazines to their runs. Under the class's lock.</summary>
+    /// <returns>A block that could not be returned, or 0.</returns>
+    private nuint UnloadDepot(int sizeClass, ClassState* state)
+    {
+        nuint wrong = 0;
+        for (Magazine* full = Depots.Unload(state); full != null; full = Depots.Unload(state))
+        {
+            nuint found = ReturnBlocks(sizeClass, state, Magazine.FullTop(full) - state->MagazineBlocks, state->MagazineBlocks);
+            wrong = found == 0 ? wrong : found;
+        }
+
+        return wrong;
+    }
+
+    private nuint ReturnBlocks(int sizeClass, ClassState* state, nuint* blocks, int count)
+    {
+        nuint wrong = 0;
+        for (int index = 0; index < count; index++)
+        {
+            int slabs = _runs[_runs.SlabOf((nint)blocks[index])]->SlabCount;
+            if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index]))
+            {
+                wrong = blocks[index];
+            }
+            else if (sizeClass == SizeClasses.Huge)
+            {
+                CountHuge(slabs, -1);
+            }
+        }
+
+        return wrong;
+    }
+
+    private static void ThrowIfWrong(nuint wrong, ClassState* state)
+    {
+        if (wrong != 0)
+        {
+            throw new EngineMemoryException(
+                $"0x{wrong:x} was freed twice, or is not the beginning of a block of {state->BlockBytes} bytes; it was found when a thread's freed blocks were returned.");
+        }
     }
 
     private static bool TryLeaveClass(ClassState* state)
@@ -340,13 +350,9 @@ internal sealed unsafe class ArenaSlabs
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ClassState* state = _classes + sizeClass;
-            for (Magazine* full = TakeFull(sizeClass); full != null; full = TakeFull(sizeClass))
-            {
-                Return(sizeClass, Magazine.FullTop(full) - state->MagazineBlocks, state->MagazineBlocks);
-                _heap.Free(full, Magazine.Bytes);
-            }
-
             NativeLock.Enter(&state->Lock);
+            nuint wrong = UnloadDepot(sizeClass, state);
+            Depots.FreeEmpty(state);
             for (int slab = state->FirstRun; slab != SuperSlab.None;)
             {
                 int next = _runs[slab]->Next;
@@ -359,6 +365,7 @@ internal sealed unsafe class ArenaSlabs
             }
 
             NativeLock.Exit(&state->Lock);
+            ThrowIfWrong(wrong, state);
         }
     }
 
@@ -431,7 +438,7 @@ internal sealed unsafe class ArenaSlabs
         for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
         {
             ref ClassState state = ref _classes[sizeClass];
-            collect(state.BlockBytes, state.BlocksOut - ((long)state.DepotCount * state.MagazineBlocks), sizeClass);
+            collect(state.BlockBytes, state.BlocksOut - ((long)state.FullCount * state.MagazineBlocks), sizeClass);
         }
 
         foreach ((int superSlabs, HugeUse use) in Snapshot())
@@ -479,10 +486,7 @@ internal sealed unsafe class ArenaSlabs
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
-            for (Magazine* full = TakeFull(sizeClass); full != null; full = TakeFull(sizeClass))
-            {
-                _heap.Free(full, Magazine.Bytes);
-            }
+            Depots.Drop(sizeClass);
         }
     }
 }

@@ -21,10 +21,11 @@ internal unsafe struct ClassState
     /// <summary>Runs that a prewarm made; the class never goes below, so what was promised to it is not lent to another.</summary>
     public int PrewarmedRuns;
 
-    /// <summary>Full magazines for whoever needs one next.</summary>
-    public int DepotCount;
+    /// <summary>The class's magazines in <see cref="Depots"/>: how many full ones, and the most there may be.</summary>
+    public int FullCount;
     public int DepotLimit;
-    public Magazine* Depot;
+    public Magazine* Full;
+    public Magazine* Empty;
 
     /// <summary>(2^43 / block bytes) rounded up: (offset * reciprocal) &gt;&gt; 43 divides exactly within a SuperSlab.</summary>
     public ulong Reciprocal;

@@ -24,6 +24,7 @@ internal unsafe struct Magazine
     private const int MaximumBlocks = ((int)Bytes / 8) - 2;
     private const nuint TargetBytes = 64 * 1024;
     private static readonly nuint LargestCachedBytes = 8 * Sizes.MiB;
+    private static readonly nuint LargestSharedBytes = 512 * Sizes.KiB;
 
     /// <summary>The next magazine in a depot.</summary>
     public Magazine* Next;
@@ -35,11 +36,11 @@ internal unsafe struct Magazine
         return block == 0 || block > LargestCachedBytes ? 0 : (int)nuint.Clamp(TargetBytes / block, 1, MaximumBlocks);
     }
 
-    /// <summary>How many full magazines a depot holds: 512 KiB of blocks, at most eight magazines.</summary>
+    /// <summary>How many full magazines a depot holds: 8 MiB of blocks, at most 128 magazines; none of blocks above 512 KiB.</summary>
     public static int DepotLimit(int sizeClass)
     {
-        nuint bytes = SizeClasses.BlockBytes(sizeClass) * (nuint)BlocksOf(sizeClass);
-        return bytes == 0 ? 0 : (int)nuint.Min(8 * TargetBytes / bytes, 8);
+        nuint block = SizeClasses.BlockBytes(sizeClass);
+        return block == 0 || block > LargestSharedBytes ? 0 : (int)nuint.Min(8 * Sizes.MiB / (block * (nuint)BlocksOf(sizeClass)), 128);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,6 +53,9 @@ internal sealed unsafe class SlabSpace
     /// <summary>The first SuperSlab that the arena owns, or -1; follow <see cref="SuperSlab.NextOwned"/>.</summary>
     public int FirstOwned => _firstOwned;
 
+    /// <summary>Whether so many neighbouring slabs are free now. Another thread may be faster.</summary>
+    public bool HasRun(int slabs) => _nonEmptyLists >> slabs != 0;
+
     /// <summary>Takes neighbouring slabs, at most 32.</summary>
     /// <returns>The first slab's number, or -1 where the reservation is full.</returns>
     public int TakeSlabs(int count, int sizeClass = Demand.NoClass)

@@ -55,15 +55,7 @@ internal sealed unsafe class MetadataHeap
         nint result;
         try
         {
-            result = _free[list];
-            if (result != 0)
-            {
-                _free[list] = *Link(result, rounded);
-            }
-            else
-            {
-                result = list < SmallLists ? CutSmall(rounded) : Cut(rounded);
-            }
+            result = _free[list] != 0 ? Take(list, rounded) : list < SmallLists ? CutSmall(rounded) : Cut(rounded);
         }
         finally
         {
@@ -71,6 +63,22 @@ internal sealed unsafe class MetadataHeap
         }
 
         new Span<byte>((void*)result, (int)rounded).Clear();
+        return (void*)result;
+    }
+
+    /// <summary>The same, but null where it would take an OS call.</summary>
+    public void* TryAllocateReady(nuint bytes)
+    {
+        int list = ListOf(bytes, out nuint rounded);
+        NativeLock.Enter(_lock);
+        bool isReady = _free[list] != 0 || (list >= SmallLists && _cursor + rounded <= _region.ResidentBytes);
+        nint result = !isReady ? 0 : _free[list] == 0 ? Cut(rounded) : Take(list, rounded);
+        NativeLock.Exit(_lock);
+        if (result != 0)
+        {
+            new Span<byte>((void*)result, (int)rounded).Clear();
+        }
+
         return (void*)result;
     }
 
@@ -123,6 +131,13 @@ internal sealed unsafe class MetadataHeap
 
         rounded = Sizes.AlignUp(bytes, LargeStep);
         return SmallLists + (int)(rounded / LargeStep) - 1;
+    }
+
+    private nint Take(int list, nuint rounded)
+    {
+        nint result = _free[list];
+        _free[list] = *Link(result, rounded);
+        return result;
     }
 
     private nint CutSmall(nuint rounded)
