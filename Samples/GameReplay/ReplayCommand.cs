@@ -68,8 +68,8 @@ internal static class ReplayCommand
 
     private static readonly Option<string?> RecordPlan = new("--record-plan")
     {
-        Description = "Only record: replay on the engine without prewarming, with and without a recorder by turns, write the worst case of "
-            + "the recordings as a scene plan, and tell what recording cost.",
+        Description = "Only record: replay on the prewarmed engine, with and without a recorder by turns, write the worst case of the "
+            + "recordings as a scene plan, and tell what recording cost.",
         HelpName = "PATH",
     };
 
@@ -112,7 +112,7 @@ internal static class ReplayCommand
     [
         Trace.Name, options.Trace,
         Touch.Name, TouchName(options.Touch),
-        OnlyRow.Name, $"{row.AllocatorName}:{(row.IsPrewarmed ? Prewarmed : row.IsRecorded ? Recorded : "cold")}",
+        OnlyRow.Name, $"{row.AllocatorName}:{(row.IsRecorded ? Recorded : row.IsPrewarmed ? Prewarmed : "cold")}",
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
     ];
@@ -180,6 +180,6 @@ internal static class ReplayCommand
         }
 
         string[] parts = text.Split(':');
-        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] == Prewarmed, parts[^1] == Recorded);
+        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded);
     }
 }

@@ -17,9 +17,6 @@ namespace Samples.GameReplay.Contestants;
 /// </summary>
 internal static class ReplayPlan
 {
-    /// <summary>The plan that a scene is recorded under: it prewarms nothing.</summary>
-    public static readonly ScenePlan Empty = new() { Name = "replay", Arenas = [new ArenaPlan()] };
-
     /// <summary>The plan for a trace. Blocks live in the long-lived arena; there is no frame arena, as a trace does not tell lifetimes ahead.</summary>
     public static ScenePlan For(TraceProfile profile)
     {

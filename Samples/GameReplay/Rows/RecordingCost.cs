@@ -1,6 +1,6 @@
 namespace Samples.GameReplay.Rows;
 
-/// <summary>What recording a plan cost: the work of all frames together, as the median of each row's repeats, which took turns.</summary>
+/// <summary>What recording a plan cost: the work of all frames together, each by its median of the repeats, which took turns.</summary>
 /// <param name="Repeats">How often each row was measured.</param>
 /// <param name="WorkNanosecondsWithout">Without the recorder.</param>
 /// <param name="WorkNanosecondsWith">With it.</param>

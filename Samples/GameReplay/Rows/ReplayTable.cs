@@ -54,7 +54,7 @@ internal static class ReplayTable
             text.AppendLine(
                 Culture,
                 $"recording: the frames' work took {recording.WorkNanosecondsWithout / 1e6:N1} ms without and {recording.WorkNanosecondsWith / 1e6:N1} ms "
-                + $"with the recorder ({recording.Percent:+0.0;-0.0;0.0} %), medians of {recording.Repeats} runs by turns; "
+                + $"with the recorder ({recording.Percent:+0.0;-0.0;0.0} %), each frame by its median of {recording.Repeats} runs by turns; "
                 + $"making the plan afterwards took {recording.PlanNanoseconds / 1e6:N0} ms");
         }
 

@@ -6,8 +6,8 @@ internal sealed record RowMeasurement
     /// <summary>The row's result.</summary>
     public required RunDocument Run { get; init; }
 
-    /// <summary>The work of all frames together.</summary>
-    public required long WorkNanoseconds { get; init; }
+    /// <summary>The work of each frame.</summary>
+    public required long[] WorkNanoseconds { get; init; }
 
     /// <summary>The recorded plan as JSON, where the row records.</summary>
     public string? RecordedPlan { get; init; }

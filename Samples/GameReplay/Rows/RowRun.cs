@@ -54,18 +54,19 @@ internal static class RowRun<TContestant, TLane, TTouch>
         long start = Stopwatch.GetTimestamp();
         string? recorded = row.IsRecorded ? contestant.RecordPlan()?.ToJson() : null;
         long planTicks = Stopwatch.GetTimestamp() - start;
-        RunDocument run = Document(row, profile, frameTicks, hotLoop, row.IsPrewarmed ? contestant.PrewarmNanoseconds : 0, peak);
+        long[] work = Array.ConvertAll(frameTicks, Nanoseconds);
+        RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
             Run = run with { PlanUse = plan is null ? null : contestant.PlanUse() },
-            WorkNanoseconds = Nanoseconds(hotLoop.WorkTicks),
+            WorkNanoseconds = work,
             RecordedPlan = recorded,
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),
         };
     }
 
     private static ScenePlan? PlanFor(RowSpec row, TraceProfile profile) =>
-        row.IsPrewarmed ? ReplayPlan.For(profile) : row.IsRecorded ? ReplayPlan.Empty : null;
+        row.IsPrewarmed ? ReplayPlan.For(profile) : null;
 
     private static void Rehearse(Ensemble<TContestant, TLane, TTouch> ensemble, int threads, RowSpec row)
     {
