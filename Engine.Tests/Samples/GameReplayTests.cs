@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Engine.Scenes;
 using Samples.GameReplay.Tracing;
 
 namespace Engine.Tests.Samples;
@@ -89,9 +90,68 @@ internal sealed class GameReplayTests
         .Run("GameReplay", "--trace", Save("bad.alloctrace.gz", TraceWriter.Pack("ATRC\x01\x01\x01\0\0\x09"u8)))
         .MustBeBadInput("bad: record 1 of 1, byte 9: there is no opcode 0x09");
 
+    [Test]
+    public void A_plan_recorded_from_a_game_holds_for_the_game_and_wastes_little([Values("extremetuxracer-race", "supertuxkart-race")] string trace)
+    {
+        string plan = Path.Combine(_folder, trace + ".json");
+        SampleProcess recording = SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "2", "--json", "-");
+        Assert.That(recording.ExitCode, Is.Zero, recording.Error);
+        using var recorded = JsonDocument.Parse(recording.Output);
+        Assert.That(
+            JsonShape.Of(recorded.RootElement.GetProperty("recording")),
+            Is.EqualTo("{repeats,workNanosecondsWithout,workNanosecondsWith,planNanoseconds,percent}"));
+
+        SampleProcess replay = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-");
+        Assert.That(replay.ExitCode, Is.Zero, replay.Error);
+        using var document = JsonDocument.Parse(replay.Output);
+        JsonElement run = document.RootElement.GetProperty("runs")[0];
+        JsonElement use = run.GetProperty("planUse");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape[..^3] + ",planUse:{prewarmedBytes,usedBytes,arenas,wasteBytes,wasteLimitBytes}}]}"));
+            Assert.That(use.GetProperty("arenas").GetInt32(), Is.EqualTo(1));
+            Assert.That(use.GetProperty("usedBytes").GetInt64(), Is.InRange(40L << 20, use.GetProperty("prewarmedBytes").GetInt64()));
+            Assert.That(run.GetProperty("peakResidentBytes").GetInt64(), Is.GreaterThan(use.GetProperty("prewarmedBytes").GetInt64()));
+        }
+
+        MustBeSilent(run);
+    }
+
+    [Test]
+    public void A_plan_that_prewarms_too_little_or_too_much_is_a_broken_promise()
+    {
+        string trace = Save("planned.alloctrace.gz", Relay().ToFile());
+        string little = Save("little.json", """{ "name": "little", "arenas": { "main": {} } }"""u8.ToArray());
+        SampleProcess faulted = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", little, "--allocator", "engine");
+        string plan = Path.Combine(_folder, "much.json");
+        SampleProcess recording = SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "3");
+        ScenePlan recorded = ScenePlan.Load(plan);
+        File.WriteAllText(plan, (recorded with { Arenas = [recorded.Arenas[0] with { SuperSlabs = 40 }] }).ToJson());
+        SampleProcess wasted = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((faulted.ExitCode, recording.ExitCode, wasted.ExitCode), Is.EqualTo((1, 0, 1)));
+            Assert.That(faulted.Error, Does.Contain("OS calls by the engine"));
+            Assert.That(recording.Output, Does.Contain("engine recorded").And.Contains("recording: the frames' work took"));
+            Assert.That(wasted.Error, Does.Contain("were never used"));
+            Assert.That(wasted.Output, Does.Contain("plan:").And.Contains("waste"));
+        }
+    }
+
+    [TestCase("engine.json", """{ "name": "no arena" }""", "has no long-lived arena")]
+    [TestCase("typo.json", """{ "nam": "x" }""", "nam")]
+    public void A_file_that_is_no_plan_to_replay_by_is_one_line_and_exit_code_2(string name, string text, string message) => SampleProcess
+        .Run("GameReplay", "--plan", Save(name, System.Text.Encoding.UTF8.GetBytes(text)))
+        .MustBeBadInput(message);
+
     [TestCase("there is no file", "--trace", "no-such-trace")]
     [TestCase("takes 1 to 1000, not 0", "--repeat", "0")]
     [TestCase("'many'", "--repeat", "many")]
+    [TestCase("could not be read", "--plan", "/no/such/plan.json")]
+    [TestCase("no file can be written", "--record-plan", "/no/such/folder/plan.json")]
+    [TestCase("exclude each other", "--record-plan", "plan.json", "--plan", "plan.json")]
+    [TestCase("exclude each other", "--plan", "plan.json", "--cold")]
+    [TestCase("--record-plan is for the engine", "--record-plan", "plan.json", "--allocator", "malloc")]
     [TestCase("'jemalloc'", "--allocator", "jemalloc")]
     [TestCase("'some'", "--touch", "some")]
     [TestCase("no file can be written", "--json", "/no/such/folder/result.json")]

@@ -29,7 +29,14 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             long divided = DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs;
             int superSlabs = checked((int)(DivideRoundingUp(_carvedSlabs, SuperSlab.SlabCount) + divided));
             pool.EnsureReady(superSlabs, task);
-            Carve(carved, (int)divided);
+            try
+            {
+                Carve(carved, (int)divided);
+            }
+            finally
+            {
+                pool.EndHold(superSlabs);
+            }
         }
         catch
         {

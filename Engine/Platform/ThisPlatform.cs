@@ -29,6 +29,20 @@ internal static class ThisPlatform
             : new PosixFaultCounter(context, PosixConstants.Bsd.FaultsOfThread);
     }
 
+    /// <summary>
+    /// The calling thread, which must be one that ends with its low-priority work, gives way to all others from now on: it runs on what they
+    /// leave. Where the system does not let it, it goes on as before.
+    /// </summary>
+    public static void LowerThreadPriority()
+    {
+        // The runtime passes it on where priorities belong to threads; on Linux it does nothing.
+        Thread.CurrentThread.Priority = ThreadPriority.Lowest;
+        if (IsLinux)
+        {
+            LinuxThreadPriority.Lower(CreateContext());
+        }
+    }
+
     private static SystemLibraries CreateContext() =>
         OperatingSystem.IsWindows() ? new SystemLibraries("kernel32.dll", "kernelbase.dll", "advapi32.dll") : new SystemLibraries();
 }

@@ -1,9 +1,9 @@
 namespace Engine.Scenes;
 
 /// <summary>
-/// Loads and unloads scenes on threads of its own while other scenes' hot loops run. Each load prefaults with one thread unless told
-/// otherwise, holds none of the allocator's locks during an OS call for SuperSlabs, and takes no page fault or time from the threads of a
-/// running scene beyond what the machine's processors and memory share.
+/// Loads and unloads scenes on threads of its own while other scenes' hot loops run. The threads have the lowest priority: they run on
+/// what the game's leave. Each load prefaults with one thread unless told otherwise, holds none of the allocator's locks during an OS call,
+/// and takes no page fault from the threads of a running scene, nor time beyond what the machine's memory shares.
 /// <code>
 /// using BackgroundLoader loader = new(memory);
 /// StreamedScene next = loader.Add(plan);       // at start-up
@@ -114,6 +114,7 @@ public sealed class BackgroundLoader : IDisposable
 
     private void Live()
     {
+        Platform.ThisPlatform.LowerThreadPriority();
         bool counts = Platform.PageFaults.IsPerThread;
         long counted = 0;
         for (StreamedScene? scene = Dequeue(); scene is not null; scene = Dequeue())

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Engine.Arenas;
+using Engine.Platform;
 using Engine.Slabs;
 using Engine.SuperSlabs;
 
@@ -79,7 +80,7 @@ public sealed class Scene : IDisposable
     }
 
     /// <summary>
-    /// Loads a scene on a thread of its own, while another scene's hot loop may run. For many loads, and to begin one without garbage, see
+    /// Loads a scene on a thread of its own and of the lowest priority, while another scene's hot loop may run. For many loads, and to begin one without garbage, see
     /// <see cref="BackgroundLoader"/>.
     /// </summary>
     /// <param name="memory">Where the scene's memory comes from.</param>
@@ -90,7 +91,14 @@ public sealed class Scene : IDisposable
     {
         SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreads = 1 };
         return Task.Factory.StartNew(
-            () => Load(memory, plan, chosen), chosen.Cancellation, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+            () =>
+            {
+                ThisPlatform.LowerThreadPriority();
+                return Load(memory, plan, chosen);
+            },
+            chosen.Cancellation,
+            TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
+            TaskScheduler.Default);
     }
 
     /// <summary>The long-lived arena that the plan has under a name. Take it once, at level load.</summary>

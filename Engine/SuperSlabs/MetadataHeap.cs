@@ -6,6 +6,7 @@ namespace Engine.SuperSlabs;
 /// Where the allocator's own objects live: thread caches, magazines, arena tables, slab bitmaps. Prefaulted before it is used, cut from
 /// a cursor that only rises, and recycled by exact size, so nothing here faults in the hot loop once <see cref="Promise"/> made room.
 /// Sizes are rounded to 64 bytes up to 1 KiB and to 1 KiB above; objects of 1 KiB and more are aligned to 1 KiB. Any thread.
+/// Pages are made resident outside the lock, so that a level that loads does not stop another's threads that need a magazine.
 /// What it gives up: memory of one size is never merged into another. The sizes are few and come again.
 /// </summary>
 internal sealed unsafe class MetadataHeap
@@ -20,6 +21,7 @@ internal sealed unsafe class MetadataHeap
     private readonly PrefaultedRegion _region;
     private readonly nint* _free;
     private readonly int* _lock;
+    private readonly Lock _growing = new();
     private nuint _cursor;
     private nuint _promised;
     private nint _chunk;
@@ -51,15 +53,10 @@ internal sealed unsafe class MetadataHeap
     public void* Allocate(nuint bytes)
     {
         int list = ListOf(bytes, out nuint rounded);
-        NativeLock.Enter(_lock);
         nint result;
-        try
+        while (!TryTake(list, rounded, out result, out nuint end))
         {
-            result = _free[list] != 0 ? Take(list, rounded) : list < SmallLists ? CutSmall(rounded) : Cut(rounded);
-        }
-        finally
-        {
-            NativeLock.Exit(_lock);
+            Grow(end);
         }
 
         new Span<byte>((void*)result, (int)rounded).Clear();
@@ -70,11 +67,7 @@ internal sealed unsafe class MetadataHeap
     public void* TryAllocateReady(nuint bytes)
     {
         int list = ListOf(bytes, out nuint rounded);
-        NativeLock.Enter(_lock);
-        bool isReady = _free[list] != 0 || (list >= SmallLists && _cursor + rounded <= _region.ResidentBytes);
-        nint result = !isReady ? 0 : _free[list] == 0 ? Cut(rounded) : Take(list, rounded);
-        NativeLock.Exit(_lock);
-        if (result != 0)
+        if (TryTake(list, rounded, out nint result, out _))
         {
             new Span<byte>((void*)result, (int)rounded).Clear();
         }
@@ -98,15 +91,19 @@ internal sealed unsafe class MetadataHeap
     /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
     public void Promise(nuint bytes)
     {
-        NativeLock.Enter(_lock);
-        try
+        while (true)
         {
-            _region.Ensure(_cursor + _promised + bytes);
-            _promised += bytes;
-        }
-        finally
-        {
+            NativeLock.Enter(_lock);
+            nuint end = _cursor + _promised + bytes;
+            bool hasRoom = end <= _region.ResidentBytes;
+            _promised += hasRoom ? bytes : 0;
             NativeLock.Exit(_lock);
+            if (hasRoom)
+            {
+                return;
+            }
+
+            Grow(end);
         }
     }
 
@@ -133,11 +130,32 @@ internal sealed unsafe class MetadataHeap
         return SmallLists + (int)(rounded / LargeStep) - 1;
     }
 
-    private nint Take(int list, nuint rounded)
+    /// <summary>The region up to there is resident. What others take meanwhile may make it too little; then it is called again.</summary>
+    private void Grow(nuint end)
     {
-        nint result = _free[list];
-        _free[list] = *Link(result, rounded);
-        return result;
+        lock (_growing)
+        {
+            _region.Ensure(end);
+        }
+    }
+
+    /// <summary>Takes an object, or tells up to where the region must be resident for that.</summary>
+    private bool TryTake(int list, nuint rounded, out nint result, out nuint end)
+    {
+        NativeLock.Enter(_lock);
+        end = _cursor + (list < SmallLists ? ChunkBytes : rounded);
+        result = _free[list];
+        if (result != 0)
+        {
+            _free[list] = *Link(result, rounded);
+        }
+        else if ((list < SmallLists && _chunkLeft >= rounded) || end <= _region.ResidentBytes)
+        {
+            result = list < SmallLists ? CutSmall(rounded) : Cut(rounded);
+        }
+
+        NativeLock.Exit(_lock);
+        return result != 0;
     }
 
     private nint CutSmall(nuint rounded)
@@ -165,7 +183,6 @@ internal sealed unsafe class MetadataHeap
 
     private nint Cut(nuint rounded)
     {
-        _region.Ensure(_cursor + rounded);
         nint result = _region.Address + (nint)_cursor;
         _cursor += rounded;
         return result;

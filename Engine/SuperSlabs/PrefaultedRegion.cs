@@ -12,6 +12,7 @@ internal sealed class PrefaultedRegion
     private readonly Prefaulter _prefaulter;
     private readonly nuint _stepBytes;
     private nuint _touchedPageBytes;
+    private nuint _residentBytes;
 
     public PrefaultedRegion(Prefaulter prefaulter, nint address, nuint limitBytes, nuint stepBytes)
     {
@@ -25,7 +26,8 @@ internal sealed class PrefaultedRegion
 
     public nuint LimitBytes { get; }
 
-    public nuint ResidentBytes { get; private set; }
+    /// <summary>What is resident. It rises after the pages came, so whoever reads it may use them.</summary>
+    public nuint ResidentBytes => Volatile.Read(ref _residentBytes);
 
     /// <summary>
     /// Makes the whole region readable now. It then becomes resident by touching: a prefault that the system refuses would take the
@@ -37,7 +39,7 @@ internal sealed class PrefaultedRegion
         _touchedPageBytes = os.Facts.PageBytes;
     }
 
-    /// <summary>Makes the first <paramref name="bytes"/> resident. Nothing changes when it throws. The owner of the region holds its lock.</summary>
+    /// <summary>Makes the first <paramref name="bytes"/> resident. Nothing changes when it throws. One thread at a time.</summary>
     public void Ensure(nuint bytes)
     {
         if (bytes <= ResidentBytes)
@@ -63,6 +65,6 @@ internal sealed class PrefaultedRegion
             _prefaulter.Provide(start, wanted - ResidentBytes);
         }
 
-        ResidentBytes = wanted;
+        Volatile.Write(ref _residentBytes, wanted);
     }
 }

@@ -28,6 +28,8 @@ internal sealed unsafe class SuperSlabPool
     private readonly int* _lock;
     private readonly nuint _retainBytes;
     private nuint _raisedRetainBytes;
+    private int _held;
+    private nuint _owedTrimBytes = nuint.MaxValue;
     private readonly Lock _tables = new();
     private int _end;
 
@@ -178,15 +180,39 @@ internal sealed unsafe class SuperSlabPool
         Unclaim(start, count);
     }
 
-    /// <summary>Sees to it that so many SuperSlabs are in the retained reserve, neighbours where the reservation has room for that.</summary>
-    /// <exception cref="EngineOutOfMemoryException">The reservation or the system has no more. What was made ready stays in the reserve.</exception>
+    /// <summary>
+    /// Sees to it that so many SuperSlabs are in the retained reserve, neighbours where the reservation has room for that, and holds them
+    /// there: until <see cref="EndHold"/>, which the caller owes after it took them, nobody's <see cref="Trim()"/> gives them back.
+    /// </summary>
+    /// <exception cref="EngineOutOfMemoryException">The reservation or the system has no more. What was made ready stays in the reserve; nothing is held.</exception>
     public void EnsureReady(int count, PrefaultTask? task)
     {
-        if (count <= ReadyCount)
+        Enter();
+        bool isReady = count <= ReadyCount - _held;
+        _held += isReady ? count : 0;
+        Exit();
+        if (!isReady)
         {
-            return;
+            MakeReserve(count, task);
         }
+    }
 
+    /// <summary>Ends the hold of as many SuperSlabs as <see cref="EnsureReady"/> was asked for, and gives back what a trim left for its sake.</summary>
+    public void EndHold(int count)
+    {
+        Enter();
+        _held -= count;
+        nuint owed = _owedTrimBytes;
+        _owedTrimBytes = nuint.MaxValue;
+        Exit();
+        if (owed != nuint.MaxValue)
+        {
+            Trim(owed);
+        }
+    }
+
+    private void MakeReserve(int count, PrefaultTask? task)
+    {
         List<(int Start, int Count)> taken = [];
         try
         {
@@ -211,6 +237,10 @@ internal sealed unsafe class SuperSlabPool
                         + "a larger EngineMemoryOptions.ReservationBytes gives more.");
                 }
             }
+
+            Enter();
+            _held += count;
+            Exit();
         }
         finally
         {
@@ -240,7 +270,10 @@ internal sealed unsafe class SuperSlabPool
     /// <summary>Gives back to the system what the retained reserve has above its limit.</summary>
     public nuint Trim() => Trim(nuint.Max(_retainBytes, _raisedRetainBytes));
 
-    /// <summary>Gives the retained reserve back to the system, down to <paramref name="retainBytes"/>, the highest addresses first.</summary>
+    /// <summary>
+    /// Gives the retained reserve back to the system, down to <paramref name="retainBytes"/> and what is held for loads that go on, the highest
+    /// addresses first. The rest follows when the hold ends.
+    /// </summary>
     /// <returns>The bytes given back.</returns>
     public nuint Trim(nuint retainBytes)
     {
@@ -249,7 +282,12 @@ internal sealed unsafe class SuperSlabPool
         while (true)
         {
             Enter();
-            int excess = ReadyCount - retain;
+            int excess = ReadyCount - retain - _held;
+            if (_held != 0)
+            {
+                _owedTrimBytes = nuint.Min(_owedTrimBytes, retainBytes);
+            }
+
             int start = -1;
             int count = 0;
             if (excess > 0)

@@ -9,19 +9,13 @@ public sealed class JsonDestination
     private readonly string? _path;
 
     /// <summary>Takes the value of <c>--json</c>, or null when it was not given.</summary>
-    /// <exception cref="BadInputException">No file can be made there. Said before the measurements, not after them.</exception>
+    /// <exception cref="BadInputException">No file can be made there.</exception>
     public JsonDestination(string? path)
     {
         _path = path;
-        if (path is null || IsStandardOutput)
+        if (path is not null && !IsStandardOutput)
         {
-            return;
-        }
-
-        string? folder = path.Length == 0 ? null : Path.GetDirectoryName(Path.GetFullPath(path));
-        if (folder is null || !Directory.Exists(folder) || Directory.Exists(path))
-        {
-            throw new BadInputException($"--json: no file can be written at '{path}'.");
+            OutputFile.Check("--json", path);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
@@ -24,14 +25,25 @@ internal static class Program
     private static int RunOneRow(ReplayOptions options, TraceFile trace, RowSpec row)
     {
         TraceProfile profile = JsonSerializer.Deserialize(Console.In.ReadToEnd(), ReplayJson.Default.TraceProfile)!;
-        RunDocument run = RowRuns.Measure(row, trace, profile, options.EffectiveTouch);
-        Console.Out.WriteLine(JsonSerializer.Serialize(run, ReplayJson.Default.RunDocument));
+        ScenePlan? plan = options.Plan is null ? null : PlanFile.Read(options.Plan);
+        RowMeasurement measurement = RowRuns.Measure(row, trace, profile, plan, options.EffectiveTouch);
+        Console.Out.WriteLine(JsonSerializer.Serialize(measurement, ReplayJson.Default.RowMeasurement));
         return ExitCodes.Success;
     }
 
     private static int RunAllRows(ReplayOptions options, TraceFile trace)
     {
         var json = new JsonDestination(options.Json);
+        if (options.RecordPlan is not null)
+        {
+            OutputFile.Check("--record-plan", options.RecordPlan);
+        }
+
+        if (options.Plan is not null)
+        {
+            PlanFile.Read(options.Plan);
+        }
+
         TraceProfile profile = TraceLearner.Learn(trace.Open(), trace.Name);
         if (!json.IsStandardOutput)
         {
@@ -39,26 +51,37 @@ internal static class Program
             Console.Out.WriteLine();
         }
 
-        List<RowResults> results = RowSpec.Select(options.Allocator, options.Cold).ConvertAll(row => new RowResults(row));
+        List<RowSpec> rows = options.RecordPlan is null ? RowSpec.Select(options.Allocator, options.Cold) : [.. RowSpec.Recording];
+        List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
         string profileText = JsonSerializer.Serialize(profile, ReplayJson.Default.TraceProfile);
         for (int repeat = 0; repeat < options.Repeat; repeat++)
         {
             foreach (RowResults row in results)
             {
                 string text = ChildProcess.Run(ReplayCommand.ChildArguments(options, row.Row), profileText);
-                row.Add(JsonSerializer.Deserialize(text, ReplayJson.Default.RunDocument)!);
+                row.Add(JsonSerializer.Deserialize(text, ReplayJson.Default.RowMeasurement)!);
             }
         }
 
+        RecordingCost? recording = options.RecordPlan is null ? null : WritePlan(options.RecordPlan, results);
         if (!json.IsStandardOutput)
         {
             Console.Out.Write(ReplayTable.Print(results, options.Repeat));
+            Console.Out.Write(ReplayTable.PrintPlans(results, recording));
         }
 
         json.Write(
-            new ReplayDocument { Trace = trace.Name, Runs = results.ConvertAll(row => row.Summary()) },
+            new ReplayDocument { Trace = trace.Name, Runs = results.ConvertAll(row => row.Summary()), Recording = recording },
             ReplayJson.Default.ReplayDocument);
         return Judge(results);
+    }
+
+    private static RecordingCost WritePlan(string path, List<RowResults> results)
+    {
+        RowResults without = results[0];
+        RowResults with = results[1];
+        PlanFile.Write(path, ScenePlan.Merge(with.Plans));
+        return new RecordingCost(with.Plans.Count, without.WorkNanoseconds, with.WorkNanoseconds, with.PlanNanoseconds);
     }
 
     private static int Judge(List<RowResults> results)

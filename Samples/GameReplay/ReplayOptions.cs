@@ -19,6 +19,12 @@ internal sealed record ReplayOptions
 
     public required string? Json { get; init; }
 
+    /// <summary>The scene plan that the prewarmed engine is loaded by; null takes the one that the first pass makes.</summary>
+    public required string? Plan { get; init; }
+
+    /// <summary>Where a recorded scene plan is written to; then nothing but recording is done.</summary>
+    public required string? RecordPlan { get; init; }
+
     /// <summary>Set in the measuring child processes: the one row to measure.</summary>
     public required RowSpec? OnlyRow { get; init; }
 

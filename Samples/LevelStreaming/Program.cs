@@ -29,7 +29,27 @@ internal static class Program
             return ExitCodes.Success;
         }
 
-        return RunAllRows(options);
+        return options.Beside is { } megabytes ? RunBeside(options, megabytes) : RunAllRows(options);
+    }
+
+    private static int RunBeside(StreamingOptions options, int megabytes)
+    {
+        var json = new JsonDestination(options.Json);
+        using Beside beside = new(megabytes, options.Walk.Seed);
+        BesideDocument result = beside.Run();
+        if (!json.IsStandardOutput)
+        {
+            Console.Out.Write(BesideTable.Print(result));
+        }
+
+        json.Write(new StreamingDocument { Rows = [], Beside = result }, StreamingJson.Default.StreamingDocument);
+        if (result.Violations == 0)
+        {
+            return ExitCodes.Success;
+        }
+
+        Console.Error.WriteLine($"error: {result.Violations} frames broke the rules. {result.FirstViolation}");
+        return ExitCodes.Failure;
     }
 
     private static int RunAllRows(StreamingOptions options)

@@ -30,6 +30,12 @@ internal static class StreamingCommand
 
     private static readonly Option<bool> NoPrewarm = new("--no-prewarm") { Description = "Only the row without prewarming." };
 
+    private static readonly Option<int?> Beside = new("--beside")
+    {
+        Description = "Only load so many MiB in the background again and again beside the frames of one level, and tell what that costs them.",
+        HelpName = "MIB",
+    };
+
     private static readonly Option<string?> Row = new("--row") { Description = "One row only: prewarmed, cold or gc.", HelpName = "NAME" };
 
     private static readonly Option<string?> Json = new("--json")
@@ -53,7 +59,15 @@ internal static class StreamingCommand
                 result.AddError($"--frames takes 1 to 1000000, not {value}.");
             }
         });
-        var command = new RootCommand(Purpose) { Frames, Seed, Record, Plans, NoPrewarm, Row, Json, Measure };
+        Beside.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out int mib)
+                && mib is < 2 or > 16384)
+            {
+                result.AddError($"--beside takes 2 to 16384 MiB, not {mib}.");
+            }
+        });
+        var command = new RootCommand(Purpose) { Frames, Seed, Record, Plans, Beside, NoPrewarm, Row, Json, Measure };
         command.SetAction(parsed => run(Options(parsed)));
         return command;
     }
@@ -93,6 +107,7 @@ internal static class StreamingCommand
             Walk = new WalkOptions(parsed.GetValue(Frames), parsed.GetValue(Seed)),
             Record = parsed.GetValue(Record),
             Plans = parsed.GetValue(Plans),
+            Beside = parsed.GetValue(Beside),
             Rows = one is { } row ? [row] : [RowKind.Prewarmed, RowKind.Cold, RowKind.Gc],
             Json = parsed.GetValue(Json),
             OnlyRow = parsed.GetValue(Measure) ? one : null,

@@ -13,6 +13,9 @@ internal sealed record StreamingOptions
     /// <summary>Where plans are read from; null records them first.</summary>
     public required string? Plans { get; init; }
 
+    /// <summary>MiB that are loaded beside a running level, to tell what that costs its frames; then nothing else is done.</summary>
+    public required int? Beside { get; init; }
+
     /// <summary>The rows to run.</summary>
     public required RowKind[] Rows { get; init; }
 

@@ -3,12 +3,13 @@ using Engine.Arenas;
 using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Learning;
+using Samples.GameReplay.Rows;
 
 namespace Samples.GameReplay.Contestants;
 
 /// <summary>
-/// The engine: one long-lived arena, in which a thread's lane is an <see cref="ArenaHandle"/>. Prewarmed, it is loaded as a
-/// scene whose plan says what the trace will need; cold, it is a fresh arena that takes memory when it must.
+/// The engine: one long-lived arena, in which a thread's lane is an <see cref="ArenaHandle"/>. With a plan it is the first arena of a
+/// scene that was loaded by it; cold, it is a fresh arena that takes memory when it must.
 /// </summary>
 internal sealed class EngineContestant : IContestant<EngineContestant, EngineLane>
 {
@@ -17,13 +18,13 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     private readonly Scene? _scene;
     private readonly LongLivedArena _arena;
 
-    private EngineContestant(TraceProfile profile, bool prewarm)
+    private EngineContestant(TraceProfile profile, ScenePlan? plan)
     {
         _addresses = new AddressTable(profile.Slots);
         _memory = new EngineMemory();
         try
         {
-            _scene = prewarm ? Scene.Load(_memory, ReplayPlan.For(profile)) : null;
+            _scene = plan is null ? null : Scene.Load(_memory, plan);
             _arena = _scene?.Arena ?? _memory.CreateLongLivedArena("replay");
         }
         catch
@@ -49,10 +50,43 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     public long PrewarmNanoseconds => _scene?.Report.Nanoseconds ?? 0;
 
     /// <inheritdoc/>
-    public static EngineContestant Create(TraceProfile profile, bool prewarm) => new(profile, prewarm);
+    public static EngineContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile, plan);
 
     /// <inheritdoc/>
     public unsafe EngineLane OpenLane() => new(_arena.GetHandle(), _addresses.First);
+
+    /// <inheritdoc/>
+    public PlanUse? PlanUse()
+    {
+        if (_scene is null)
+        {
+            return null;
+        }
+
+        long used = 0;
+        foreach (ArenaPlan arena in _scene.Plan.Arenas)
+        {
+            foreach (BlockCount block in _scene.GetArena(arena.Name).PeakBlocks())
+            {
+                used += (long)block.Bytes * block.Count;
+            }
+        }
+
+        return new PlanUse((long)_scene.Report.Bytes, used, _scene.Plan.Arenas.Count);
+    }
+
+    /// <inheritdoc/>
+    public ScenePlan? RecordPlan()
+    {
+        if (_scene is null)
+        {
+            return null;
+        }
+
+        SceneRecorder recorder = new();
+        recorder.Add(_scene);
+        return recorder.Plan();
+    }
 
     /// <summary>Unloads the scene with whatever lives in it, as a game leaves a level.</summary>
     public void Dispose()

@@ -1,4 +1,6 @@
+using Engine.Scenes;
 using Samples.GameReplay.Learning;
+using Samples.GameReplay.Rows;
 
 namespace Samples.GameReplay.Contestants;
 
@@ -32,10 +34,16 @@ internal sealed class GcContestant : IContestant<GcContestant, GcLane>
     public long PrewarmNanoseconds => 0;
 
     /// <inheritdoc/>
-    public static GcContestant Create(TraceProfile profile, bool prewarm) => new(profile.Slots);
+    public static GcContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile.Slots);
 
     /// <inheritdoc/>
     public GcLane OpenLane() => new(_arrays);
+
+    /// <inheritdoc/>
+    public PlanUse? PlanUse() => null;
+
+    /// <inheritdoc/>
+    public ScenePlan? RecordPlan() => null;
 
     /// <inheritdoc/>
     public void Dispose() => Array.Clear(_arrays);

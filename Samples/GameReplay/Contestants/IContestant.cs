@@ -1,4 +1,6 @@
+using Engine.Scenes;
 using Samples.GameReplay.Learning;
+using Samples.GameReplay.Rows;
 
 namespace Samples.GameReplay.Contestants;
 
@@ -24,9 +26,17 @@ internal interface IContestant<TSelf, TLane> : IDisposable
     /// <summary>How long the prewarm took; 0 when there was none.</summary>
     long PrewarmNanoseconds { get; }
 
-    /// <summary>Makes the allocator ready for a trace: with everything the trace will need, when it is to be prewarmed.</summary>
-    static abstract TSelf Create(TraceProfile profile, bool prewarm);
+    /// <summary>Makes the allocator ready for a trace.</summary>
+    /// <param name="profile">What the trace will need.</param>
+    /// <param name="plan">What is prewarmed, by an allocator that can be; null prewarms nothing.</param>
+    static abstract TSelf Create(TraceProfile profile, ScenePlan? plan);
 
     /// <summary>The way in for the calling thread, until the next meeting.</summary>
     TLane OpenLane();
+
+    /// <summary>How much of its plan the replay has used; null without a plan.</summary>
+    PlanUse? PlanUse();
+
+    /// <summary>The plan that the replay should have had; null where there is no recording one.</summary>
+    ScenePlan? RecordPlan();
 }

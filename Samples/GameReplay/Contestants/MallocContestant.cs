@@ -1,5 +1,7 @@
+using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Learning;
+using Samples.GameReplay.Rows;
 
 namespace Samples.GameReplay.Contestants;
 
@@ -26,10 +28,16 @@ internal sealed unsafe class MallocContestant : IContestant<MallocContestant, Ma
     public long PrewarmNanoseconds => 0;
 
     /// <inheritdoc/>
-    public static MallocContestant Create(TraceProfile profile, bool prewarm) => new(profile.Slots);
+    public static MallocContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile.Slots);
 
     /// <inheritdoc/>
     public MallocLane OpenLane() => new(_addresses.First);
+
+    /// <inheritdoc/>
+    public PlanUse? PlanUse() => null;
+
+    /// <inheritdoc/>
+    public ScenePlan? RecordPlan() => null;
 
     /// <summary>The blocks still live are left to the end of the process, as the game left them.</summary>
     public void Dispose()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Samples.Common;
 
 namespace Samples.GameReplay.Rows;
@@ -33,6 +34,33 @@ internal static class ReplayTable
         return table.ToString();
     }
 
+    /// <summary>A line for each row that was loaded by a given plan, and one for a recording; empty where there was neither.</summary>
+    public static string PrintPlans(IEnumerable<RowResults> results, RecordingCost? recording)
+    {
+        var text = new StringBuilder();
+        foreach (RowResults row in results)
+        {
+            if (row.Summary().PlanUse is { } use)
+            {
+                text.AppendLine(
+                    Culture,
+                    $"plan: {Mebibytes(use.PrewarmedBytes)} MiB prewarmed, {Mebibytes(use.UsedBytes)} MiB used by the blocks of all classes at their peaks; "
+                    + $"waste {Mebibytes(use.WasteBytes)} MiB of {Mebibytes(use.WasteLimitBytes)} MiB allowed");
+            }
+        }
+
+        if (recording is not null)
+        {
+            text.AppendLine(
+                Culture,
+                $"recording: the frames' work took {recording.WorkNanosecondsWithout / 1e6:N1} ms without and {recording.WorkNanosecondsWith / 1e6:N1} ms "
+                + $"with the recorder ({recording.Percent:+0.0;-0.0;0.0} %), each frame by its median of {recording.Repeats} runs by turns; "
+                + $"making the plan afterwards took {recording.PlanNanoseconds / 1e6:N0} ms");
+        }
+
+        return text.Length == 0 ? "" : Environment.NewLine + text;
+    }
+
     private static string[] Cells(RowSpec row, RunDocument run)
     {
         bool isEngine = row.Allocator == AllocatorKind.Engine;
@@ -48,7 +76,7 @@ internal static class ReplayTable
             isEngine ? Count(run.HotLoop.OsCalls) : None,
             Count(run.HotLoop.ManagedBytes),
             Count(run.HotLoop.Collections),
-            (run.PeakResidentBytes / (1024.0 * 1024)).ToString("N1", Culture),
+            Mebibytes(run.PeakResidentBytes),
             row.IsPrewarmed ? (run.PrewarmNanoseconds / 1e6).ToString("N1", Culture) : None,
         ];
     }
@@ -60,6 +88,8 @@ internal static class ReplayTable
     }
 
     private static string Count(long value) => value.ToString("N0", Culture);
+
+    private static string Mebibytes(long bytes) => (bytes / (1024.0 * 1024)).ToString("N1", Culture);
 
     private static string Microseconds(long nanoseconds)
     {

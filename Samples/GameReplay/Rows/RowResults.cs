@@ -1,3 +1,5 @@
+using System.Text;
+using Engine.Scenes;
 using Samples.Common;
 
 namespace Samples.GameReplay.Rows;
@@ -6,12 +8,45 @@ namespace Samples.GameReplay.Rows;
 internal sealed class RowResults(RowSpec row)
 {
     private readonly List<RunDocument> _runs = [];
+    private readonly List<long[]> _work = [];
+    private readonly List<ScenePlan> _plans = [];
+    private readonly List<long> _planTimes = [];
 
     /// <summary>The row.</summary>
     public RowSpec Row => row;
 
+    /// <summary>The work of all frames together, each frame by its median of the repeats: one that was disturbed does not count.</summary>
+    public long WorkNanoseconds
+    {
+        get
+        {
+            long sum = 0;
+            for (int frame = 0; frame < _work[0].Length; frame++)
+            {
+                sum += Statistics.Median(_work.ConvertAll(run => run[frame]));
+            }
+
+            return sum;
+        }
+    }
+
+    /// <summary>How long the recorded plans took to be made, the median of the repeats.</summary>
+    public long PlanNanoseconds => Statistics.Median(_planTimes);
+
+    /// <summary>The plans that were recorded, one a repeat.</summary>
+    public IReadOnlyList<ScenePlan> Plans => _plans;
+
     /// <summary>Adds a repeat.</summary>
-    public void Add(RunDocument run) => _runs.Add(run);
+    public void Add(RowMeasurement measurement)
+    {
+        _runs.Add(measurement.Run);
+        _work.Add(measurement.WorkNanoseconds);
+        if (measurement.RecordedPlan is { } plan)
+        {
+            _plans.Add(ScenePlan.Parse(Encoding.UTF8.GetBytes(plan)));
+            _planTimes.Add(measurement.PlanNanoseconds);
+        }
+    }
 
     /// <summary>
     /// The row as one result: times and memory are medians, and of the things that should not happen in the frames the largest
@@ -37,6 +72,7 @@ internal sealed class RowResults(RowSpec row)
         },
         PrewarmNanoseconds = Median(run => run.PrewarmNanoseconds),
         PeakResidentBytes = Median(run => run.PeakResidentBytes),
+        PlanUse = _runs.MaxBy(run => run.PlanUse?.WasteBytes)?.PlanUse,
     };
 
     /// <summary>The smallest and the largest of a figure.</summary>
@@ -50,13 +86,20 @@ internal sealed class RowResults(RowSpec row)
             return null;
         }
 
-        HotLoop hotLoop = Summary().HotLoop;
+        RunDocument summary = Summary();
+        HotLoop hotLoop = summary.HotLoop;
         List<string> broken = [];
         Note(broken, hotLoop.EnginePageFaults ?? 0, "page faults in the engine's memory");
         Note(broken, hotLoop.OsCalls, "OS calls by the engine");
         Note(broken, hotLoop.ManagedBytes, "managed bytes");
         Note(broken, hotLoop.Collections, "collections");
-        return broken.Count == 0 ? null : $"{row.Title}: the frames had {string.Join(", ", broken)}, and should have had none";
+        if (broken.Count != 0)
+        {
+            return $"{row.Title}: the frames had {string.Join(", ", broken)}, and should have had none";
+        }
+
+        return summary.PlanUse is not { } use || use.WasteBytes <= use.WasteLimitBytes ? null
+            : $"{row.Title}: {use.WasteBytes} bytes of the plan's prewarm were never used, and at most {use.WasteLimitBytes} may be";
     }
 
     private static void Note(List<string> broken, long count, string what)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Learning;
@@ -20,10 +21,10 @@ internal static class RowRun<TContestant, TLane, TTouch>
     where TTouch : struct, ITouch
 {
     /// <summary>Replays the trace once.</summary>
-    public static RunDocument Measure(RowSpec row, TraceFile trace, TraceProfile profile, bool recordsFaults)
+    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, bool recordsFaults)
     {
         using var ensemble = new Ensemble<TContestant, TLane, TTouch>(profile.Threads, recordsFaults);
-        Rehearse(ensemble, profile.Threads, row.IsPrewarmed);
+        Rehearse(ensemble, profile.Threads, row);
 
         using var reader = new TraceReader(trace.Open(), trace.Name, profile.Slots);
         var compiler = new StepCompiler(reader);
@@ -35,7 +36,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
         GC.Collect();
         _ = ResidentMemory.TryResetPeak();
         long baseLine = ResidentMemory.Bytes();
-        using TContestant contestant = TContestant.Create(profile, row.IsPrewarmed);
+        using TContestant contestant = TContestant.Create(profile, plan ?? PlanFor(row, profile));
         StepFigures hotLoop = default(StepFigures) with { EngineFaults = 0 };
         int frames = 0;
         while (compiler.TryCompile(script))
@@ -50,17 +51,31 @@ internal static class RowRun<TContestant, TLane, TTouch>
 
         long peak = Math.Max(ResidentMemory.PeakBytes() - baseLine, 0);
         CheckSurvivors(contestant, reader.Blocks);
-        return Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
+        long start = Stopwatch.GetTimestamp();
+        string? recorded = row.IsRecorded ? contestant.RecordPlan()?.ToJson() : null;
+        long planTicks = Stopwatch.GetTimestamp() - start;
+        long[] work = Array.ConvertAll(frameTicks, Nanoseconds);
+        RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
+        return new RowMeasurement
+        {
+            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse() },
+            WorkNanoseconds = work,
+            RecordedPlan = recorded,
+            PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),
+        };
     }
 
-    private static void Rehearse(Ensemble<TContestant, TLane, TTouch> ensemble, int threads, bool prewarm)
+    private static ScenePlan? PlanFor(RowSpec row, TraceProfile profile) =>
+        row.IsPrewarmed ? ReplayPlan.For(profile) : null;
+
+    private static void Rehearse(Ensemble<TContestant, TLane, TTouch> ensemble, int threads, RowSpec row)
     {
         byte[] file = RehearsalTrace.Write(threads, TContestant.RehearsesLargeBlocks);
         TraceProfile profile = TraceLearner.Learn(new MemoryStream(file), "rehearsal");
         using var reader = new TraceReader(new MemoryStream(file), "rehearsal", profile.Slots);
         var compiler = new StepCompiler(reader);
         var script = new StepScript(profile.OperationCapacities);
-        using TContestant contestant = TContestant.Create(profile, prewarm);
+        using TContestant contestant = TContestant.Create(profile, PlanFor(row, profile));
         while (compiler.TryCompile(script))
         {
             ensemble.Play(script, contestant);

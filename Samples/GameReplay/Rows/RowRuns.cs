@@ -1,5 +1,6 @@
 using Engine.Core;
 using Engine.Platform;
+using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Learning;
@@ -15,17 +16,22 @@ namespace Samples.GameReplay.Rows;
 internal static class RowRuns
 {
     /// <summary>Measures the row in this process.</summary>
+    /// <param name="row">Which.</param>
+    /// <param name="trace">What is replayed.</param>
+    /// <param name="profile">What the first pass learned of it.</param>
+    /// <param name="plan">The plan of a prewarmed row; null takes the one that the profile makes.</param>
+    /// <param name="touch">What is written into blocks.</param>
     /// <exception cref="RunFailedException">The allocator could not do it, or a block was not what it should be.</exception>
-    public static RunDocument Measure(RowSpec row, TraceFile trace, TraceProfile profile, TouchMode touch)
+    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch)
     {
         bool recordsFaults = PageFaultRecorder.IsAvailable(out _);
         try
         {
             return row.Allocator switch
             {
-                AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, touch, recordsFaults),
-                AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, touch, recordsFaults),
-                _ => Measure<GcContestant, GcLane>(row, trace, profile, touch, recordsFaults),
+                AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, plan, touch, recordsFaults),
+                AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, plan, touch, recordsFaults),
+                _ => Measure<GcContestant, GcLane>(row, trace, profile, plan, touch, recordsFaults),
             };
         }
         catch (OutOfMemoryException error)
@@ -42,14 +48,14 @@ internal static class RowRuns
         }
     }
 
-    private static RunDocument Measure<TContestant, TLane>(
-        RowSpec row, TraceFile trace, TraceProfile profile, TouchMode touch, bool recordsFaults)
+    private static RowMeasurement Measure<TContestant, TLane>(
+        RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch, bool recordsFaults)
         where TContestant : class, IContestant<TContestant, TLane>
         where TLane : ILane, allows ref struct => touch switch
         {
-            TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, recordsFaults),
-            TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, recordsFaults),
-            TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, recordsFaults),
-            _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, recordsFaults),
+            TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, plan, recordsFaults),
+            TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, plan, recordsFaults),
+            TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, plan, recordsFaults),
+            _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, plan, recordsFaults),
         };
 }

@@ -1,8 +1,14 @@
 namespace Samples.GameReplay.Rows;
 
 /// <summary>One row of the table: an allocator, and whether it gets what it needs before the frames.</summary>
-internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed)
+/// <param name="Allocator">Who serves.</param>
+/// <param name="IsPrewarmed">Whether by a plan.</param>
+/// <param name="IsRecorded">Whether a plan is made of what was used in the end.</param>
+internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed, bool IsRecorded = false)
 {
+    /// <summary>The rows that tell what recording costs: without a recorder and with one.</summary>
+    public static readonly RowSpec[] Recording = [new(AllocatorKind.Engine, true), new(AllocatorKind.Engine, true, true)];
+
     /// <summary>All rows, in the order of the table.</summary>
     public static readonly RowSpec[] All =
     [
@@ -15,7 +21,7 @@ internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed)
     /// <summary>What the table calls it.</summary>
     public string Title => Allocator switch
     {
-        AllocatorKind.Engine => IsPrewarmed ? "engine prewarmed" : "engine cold",
+        AllocatorKind.Engine => IsRecorded ? "engine recorded" : IsPrewarmed ? "engine prewarmed" : "engine cold",
         AllocatorKind.Malloc => "malloc",
         _ => "GC arrays",
     };

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Samples.GameReplay.Rows;
 
 /// <summary>One row's result, as JSON has it.</summary>
@@ -18,4 +20,8 @@ internal sealed record RunDocument
     public required long PrewarmNanoseconds { get; init; }
 
     public required long PeakResidentBytes { get; init; }
+
+    /// <summary>Only where the plan was given.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PlanUse? PlanUse { get; init; }
 }
