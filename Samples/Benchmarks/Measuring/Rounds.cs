@@ -44,13 +44,32 @@ internal sealed class Rounds(Attendance attendance, NativeDriver? driver, bool i
 
     private void RunNative(List<WorkloadResult> results)
     {
-        foreach (WorkloadResult result in results.Where(result => driver is not null && result.Work.NativeArguments is not null))
+        if (driver is null)
         {
-            result.Add(ContestantNames.OfC(ContestantNames.Null), driver!.Measure(result.Work, null));
-            foreach (Peer peer in Array.FindAll(Peer.All, peer => attendance.Has(ContestantNames.OfC(peer.Name))))
+            return;
+        }
+
+        Peer[] peers = Array.FindAll(Peer.All, peer => attendance.Has(ContestantNames.OfC(peer.Name)));
+        foreach (IGrouping<string, WorkloadResult> run in results.GroupBy(result => string.Join(' ', driver.ArgumentsOf(result.Work))))
+        {
+            IReadOnlyList<string> arguments = driver.ArgumentsOf(run.First().Work);
+            if (run.First().Work.HasEmptyLoop)
             {
-                result.Add(ContestantNames.OfC(peer.Name), driver.Measure(result.Work, peer));
+                Add(run, ContestantNames.Null, driver.Run(arguments, null));
             }
+
+            foreach (Peer peer in peers)
+            {
+                Add(run, peer.Name, driver.Run(arguments, peer));
+            }
+        }
+    }
+
+    private static void Add(IEnumerable<WorkloadResult> results, string name, string output)
+    {
+        foreach (WorkloadResult result in results)
+        {
+            result.Add(ContestantNames.OfC(name), NativeOutput.Parse(output, result.Work));
         }
     }
 }

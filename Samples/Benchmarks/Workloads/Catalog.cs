@@ -33,6 +33,9 @@ internal static class Catalog
             new DisposeWorkload(100_000, Repetitions),
             new DisposeWorkload(1_000_000, Repetitions),
             new PrewarmWorkload(isQuick ? 64 : 256, Repetitions),
+            new MixedColdWorkload(65_536, 2_000_000 / share),
+            new MixedColdWorkload(1_000_000, 3_000_000 / share),
+            .. TraceWorkload.All(),
             new LongestCallWorkload(10_000_000 / share),
         ];
     }

@@ -26,8 +26,15 @@ internal abstract class Workload
     /// <summary>Who takes part within this process, in the order of the tables.</summary>
     public abstract IReadOnlyList<string> Contestants { get; }
 
-    /// <summary>The arguments by which the native driver does the same work; null where it does not.</summary>
-    public abstract IReadOnlyList<string>? NativeArguments { get; }
+    /// <summary>What the native driver calls the time in its output.</summary>
+    public virtual string NativeTime => "nanoseconds";
+
+    /// <summary>Whether there is something to measure without an allocator.</summary>
+    public virtual bool HasEmptyLoop => true;
+
+    /// <summary>The arguments by which the native driver does the same work. Workloads with the same arguments are figures of one run.</summary>
+    /// <param name="folder">Where a file for the driver can be put; it is there until all is done.</param>
+    public abstract IReadOnlyList<string> NativeArguments(string folder);
 
     /// <summary>Does the work in this process.</summary>
     /// <exception cref="Common.RunFailedException">The contestant is not there.</exception>

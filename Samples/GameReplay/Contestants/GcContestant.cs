@@ -29,6 +29,9 @@ internal sealed class GcContestant : IContestant<GcContestant, GcLane>
     public nuint MemoryBytes => 0;
 
     /// <inheritdoc/>
+    public long MetadataBytes => 0;
+
+    /// <inheritdoc/>
     public long PrewarmNanoseconds => 0;
 
     /// <inheritdoc/>

@@ -50,7 +50,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
 
         long peak = Math.Max(ResidentMemory.PeakBytes() - baseLine, 0);
         CheckSurvivors(contestant, reader.Blocks);
-        return Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
+        return Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak) with { MetadataBytes = contestant.MetadataBytes };
     }
 
     private static void Rehearse(Ensemble<TContestant, TLane, TTouch> ensemble, int threads, bool prewarm)

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Samples.GameReplay.Rows;
 
 /// <summary>One row's result, as JSON has it.</summary>
@@ -18,4 +20,8 @@ internal sealed record RunDocument
     public required long PrewarmNanoseconds { get; init; }
 
     public required long PeakResidentBytes { get; init; }
+
+    /// <summary>Of the peak, the allocator's own tables; not in JSON, for other programs that replay.</summary>
+    [JsonIgnore]
+    public long MetadataBytes { get; init; }
 }
