@@ -13,7 +13,7 @@ namespace Samples.Benchmarks;
 /// </summary>
 internal static class Program
 {
-    private const int UsualRounds = 5;
+    private const int UsualRounds = 4;
 
     private static int Main(string[] arguments) => SampleHost.Run(BenchmarkCommand.Create(Run), arguments);
 
@@ -39,6 +39,11 @@ internal static class Program
     private static int RunAll(BenchmarkOptions options, IReadOnlyList<Workload> workloads)
     {
         var json = new JsonDestination(options.Json);
+        if (options.Chart is not null)
+        {
+            OutputFile.Require(BenchmarkCommand.ChartOption, options.Chart);
+        }
+
         TextWriter output = json.IsStandardOutput ? TextWriter.Null : Console.Out;
         using NativeDriver? driver = NativeDriver.TryCreate(out string driverReason);
         Attendance attendance = Attendance.Find(driver, driverReason);
@@ -54,6 +59,13 @@ internal static class Program
             List<WorkloadResult> some = rounds.Run([.. group], options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
             output.WriteLine(WorkloadTable.Print(some));
             results.AddRange(some);
+        }
+
+        output.WriteLine(MemoryTable.Print(results));
+        output.Write(new Targets(results).Print());
+        if (options.Chart is not null)
+        {
+            RatioChart.Save(results, options.Chart);
         }
 
         json.Write(BenchmarkDocument.Of(results), BenchmarkJson.Default.BenchmarkDocument);

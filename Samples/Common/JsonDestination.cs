@@ -18,11 +18,7 @@ public sealed class JsonDestination
             return;
         }
 
-        string? folder = path.Length == 0 ? null : Path.GetDirectoryName(Path.GetFullPath(path));
-        if (folder is null || !Directory.Exists(folder) || Directory.Exists(path))
-        {
-            throw new BadInputException($"--json: no file can be written at '{path}'.");
-        }
+        OutputFile.Require("--json", path);
     }
 
     /// <summary>True when standard output belongs to the JSON, so nothing else may be printed there.</summary>

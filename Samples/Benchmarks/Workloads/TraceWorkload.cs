@@ -33,6 +33,9 @@ internal sealed class TraceWorkload(TraceReplay replay, int percentile) : Worklo
     public override IReadOnlyList<string> Contestants => [ContestantNames.Handle, ContestantNames.HandleCold, ContestantNames.NativeMemory];
 
     /// <inheritdoc/>
+    public override string OneRunWith => Name;
+
+    /// <inheritdoc/>
     public override string NativeTime => Variant!;
 
     /// <inheritdoc/>

@@ -26,6 +26,9 @@ internal abstract class Workload
     /// <summary>Who takes part within this process, in the order of the tables.</summary>
     public abstract IReadOnlyList<string> Contestants { get; }
 
+    /// <summary>What it shares with other workloads that are figures of the same run; null when it is the run's only one.</summary>
+    public virtual string? OneRunWith => null;
+
     /// <summary>What the native driver calls the time in its output.</summary>
     public virtual string NativeTime => "nanoseconds";
 
