@@ -54,11 +54,14 @@ internal static class Program
 
         var rounds = new Rounds(attendance, driver, options.IsQuick);
         List<WorkloadResult> results = [];
-        foreach (IGrouping<string, Workload> group in workloads.GroupBy(work => work.Name))
+        foreach (IReadOnlyList<Workload> group in Rounds.Groups(workloads, options.IsQuick))
         {
-            List<WorkloadResult> some = rounds.Run([.. group], options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
-            output.WriteLine(WorkloadTable.Print(some));
+            List<WorkloadResult> some = rounds.Run(group, options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
             results.AddRange(some);
+            foreach (IGrouping<string, WorkloadResult> ofOneName in some.GroupBy(result => result.Work.Name))
+            {
+                output.WriteLine(WorkloadTable.Print([.. ofOneName]));
+            }
         }
 
         output.WriteLine(MemoryTable.Print(results));

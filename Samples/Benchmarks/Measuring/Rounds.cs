@@ -8,15 +8,23 @@ using Samples.Common;
 namespace Samples.Benchmarks.Measuring;
 
 /// <summary>
-/// Has all contestants do the workloads by turns, each in a process of its own. Workloads of one name share a process, so that starting
-/// it is not most of the work; the next name's come when all rounds of this one are done, so that what is compared was measured close by.
+/// Has all contestants do the workloads by turns, each in a process of its own. A group of workloads shares a process, so that starting it
+/// is not most of the work; the next group comes when all rounds of this one are done, so that what is compared was measured close by.
 /// </summary>
 /// <param name="attendance">Who takes part.</param>
 /// <param name="driver">Runs the native contestants; null where there is none.</param>
 /// <param name="isQuick">Whether the children do the small amount of work.</param>
 internal sealed class Rounds(Attendance attendance, NativeDriver? driver, bool isQuick)
 {
-    /// <summary>Measures workloads of one name.</summary>
+    /// <summary>
+    /// Which workloads share a process: those of one name, and where it is to be quick, all that the same contestants do. Those whose
+    /// memory is asked for never do: an earlier one's would be in the figure.
+    /// </summary>
+    public static IEnumerable<IReadOnlyList<Workload>> Groups(IEnumerable<Workload> workloads, bool isQuick) => workloads
+        .GroupBy(work => work.IsMemoryAsked ? work.OneRunWith ?? work.Id : isQuick ? string.Join(',', work.Contestants) : work.Name)
+        .Select(group => (IReadOnlyList<Workload>)[.. group]);
+
+    /// <summary>Measures the workloads of one group.</summary>
     public List<WorkloadResult> Run(IReadOnlyList<Workload> workloads, int rounds)
     {
         List<WorkloadResult> results = [.. workloads.Select(work => new WorkloadResult(work))];

@@ -11,19 +11,22 @@ internal static class MemoryTable
     private const double MebibyteBytes = 1 << 20;
     private const string None = "-";
 
+    private static readonly string[] Columns =
+        [ContestantNames.Handle, ContestantNames.HandleCold, .. ContestantNames.NativePeers, ContestantNames.NativeMemory];
+
     /// <summary>The table; empty where no workload was asked.</summary>
     public static string Print(IReadOnlyList<WorkloadResult> results)
     {
         // The figures of one replay share its memory: one of them speaks for all.
         List<WorkloadResult> asked = [.. results
-            .Where(result => result.Contestants.Any(contestant => Peak(contestant) is not null))
+            .Where(result => result.Work.IsMemoryAsked)
             .DistinctBy(result => result.Work.OneRunWith ?? result.Work.Id)];
         if (asked.Count == 0)
         {
             return "";
         }
 
-        string[] names = [.. asked.SelectMany(result => result.Contestants).Select(contestant => contestant.Name).Distinct()];
+        string[] names = Array.FindAll(Columns, name => asked.Exists(result => result.Find(name) is not null));
         var table = new TextTable([["peak resident, MiB", .. names, "tables in"], ["", .. names.Select(_ => ""), ContestantNames.HandleCold]]);
         foreach (WorkloadResult result in asked)
         {

@@ -10,8 +10,8 @@ namespace Samples.Benchmarks.Reporting;
 /// </summary>
 internal static class RatioChart
 {
-    private const int WidthPixels = 1100;
-    private const int LinePixels = 19;
+    private const int WidthPixels = 1000;
+    private const int LinePixels = 17;
     private const int FramePixels = 130;
 
     // The axis goes from an eighth to sixteen times, in powers of two; what lies beyond is drawn at its end.
@@ -25,6 +25,7 @@ internal static class RatioChart
         (ContestantNames.OfC("jemalloc"), "#B8860B", MarkerShape.OpenDiamond, 9),
         (ContestantNames.OfC("tcmalloc"), "#7B4FA3", MarkerShape.OpenSquare, 8),
         (ContestantNames.Gc, "#6B4423", MarkerShape.Cross, 8),
+        (ContestantNames.HandleCold, "#C0392B", MarkerShape.OpenCircle, 10),
         (ContestantNames.Engine, "#5DA5DA", MarkerShape.FilledCircle, 10),
         (ContestantNames.Handle, "#C0392B", MarkerShape.FilledCircle, 10),
         (ContestantNames.FrameArena, "#E67E22", MarkerShape.FilledDiamond, 12),

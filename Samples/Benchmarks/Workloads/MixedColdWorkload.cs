@@ -36,6 +36,9 @@ internal sealed class MixedColdWorkload(uint workingSet, long operations) : Work
     public override IReadOnlyList<string> Contestants => [ContestantNames.HandleCold];
 
     /// <inheritdoc/>
+    public override bool IsMemoryAsked => true;
+
+    /// <inheritdoc/>
     public override bool HasEmptyLoop => false;
 
     /// <inheritdoc/>

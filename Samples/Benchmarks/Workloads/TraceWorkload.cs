@@ -39,6 +39,9 @@ internal sealed class TraceWorkload(TraceReplay replay, int percentile) : Worklo
     public override string NativeTime => Variant!;
 
     /// <inheritdoc/>
+    public override bool IsMemoryAsked => true;
+
+    /// <inheritdoc/>
     public override bool HasEmptyLoop => false;
 
     /// <summary>All figures of all games that travel with the sample GameReplay.</summary>

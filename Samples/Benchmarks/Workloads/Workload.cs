@@ -29,6 +29,9 @@ internal abstract class Workload
     /// <summary>What it shares with other workloads that are figures of the same run; null when it is the run's only one.</summary>
     public virtual string? OneRunWith => null;
 
+    /// <summary>Whether the memory that it takes is one of its figures.</summary>
+    public virtual bool IsMemoryAsked => false;
+
     /// <summary>What the native driver calls the time in its output.</summary>
     public virtual string NativeTime => "nanoseconds";
 
