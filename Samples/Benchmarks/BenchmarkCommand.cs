@@ -9,6 +9,9 @@ internal static class BenchmarkCommand
     /// <summary>The option that has a child process tell which native allocators it can load.</summary>
     public const string AttendanceOption = "--attendance";
 
+    /// <summary>The option that asks for the chart.</summary>
+    public const string ChartOption = "--chart";
+
     private const string Purpose =
         """
         The engine beside the native allocators and beside what C# offers: the same work for each, in one run, with the empty loop.
@@ -29,11 +32,11 @@ internal static class BenchmarkCommand
         HelpName = "NAME",
     };
 
-    private static readonly Option<bool> Quick = new("--quick") { Description = "A look in under a minute: less work and one round." };
+    private static readonly Option<bool> Quick = new("--quick") { Description = "A look in under a minute: some of the workloads, one round." };
 
     private static readonly Option<int?> Repeat = new("--repeat")
     {
-        Description = "How often each contestant is measured; usually 5 times, with --quick once.",
+        Description = "How often each contestant is measured; usually 4 times, with --quick once.",
         HelpName = "N",
     };
 
@@ -43,7 +46,7 @@ internal static class BenchmarkCommand
         HelpName = "PATH|-",
     };
 
-    private static readonly Option<string?> Chart = new("--chart")
+    private static readonly Option<string?> Chart = new(ChartOption)
     {
         Description = "Draw the engine's times relative to the best peer's, as a PNG file.",
         HelpName = "PATH",

@@ -13,7 +13,7 @@ namespace Samples.Benchmarks;
 /// </summary>
 internal static class Program
 {
-    private const int UsualRounds = 5;
+    private const int UsualRounds = 4;
 
     private static int Main(string[] arguments) => SampleHost.Run(BenchmarkCommand.Create(Run), arguments);
 
@@ -39,6 +39,11 @@ internal static class Program
     private static int RunAll(BenchmarkOptions options, IReadOnlyList<Workload> workloads)
     {
         var json = new JsonDestination(options.Json);
+        if (options.Chart is not null)
+        {
+            OutputFile.Check(BenchmarkCommand.ChartOption, options.Chart);
+        }
+
         TextWriter output = json.IsStandardOutput ? TextWriter.Null : Console.Out;
         using NativeDriver? driver = NativeDriver.TryCreate(out string driverReason);
         Attendance attendance = Attendance.Find(driver, driverReason);
@@ -49,11 +54,21 @@ internal static class Program
 
         var rounds = new Rounds(attendance, driver, options.IsQuick);
         List<WorkloadResult> results = [];
-        foreach (IGrouping<string, Workload> group in workloads.GroupBy(work => work.Name))
+        foreach (IReadOnlyList<Workload> group in Rounds.Groups(workloads, options.IsQuick))
         {
-            List<WorkloadResult> some = rounds.Run([.. group], options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
-            output.WriteLine(WorkloadTable.Print(some));
+            List<WorkloadResult> some = rounds.Run(group, options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
             results.AddRange(some);
+            foreach (IGrouping<string, WorkloadResult> ofOneName in some.GroupBy(result => result.Work.Name))
+            {
+                output.WriteLine(WorkloadTable.Print([.. ofOneName]));
+            }
+        }
+
+        output.WriteLine(MemoryTable.Print(results));
+        output.Write(new Targets(results).Print());
+        if (options.Chart is not null)
+        {
+            RatioChart.Save(results, options.Chart);
         }
 
         json.Write(BenchmarkDocument.Of(results), BenchmarkJson.Default.BenchmarkDocument);

@@ -6,6 +6,9 @@ internal static class ContestantNames
     /// <summary>The engine through a per-thread handle.</summary>
     public const string Handle = "handle";
 
+    /// <summary>The engine through a per-thread handle, without a prewarm.</summary>
+    public const string HandleCold = "handle cold";
+
     /// <summary>The engine, finding the thread's cache by itself.</summary>
     public const string Engine = "engine";
 

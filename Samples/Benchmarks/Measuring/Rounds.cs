@@ -8,15 +8,23 @@ using Samples.Common;
 namespace Samples.Benchmarks.Measuring;
 
 /// <summary>
-/// Has all contestants do the workloads by turns, each in a process of its own. Workloads of one name share a process, so that starting
-/// it is not most of the work; the next name's come when all rounds of this one are done, so that what is compared was measured close by.
+/// Has all contestants do the workloads by turns, each in a process of its own. A group of workloads shares a process, so that starting it
+/// is not most of the work; the next group comes when all rounds of this one are done, so that what is compared was measured close by.
 /// </summary>
 /// <param name="attendance">Who takes part.</param>
 /// <param name="driver">Runs the native contestants; null where there is none.</param>
 /// <param name="isQuick">Whether the children do the small amount of work.</param>
 internal sealed class Rounds(Attendance attendance, NativeDriver? driver, bool isQuick)
 {
-    /// <summary>Measures workloads of one name.</summary>
+    /// <summary>
+    /// Which workloads share a process: those of one name, and where it is to be quick, all that the same contestants do. Those whose
+    /// memory is asked for never do: an earlier one's would be in the figure.
+    /// </summary>
+    public static IEnumerable<IReadOnlyList<Workload>> Groups(IEnumerable<Workload> workloads, bool isQuick) => workloads
+        .GroupBy(work => work.IsMemoryAsked ? work.OneRunWith ?? work.Id : isQuick ? string.Join(',', work.Contestants) : work.Name)
+        .Select(group => (IReadOnlyList<Workload>)[.. group]);
+
+    /// <summary>Measures the workloads of one group.</summary>
     public List<WorkloadResult> Run(IReadOnlyList<Workload> workloads, int rounds)
     {
         List<WorkloadResult> results = [.. workloads.Select(work => new WorkloadResult(work))];
@@ -44,13 +52,32 @@ internal sealed class Rounds(Attendance attendance, NativeDriver? driver, bool i
 
     private void RunNative(List<WorkloadResult> results)
     {
-        foreach (WorkloadResult result in results.Where(result => driver is not null && result.Work.NativeArguments is not null))
+        if (driver is null)
         {
-            result.Add(ContestantNames.OfC(ContestantNames.Null), driver!.Measure(result.Work, null));
-            foreach (Peer peer in Array.FindAll(Peer.All, peer => attendance.Has(ContestantNames.OfC(peer.Name))))
+            return;
+        }
+
+        Peer[] peers = Array.FindAll(Peer.All, peer => attendance.Has(ContestantNames.OfC(peer.Name)));
+        foreach (IGrouping<string, WorkloadResult> run in results.GroupBy(result => string.Join(' ', driver.ArgumentsOf(result.Work))))
+        {
+            IReadOnlyList<string> arguments = driver.ArgumentsOf(run.First().Work);
+            if (run.First().Work.HasEmptyLoop)
             {
-                result.Add(ContestantNames.OfC(peer.Name), driver.Measure(result.Work, peer));
+                Add(run, ContestantNames.Null, driver.Run(arguments, null));
             }
+
+            foreach (Peer peer in peers)
+            {
+                Add(run, peer.Name, driver.Run(arguments, peer));
+            }
+        }
+    }
+
+    private static void Add(IEnumerable<WorkloadResult> results, string name, string output)
+    {
+        foreach (WorkloadResult result in results)
+        {
+            result.Add(ContestantNames.OfC(name), NativeOutput.Parse(output, result.Work));
         }
     }
 }

@@ -17,6 +17,9 @@ internal sealed class WorkloadResult(Workload work)
     /// <summary>The fastest native allocator, run natively; null where none is.</summary>
     public ContestantResult? BestPeer => Best(ContestantNames.NativePeers);
 
+    /// <summary>A contestant's median in relation to the best peer's; null where there is none.</summary>
+    public double? RatioToBestPeer(ContestantResult contestant) => BestPeer is { } best ? contestant.Median / best.Median : null;
+
     /// <summary>The fastest of some contestants, by median; null where none of them took part.</summary>
     public ContestantResult? Best(IReadOnlyList<string> names) =>
         _contestants.Where(contestant => names.Contains(contestant.Name)).MinBy(contestant => contestant.Median);

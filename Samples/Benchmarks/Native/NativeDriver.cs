@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using Samples.Benchmarks.Contestants;
-using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
 
@@ -58,15 +57,14 @@ internal sealed class NativeDriver : IDisposable
         return isThere;
     }
 
-    /// <summary>Does a workload natively.</summary>
-    /// <param name="work">The workload, which has arguments for the driver.</param>
+    /// <summary>The arguments by which the driver does a workload.</summary>
+    public IReadOnlyList<string> ArgumentsOf(Workload work) => work.NativeArguments(_folder.FullName);
+
+    /// <summary>Runs the driver and gives what it printed; <see cref="NativeOutput"/> reads it.</summary>
+    /// <param name="arguments">From <see cref="ArgumentsOf"/>.</param>
     /// <param name="peer">The allocator; null for the loop without one.</param>
     /// <exception cref="RunFailedException">The driver failed.</exception>
-    public Measurement Measure(Workload work, Peer? peer)
-    {
-        string output = RunProcess(PathOf(peer is null ? NullDriver : Driver), work.NativeArguments!, peer?.Library);
-        return NativeOutput.Parse(output, work);
-    }
+    public string Run(IReadOnlyList<string> arguments, Peer? peer) => RunProcess(PathOf(peer is null ? NullDriver : Driver), arguments, peer?.Library);
 
     /// <inheritdoc/>
     public void Dispose() => _folder.Delete(recursive: true);

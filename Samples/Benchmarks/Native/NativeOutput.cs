@@ -19,7 +19,7 @@ internal static class NativeOutput
             lines[words[0]] = words[1..];
         }
 
-        if (!lines.TryGetValue("nanoseconds", out string[]? times) || !lines.TryGetValue("checksum", out string[]? checksum))
+        if (!lines.TryGetValue(work.NativeTime, out string[]? times) || !lines.TryGetValue("checksum", out string[]? checksum))
         {
             throw new RunFailedException($"{work.Id}: the native driver printed no result");
         }

@@ -143,6 +143,19 @@ void mixed(const uint64_t *numbers) {
   report(repetitions, sum);
 }
 
+// ---- random-mixed cold: one pass on fresh memory, and the most that was resident
+
+void mixed_cold(const uint64_t *numbers) {
+  uint32_t working_set = (uint32_t)numbers[1];
+  make_slots(working_set);
+  uint64_t base = begin_peak(), start = now();
+  mixed_loop(mixed_slots, numbers[0], working_set, 0, (uint32_t)numbers[2]);
+  times[1] = now() - start;
+  uint64_t peak = peak_bytes();
+  printf("peak %llu\n", (unsigned long long)(peak > base ? peak - base : 0));
+  report(1, mixed_checksum(mixed_slots, working_set));
+}
+
 // ---- longest call: the same loop, the clock read after every operation
 
 static __attribute__((noinline)) uint64_t longest_loop(uint64_t operations, uint32_t working_set, uint32_t seed) {

@@ -1,6 +1,7 @@
 // The benchmarks' workloads in C, for the native allocators without any interop: the same random numbers, the same operations and the
 // same writes as the C# loops of the same names, so that the checksums are equal.
 //   driver WORKLOAD NUMBER...     prints "nanoseconds A B C ..." (the whole of each repetition after the warm-up) and "checksum N"
+//   driver replay SCRIPT          prints "p50 N", "p99 N", "max N" of the frames' times, and "peak N" and "checksum N"
 //   driver who                    prints the file that malloc comes from
 #include "driver.h"
 #include <dlfcn.h>
@@ -24,6 +25,28 @@ void report(int repetitions, uint64_t checksum) {
   printf("\nchecksum %llu\n", (unsigned long long)checksum);
 }
 
+static uint64_t status_bytes(const char *key) {
+  char line[256];
+  uint64_t kibibytes = 0;
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (!strncmp(line, key, strlen(key))) kibibytes = strtoull(line + strlen(key), NULL, 10);
+  if (file) fclose(file);
+  return kibibytes * 1024;
+}
+
+uint64_t begin_peak(void) {
+  // "5" resets the peak and touches no page's state (proc(5), clear_refs).
+  FILE *file = fopen("/proc/self/clear_refs", "w");
+  if (file) {
+    fputs("5", file);
+    fclose(file);
+  }
+  return status_bytes("VmRSS:");
+}
+
+uint64_t peak_bytes(void) { return status_bytes("VmHWM:"); }
+
 static void who(void) {
   Dl_info found;
   printf("%s\n", dladdr(dlsym(RTLD_DEFAULT, "malloc"), &found) ? found.dli_fname : "unknown");
@@ -45,6 +68,8 @@ int main(int count, char **arguments) {
   else if (!strcmp(work, "frame-arena")) frame(numbers);
   else if (!strcmp(work, "dispose")) dispose(numbers);
   else if (!strcmp(work, "prewarm")) prewarm(numbers);
+  else if (!strcmp(work, "random-mixed-cold")) mixed_cold(numbers);
+  else if (!strcmp(work, "replay") && count > 2) replay(arguments[2]);
   else if (!strcmp(work, "longest-call")) longest_call(numbers);
   else {
     fprintf(stderr, "unknown workload '%s'\n", work);

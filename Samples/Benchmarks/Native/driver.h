@@ -34,6 +34,10 @@ extern uint64_t times[MOST_REPETITIONS + 1];
 // Prints the times of the repetitions after the warm-up, and what the work left behind.
 void report(int repetitions, uint64_t checksum);
 
+// Makes the peak of resident memory start again, and gives what is resident now, in bytes. Then: the peak since.
+uint64_t begin_peak(void);
+uint64_t peak_bytes(void);
+
 static inline uint64_t now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -76,4 +80,6 @@ void grow(const uint64_t *numbers);
 void frame(const uint64_t *numbers);
 void dispose(const uint64_t *numbers);
 void prewarm(const uint64_t *numbers);
+void mixed_cold(const uint64_t *numbers);
 void longest_call(const uint64_t *numbers);
+void replay(const char *path);

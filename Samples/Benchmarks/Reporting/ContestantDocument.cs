@@ -8,10 +8,10 @@ internal sealed record ContestantDocument(string Name, TimesDocument Nanoseconds
     private const int Digits = 4;
 
     /// <summary>The document of a result.</summary>
-    public static ContestantDocument Of(ContestantResult result, ContestantResult? bestPeer) => new(
+    public static ContestantDocument Of(ContestantResult result, double? ratio) => new(
         result.Name,
         new TimesDocument(Rounded(result.Min), Rounded(result.Median), Rounded(result.Max)),
-        bestPeer is null ? null : Rounded(result.Median / bestPeer.Median));
+        ratio is null ? null : Rounded(ratio.Value));
 
     private static double Rounded(double value) => Math.Round(value, Digits);
 }

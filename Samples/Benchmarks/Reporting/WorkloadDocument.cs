@@ -9,5 +9,5 @@ internal sealed record WorkloadDocument(string Name, IReadOnlyDictionary<string,
     public static WorkloadDocument Of(WorkloadResult result) => new(
         result.Work.Name,
         result.Work.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.Value),
-        [.. result.Contestants.Select(contestant => ContestantDocument.Of(contestant, result.BestPeer))]);
+        [.. result.Contestants.Select(contestant => ContestantDocument.Of(contestant, result.RatioToBestPeer(contestant)))]);
 }

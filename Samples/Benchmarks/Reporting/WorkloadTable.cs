@@ -14,16 +14,11 @@ internal static class WorkloadTable
     public static string Print(IReadOnlyList<WorkloadResult> results) =>
         string.Join(Environment.NewLine, results.Chunk(WorkloadsBeside).Select(Table));
 
-    /// <summary>A time with three digits that count.</summary>
-    public static string Time(double nanoseconds) => nanoseconds.ToString(
-        nanoseconds switch { < 10 => "N2", < 100 => "N1", _ => "N0" },
-        CultureInfo.InvariantCulture);
-
     private static TextTable Table(WorkloadResult[] results)
     {
         var table = new TextTable(
-            ["ns per " + results[0].Work.Operation, .. results.SelectMany<WorkloadResult, string>(result => [result.Work.Id, "least ..", "of best"])],
-            ["", .. results.SelectMany<WorkloadResult, string>(_ => ["median", "most", "peer"])]);
+            [results[0].Work.Name, .. results.SelectMany<WorkloadResult, string>(result => [result.Work.Variant ?? "", "least ..", "of best"])],
+            ["ns per " + results[0].Work.Operation, .. results.SelectMany<WorkloadResult, string>(_ => ["median", "most", "peer"])]);
         foreach (string contestant in results.SelectMany(result => result.Contestants).Select(contestant => contestant.Name).Distinct())
         {
             table.Add([contestant, .. results.SelectMany(result => Cells(result, contestant))]);
@@ -39,7 +34,12 @@ internal static class WorkloadTable
             return [None, None, None];
         }
 
-        string ratio = result.BestPeer is { } best ? (contestant.Median / best.Median).ToString("N2", CultureInfo.InvariantCulture) : None;
+        string ratio = result.RatioToBestPeer(contestant) is { } known ? known.ToString("N2", CultureInfo.InvariantCulture) : None;
         return [Time(contestant.Median), $"{Time(contestant.Min)} .. {Time(contestant.Max)}", ratio];
     }
+
+    // Three digits that count.
+    private static string Time(double nanoseconds) => nanoseconds.ToString(
+        nanoseconds switch { < 10 => "N2", < 100 => "N1", _ => "N0" },
+        CultureInfo.InvariantCulture);
 }

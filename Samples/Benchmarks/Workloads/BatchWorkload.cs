@@ -33,7 +33,7 @@ internal sealed class BatchWorkload(bool isRandom, int bytes, int rounds, int re
     public override IReadOnlyList<Parameter> Parameters => [new("bytes", bytes), new("blocks", BatchBlocks), new("batches", rounds)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{bytes}", $"{rounds}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{bytes}", $"{rounds}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks => [new((nuint)bytes, BatchBlocks)];

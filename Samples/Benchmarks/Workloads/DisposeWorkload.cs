@@ -35,7 +35,7 @@ internal sealed class DisposeWorkload(int blocks, int repetitions) : BlockWorklo
         [ContestantNames.ArenaReset, ContestantNames.ArenaDispose, .. ContestantNames.All[1..].Except([ContestantNames.Gc, ContestantNames.ArrayPool])];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{blocks}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{blocks}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks => [new(BlockBytes, blocks)];

@@ -37,7 +37,7 @@ internal sealed class FrameWorkload(int frames, int repetitions) : BlockWorkload
     public override IReadOnlyList<string> Contestants => [ContestantNames.Null, ContestantNames.FrameArena, .. ContestantNames.All[1..]];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{frames}", $"{Seed}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{frames}", $"{Seed}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks =>

@@ -34,7 +34,7 @@ internal sealed class LongestCallWorkload(long operations) : BlockWorkload
     public override IReadOnlyList<Parameter> Parameters => [new("operations", operations), new("workingSet", WorkingSet), new("seed", Seed)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{operations}", $"{WorkingSet}", $"{Seed}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{operations}", $"{WorkingSet}", $"{Seed}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks => MixedPeaks.Find((ulong)operations, WorkingSet, Seed);

@@ -32,7 +32,7 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
     public override IReadOnlyList<Parameter> Parameters => [new("workingSet", workingSet), new("operations", operations), new("seed", Seed)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{operations}", $"{workingSet}", $"{Seed}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{operations}", $"{workingSet}", $"{Seed}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks => MixedPeaks.Find((ulong)operations, workingSet, Seed);

@@ -27,7 +27,7 @@ internal sealed class PairWorkload(int bytes, long pairs, int repetitions) : Blo
     public override IReadOnlyList<Parameter> Parameters => [new("bytes", bytes), new("pairs", pairs)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => ["pair", $"{bytes}", $"{pairs}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => ["pair", $"{bytes}", $"{pairs}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks => [new((nuint)bytes, 1)];

@@ -32,7 +32,7 @@ internal sealed class PrewarmWorkload(int mebibytes, int repetitions) : Workload
     public override IReadOnlyList<string> Contestants => [ContestantNames.Engine];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{mebibytes}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{mebibytes}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override Measurement Measure(string contestant)

@@ -46,7 +46,7 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
         isDoubling ? ContestantNames.All : [.. ContestantNames.All.Except([ContestantNames.Gc])];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, isDoubling ? "1" : "0", $"{rounds}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, isDoubling ? "1" : "0", $"{rounds}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks =>

@@ -36,7 +36,7 @@ internal sealed class RingWorkload(long pairs, int repetitions) : BlockWorkload
     public override IReadOnlyList<Parameter> Parameters => [new("pairs", pairs), new("ring", Ring<Address>.Capacity), new("seed", Seed)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{pairs}", $"{Seed}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{pairs}", $"{Seed}", $"{repetitions}"];
 
     /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks

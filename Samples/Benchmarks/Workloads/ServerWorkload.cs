@@ -35,7 +35,7 @@ internal sealed class ServerWorkload(int generations, int replacements, int repe
         [new("generations", generations), new("threads", Tables), new("replacements", replacements), new("blocks", TableBlocks)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{generations}", $"{replacements}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{generations}", $"{replacements}", $"{repetitions}"];
 
     // More of each class than random sizes ever bring together.
     /// <inheritdoc/>

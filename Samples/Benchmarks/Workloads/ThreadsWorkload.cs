@@ -31,7 +31,7 @@ internal sealed class ThreadsWorkload(int threads, long operations, int repetiti
     public override IReadOnlyList<Parameter> Parameters => [new("threads", threads), new("workingSet", WorkingSet), new("operations", operations)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments => [Name, $"{threads}", $"{operations}", $"{WorkingSet}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{threads}", $"{operations}", $"{WorkingSet}", $"{repetitions}"];
 
     // The peaks of other seeds are a little different.
     /// <inheritdoc/>

@@ -26,8 +26,21 @@ internal abstract class Workload
     /// <summary>Who takes part within this process, in the order of the tables.</summary>
     public abstract IReadOnlyList<string> Contestants { get; }
 
-    /// <summary>The arguments by which the native driver does the same work; null where it does not.</summary>
-    public abstract IReadOnlyList<string>? NativeArguments { get; }
+    /// <summary>What it shares with other workloads that are figures of the same run; null when it is the run's only one.</summary>
+    public virtual string? OneRunWith => null;
+
+    /// <summary>Whether the memory that it takes is one of its figures.</summary>
+    public virtual bool IsMemoryAsked => false;
+
+    /// <summary>What the native driver calls the time in its output.</summary>
+    public virtual string NativeTime => "nanoseconds";
+
+    /// <summary>Whether there is something to measure without an allocator.</summary>
+    public virtual bool HasEmptyLoop => true;
+
+    /// <summary>The arguments by which the native driver does the same work. Workloads with the same arguments are figures of one run.</summary>
+    /// <param name="folder">Where a file for the driver can be put; it is there until all is done.</param>
+    public abstract IReadOnlyList<string> NativeArguments(string folder);
 
     /// <summary>Does the work in this process.</summary>
     /// <exception cref="Common.RunFailedException">The contestant is not there.</exception>

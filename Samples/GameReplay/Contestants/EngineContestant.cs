@@ -47,6 +47,9 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     public nuint MemoryBytes => _memory.ReservationBytes;
 
     /// <inheritdoc/>
+    public long MetadataBytes => (long)_memory.MetadataBytes;
+
+    /// <inheritdoc/>
     public long PrewarmNanoseconds => _scene?.Report.Nanoseconds ?? 0;
 
     /// <inheritdoc/>

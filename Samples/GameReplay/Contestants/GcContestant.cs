@@ -31,6 +31,9 @@ internal sealed class GcContestant : IContestant<GcContestant, GcLane>
     public nuint MemoryBytes => 0;
 
     /// <inheritdoc/>
+    public long MetadataBytes => 0;
+
+    /// <inheritdoc/>
     public long PrewarmNanoseconds => 0;
 
     /// <inheritdoc/>

@@ -23,6 +23,9 @@ internal interface IContestant<TSelf, TLane> : IDisposable
     /// <summary>The length of that range.</summary>
     nuint MemoryBytes { get; }
 
+    /// <summary>Resident bytes of the allocator's own tables; 0 where the allocator does not say.</summary>
+    long MetadataBytes { get; }
+
     /// <summary>How long the prewarm took; 0 when there was none.</summary>
     long PrewarmNanoseconds { get; }
 

@@ -25,6 +25,9 @@ internal sealed unsafe class MallocContestant : IContestant<MallocContestant, Ma
     public nuint MemoryBytes => 0;
 
     /// <inheritdoc/>
+    public long MetadataBytes => 0;
+
+    /// <inheritdoc/>
     public long PrewarmNanoseconds => 0;
 
     /// <inheritdoc/>

@@ -58,7 +58,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
         RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
-            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse() },
+            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes },
             WorkNanoseconds = work,
             RecordedPlan = recorded,
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),

@@ -24,4 +24,8 @@ internal sealed record RunDocument
     /// <summary>Only where the plan was given.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PlanUse? PlanUse { get; init; }
+
+    /// <summary>Of the peak, the allocator's own tables; not in JSON, for other programs that replay.</summary>
+    [JsonIgnore]
+    public long MetadataBytes { get; init; }
 }

@@ -1,0 +1,137 @@
+using System.Globalization;
+using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Measuring;
+using Samples.Benchmarks.Workloads;
+using Samples.Common;
+
+namespace Samples.Benchmarks.Reporting;
+
+/// <summary>
+/// What the engine sets out to reach, and how far it has come. "Best peer" is the fastest of the native allocators run from C; "above the
+/// empty loop" is a time less that of the same loop, in the same language, without an allocator.
+/// </summary>
+/// <param name="results">All that was measured.</param>
+internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
+{
+    private const string None = "-";
+    private static readonly string[] LimitedSizes = ["16", "64", "256", "1024", "8192"];
+
+    /// <summary>The table; rows of what was not measured are left out.</summary>
+    public string Print()
+    {
+        List<Target> measured = [.. All().Where(target => target.Reached is not null)];
+        if (measured.Count == 0)
+        {
+            return "";
+        }
+
+        var table = new TextTable(["target", "at most", "reached", "met", "worst in"]);
+        foreach (Target target in measured)
+        {
+            table.Add(target.Name, Number(target.Limit), Number(target.Reached!.Value), target.IsMet == true ? "yes" : "no", target.Where);
+        }
+
+        return table.ToString();
+    }
+
+    /// <summary>All targets.</summary>
+    public IEnumerable<Target> All()
+    {
+        yield return Ratio("pair of 64 bytes by handle, of best peer", 0.5, ContestantNames.Handle, "pair-64");
+        yield return Ratio("pair of 64 bytes implicit, of best peer", 0.75, ContestantNames.Engine, "pair-64");
+        yield return Ratio("FIFO batches to 8 KiB by handle, of best peer", 0.9, ContestantNames.Handle, Ids("batch-fifo", LimitedSizes));
+        yield return Ratio("random batches to 8 KiB by handle, of best peer", 0.9, ContestantNames.Handle, Ids("batch-random", LimitedSizes));
+        yield return AboveEmptyLoop("random-mixed 256 by handle, above the empty loop, of best peer", 0.6, ContestantNames.Handle, "random-mixed-256");
+        yield return AboveEmptyLoop("random-mixed 256 implicit, above the empty loop, of best peer", 0.8, ContestantNames.Engine, "random-mixed-256");
+        foreach (string workingSet in (string[])["4096", "65536", "1000000"])
+        {
+            yield return Ratio($"random-mixed {workingSet} by handle, of best peer", 1.0, ContestantNames.Handle, "random-mixed-" + workingSet);
+        }
+
+        yield return AboveEmptyLoop("producer-consumer by handle, above the empty ring, of best peer", 0.5, ContestantNames.Handle, "producer-consumer");
+        yield return Time("frame arena, ns per allocation with its share of the reset", 1.5, ContestantNames.FrameArena, "frame-arena");
+        yield return Ratio("game traces, frames' p50, of best peer", 0.8, ContestantNames.Handle, Traces("p50"));
+        yield return Ratio("game traces, frames' p99, of best peer", 0.7, ContestantNames.Handle, Traces("p99"));
+        yield return Ratio("game traces, longest frame, of best peer", 0.5, ContestantNames.Handle, Traces("max"));
+        yield return LongestCall();
+        yield return OsCalls();
+        yield return PairOfPicks();
+        yield return MixedOfPicks();
+        yield return PeakResident();
+        yield return Worst("game traces, engine's tables in its peak resident, per cent", 1.6, Traces("p50"), result => 100 * MemoryTable.MetadataShare(result));
+    }
+
+    private static string[] Ids(string name, string[] variants) => Array.ConvertAll(variants, variant => $"{name}-{variant}");
+
+    private static string Number(double value) => value.ToString(value < 10 ? "N2" : "N0", CultureInfo.InvariantCulture);
+
+    // A time less that of the empty loop. Below the resolution of the loops there is nothing to compare: a hundredth of a nanosecond.
+    private static double Above(ContestantResult contestant, ContestantResult emptyLoop) => Math.Max(contestant.Median - emptyLoop.Median, 0.01);
+
+    private string[] Traces(string figure) =>
+        [.. results.Where(result => result.Work is TraceWorkload && result.Work.Variant == figure).Select(result => result.Work.Id)];
+
+    private Target Ratio(string name, double limit, string contestant, params string[] ids) =>
+        Worst(name, limit, ids, result => result.Find(contestant) is { } found ? result.RatioToBestPeer(found) : null);
+
+    private Target Time(string name, double limit, string contestant, string id) =>
+        Worst(name, limit, [id], result => result.Find(contestant)?.Median);
+
+    private Target AboveEmptyLoop(string name, double limit, string contestant, string id) => Worst(name, limit, [id], result =>
+        result.Find(contestant) is { } found && result.Find(ContestantNames.Null) is { } own
+        && result.BestPeer is { } best && result.Find(ContestantNames.OfC(ContestantNames.Null)) is { } natives
+            ? Above(found, own) / Above(best, natives)
+            : null);
+
+    private Target LongestCall() => Worst(
+        "longest call of 10 million by handle, of the empty loop's longest (least of all rounds)",
+        1.5,
+        ["longest-call"],
+        result => result.Find(ContestantNames.Handle) is { } found && result.Find(ContestantNames.Null) is { } empty ? found.Min / empty.Min : null);
+
+    private Target OsCalls() => Worst(
+        "OS calls of the engine meanwhile",
+        0,
+        ["longest-call"],
+        result => result.Find(ContestantNames.Handle)?.MostOf(measurement => measurement.OsCalls));
+
+    private Target PairOfPicks() => Worst(
+        "pair of 64 bytes by handle, of the fastest pick of a C# user",
+        0.5,
+        ["pair-64"],
+        result => result.Find(ContestantNames.Handle)?.Median / result.Best(ContestantNames.PicksOfCSharp)?.Median);
+
+    private Target MixedOfPicks() => Worst(
+        "random-mixed 256 by handle, above the empty loop, of the fastest pick of a C# user",
+        0.7,
+        ["random-mixed-256"],
+        result => result.Find(ContestantNames.Handle) is { } found && result.Find(ContestantNames.Null) is { } empty
+            && result.Best(ContestantNames.PicksOfCSharp) is { } pick
+                ? Above(found, empty) / Above(pick, empty)
+                : null);
+
+    private Target PeakResident() => Worst(
+        "game traces, peak resident without a prewarm, of the least of the peers",
+        1.0,
+        Traces("p50"),
+        result => result.Find(ContestantNames.HandleCold) is { } cold
+            ? (double?)MemoryTable.Peak(cold) / result.Contestants.Where(other => ContestantNames.NativePeers.Contains(other.Name)).Min(MemoryTable.Peak)
+            : null);
+
+    // Of several workloads the one with the largest figure counts.
+    private Target Worst(string name, double limit, string[] ids, Func<WorkloadResult, double?> figure)
+    {
+        var figures = results
+            .Where(result => ids.Contains(result.Work.Id))
+            .Select(result => (result.Work.Id, Value: figure(result)))
+            .Where(entry => entry.Value is not null)
+            .ToList();
+        if (figures.Count == 0)
+        {
+            return new Target(name, limit, null, None);
+        }
+
+        (string id, double? worst) = figures.MaxBy(entry => entry.Value);
+        return new Target(name, limit, worst, ids.Length > 1 ? id : None);
+    }
+}
