@@ -165,7 +165,7 @@ internal sealed class SuperSlabPoolTests
         using LowerLayers layers = new();
         layers.Pool.EnsureReady(32, null);
         nuint before = ResidentMemory.Settled();
-        Assert.That(layers.Pool.Trim(), Is.Zero);
+        Assert.That(layers.Pool.Trim(), Is.EqualTo((nuint)0));
         layers.Pool.EndHold(32);
         Assert.That(layers.Pool.ReadyCount, Is.Zero);
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(-60));
