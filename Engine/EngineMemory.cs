@@ -37,6 +37,7 @@ public sealed class EngineMemory : IDisposable
     /// </exception>
     public EngineMemory(EngineMemoryOptions? options = null)
     {
+        NativeLock.Rehearse();
         EnvironmentSettings environment = new(Environment.GetEnvironmentVariable);
         Options = (options ?? new EngineMemoryOptions()).With(environment);
         _environment = environment.Describe();

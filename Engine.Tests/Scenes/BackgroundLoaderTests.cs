@@ -134,6 +134,20 @@ internal sealed class BackgroundLoaderTests
     }
 
     [Test]
+    public void The_loaders_threads_give_way_to_all_others()
+    {
+        Assume.That(OperatingSystem.IsLinux());
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        using BackgroundLoader loader = new(memory, 2);
+        StreamedScene scene = loader.Add(PlanOf(0));
+        scene.Load();
+        scene.Wait();
+        int[] nice = [.. NiceOfThreads("scene loader")];
+        Assert.That(nice, Has.Length.EqualTo(2).And.Contains(19));
+        Assert.That(NiceOfThreads(".NET"), Is.All.LessThan(19), "the process's other threads are as they were");
+    }
+
+    [Test]
     public void Disposing_the_loader_unloads_what_it_loaded()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
@@ -146,6 +160,13 @@ internal sealed class BackgroundLoaderTests
         Assert.That(memory.OwnedSuperSlabs, Is.Zero);
         Assert.That(() => loader.Add(PlanOf(0)), Throws.InstanceOf<ObjectDisposedException>());
     }
+
+    // /proc/self/task/N/stat: "N (name) state ppid ...", and nice is the 17th after the name.
+    private static IEnumerable<int> NiceOfThreads(string name) =>
+        from folder in Directory.EnumerateDirectories("/proc/self/task")
+        let stat = File.ReadAllText(folder + "/stat")
+        where stat.Contains("(" + name, StringComparison.Ordinal)
+        select int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[16], System.Globalization.CultureInfo.InvariantCulture);
 
     private static ScenePlan PlanOf(int index) => new()
     {

@@ -133,9 +133,39 @@ internal sealed class SuperSlabPoolTests
         layers.Pool.EnsureReady(10, null);
         Assert.That(layers.Pool.ReadyCount, Is.EqualTo(10));
         long osCalls = layers.Os.OsCalls;
+        layers.Pool.EndHold(10);
         layers.Pool.EnsureReady(7, null);
         Assert.That(layers.Pool.Take(10, Owner), Is.GreaterThanOrEqualTo(0));
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
+    }
+
+    [Test]
+    public void What_a_load_made_ready_is_not_trimmed_before_the_load_took_it()
+    {
+        using LowerLayers layers = new();
+        int other = layers.Pool.Take(8, Owner);
+        layers.Pool.EnsureReady(8, null);
+        layers.Pool.Give(other, 8);
+        Assert.That(layers.Pool.Trim(), Is.EqualTo((nuint)8 * SuperSlab.Bytes), "another scene's unload");
+        long osCalls = layers.Os.OsCalls;
+        int start = layers.Pool.Take(8, Owner);
+        Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "not prefaulted a second time");
+        Assert.That(layers.Os.PagesThatWouldFault(layers.Reservation.AddressOf(start), 8 * SuperSlab.Bytes), Is.LessThanOrEqualTo(0));
+        layers.Pool.EndHold(8);
+        Assert.That(layers.Pool.OwnedCount, Is.EqualTo(8));
+    }
+
+    [Test]
+    public void What_a_trim_left_for_a_load_goes_when_the_load_has_ended()
+    {
+        using LowerLayers layers = new();
+        layers.Pool.EnsureReady(32, null);
+        nuint before = ResidentMemory.Settled();
+        Assert.That(layers.Pool.Trim(), Is.EqualTo((nuint)0));
+        layers.Pool.EndHold(32);
+        Assert.That(layers.Pool.ReadyCount, Is.Zero);
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(-60));
+        layers.Pool.Validate();
     }
 
     [Test]

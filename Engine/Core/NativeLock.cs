@@ -26,6 +26,14 @@ internal static unsafe class NativeLock
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Exit(int* word) => Volatile.Write(ref *word, 0);
 
+    /// <summary>Runs the code that waits, so that it is not compiled when two threads meet in a hot loop for the first time.</summary>
+    public static void Rehearse()
+    {
+        int word = 0;
+        EnterContended(&word);
+        Thread.Yield();
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void EnterContended(int* word)
     {

@@ -122,6 +122,9 @@ internal sealed class Beside : IDisposable
     {
         _level.Clear();
         _level = NewLevel();
+
+        // What the levels leave behind would be collected in some frame.
+        GC.Collect();
         _frame = 0;
     }
 
