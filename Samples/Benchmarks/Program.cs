@@ -64,6 +64,7 @@ internal static class Program
             }
         }
 
+        output.WriteLine(SummaryTable.Print(results));
         output.WriteLine(MemoryTable.Print(results));
         output.Write(new Targets(results).Print());
         if (options.Chart is not null)

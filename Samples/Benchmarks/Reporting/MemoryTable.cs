@@ -9,8 +9,6 @@ namespace Samples.Benchmarks.Reporting;
 internal static class MemoryTable
 {
     private const double MebibyteBytes = 1 << 20;
-    private const string None = "-";
-
     private static readonly string[] Columns =
         [ContestantNames.Handle, ContestantNames.HandleCold, .. ContestantNames.NativePeers, ContestantNames.NativeMemory];
 
@@ -32,8 +30,8 @@ internal static class MemoryTable
         {
             table.Add([
                 result.Work.OneRunWith ?? result.Work.Id,
-                .. names.Select(name => result.Find(name) is { } contestant ? Mebibytes(Peak(contestant)) : None),
-                MetadataShare(result) is { } share ? share.ToString("P1", CultureInfo.InvariantCulture) : None]);
+                .. names.Select(name => result.Find(name) is { } contestant ? Mebibytes(Peak(contestant)) : TimeText.None),
+                MetadataShare(result) is { } share ? share.ToString("P1", CultureInfo.InvariantCulture) : TimeText.None]);
         }
 
         return table.ToString();
@@ -48,5 +46,5 @@ internal static class MemoryTable
             ? (double?)cold.MedianOf(measurement => measurement.MetadataBytes) / peak
             : null;
 
-    private static string Mebibytes(long? bytes) => bytes is null ? None : (bytes.Value / MebibyteBytes).ToString("N1", CultureInfo.InvariantCulture);
+    private static string Mebibytes(long? bytes) => bytes is null ? TimeText.None : (bytes.Value / MebibyteBytes).ToString("N1", CultureInfo.InvariantCulture);
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Workloads;
@@ -13,7 +12,6 @@ namespace Samples.Benchmarks.Reporting;
 /// <param name="results">All that was measured.</param>
 internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
 {
-    private const string None = "-";
     private static readonly string[] LimitedSizes = ["16", "64", "256", "1024", "8192"];
 
     /// <summary>The table; rows of what was not measured are left out.</summary>
@@ -28,7 +26,7 @@ internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
         var table = new TextTable(["target", "at most", "reached", "met", "worst in"]);
         foreach (Target target in measured)
         {
-            table.Add(target.Name, Number(target.Limit), Number(target.Reached!.Value), target.IsMet == true ? "yes" : "no", target.Where);
+            table.Add(target.Name, TimeText.Ratio(target.Limit), TimeText.Ratio(target.Reached), target.IsMet == true ? "yes" : "no", target.Where);
         }
 
         return table.ToString();
@@ -63,8 +61,6 @@ internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
 
     private static string[] Ids(string name, string[] variants) => Array.ConvertAll(variants, variant => $"{name}-{variant}");
 
-    private static string Number(double value) => value.ToString(value < 10 ? "N2" : "N0", CultureInfo.InvariantCulture);
-
     // A time less that of the empty loop. Below the resolution of the loops there is nothing to compare: a hundredth of a nanosecond.
     private static double Above(ContestantResult contestant, ContestantResult emptyLoop) => Math.Max(contestant.Median - emptyLoop.Median, 0.01);
 
@@ -90,10 +86,11 @@ internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
         result => result.Find(ContestantNames.Handle) is { } found && result.Find(ContestantNames.Null) is { } empty ? found.Min / empty.Min : null);
 
     private Target OsCalls() => Worst(
-        "OS calls of the engine meanwhile",
+        "OS calls of the prewarmed engine, in all workloads",
         0,
-        ["longest-call"],
-        result => result.Find(ContestantNames.Handle)?.MostOf(measurement => measurement.OsCalls));
+        [.. results.Select(result => result.Work.Id)],
+        result => ((string[])[ContestantNames.Handle, ContestantNames.Engine])
+            .Max(name => result.Find(name)?.MostOf(measurement => measurement.OsCalls)));
 
     private Target PairOfPicks() => Worst(
         "pair of 64 bytes by handle, of the fastest pick of a C# user",
@@ -128,10 +125,10 @@ internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
             .ToList();
         if (figures.Count == 0)
         {
-            return new Target(name, limit, null, None);
+            return new Target(name, limit, null, TimeText.None);
         }
 
         (string id, double? worst) = figures.MaxBy(entry => entry.Value);
-        return new Target(name, limit, worst, ids.Length > 1 ? id : None);
+        return new Target(name, limit, worst, ids.Length > 1 ? id : TimeText.None);
     }
 }

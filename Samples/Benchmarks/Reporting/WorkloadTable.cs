@@ -1,4 +1,3 @@
-using System.Globalization;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
 
@@ -8,7 +7,6 @@ namespace Samples.Benchmarks.Reporting;
 internal static class WorkloadTable
 {
     private const int WorkloadsBeside = 3;
-    private const string None = "-";
 
     /// <summary>The tables.</summary>
     public static string Print(IReadOnlyList<WorkloadResult> results) =>
@@ -31,15 +29,12 @@ internal static class WorkloadTable
     {
         if (result.Find(name) is not { } contestant)
         {
-            return [None, None, None];
+            return [TimeText.None, TimeText.None, TimeText.None];
         }
 
-        string ratio = result.RatioToBestPeer(contestant) is { } known ? known.ToString("N2", CultureInfo.InvariantCulture) : None;
-        return [Time(contestant.Median), $"{Time(contestant.Min)} .. {Time(contestant.Max)}", ratio];
+        return [
+            TimeText.Of(contestant.Median),
+            $"{TimeText.Of(contestant.Min)} .. {TimeText.Of(contestant.Max)}",
+            TimeText.Ratio(result.RatioToBestPeer(contestant))];
     }
-
-    // Three digits that count.
-    private static string Time(double nanoseconds) => nanoseconds.ToString(
-        nanoseconds switch { < 10 => "N2", < 100 => "N1", _ => "N0" },
-        CultureInfo.InvariantCulture);
 }

@@ -45,4 +45,7 @@ internal abstract class Workload
     /// <summary>Does the work in this process.</summary>
     /// <exception cref="Common.RunFailedException">The contestant is not there.</exception>
     public abstract Measurement Measure(string contestant);
+
+    /// <summary>The <see cref="Id"/>.</summary>
+    public override string ToString() => Id;
 }
