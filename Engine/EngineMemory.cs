@@ -1,5 +1,6 @@
 using System.Globalization;
 using Engine.Arenas;
+using Engine.Checking;
 using Engine.Core;
 using Engine.Platform;
 using Engine.SuperSlabs;
@@ -40,6 +41,7 @@ public sealed class EngineMemory : IDisposable
         NativeLock.Rehearse();
         EnvironmentSettings environment = new(Environment.GetEnvironmentVariable);
         Options = (options ?? new EngineMemoryOptions()).With(environment);
+        Options.CheckSettings.Validate();
         _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
         _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
@@ -67,6 +69,7 @@ public sealed class EngineMemory : IDisposable
         reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
         prefault: {Options.Prefault} on pages {Options.Pages}; {Prefault}
         retain: {Sizes.Text(Options.RetainBytes)}
+        checks: {Options.Checks}
         environment: {(_environment.Length == 0 ? "nothing set" : _environment.Trim().ReplaceLineEndings(", "))}
         """);
 
@@ -104,7 +107,7 @@ public sealed class EngineMemory : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, tracking);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>
@@ -199,7 +202,7 @@ public sealed class EngineMemory : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, task);
+        return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, task, isChecked: Options.Checks == MemoryChecks.Full);
     }
 
     /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>

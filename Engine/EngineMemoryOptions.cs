@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Reflection;
+using Engine.Checking;
 using Engine.Core;
 using Engine.Platform;
 using Silk.NET.Core.Contexts;
@@ -12,6 +15,7 @@ namespace Engine;
 ///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
+///   ENGINE_MEMORY_CHECKS        Checks             automatic, off, hardened, full
 /// </code>
 /// <see cref="EngineMemory.Settings"/> prints what came of it.
 /// </summary>
@@ -37,6 +41,14 @@ public sealed record EngineMemoryOptions
         ("explicit-huge", PageKind.ExplicitHuge),
     ];
 
+    private static readonly (string Word, MemoryChecks Value)[] s_checkWords =
+    [
+        ("automatic", MemoryChecks.Automatic),
+        ("off", MemoryChecks.Off),
+        ("hardened", MemoryChecks.Hardened),
+        ("full", MemoryChecks.Full),
+    ];
+
     /// <summary>
     /// Address space to reserve, in bytes: a multiple of 2 MiB of at least 64 MiB. It costs no memory. 0, the default, takes 64 GiB, or
     /// where the system allows less the half, and so on. An explicit size that the system refuses is an error.
@@ -55,6 +67,12 @@ public sealed record EngineMemoryOptions
     /// </summary>
     public nuint RetainBytes { get; init; }
 
+    /// <summary>How closely arenas watch their use. Default: fully in a Debug build of the application, else what costs nothing.</summary>
+    public MemoryChecks Checks { get; init; }
+
+    /// <summary>What full checks do in detail.</summary>
+    public CheckSettings CheckSettings { get; init; } = new();
+
     /// <summary>Where the operating system's functions are found; null, the default, is the system's own library. Tests hand in one that fails.</summary>
     public INativeContext? NativeContext { get; init; }
 
@@ -66,5 +84,10 @@ public sealed record EngineMemoryOptions
         Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", s_prefaultWords, Prefault),
         Pages = environment.Choice("ENGINE_MEMORY_PAGES", s_pageWords, Pages),
         RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN", RetainBytes),
+        Checks = Resolve(environment.Choice("ENGINE_MEMORY_CHECKS", s_checkWords, Checks)),
     };
+
+    private static MemoryChecks Resolve(MemoryChecks checks) => checks != MemoryChecks.Automatic ? checks
+        : Assembly.GetEntryAssembly()?.GetCustomAttribute<DebuggableAttribute>() is { IsJITOptimizerDisabled: true } ? MemoryChecks.Full
+        : MemoryChecks.Off;
 }

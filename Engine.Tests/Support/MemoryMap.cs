@@ -9,6 +9,22 @@ internal static class MemoryMap
     public static int CountWithin(nint start, nuint bytes) =>
         Ranges().Count(range => range.End > (ulong)start && range.Start < (ulong)start + bytes);
 
+    /// <summary>Whether an address may be read and written.</summary>
+    public static bool IsAccessible(nint address)
+    {
+        foreach (string line in File.ReadLines("/proc/self/maps"))
+        {
+            int dash = line.IndexOf('-', StringComparison.Ordinal);
+            int space = line.IndexOf(' ', StringComparison.Ordinal);
+            if ((ulong)address >= Convert.ToUInt64(line[..dash], 16) && (ulong)address < Convert.ToUInt64(line[(dash + 1)..space], 16))
+            {
+                return line.AsSpan(space + 1).StartsWith("rw", StringComparison.Ordinal);
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>All address space of the process in bytes.</summary>
     public static ulong TotalBytes() => Ranges().Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
 

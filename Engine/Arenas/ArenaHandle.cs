@@ -75,7 +75,7 @@ public readonly unsafe ref struct ArenaHandle
         Sizes.CheckAlignment(alignment, LongLivedArena.MaximumAlignment);
         return alignment <= SizeClasses.Quantum || bytes > SuperSlab.Bytes
             ? Allocate(bytes)
-            : _arena.AllocateOfClass(_cache, SizeClasses.IndexOf(bytes, alignment), bytes);
+            : _arena.AllocateOfClass(_cache, SizeClasses.IndexOf(bytes, alignment), bytes, alignment);
     }
 
     /// <inheritdoc cref="LongLivedArena.AllocateZeroed(nuint)"/>

@@ -1,3 +1,4 @@
+using Engine.Checking;
 using Engine.Core;
 using Engine.SuperSlabs;
 
@@ -29,20 +30,26 @@ public sealed unsafe class FrameArena : IArena
     private FrameChunk* _spares;
     private int _spareCount;
     private int _overflowSuperSlabs;
+    private readonly bool _isChecked;
+
+    /// <summary>Those that take turns; checked mode has one more, whose frame is over and which nobody may write.</summary>
+    private readonly int _buffers;
     private bool _disposed;
 
     internal FrameArena(
-        string name, FrameArenaOptions options, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry, PrefaultTask? task)
+        string name, FrameArenaOptions options, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry, PrefaultTask? task, bool isChecked = false)
     {
         options.Validate();
         Name = name;
         _options = options;
+        _isChecked = isChecked;
+        _buffers = options.Buffers + (isChecked ? 1 : 0);
         _reservation = reservation;
         _pool = pool;
         _heap = heap;
         _registry = registry;
         LaneBytes = Sizes.AlignUp(options.BytesPerLane, 4 * Sizes.KiB);
-        _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.Lanes * options.Buffers), SuperSlab.Bytes);
+        _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.Lanes * _buffers), SuperSlab.Bytes);
         _ownSuperSlab = -1;
         _tag = registry.Add(this);
         try
@@ -98,7 +105,7 @@ public sealed unsafe class FrameArena : IArena
 
     private nuint LanesBytes => (nuint)(Lanes * sizeof(LaneState));
 
-    private nuint FirstChunksBytes => (nuint)(Buffers * sizeof(FrameChunk));
+    private nuint FirstChunksBytes => (nuint)(_buffers * sizeof(FrameChunk));
 
     /// <summary>A worker's lane in the current frame. Take it anew each frame or job.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such lane.</exception>
@@ -125,12 +132,15 @@ public sealed unsafe class FrameArena : IArena
     /// <summary>
     /// Begins a frame: turns to the next buffer and resets its lanes, each by setting its pointer, whatever was allocated. Hot-loop safe.
     /// </summary>
+    /// <exception cref="EngineMemoryException">
+    /// With full checks: memory of a frame was written after it had ended. The new frame has begun.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void NextFrame()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Frame++;
-        int buffer = (int)(Frame % Buffers);
+        int buffer = (int)(Frame % _buffers);
         for (int index = 0; index < Lanes; index++)
         {
             LaneState* lane = _lanes + index;
@@ -138,6 +148,13 @@ public sealed unsafe class FrameArena : IArena
             lane->BytesBefore = 0;
             lane->Frame = Frame;
             Enter(lane, lane->First + buffer);
+        }
+
+        if (_isChecked)
+        {
+            string? damage = DamageAfterFrame(buffer);
+            Retire((int)((Frame + 1) % _buffers));
+            ThrowIf(damage);
         }
     }
 
@@ -169,7 +186,7 @@ public sealed unsafe class FrameArena : IArena
         for (int lane = 0; lane < Lanes; lane++)
         {
             LaneState state = _lanes[lane];
-            for (int buffer = 0; buffer < Buffers; buffer++)
+            for (int buffer = 0; buffer < _buffers; buffer++)
             {
                 for (FrameChunk* chunk = state.First[buffer].Next; chunk != null; chunk = chunk->Next)
                 {
@@ -187,6 +204,11 @@ public sealed unsafe class FrameArena : IArena
         if (overflow != _overflowSuperSlabs)
         {
             throw new EngineMemoryException($"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
+        }
+
+        if (_isChecked)
+        {
+            ThrowIf(DamageAfterFrame((int)((Frame + 1) % _buffers)));
         }
     }
 
@@ -295,12 +317,56 @@ public sealed unsafe class FrameArena : IArena
         {
             LaneState* lane = _lanes + index;
             lane->First = (FrameChunk*)_heap.Allocate(FirstChunksBytes);
-            for (int buffer = 0; buffer < Buffers; buffer++)
+            for (int buffer = 0; buffer < _buffers; buffer++)
             {
                 lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * Lanes) + index) * LaneBytes), Bytes = LaneBytes };
             }
 
             Enter(lane, lane->First);
+        }
+
+        for (int buffer = 1; _isChecked && buffer < _buffers; buffer++)
+        {
+            Retire(buffer);
+        }
+    }
+
+    /// <summary>Fills a buffer whose frame is over, so that a later write to it is seen.</summary>
+    private void Retire(int buffer)
+    {
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
+            {
+                new NativeSpan((nuint)chunk->Start, chunk->Bytes).Fill(CheckedBlocks.Freed);
+            }
+        }
+    }
+
+    /// <returns>A write to a retired buffer, as a sentence, or null.</returns>
+    private string? DamageAfterFrame(int buffer)
+    {
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
+            {
+                nuint wrong = new NativeSpan((nuint)chunk->Start, chunk->Bytes).FirstOtherThan(CheckedBlocks.Freed);
+                if (wrong != 0)
+                {
+                    return $"Memory of lane {lane} of frame arena '{Name}' was written after its frame: 0x{*(byte*)wrong:x2} stands at 0x{wrong:x}, "
+                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame allocates may be used for {Buffers} frames, its own included.";
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static void ThrowIf(string? damage)
+    {
+        if (damage is not null)
+        {
+            throw new EngineMemoryException(damage);
         }
     }
 
@@ -373,7 +439,7 @@ public sealed unsafe class FrameArena : IArena
     {
         for (int lane = 0; lane < Lanes && _lanes[lane].First != null; lane++)
         {
-            for (int buffer = 0; buffer < Buffers; buffer++)
+            for (int buffer = 0; buffer < _buffers; buffer++)
             {
                 FrameChunk* first = _lanes[lane].First + buffer;
                 FreeChunks(first->Next);

@@ -9,7 +9,6 @@ namespace Engine.Arenas;
 [StructLayout(LayoutKind.Sequential, Size = 128)]
 internal unsafe struct LaneState
 {
-    /// <summary>Stands first because the metadata heap writes into the first word of what is freed: see <see cref="FrameArena.Dispose"/>.</summary>
     public nuint HighWaterBytes;
     public byte* Cursor;
     public byte* End;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using CommunityToolkit.HighPerformance;
 using Engine.Caches;
+using Engine.Checking;
 using Engine.Core;
 using Engine.Slabs;
 using Engine.SuperSlabs;
@@ -20,7 +21,7 @@ namespace Engine.Arenas;
 /// The methods here find the calling thread's cache by themselves; <see cref="GetHandle"/> finds it once, for a job or a frame.
 /// </para>
 /// </summary>
-public sealed unsafe class LongLivedArena : IArena
+public sealed unsafe partial class LongLivedArena : IArena
 {
     /// <summary>The largest alignment that can be asked for: 2 MiB.</summary>
     public const nuint MaximumAlignment = SuperSlab.Bytes;
@@ -32,12 +33,22 @@ public sealed unsafe class LongLivedArena : IArena
     private readonly ArenaSlabs _slabs;
     private readonly ArenaCaches _caches;
     private readonly AllocationTracker? _tracker;
+    private readonly CheckedBlocks? _checked;
+    private readonly HardenedFrees? _hardened;
+    private readonly CheckSettings _checkSettings;
     private ThreadCache** _table;
 
     internal LongLivedArena(
-        string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry, ArenaTracking tracking = ArenaTracking.Off)
+        string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry,
+        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off)
     {
         Name = name;
+        _checkSettings = checkSettings ?? new CheckSettings();
+        if (checks == MemoryChecks.Full && tracking == ArenaTracking.Off)
+        {
+            tracking = _checkSettings.CallStacks ? ArenaTracking.CallStacks : ArenaTracking.Tags;
+        }
+
         _tracker = tracking == ArenaTracking.Off ? null : new AllocationTracker(tracking);
         _reservation = reservation;
         _pool = pool;
@@ -46,7 +57,9 @@ public sealed unsafe class LongLivedArena : IArena
         try
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
-            _caches = new ArenaCaches(reservation, heap, _slabs, _tag);
+            _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
+            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checksFrees: checks == MemoryChecks.Hardened);
+            _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches) : null;
             _table = _caches.Table;
         }
         catch
@@ -152,7 +165,7 @@ public sealed unsafe class LongLivedArena : IArena
     /// <summary>Frees a block; any thread may. Null is ignored.</summary>
     /// <exception cref="EngineMemoryException">
     /// The address is foreign, belongs to another arena or to no block, or is the block that this thread freed last. Nothing has changed.
-    /// A block freed twice with others in between is found later or not at all.
+    /// A block freed twice with others in between is found later or not at all; with <see cref="MemoryChecks"/> at once.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -168,7 +181,7 @@ public sealed unsafe class LongLivedArena : IArena
     public nuint UsableBytes(void* block)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        return _slabs.UsableBytes((nint)block, ClassOf(block));
+        return UsableBytes(block, ClassOf(block));
     }
 
     /// <summary>
@@ -232,6 +245,11 @@ public sealed unsafe class LongLivedArena : IArena
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         List<BlockCount> live = [];
+        if (_checked is not null)
+        {
+            return [.. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
+        }
+
         _slabs.CollectLive((bytes, count, sizeClass) =>
         {
             long held = count - _caches.CachedBlocks(sizeClass);
@@ -261,9 +279,14 @@ public sealed unsafe class LongLivedArena : IArena
     public void Reset()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
+        string? damage = _checked?.Clear();
         _caches.Drop();
         _slabs.Reset();
         _tracker?.Clear();
+        if (damage is not null)
+        {
+            throw new EngineMemoryException(damage);
+        }
     }
 
     /// <summary>
@@ -283,6 +306,7 @@ public sealed unsafe class LongLivedArena : IArena
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         new ArenaValidator(_reservation, _slabs, _tag).Run(_caches);
+        _checked?.Verify();
     }
 
     /// <summary>
@@ -296,6 +320,7 @@ public sealed unsafe class LongLivedArena : IArena
             return;
         }
 
+        ReportChecks();
         _table = ThreadCache.DetachedTable;
         _caches.FreeTables();
         _slabs.ReleaseAll();
@@ -340,12 +365,12 @@ public sealed unsafe class LongLivedArena : IArena
                 nameof(bytes), bytes, $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at most {Sizes.Text(MaximumBytes)}.");
         }
 
-        return AllocateOfClass(cache, SizeClasses.IndexOf(bytes), bytes);
+        return AllocateOfClass(cache, SizeClasses.IndexOf(bytes), bytes, SuperSlab.Bytes);
     }
 
     /// <summary>Allocates a block of a class that the size was mapped to before.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal void* AllocateOfClass(ThreadCache* cache, int sizeClass, nuint bytes)
+    internal void* AllocateOfClass(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment = SizeClasses.Quantum)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
         nuint block = top[-1];
@@ -359,10 +384,12 @@ public sealed unsafe class LongLivedArena : IArena
         if (own != cache)
         {
             // The thread has a cache now, perhaps a dead thread's with blocks in it.
-            return AllocateOfClass(own, sizeClass, bytes);
+            return AllocateOfClass(own, sizeClass, bytes, alignment);
         }
 
-        block = sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes) : _caches.Allocate(cache, sizeClass);
+        block = _checked is not null ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.Current)
+            : sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes)
+            : _caches.Allocate(cache, sizeClass);
         if (block == 0)
         {
             throw new EngineOutOfMemoryException(
@@ -378,6 +405,11 @@ public sealed unsafe class LongLivedArena : IArena
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void FreeSlow(ThreadCache* cache, void* block)
     {
+        if (_hardened is not null && cache != ThreadCache.Detached && !IsDisposed && TryFreeHardened(cache, block))
+        {
+            return;
+        }
+
         if (block == null && !IsDisposed)
         {
             return;
@@ -385,6 +417,12 @@ public sealed unsafe class LongLivedArena : IArena
 
         cache = Checked(cache);
         int sizeClass = ClassOf(block);
+        if (_checked is not null)
+        {
+            FreeChecked(block);
+            return;
+        }
+
         nuint* top = ThreadCache.Top(cache, sizeClass);
         if (top[-1] == (nuint)block)
         {
@@ -394,11 +432,13 @@ public sealed unsafe class LongLivedArena : IArena
         if (((nuint)top & Magazine.Mask) != 0)
         {
             // The cache was detached when the caller looked; the thread has one.
+            _hardened?.Check(cache, sizeClass, (nuint)block);
             *top = (nuint)block;
             cache->Tops[sizeClass] = (ulong)(top + 1);
             return;
         }
 
+        _hardened?.Check(cache, sizeClass, (nuint)block);
         _tracker?.Remove((nuint)block);
         _caches.Free(cache, sizeClass, (nuint)block);
     }
@@ -413,13 +453,13 @@ public sealed unsafe class LongLivedArena : IArena
 
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         int sizeClass = ClassOf(block);
-        nuint usable = _slabs.UsableBytes((nint)block, sizeClass);
-        if (bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
+        nuint usable = UsableBytes(block, sizeClass);
+        if (_checked is null && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
         {
             return block;
         }
 
-        nuint grown = bytes > usable && bytes <= MaximumBytes ? _slabs.Grow((nint)block, sizeClass, bytes) : 0;
+        nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes ? _slabs.Grow((nint)block, sizeClass, bytes) : 0;
         if (grown != 0)
         {
             _tracker?.Move((nuint)block, grown, bytes);
@@ -454,7 +494,7 @@ public sealed unsafe class LongLivedArena : IArena
         return (int)(tag & byte.MaxValue);
     }
 
-    private ThreadCache* AttachedCache()
+    internal ThreadCache* AttachedCache()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         return _caches.Attach();

@@ -14,10 +14,17 @@ internal sealed unsafe class ArenaCaches
     private readonly MetadataHeap _heap;
     private readonly ArenaSlabs _slabs;
     private readonly uint _arenaTag;
+    private readonly bool _checksFrees;
     private nuint _promisedBytes;
 
-    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag)
+    /// <param name="reservation">Where the blocks lie.</param>
+    /// <param name="heap">Where the caches and magazines come from.</param>
+    /// <param name="slabs">What fills them.</param>
+    /// <param name="arenaTag">What marks the slabs as this arena's.</param>
+    /// <param name="checksFrees">Sends every free to the slow path: to the caches each address is foreign.</param>
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false)
     {
+        _checksFrees = checksFrees;
         _reservation = reservation;
         _heap = heap;
         _slabs = slabs;
@@ -43,7 +50,7 @@ internal sealed unsafe class ArenaCaches
             cache = (ThreadCache*)_heap.Allocate(CacheBytes);
             ThreadCache.Initialise(cache);
             cache->ReservationBase = _reservation.Base;
-            cache->ReservationBytes = _reservation.BlockBytes;
+            cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
             Table[slot] = cache;
@@ -168,6 +175,17 @@ internal sealed unsafe class ArenaCaches
         }
     }
 
+    /// <summary>Whether a block is among the free ones of the calling thread or of the depot.</summary>
+    public bool Holds(ThreadCache* cache, int sizeClass, nuint block)
+    {
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        nuint second = (nuint)cache->Seconds[sizeClass];
+        return (top != ThreadCache.NoTop && BlocksBelow(top, capacity).Contains(block))
+            || ((second & ThreadCache.FullBit) != 0 && BlocksBelow(Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)), capacity).Contains(block))
+            || _slabs.Depots.Holds(sizeClass, block);
+    }
+
     /// <summary>How many thread caches have used a class.</summary>
     public int CachesUsing(int sizeClass)
     {
@@ -260,6 +278,12 @@ internal sealed unsafe class ArenaCaches
 
             DropClass(cache, sizeClass);
         }
+    }
+
+    private static ReadOnlySpan<nuint> BlocksBelow(nuint* top, int capacity)
+    {
+        nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
+        return new(bottom, (int)(top - bottom));
     }
 
     private static void Push(ThreadCache* cache, int sizeClass, nuint* top, nuint block)

@@ -76,6 +76,21 @@ internal sealed unsafe class Depots(ClassState* classes, MetadataHeap heap)
         return room;
     }
 
+    /// <summary>Whether a block is in one of the full magazines.</summary>
+    public bool Holds(int sizeClass, nuint block)
+    {
+        ClassState* state = classes + sizeClass;
+        bool found = false;
+        NativeLock.Enter(&state->Lock);
+        for (Magazine* full = state->Full; full != null && !found; full = full->Next)
+        {
+            found = new ReadOnlySpan<nuint>(Magazine.FullTop(full) - state->MagazineBlocks, state->MagazineBlocks).Contains(block);
+        }
+
+        NativeLock.Exit(&state->Lock);
+        return found;
+    }
+
     /// <summary>Frees a class's magazines, without looking at their blocks.</summary>
     public void Drop(int sizeClass)
     {

@@ -58,10 +58,30 @@ internal sealed unsafe class SuperSlabPool
     /// <summary>SuperSlabs that an arena owns.</summary>
     public int OwnedCount { get; private set; }
 
+    public nuint PageBytes => _os.Facts.PageBytes;
+
     /// <summary>SuperSlabs in the retained reserve.</summary>
     public int ReadyCount => Count(_free, _ready);
 
     public int FreeCount => Count(_free, _free);
+
+    /// <summary>Makes one page of an owned SuperSlab inaccessible, for checks. False where the system does not do that to this kind of pages.</summary>
+    public bool TryGuard(nint page)
+    {
+        try
+        {
+            _os.Decommit(page, PageBytes);
+            return true;
+        }
+        catch (EngineMemoryException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Makes such a page usable again; the next write to it faults.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
+    public void Unguard(nint page) => _os.Commit(page, PageBytes);
 
     /// <summary>The tag of who owns a SuperSlab; 0 where nobody does.</summary>
     public uint OwnerTagOf(int superSlab) => superSlab < Volatile.Read(ref _end) ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;

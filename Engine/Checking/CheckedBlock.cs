@@ -1,0 +1,34 @@
+using Engine.Core;
+
+namespace Engine.Checking;
+
+/// <summary>
+/// One block's history. The block that the arena's slabs gave is larger than what the caller got:
+/// <code>
+///   Raw                Address             Address + Bytes         ZoneEnd
+///   | red zone, or none | the caller's bytes | red zone, 16 or more | guard page, or none |
+/// </code>
+/// </summary>
+internal sealed class CheckedBlock
+{
+    public required nuint Address { get; init; }
+
+    public required nuint Bytes { get; init; }
+
+    public required nuint Raw { get; init; }
+
+    public required nuint ZoneEnd { get; init; }
+
+    public required int SizeClass { get; init; }
+
+    public required bool HasGuardPage { get; init; }
+
+    public required CheckedCall Allocated { get; init; }
+
+    /// <summary>Null while the block is live.</summary>
+    public CheckedCall? Freed { get; set; }
+
+    public bool Contains(nuint address) => address - Raw < ZoneEnd - Raw;
+
+    public override string ToString() => $"the block of {Sizes.Text(Bytes)} at 0x{Address:x}";
+}
