@@ -1,8 +1,4 @@
-using System.Runtime.CompilerServices;
-using Engine.Caches;
 using Engine.Core;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 
 namespace Engine.Arenas;
 
@@ -10,35 +6,6 @@ namespace Engine.Arenas;
 public sealed unsafe partial class LongLivedArena
 {
     private nuint UsableBytes(void* block, int sizeClass) => _checked?.BytesOf(block) ?? _slabs.UsableBytes((nint)block, sizeClass);
-
-    /// <summary>Hardened mode's fast path: a block of this arena, and room in the loaded magazine.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool TryFreeHardened(ThreadCache* cache, void* block)
-    {
-        nuint offset = (nuint)((nint)block - _reservation.Base);
-        if (offset >= _reservation.BlockBytes)
-        {
-            return false;
-        }
-
-        nuint sizeClass = cache->Tags[offset >> SuperSlab.SlabShift] ^ _tag;
-        if (sizeClass > byte.MaxValue)
-        {
-            return false;
-        }
-
-        nuint** tops = ThreadCache.TopsOf(cache);
-        nuint* top = tops[sizeClass];
-        if (((nuint)top & Magazine.Mask) == 0)
-        {
-            return false;
-        }
-
-        _hardened!.Check(cache, (int)sizeClass, (nuint)block);
-        *top = (nuint)block;
-        tops[sizeClass] = top + 1;
-        return true;
-    }
 
     private void FreeChecked(void* block)
     {

@@ -59,7 +59,7 @@ public sealed unsafe partial class LongLivedArena : IArena
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
             _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checksFrees: checks == MemoryChecks.Hardened);
-            _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches) : null;
+            _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
             _table = _caches.Table;
         }
         catch
@@ -322,6 +322,7 @@ public sealed unsafe partial class LongLivedArena : IArena
 
         ReportChecks();
         _table = ThreadCache.DetachedTable;
+        _hardened?.Close();
         _caches.FreeTables();
         _slabs.ReleaseAll();
         _slabs.FreeTables();
@@ -405,11 +406,16 @@ public sealed unsafe partial class LongLivedArena : IArena
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void FreeSlow(ThreadCache* cache, void* block)
     {
-        if (_hardened is not null && cache != ThreadCache.Detached && !IsDisposed && TryFreeHardened(cache, block))
+        HardenedFrees? hardened = _hardened;
+        if (hardened is null || !hardened.TryFree(cache, (nuint)block))
         {
-            return;
+            FreeSlowly(cache, block);
         }
+    }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void FreeSlowly(ThreadCache* cache, void* block)
+    {
         if (block == null && !IsDisposed)
         {
             return;

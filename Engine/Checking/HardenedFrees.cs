@@ -10,58 +10,107 @@ namespace Engine.Checking;
 
 /// <summary>
 /// What hardened mode looks at in each free: the address is the beginning of a block, the block is out as its run's bitmap says, and it
-/// does not carry the mark of a block that was freed. The mark is the block's first word, its address mixed with a secret; a block that
+/// does not carry the mark of a block that was freed. The mark is the block's first four bytes, its address mixed with a secret; a block that
 /// carries it may have it by never having been written, so it is then searched for where free blocks are kept. Any thread.
 /// </summary>
 internal sealed unsafe class HardenedFrees
 {
+    // What each free reads, here and not behind other objects.
+    private readonly nuint _base;
+    private readonly uint* _tags;
+    private readonly nuint _arenaTag;
+    private readonly SlabRun* _runs;
+    private readonly ClassState* _classes;
+    private readonly uint _secret;
+    private nuint _bytes;
+
     private readonly string _arena;
-    private readonly Reservation _reservation;
     private readonly ArenaSlabs _slabs;
     private readonly ArenaCaches _caches;
-    private readonly nuint _secret;
 
-    public HardenedFrees(string arena, Reservation reservation, ArenaSlabs slabs, ArenaCaches caches)
+    public HardenedFrees(string arena, Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, uint arenaTag)
     {
         _arena = arena;
-        _reservation = reservation;
         _slabs = slabs;
         _caches = caches;
-        nuint secret;
-        RandomNumberGenerator.Fill(new Span<byte>(&secret, sizeof(nuint)));
+        _base = (nuint)reservation.Base;
+        _bytes = reservation.BlockBytes;
+        _tags = reservation.Tags;
+        _arenaTag = arenaTag;
+        _runs = slabs.Runs[0];
+        _classes = slabs.ClassOf(0);
+        uint secret;
+        RandomNumberGenerator.Fill(new Span<byte>(&secret, sizeof(uint)));
         _secret = secret;
     }
 
-    /// <summary>Looks at a block that is about to be freed and marks it.</summary>
+    /// <summary>Frees a block where nothing about it is unusual and the loaded magazine has room.</summary>
+    /// <returns>False, and nothing has changed, where the slow path must look closer.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFree(ThreadCache* cache, nuint block)
+    {
+        nuint offset = block - _base;
+        if (offset < _bytes)
+        {
+            nuint slab = offset >> SuperSlab.SlabShift;
+            nuint sizeClass = _tags[slab] ^ _arenaTag;
+            if (sizeClass <= byte.MaxValue && IsOut(slab, sizeClass, offset) && *(uint*)block != (_secret ^ (uint)block))
+            {
+                nuint** tops = ThreadCache.TopsOf(cache);
+                nuint* top = tops[sizeClass];
+                if (((nuint)top & Magazine.Mask) != 0)
+                {
+                    *(uint*)block = _secret ^ (uint)block;
+                    *top = block;
+                    tops[sizeClass] = top + 1;
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Looks closely at a block that is about to be freed, and marks it.</summary>
     /// <param name="cache">The calling thread's.</param>
     /// <param name="sizeClass">Its slab's class.</param>
     /// <param name="block">Its address, in a slab of the arena.</param>
     /// <exception cref="EngineMemoryException">It is no block that can be freed. Nothing has changed.</exception>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Check(ThreadCache* cache, int sizeClass, nuint block)
     {
-        int slab = _slabs.Runs.SlabOf((nint)block);
-        slab -= _slabs.Runs[slab]->Offset;
-        SlabRun* run = _slabs.Runs[slab];
-        ClassState* state = _slabs.ClassOf(sizeClass);
-        ulong offset = block - (nuint)_reservation.AddressOfSlab(slab);
-        int index = SlabRuns.IndexOf(state, run, offset);
-        if (offset != (ulong)index * state->BlockBytes || index >= run->Capacity)
+        nuint offset = block - _base;
+        nuint slab = offset >> SuperSlab.SlabShift;
+        SlabRun* run = _runs + slab - _runs[slab].Offset;
+        nuint inside = OffsetInRun(slab, offset);
+        nuint blockBytes = _classes[sizeClass].BlockBytes;
+        if (blockBytes == 0 ? inside != 0 : inside % blockBytes != 0 || inside / blockBytes >= run->Capacity)
         {
-            ThrowInside(sizeClass, block, offset);
+            ThrowInside(sizeClass, block, inside);
         }
 
-        if ((run->Bitmap[index >> 6] >> (index & 63) & 1) != 0)
-        {
-            ThrowFreedTwice(sizeClass, block);
-        }
-
-        if (*(nuint*)block == (_secret ^ block) && _caches.Holds(cache, sizeClass, block))
+        if (!IsOut(slab, (nuint)sizeClass, offset) || (*(uint*)block == (_secret ^ (uint)block) && _caches.Holds(cache, sizeClass, block)))
         {
             ThrowFreedTwice(sizeClass, block);
         }
 
-        *(nuint*)block = _secret ^ block;
+        *(uint*)block = _secret ^ (uint)block;
+    }
+
+    /// <summary>From now on every free takes the slow path, which says that the arena is disposed.</summary>
+    public void Close() => _bytes = 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private nuint OffsetInRun(nuint slab, nuint offset) => (offset & (SuperSlab.SlabBytes - 1)) + ((nuint)_runs[slab].Offset << SuperSlab.SlabShift);
+
+    /// <summary>Whether a block begins there that its run does not hold. A run of one block has its tag in its first slab, so division by multiplication holds for it too.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool IsOut(nuint slab, nuint sizeClass, nuint offset)
+    {
+        SlabRun* run = _runs + (slab - _runs[slab].Offset);
+        ClassState* state = _classes + sizeClass;
+        nuint inside = OffsetInRun(slab, offset);
+        nuint index = (inside * (nuint)state->Reciprocal) >> SlabRuns.ReciprocalShift;
+        return index * state->BlockBytes == inside && index < run->Capacity && (run->Bitmap[index >> 6] & (1UL << (int)index)) == 0;
     }
 
     [DoesNotReturn]

@@ -11,7 +11,7 @@ namespace Engine.Slabs;
 /// </summary>
 internal sealed unsafe class SlabRuns
 {
-    private const int ReciprocalShift = 43;
+    public const int ReciprocalShift = 43;
 
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
@@ -188,10 +188,6 @@ internal sealed unsafe class SlabRuns
         return got;
     }
 
-    /// <summary>Which block of its run an offset lies in; beyond the capacity for the rest behind the last.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int IndexOf(ClassState* state, SlabRun* run, ulong offset) => run->Capacity == 1 ? 0 : (int)((offset * state->Reciprocal) >> ReciprocalShift);
-
     /// <summary>Sets a block's bit, and releases the run when that was its last and nobody was promised it.</summary>
     /// <returns>False where the address is no block of the class that is out.</returns>
     public bool ReturnBlock(int sizeClass, ClassState* state, nint block)
@@ -205,7 +201,7 @@ internal sealed unsafe class SlabRuns
         slab -= _runs[slab].Offset;
         SlabRun* run = _runs + slab;
         ulong offset = (ulong)(block - _reservation.AddressOfSlab(slab));
-        int index = IndexOf(state, run, offset);
+        int index = run->Capacity == 1 ? 0 : (int)((offset * state->Reciprocal) >> ReciprocalShift);
         ulong bit = 1UL << (index & 63);
         int word = index >> 6;
         if (offset != (ulong)index * state->BlockBytes || index >= run->Capacity || (run->Bitmap[word] & bit) != 0)
