@@ -10,9 +10,10 @@ namespace Samples.Benchmarks.Reporting;
 /// </summary>
 internal static class RatioChart
 {
-    private const int WidthPixels = 1000;
-    private const int LinePixels = 17;
-    private const int FramePixels = 130;
+    private const int WidthPixels = 860;
+    private const int LinePixels = 15;
+    private const float FontPixels = 11;
+    private const int FramePixels = 120;
 
     // The axis goes from an eighth to sixteen times, in powers of two; what lies beyond is drawn at its end.
     private const int LeastPower = -3;
@@ -50,6 +51,12 @@ internal static class RatioChart
             [.. Enumerable.Range(LeastPower, MostPower - LeastPower + 1).Select(power => (double)power)],
             [.. Enumerable.Range(LeastPower, MostPower - LeastPower + 1).Select(power => power < 0 ? $"1/{1 << -power}" : $"{1 << power}")]);
         plot.Axes.SetLimits(LeastPower - 0.2, MostPower + 0.2, -compared.Count + 0.3, 0.7);
+        plot.HideGrid();
+        plot.Axes.Left.TickLabelStyle.FontSize = FontPixels;
+        plot.Axes.Bottom.TickLabelStyle.FontSize = FontPixels;
+        plot.Axes.Title.Label.FontSize = FontPixels + 2;
+        plot.Legend.FontSize = FontPixels;
+        plot.Legend.ShadowColor = Colors.Transparent;
         plot.ShowLegend(Edge.Bottom);
         plot.SavePng(path, WidthPixels, FramePixels + (LinePixels * compared.Count));
     }
