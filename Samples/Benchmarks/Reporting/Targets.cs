@@ -81,7 +81,7 @@ internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
         Above(result, [contestant], ContestantNames.Null) / Above(result, ContestantNames.NativePeers, ContestantNames.OfC(ContestantNames.Null)));
 
     private Target LongestCall() => Worst(
-        "longest call of 10 million by handle, of the empty loop's longest (least of all rounds)",
+        "longest call by handle, of the empty loop's longest (least of all rounds)",
         1.5,
         ["longest-call"],
         result => result.Find(ContestantNames.Handle) is { } found && result.Find(ContestantNames.Null) is { } empty ? found.Min / empty.Min : null);
