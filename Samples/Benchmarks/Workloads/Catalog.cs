@@ -8,14 +8,14 @@ internal static class Catalog
 {
     private const int Repetitions = 3;
     private const long LongestCallOperations = 10_000_000;
-    private const long QuickLongestCallOperations = 2_000_000;
+    private const long QuickLongestCallOperations = 1_000_000;
     private static readonly int[] Sizes = [16, 64, 256, 1024, 8192, 65_536];
 
     // One or two of each name, for a look.
     private static readonly string[] QuickIds =
     [
         "pair-64", "batch-fifo-64", "batch-random-64", "batch-random-1024", "random-mixed-256", "random-mixed-4096", "producer-consumer",
-        "server", "threads-2", "realloc-doubling", "frame-arena", "dispose-100000", "prewarm", "random-mixed-cold-65536",
+        "server", "threads-2", "frame-arena", "dispose-100000", "prewarm", "random-mixed-cold-65536",
         "trace-openttd-ai-p50", "trace-openttd-ai-p99", "trace-openttd-ai-max", "longest-call",
     ];
 
@@ -49,7 +49,7 @@ internal static class Catalog
         new FrameWorkload(4000, Repetitions),
         new DisposeWorkload(100_000, Repetitions),
         new DisposeWorkload(1_000_000, Repetitions),
-        new PrewarmWorkload(128, Repetitions),
+        new PrewarmWorkload(64, Repetitions),
         new MixedColdWorkload(65_536, 1_000_000),
         new MixedColdWorkload(1_000_000, 2_000_000),
         .. TraceWorkload.All(),

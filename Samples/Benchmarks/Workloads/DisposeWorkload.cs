@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Engine;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
