@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Engine;
 using Engine.Arenas;
+using Engine.Checking;
 using Engine.Scenes;
 using Engine.Slabs;
 using Samples.Benchmarks.Measuring;
@@ -19,7 +20,7 @@ internal static unsafe class ContestantHost
     /// <exception cref="RunFailedException">The contestant is not there.</exception>
     public static Measurement Measure(BlockWorkload work, string contestant) => contestant switch
     {
-        ContestantNames.Engine or ContestantNames.Handle => MeasureEngine(work, contestant),
+        ContestantNames.Engine or ContestantNames.Handle or ContestantNames.HandleHardened => MeasureEngine(work, contestant),
         ContestantNames.Null => MeasureNull(work),
         ContestantNames.NativeMemory => work.Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(default),
         ContestantNames.Gc => work.Run<GcAllocator, GcAllocator, ArrayBlock>(default),
@@ -30,7 +31,10 @@ internal static unsafe class ContestantHost
     // As a game would: the level load knows what the level needs.
     private static Measurement MeasureEngine(BlockWorkload work, string contestant)
     {
-        using var memory = new EngineMemory();
+        using var memory = new EngineMemory(new EngineMemoryOptions
+        {
+            Checks = contestant == ContestantNames.HandleHardened ? MemoryChecks.Hardened : MemoryChecks.Off,
+        });
         using Scene scene = Scene.Load(memory, PlanFor(work));
         long osCalls = memory.OsCalls;
         Measurement measurement = contestant == ContestantNames.Engine

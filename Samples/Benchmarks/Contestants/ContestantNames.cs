@@ -9,6 +9,12 @@ internal static class ContestantNames
     /// <summary>The engine through a per-thread handle, without a prewarm.</summary>
     public const string HandleCold = "handle cold";
 
+    /// <summary>The same without prefaulting either: pages come when they are written, as those of the peers do.</summary>
+    public const string HandleOnDemand = "handle on demand";
+
+    /// <summary>The engine through a per-thread handle, with hardened frees.</summary>
+    public const string HandleHardened = "handle hardened";
+
     /// <summary>The engine, finding the thread's cache by itself.</summary>
     public const string Engine = "engine";
 
@@ -35,6 +41,9 @@ internal static class ContestantNames
 
     /// <summary>All that run within this process, in the order of the tables; the empty loop first.</summary>
     public static readonly string[] All = [Null, Handle, Engine, .. InProcessPeers(), NativeMemory, Gc, ArrayPool];
+
+    /// <summary>The same and the engine's hardened mode.</summary>
+    public static readonly string[] AllAndHardened = [Null, Handle, HandleHardened, .. All[2..]];
 
     /// <summary>What a C# user would take instead of the engine.</summary>
     public static readonly string[] PicksOfCSharp = [.. InProcessPeers(), NativeMemory, Gc, ArrayPool];

@@ -32,6 +32,9 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
     public override IReadOnlyList<Parameter> Parameters => [new("workingSet", workingSet), new("operations", operations), new("seed", Seed)];
 
     /// <inheritdoc/>
+    public override IReadOnlyList<string> Contestants => ContestantNames.AllAndHardened;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{operations}", $"{workingSet}", $"{Seed}", $"{repetitions}"];
 
     /// <inheritdoc/>

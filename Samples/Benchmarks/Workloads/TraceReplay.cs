@@ -26,7 +26,7 @@ internal sealed class TraceReplay(string game)
         if (!_runs.TryGetValue(contestant, out RunDocument? run))
         {
             TraceFile trace = TraceFile.Find(game);
-            run = RowRuns.Measure(RowOf(contestant), trace, TraceLearner.Learn(trace.Open(), trace.Name), plan: null, TouchMode.First).Run;
+            run = Replay(contestant, trace, TraceLearner.Learn(trace.Open(), trace.Name)).Run;
             _runs.Add(contestant, run);
         }
 
@@ -47,13 +47,26 @@ internal sealed class TraceReplay(string game)
         return path;
     }
 
-    private static RowSpec RowOf(string contestant) => contestant switch
+    private static RowMeasurement Replay(string contestant, TraceFile trace, TraceProfile profile)
     {
-        ContestantNames.Handle => new RowSpec(AllocatorKind.Engine, IsPrewarmed: true),
-        ContestantNames.HandleCold => new RowSpec(AllocatorKind.Engine, IsPrewarmed: false),
-        ContestantNames.NativeMemory => new RowSpec(AllocatorKind.Malloc, IsPrewarmed: false),
-        _ => throw new RunFailedException($"There is no contestant '{contestant}' in a replay."),
-    };
+        if (contestant == ContestantNames.HandleOnDemand)
+        {
+            // As a user would say it of a program that is there; this process has no other contestant.
+            Environment.SetEnvironmentVariable("ENGINE_MEMORY_PREFAULT", "none");
+            Environment.SetEnvironmentVariable("ENGINE_MEMORY_PAGES", "normal");
+        }
+
+        RowSpec row = contestant switch
+        {
+            ContestantNames.Handle => new RowSpec(AllocatorKind.Engine, IsPrewarmed: true),
+            ContestantNames.HandleCold or ContestantNames.HandleOnDemand => new RowSpec(AllocatorKind.Engine, IsPrewarmed: false),
+            ContestantNames.NativeMemory or ContestantNames.Null => new RowSpec(AllocatorKind.Malloc, IsPrewarmed: false),
+            _ => throw new RunFailedException($"There is no contestant '{contestant}' in a replay."),
+        };
+        return contestant == ContestantNames.Null
+            ? RowRuns.Measure<NullReplay, NullReplayLane>(row, trace, profile, plan: null, TouchMode.First)
+            : RowRuns.Measure(row, trace, profile, plan: null, TouchMode.First);
+    }
 
     private void Write(Stream file)
     {

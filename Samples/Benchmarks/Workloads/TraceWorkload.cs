@@ -30,7 +30,8 @@ internal sealed class TraceWorkload(TraceReplay replay, int percentile) : Worklo
     public override IReadOnlyList<Parameter> Parameters => [new("percentile", percentile)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> Contestants => [ContestantNames.Handle, ContestantNames.HandleCold, ContestantNames.NativeMemory];
+    public override IReadOnlyList<string> Contestants => 
+        [ContestantNames.Null, ContestantNames.Handle, ContestantNames.HandleCold, ContestantNames.HandleOnDemand, ContestantNames.NativeMemory];
 
     /// <inheritdoc/>
     public override string OneRunWith => Name;
@@ -40,9 +41,6 @@ internal sealed class TraceWorkload(TraceReplay replay, int percentile) : Worklo
 
     /// <inheritdoc/>
     public override bool IsMemoryAsked => true;
-
-    /// <inheritdoc/>
-    public override bool HasEmptyLoop => false;
 
     /// <summary>All figures of all games that travel with the sample GameReplay.</summary>
     public static IEnumerable<TraceWorkload> All() => TraceFile.EmbeddedNames()

@@ -24,14 +24,28 @@ internal static class RowRuns
     /// <exception cref="RunFailedException">The allocator could not do it, or a block was not what it should be.</exception>
     public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch)
     {
+        return row.Allocator switch
+        {
+            AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, plan, touch),
+            AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, plan, touch),
+            _ => Measure<GcContestant, GcLane>(row, trace, profile, plan, touch),
+        };
+    }
+
+    /// <summary>The same for a contestant of another program; of the row only the warmth counts.</summary>
+    public static RowMeasurement Measure<TContestant, TLane>(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch)
+        where TContestant : class, IContestant<TContestant, TLane>
+        where TLane : ILane, allows ref struct
+    {
         bool recordsFaults = PageFaultRecorder.IsAvailable(out _);
         try
         {
-            return row.Allocator switch
+            return touch switch
             {
-                AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, plan, touch, recordsFaults),
-                AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, plan, touch, recordsFaults),
-                _ => Measure<GcContestant, GcLane>(row, trace, profile, plan, touch, recordsFaults),
+                TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, plan, recordsFaults),
+                TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, plan, recordsFaults),
+                TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, plan, recordsFaults),
+                _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, plan, recordsFaults),
             };
         }
         catch (OutOfMemoryException error)
@@ -47,15 +61,4 @@ internal static class RowRuns
             throw new RunFailedException($"{row.Title}: {error.Message}", error);
         }
     }
-
-    private static RowMeasurement Measure<TContestant, TLane>(
-        RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch, bool recordsFaults)
-        where TContestant : class, IContestant<TContestant, TLane>
-        where TLane : ILane, allows ref struct => touch switch
-        {
-            TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, plan, recordsFaults),
-            TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, plan, recordsFaults),
-            TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, plan, recordsFaults),
-            _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, plan, recordsFaults),
-        };
 }
