@@ -13,13 +13,17 @@ namespace Engine.Tests.Platform;
 /// using var context = new FailingContext();
 /// context.Fail("mprotect", call: 3, errno: 12);      // the third call from now on fails, once
 /// context.FailAlways("madvise", errno: 22, argument: 23);  // every call with this advice (3rd argument) fails
+/// context.FailHalfDone("mprotect", call: 3, errno: 12); // does the first half, or unmaps what it would map over, and then fails
 /// context.Lie("madvise", argument: 23);              // returns 0, and does nothing
+/// context.LimitMaps(bytes);                          // no mapping may be larger
+/// context.ShiftMaps(bytes);                          // where the system may choose, addresses are not aligned to more than this
 /// context.Hide("mremap");                            // not found in any library (before the VirtualMemory is created)
 /// var os = VirtualMemory.Create(context);
 /// </code>
 /// </summary>
 internal sealed unsafe class FailingContext : INativeContext
 {
+    private const int OutOfMemory = 12;
     private static readonly Rule[] Rules = new Rule[7];
     private static int s_living;
 
@@ -53,13 +57,19 @@ internal sealed unsafe class FailingContext : INativeContext
     public long TotalCalls => _rules.Sum(rule => Interlocked.Read(ref rule.Calls));
 
     /// <summary>The Nth call from now on (1 is the next) fails with the errno; those before and after work.</summary>
-    public void Fail(string function, int call, int errno)
-    {
-        Rule rule = RuleOf(function);
-        rule.Errno = errno;
-        rule.Mode = Mode.FailOnce;
-        Interlocked.Exchange(ref rule.Countdown, call);
-    }
+    public void Fail(string function, int call, int errno) => FailOnce(function, call, errno, Mode.FailOnce);
+
+    /// <summary>
+    /// The Nth call from now on fails half-way, as a kernel may: of a range the first half is done; what a mapping or a move would have replaced
+    /// is unmapped (mmap, mprotect, madvise, mremap, mlock only).
+    /// </summary>
+    public void FailHalfDone(string function, int call, int errno) => FailOnce(function, call, errno, Mode.FailHalfDone);
+
+    /// <summary>Mappings of more bytes are refused for want of address space.</summary>
+    public void LimitMaps(nuint bytes) => _rules[0].MostBytes = bytes;
+
+    /// <summary>Mappings that the system may place begin so many bytes, a multiple of the page size, behind a multiple of 2 MiB.</summary>
+    public void ShiftMaps(nuint bytes) => _rules[0].ShiftBytes = bytes;
 
     /// <summary>Every call fails, or every one whose distinguishing argument (flags, protection, advice) is as given.</summary>
     public void FailAlways(string function, int errno, int? argument = null) => Set(function, Mode.FailAlways, errno, argument);
@@ -103,6 +113,14 @@ internal sealed unsafe class FailingContext : INativeContext
 
     public void Dispose() => Interlocked.Exchange(ref s_living, 0);
 
+    private void FailOnce(string function, int call, int errno, Mode mode)
+    {
+        Rule rule = RuleOf(function);
+        rule.Errno = errno;
+        rule.Mode = mode;
+        Interlocked.Exchange(ref rule.Countdown, call);
+    }
+
     private void Set(string function, Mode mode, int errno, int? argument)
     {
         Rule rule = RuleOf(function);
@@ -136,10 +154,42 @@ internal sealed unsafe class FailingContext : INativeContext
     };
 
     [UnmanagedCallersOnly]
-    private static nint Mmap(nint address, nuint bytes, int protection, int flags, int file, nint offset) =>
-        Rules[0].Decide(flags) != Verdict.Work
-            ? -1
-            : ((delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Rules[0].Forward)(address, bytes, protection, flags, file, offset);
+    private static nint Mmap(nint address, nuint bytes, int protection, int flags, int file, nint offset)
+    {
+        const int Fixed = 0x10;
+        Verdict verdict = Rules[0].Decide(flags);
+        if (verdict == Verdict.FailHalfDone && (flags & Fixed) != 0)
+        {
+            ((delegate* unmanaged<nint, nuint, int>)Rules[1].Forward)(address, bytes);
+        }
+
+        if (verdict != Verdict.Work || bytes > Rules[0].MostBytes)
+        {
+            return FailWith(Rules[0], -1);
+        }
+
+        var mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Rules[0].Forward;
+        return address == 0 && Rules[0].ShiftBytes != 0
+            ? MapShifted(mmap, bytes, protection, flags)
+            : mmap(address, bytes, protection, flags, file, offset);
+    }
+
+    /// <summary>Maps more than is asked for, and gives back all but the part at the wanted place.</summary>
+    private static nint MapShifted(delegate* unmanaged<nint, nuint, int, int, int, nint, nint> mmap, nuint bytes, int protection, int flags)
+    {
+        nuint around = bytes + (4 << 20);
+        nint mapped = mmap(0, around, protection, flags, -1, 0);
+        if (mapped == -1)
+        {
+            return -1;
+        }
+
+        var munmap = (delegate* unmanaged<nint, nuint, int>)Rules[1].Forward;
+        nuint place = (((nuint)mapped + (2 << 20)) & ~((nuint)(2 << 20) - 1)) + Rules[0].ShiftBytes;
+        munmap(mapped, place - (nuint)mapped);
+        munmap((nint)(place + bytes), (nuint)mapped + around - place - bytes);
+        return (nint)place;
+    }
 
     [UnmanagedCallersOnly]
     private static int Munmap(nint address, nuint bytes) => Plain(Rules[1], address, bytes);
@@ -151,10 +201,18 @@ internal sealed unsafe class FailingContext : INativeContext
     private static int Madvise(nint address, nuint bytes, int advice) => WithArgument(Rules[3], address, bytes, advice);
 
     [UnmanagedCallersOnly]
-    private static nint Mremap(nint from, nuint oldBytes, nuint newBytes, int flags, nint to) =>
-        Rules[4].Decide(flags) != Verdict.Work
-            ? -1
+    private static nint Mremap(nint from, nuint oldBytes, nuint newBytes, int flags, nint to)
+    {
+        Verdict verdict = Rules[4].Decide(flags);
+        if (verdict == Verdict.FailHalfDone)
+        {
+            ((delegate* unmanaged<nint, nuint, int>)Rules[1].Forward)(to, newBytes);
+        }
+
+        return verdict != Verdict.Work
+            ? FailWith(Rules[4], -1)
             : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)Rules[4].Forward)(from, oldBytes, newBytes, flags, to);
+    }
 
     [UnmanagedCallersOnly]
     private static int Mlock(nint address, nuint bytes) => Plain(Rules[5], address, bytes);
@@ -162,24 +220,58 @@ internal sealed unsafe class FailingContext : INativeContext
     [UnmanagedCallersOnly]
     private static int Munlock(nint address, nuint bytes) => Plain(Rules[6], address, bytes);
 
-    private static int Plain(Rule rule, nint address, nuint bytes) => rule.Decide(0) switch
+    private static int Plain(Rule rule, nint address, nuint bytes)
     {
-        Verdict.Fail => -1,
-        Verdict.Lie => 0,
-        _ => ((delegate* unmanaged<nint, nuint, int>)rule.Forward)(address, bytes),
-    };
+        var function = (delegate* unmanaged<nint, nuint, int>)rule.Forward;
+        switch (rule.Decide(0))
+        {
+            case Verdict.Fail:
+                return (int)FailWith(rule, -1);
+            case Verdict.FailHalfDone:
+                function(address, HalfOf(bytes));
+                return (int)FailWith(rule, -1);
+            case Verdict.Lie:
+                return 0;
+            default:
+                return function(address, bytes);
+        }
+    }
 
-    private static int WithArgument(Rule rule, nint address, nuint bytes, int argument) => rule.Decide(argument) switch
+    private static int WithArgument(Rule rule, nint address, nuint bytes, int argument)
     {
-        Verdict.Fail => -1,
-        Verdict.Lie => 0,
-        _ => ((delegate* unmanaged<nint, nuint, int, int>)rule.Forward)(address, bytes, argument),
-    };
+        var function = (delegate* unmanaged<nint, nuint, int, int>)rule.Forward;
+        switch (rule.Decide(argument))
+        {
+            case Verdict.Fail:
+                return (int)FailWith(rule, -1);
+            case Verdict.FailHalfDone:
+                function(address, HalfOf(bytes), argument);
+                return (int)FailWith(rule, -1);
+            case Verdict.Lie:
+                return 0;
+            default:
+                return function(address, bytes, argument);
+        }
+    }
+
+    /// <summary>Whole pages, at least one where there is more than one; all of a single page.</summary>
+    private static nuint HalfOf(nuint bytes)
+    {
+        nuint page = (nuint)Environment.SystemPageSize;
+        return nuint.Max(bytes / 2 / page * page, page);
+    }
+
+    private static nint FailWith(Rule rule, nint result)
+    {
+        Marshal.SetLastSystemError(rule.Errno == 0 ? OutOfMemory : rule.Errno);
+        return result;
+    }
 
     private enum Mode
     {
         Work,
         FailOnce,
+        FailHalfDone,
         FailAlways,
         Lie,
     }
@@ -188,6 +280,7 @@ internal sealed unsafe class FailingContext : INativeContext
     {
         Work,
         Fail,
+        FailHalfDone,
         Lie,
     }
 
@@ -196,6 +289,8 @@ internal sealed unsafe class FailingContext : INativeContext
         public long Calls;
         public long Countdown;
         public nint Forward;
+        public nuint MostBytes = nuint.MaxValue;
+        public nuint ShiftBytes;
         public volatile Mode Mode;
 
         public int Errno { get; set; }
@@ -209,7 +304,7 @@ internal sealed unsafe class FailingContext : INativeContext
             bool applies = Mode switch
             {
                 Mode.Work => false,
-                Mode.FailOnce => Interlocked.Decrement(ref Countdown) == 0,
+                Mode.FailOnce or Mode.FailHalfDone => Interlocked.Decrement(ref Countdown) == 0,
                 _ => Argument is null || Argument == argument,
             };
             if (!applies)
@@ -217,13 +312,12 @@ internal sealed unsafe class FailingContext : INativeContext
                 return Verdict.Work;
             }
 
-            if (Mode == Mode.Lie)
+            return Mode switch
             {
-                return Verdict.Lie;
-            }
-
-            Marshal.SetLastSystemError(Errno);
-            return Verdict.Fail;
+                Mode.Lie => Verdict.Lie,
+                Mode.FailHalfDone => Verdict.FailHalfDone,
+                _ => Verdict.Fail,
+            };
         }
     }
 }

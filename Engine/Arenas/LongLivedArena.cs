@@ -290,14 +290,14 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Returns the blocks that dead threads' caches and the exchange between threads hold back, and puts SuperSlabs without live blocks in
-    /// the retained reserve. Prewarmed memory stays. Not for the hot loop.
+    /// Returns the blocks that the caches of the calling thread and of dead threads and the exchange between threads hold back, and puts
+    /// SuperSlabs without live blocks in the retained reserve. Prewarmed memory stays. Not for the hot loop.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        _caches.ReturnAbandoned();
+        _caches.ReturnOwnAndAbandoned();
         _slabs.ReleaseEmptyRuns();
     }
 

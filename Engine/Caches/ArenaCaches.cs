@@ -226,13 +226,14 @@ internal sealed unsafe class ArenaCaches
         }
     }
 
-    /// <summary>Returns the blocks in the caches of threads that have died to their runs.</summary>
-    public void ReturnAbandoned()
+    /// <summary>Returns the blocks in the caches of the calling thread and of threads that have died to their runs.</summary>
+    public void ReturnOwnAndAbandoned()
     {
+        nint own = ThreadSlots.Current;
         for (int slot = 1; slot < ThreadSlots.Count; slot++)
         {
             ThreadCache* cache = Table[slot];
-            if (cache != ThreadCache.Detached && ThreadSlots.IsAbandoned(slot))
+            if (cache != ThreadCache.Detached && (slot == own || ThreadSlots.IsAbandoned(slot)))
             {
                 ReturnAll(cache);
             }

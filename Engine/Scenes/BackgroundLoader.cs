@@ -82,13 +82,7 @@ public sealed class BackgroundLoader : IDisposable
             thread.Join();
         }
 
-        foreach (StreamedScene scene in _scenes)
-        {
-            if (scene.State == StreamState.Loaded)
-            {
-                scene.Scene.Dispose();
-            }
-        }
+        Scene.DisposeAll([.. _scenes.FindAll(scene => scene.State == StreamState.Loaded).ConvertAll(scene => scene.Scene)]);
     }
 
     /// <summary>Hands a scene to the next free thread. The queue runs through the scenes themselves, so nothing is allocated.</summary>

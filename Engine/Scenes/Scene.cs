@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Engine.Arenas;
+using Engine.Core;
 using Engine.Platform;
 using Engine.Slabs;
 using Engine.SuperSlabs;
@@ -54,7 +56,7 @@ public sealed class Scene : IDisposable
     /// </param>
     /// <param name="cancellation">Stops the load; nothing is left behind.</param>
     /// <exception cref="ScenePlanException">The plan is not valid.</exception>
-    /// <exception cref="Engine.Core.EngineOutOfMemoryException">There is not enough memory, or a hard budget forbids it. Nothing is left behind.</exception>
+    /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or a hard budget forbids it. Nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public static Scene Load(
@@ -125,6 +127,7 @@ public sealed class Scene : IDisposable
     /// <summary>
     /// Unloads the scene as <see cref="Dispose"/> does, and tells what was left in it. No other thread uses the scene any more.
     /// </summary>
+    /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
     /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
     public UnloadReport Unload()
     {
@@ -150,6 +153,7 @@ public sealed class Scene : IDisposable
     /// Unloads the scene: all its arenas are disposed, whatever lives in them, and their memory goes back to the system, except what the
     /// plan has retained. A second call does nothing.
     /// </summary>
+    /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
     public void Dispose()
     {
         if (_disposed)
@@ -159,11 +163,28 @@ public sealed class Scene : IDisposable
 
         _disposed = true;
         _memory.RaiseRetained(Plan.RetainBytes);
-        foreach (LongLivedArena arena in _arenas)
+        DisposeAll([.. _arenas, _frame]);
+    }
+
+    /// <summary>Disposes all of them, whatever one of them throws; the first exception is thrown when all are disposed.</summary>
+    internal static void DisposeAll(ReadOnlySpan<IDisposable?> parts)
+    {
+        EngineMemoryException? first = null;
+        foreach (IDisposable? part in parts)
         {
-            arena.Dispose();
+            try
+            {
+                part?.Dispose();
+            }
+            catch (EngineMemoryException refused)
+            {
+                first ??= refused;
+            }
         }
 
-        _frame?.Dispose();
+        if (first is not null)
+        {
+            ExceptionDispatchInfo.Throw(first);
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Engine.Arenas;
+using Engine.Core;
 using Engine.Platform;
 using Engine.Slabs;
 using Engine.SuperSlabs;
@@ -40,12 +41,15 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         }
         catch
         {
-            foreach (LongLivedArena? arena in arenas)
+            try
             {
-                arena?.Dispose();
+                Scene.DisposeAll([.. arenas, frame]);
+            }
+            catch (EngineMemoryException)
+            {
+                // Why the load failed says more than that the system did not take back what it had got; that stays free for others.
             }
 
-            frame?.Dispose();
             throw;
         }
 

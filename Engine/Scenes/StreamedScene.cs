@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Engine.Core;
 
 namespace Engine.Scenes;
 
@@ -43,10 +44,13 @@ public sealed class StreamedScene
     /// <exception cref="InvalidOperationException">It is not loaded.</exception>
     public Scene Scene => _scene ?? throw new InvalidOperationException($"Scene '{Plan.Name}' is not loaded; its state is {_state}.");
 
-    /// <summary>Why the last load failed; <see cref="OperationCanceledException"/> where it was cancelled.</summary>
+    /// <summary>
+    /// Why the last load failed; <see cref="OperationCanceledException"/> where it was cancelled. After an unload, the system's refusal to take
+    /// memory back, if it refused: the scene is unloaded all the same. Else null.
+    /// </summary>
     public Exception? Error { get; private set; }
 
-    /// <summary>What the last unload found, or null.</summary>
+    /// <summary>What the last unload found; null before, and where <see cref="Error"/> tells of a refusal.</summary>
     public UnloadReport? UnloadReport { get; private set; }
 
     internal StreamedScene? NextInQueue { get; set; }
@@ -159,7 +163,16 @@ public sealed class StreamedScene
     {
         Scene scene = _scene!;
         _scene = null;
-        UnloadReport = scene.Unload();
+        (Error, UnloadReport) = (null, null);
+        try
+        {
+            UnloadReport = scene.Unload();
+        }
+        catch (EngineMemoryException refused)
+        {
+            Error = refused;
+        }
+
         Volatile.Write(ref _progress, 0);
         return StreamState.Unloaded;
     }

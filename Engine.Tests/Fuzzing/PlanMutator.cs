@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Engine.Tests.Scenes;
+namespace Engine.Tests.Fuzzing;
 
 /// <summary>Damages plans as editors, merges, disks and attackers do: bytes, tokens, whole pieces.</summary>
 internal sealed class PlanMutator(Random random, byte[][] originals)

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Samples.Soak.Rows;
+
+namespace Engine.Tests.Samples;
+
+/// <summary>A short soak: it passes, and it finds the faults that it is told to make.</summary>
+[TestFixture]
+internal sealed class SoakTests
+{
+    [Test]
+    public void Some_seconds_of_everything_leave_no_trace()
+    {
+        SampleProcess run = SampleProcess.Run("Soak", "--seconds", "6", "--seed", "7", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        JsonElement root = document.RootElement;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(root.GetProperty("violations").GetArrayLength(), Is.Zero);
+            Assert.That(root.GetProperty("rows").GetArrayLength(), Is.GreaterThanOrEqualTo(6));
+            Assert.That(root.GetProperty("floorBytes").GetArrayLength(), Is.GreaterThanOrEqualTo(3));
+            Assert.That(root.GetProperty("threadsBorn").GetInt64(), Is.Positive);
+            Assert.That(root.GetProperty("scenesLoaded").GetInt64(), Is.Positive);
+            Assert.That(root.GetProperty("failuresInjected").GetInt64(), OperatingSystem.IsLinux() ? Is.Positive : Is.Zero);
+        }
+    }
+
+    [TestCase("growth", "resident memory grew")]
+    [TestCase("corruption", "changed at offset 0")]
+    [TestCase("leak", "everything was freed, and yet")]
+    public void A_fault_is_found(string sabotage, string message)
+    {
+        SampleProcess run = SampleProcess.Run("Soak", "--seconds", "4", "--sabotage", sabotage);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.ExitCode, Is.EqualTo(1));
+            Assert.That(run.Error, Does.StartWith("error: ").And.Contains(message));
+        }
+    }
+
+    [TestCase("takes 1 to 10000, not 0", "--minutes", "0")]
+    [TestCase("takes 3 to 600000, not 2", "--seconds", "2")]
+    [TestCase("'x'", "--seed", "x")]
+    public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
+        SampleProcess.Run("Soak", arguments).MustBeBadInput(message);
+
+    [Test]
+    public void The_line_of_best_fit_rises_as_its_values_do()
+    {
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Slope.Rise([10, 20, 30, 40]), Is.EqualTo(30).Within(1e-9));
+            Assert.That(Slope.Rise([5, 1, 5, 1, 5]), Is.Zero.Within(1e-9));
+            Assert.That(Slope.Rise([7]), Is.Zero);
+        }
+    }
+}

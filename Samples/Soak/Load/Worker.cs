@@ -1,0 +1,104 @@
+using System.Diagnostics.CodeAnalysis;
+using Engine;
+using Engine.Arenas;
+
+namespace Samples.Soak.Load;
+
+/// <summary>
+/// A thread with a life of random length: it churns blocks of the shared arena, or of an arena of its own, gives some away, frees what others
+/// gave away, and dies, with its blocks freed, left to others, or thrown away with its arena. It rests while <paramref name="gate"/> is
+/// held.
+/// </summary>
+internal sealed class Worker(EngineMemory memory, Exchange shared, ReaderWriterLockSlim gate, Verdict verdict, int seed)
+{
+    private const int BatchOperations = 100;
+
+    private readonly Random _random = new(seed);
+    private Thread? _thread;
+    private Churn? _churn;
+    private volatile bool _stops;
+
+    public bool IsAlive => _thread is { IsAlive: true };
+
+    public nuint LiveBytes => _churn?.LiveBytes ?? 0;
+
+    public void Start()
+    {
+        _thread = new Thread(Live) { Name = "soak worker", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>Ends its life soon.</summary>
+    public void Stop() => _stops = true;
+
+    public void Join() => _thread?.Join();
+
+    /// <summary>Checks its blocks while it rests.</summary>
+    public void Check() => _churn?.Check();
+
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, it is a violation, and the run ends with it.")]
+    private void Live()
+    {
+        try
+        {
+            if (_random.Next(3) == 0)
+            {
+                verdict.Try(LiveInOwnArena);
+            }
+            else
+            {
+                LiveInSharedArena();
+            }
+        }
+        catch (Exception fault)
+        {
+            verdict.Add($"a thread failed: {fault.Message}");
+        }
+    }
+
+    private void LiveInSharedArena()
+    {
+        _churn = new Churn(shared.Arena, _random, verdict, limitBytes: 12 << 20);
+        RunBatches(() =>
+        {
+            _churn.Run(BatchOperations, shared);
+            shared.Free(BatchOperations / 8);
+        });
+        WhileOpen(() => _churn.FreeAll(_random.Next(2) == 0 ? shared : null));
+    }
+
+    private void LiveInOwnArena()
+    {
+        LongLivedArena? own = null;
+        WhileOpen(() => own = memory.CreateLongLivedArena("own"));
+        _churn = new Churn(own!, _random, verdict, limitBytes: 6 << 20);
+        RunBatches(() => _churn.Run(BatchOperations));
+        WhileOpen(() =>
+        {
+            _churn.Forget();
+            own!.Dispose();
+        });
+    }
+
+    private void RunBatches(Action batch)
+    {
+        for (int left = 1 << _random.Next(10); left > 0 && !_stops; left--)
+        {
+            WhileOpen(batch);
+            Thread.Sleep(_random.Next(3));
+        }
+    }
+
+    private void WhileOpen(Action work)
+    {
+        gate.EnterReadLock();
+        try
+        {
+            work();
+        }
+        finally
+        {
+            gate.ExitReadLock();
+        }
+    }
+}

@@ -1,0 +1,299 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using Engine;
+using Engine.Arenas;
+using Engine.Platform;
+using Engine.Scenes;
+using Samples.Common;
+using Samples.Soak.Load;
+using Samples.Soak.Rows;
+
+namespace Samples.Soak;
+
+/// <summary>
+/// One run: ticks like a game's, on this thread, beside the workers and the loader; in between, looks at everything that must hold. It ends
+/// early when something does not.
+/// </summary>
+internal sealed unsafe class SoakRun : IDisposable
+{
+    /// <summary>What the process's own noise may come to: the managed heap, code that is compiled late.</summary>
+    private const long GrowthAllowedBytes = 8 << 20;
+    private const int SuperSlabBytes = 2 << 20;
+    private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(5);
+
+    private readonly SoakOptions _options;
+    private readonly Action<string> _print;
+    private readonly Random _random;
+    private readonly Verdict _verdict = new();
+    private readonly FailingSystem? _system;
+    private readonly EngineMemory _memory;
+    private readonly LongLivedArena _world;
+    private readonly FrameArena _frameArena;
+    private readonly Churn _churn;
+    private readonly Exchange _exchange;
+    private readonly Frames _frames;
+    private readonly Workers _workers;
+    private readonly BackgroundLoader _loader;
+    private readonly Level[] _levels;
+    private readonly List<long> _tickNanoseconds = [];
+    private readonly List<SoakRow> _rows = [];
+    private readonly List<long> _floors = [];
+    private long _ticks;
+    private long _faultsBefore;
+    private long _osCallsBefore;
+
+    public SoakRun(SoakOptions options, Action<string> print)
+    {
+        _options = options;
+        _print = print;
+        _random = new Random(options.Seed);
+        _system = FailingSystem.IsSupported ? new FailingSystem() : null;
+        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 1 << 30, NativeContext = _system });
+        _world = _memory.CreateLongLivedArena("world");
+        _frameArena = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, Lanes = 2, OverflowSuperSlabs = 1 });
+        _churn = new Churn(_world, _random, _verdict, limitBytes: 32 << 20);
+        _exchange = new Exchange(_world);
+        _frames = new Frames(_frameArena, _random, _verdict);
+        _workers = new Workers(_memory, _exchange, _verdict, _random);
+        _loader = new BackgroundLoader(_memory, threads: 2);
+        _levels = [.. Enumerable.Range(1, 3).Select(number => new Level(_loader, $"level {number}", _random, _verdict))];
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, it is a violation, and the run ends with it.")]
+    public SoakDocument Run()
+    {
+        _print($"soak: {_options.Seconds} seconds, seed {_options.Seed}; OS calls are {(_system is null ? "not " : "")}made to fail\n");
+        _print(SoakTable.Head);
+        try
+        {
+            RunTicks();
+            if (_verdict.IsClean)
+            {
+                TakeDown();
+            }
+        }
+        catch (Exception fault)
+        {
+            _verdict.Add(fault is RunFailedException ? fault.Message : $"{fault.GetType().Name}: {fault.Message}");
+        }
+
+        return Judge();
+    }
+
+    public void Dispose()
+    {
+        _workers.Dispose();
+        if (_verdict.IsClean)
+        {
+            _loader.Dispose();
+            _memory.Dispose();
+        }
+    }
+
+    private void RunTicks()
+    {
+        // In a short run all is looked at more often, so that a test of some seconds sees all of it.
+        TimeSpan reportEvery = TimeSpan.FromSeconds(Math.Clamp(_options.Seconds / 12.0, 0.5, 10));
+        int reportsToFloor = _options.Seconds < 120 ? 2 : 6;
+        Stopwatch clock = Stopwatch.StartNew();
+        for (int report = 1; clock.Elapsed.TotalSeconds < _options.Seconds; report++)
+        {
+            _tickNanoseconds.Clear();
+            while (clock.Elapsed < report * reportEvery && _verdict.IsClean)
+            {
+                Tick();
+            }
+
+            if (!_verdict.IsClean)
+            {
+                return;
+            }
+
+            Report((int)clock.Elapsed.TotalSeconds);
+            if (report % reportsToFloor == 0)
+            {
+                MeasureFloor();
+            }
+        }
+    }
+
+    private void Tick()
+    {
+        long start = Stopwatch.GetTimestamp();
+        if (_random.Next(20) == 0)
+        {
+            FailingSystem.FailSoon(_random);
+        }
+
+        _workers.Tick();
+        _frames.Tick();
+        _churn.Run(200, _exchange);
+        _exchange.Free(50);
+        foreach (Level level in _levels)
+        {
+            level.Tick();
+        }
+
+        TimeSpan taken = Stopwatch.GetElapsedTime(start);
+        _tickNanoseconds.Add((long)taken.TotalNanoseconds);
+        _ticks++;
+        if (taken < TickEvery)
+        {
+            Thread.Sleep(TickEvery - taken);
+        }
+    }
+
+    private void Report(int second)
+    {
+        switch (_options.Sabotage)
+        {
+            case Sabotage.Corruption:
+                _churn.Corrupt();
+                break;
+            case Sabotage.Leak:
+                _churn.Lose();
+                break;
+            case Sabotage.Growth:
+                new Span<byte>(NativeMemory.Alloc(8 << 20), 8 << 20).Fill(1);
+                break;
+        }
+
+        FailingSystem.Heal();
+        _workers.WhileResting(() =>
+        {
+            _rows.Add(Row(second));
+            _print(SoakTable.Line(_rows[^1]));
+            CheckContents();
+        });
+    }
+
+    private SoakRow Row(int second)
+    {
+        long[] ticks = [.. _tickNanoseconds];
+        Array.Sort(ticks);
+        nuint inWorldAndLevels = _churn.LiveBytes + _levels.Aggregate((nuint)0, (bytes, level) => bytes + level.LiveBytes);
+        long live = (long)(inWorldAndLevels + _workers.LiveBytes) + _exchange.Bytes();
+        long owned = (long)_memory.OwnedSuperSlabs * SuperSlabBytes;
+        long frame = (long)_frameArena.SuperSlabCount * SuperSlabBytes;
+        long faults = PageFaults.OfProcess();
+        long osCalls = _memory.OsCalls;
+        SoakRow row = new()
+        {
+            Second = second,
+            ResidentBytes = ResidentMemory.Bytes(),
+            LiveBytes = live,
+            OwnedBytes = owned,
+            FragmentationPercent = owned == frame ? 0 : 100 * Math.Max(0, 1 - ((double)live / (owned - frame))),
+            PageFaults = faults - _faultsBefore,
+            OsCalls = osCalls - _osCallsBefore,
+            TickP50Nanoseconds = Statistics.Percentile(ticks, 50),
+            TickP99Nanoseconds = Statistics.Percentile(ticks, 99),
+            TickMaxNanoseconds = Statistics.Percentile(ticks, 100),
+        };
+        (_faultsBefore, _osCallsBefore) = (faults, osCalls);
+        return row;
+    }
+
+    private void CheckContents()
+    {
+        _churn.Check();
+        _exchange.Check();
+        _frames.Check();
+        _workers.Check();
+        foreach (Level level in _levels)
+        {
+            level.Check();
+        }
+    }
+
+    /// <summary>Frees everything, and looks at what is left.</summary>
+    private void MeasureFloor()
+    {
+        FailingSystem.Heal();
+        _workers.End();
+        foreach (Level level in _levels)
+        {
+            level.End();
+        }
+
+        _churn.FreeAll();
+        _exchange.Free(int.MaxValue);
+        _frames.Trim();
+        if (_world.LiveBlocks() is { Count: > 0 } left)
+        {
+            throw new RunFailedException($"everything was freed, and yet {left[0].Count} blocks of {left[0].Bytes} bytes are live");
+        }
+
+        _world.Trim();
+        _memory.Trim();
+        _memory.Validate();
+        if (_memory.OwnedSuperSlabs != _world.SuperSlabCount + _frameArena.SuperSlabCount)
+        {
+            throw new RunFailedException($"{_memory.OwnedSuperSlabs} SuperSlabs are owned, and the arenas that are left have fewer");
+        }
+
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        _floors.Add(ResidentMemory.Bytes());
+        _print(SoakTable.Floor(_floors[^1]));
+    }
+
+    private void TakeDown()
+    {
+        MeasureFloor();
+        nint start = _memory.ReservationBase;
+        nuint bytes = _world.MaximumBytes;
+        _world.Dispose();
+        _frameArena.Dispose();
+        _loader.Dispose();
+        _memory.Trim();
+        long absent = _memory.PagesThatWouldFault(start, bytes);
+        long resident = absent < 0 ? 0 : ((long)bytes / Environment.SystemPageSize) - absent;
+        if (_memory.OwnedSuperSlabs + _memory.ReadySuperSlabs != 0 || (resident != 0 && _verdict.NotTakenBack == 0))
+        {
+            throw new RunFailedException(
+                $"after all arenas are gone {_memory.OwnedSuperSlabs} SuperSlabs are owned, {_memory.ReadySuperSlabs} ready, and {resident} pages resident");
+        }
+
+        _memory.Dispose();
+    }
+
+    private SoakDocument Judge()
+    {
+        // The first floor is that of a process which is still getting its code and its heap.
+        long growth = (long)Slope.Rise(CollectionsMarshal.AsSpan(_floors)[Math.Min(1, _floors.Count)..]);
+        long injected = FailingSystem.Failures;
+        if (growth > GrowthAllowedBytes)
+        {
+            _verdict.Add($"with everything freed, resident memory grew by {growth} bytes over the run");
+        }
+
+        if (_verdict.Refusals > injected)
+        {
+            _verdict.Add($"the engine had no memory {_verdict.Refusals} times, and only {injected} OS calls were made to fail");
+        }
+
+        SoakDocument result = new()
+        {
+            Seconds = _options.Seconds,
+            Seed = _options.Seed,
+            Rows = _rows,
+            FloorBytes = _floors,
+            FloorGrowthBytes = growth,
+            Ticks = _ticks,
+            ThreadsBorn = _workers.Births,
+            ScenesLoaded = _levels.Sum(level => level.Loads),
+            FailuresInjected = injected,
+            Refusals = _verdict.Refusals,
+            Violations = _verdict.Violations(),
+        };
+        if (_floors.Count != 0)
+        {
+            _print(SoakTable.Summary(result));
+        }
+
+        return result;
+    }
+}
