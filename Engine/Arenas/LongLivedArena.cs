@@ -154,8 +154,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>
     /// Changes a block's size, keeping the contents up to the smaller of both sizes. The block stays where it is when its class has room
     /// (and is at least half used), and when it is an extent with free slabs or SuperSlabs behind it. An extent that must move to memory
-    /// that is not prefaulted yet takes its pages along where the system can do that; otherwise the contents are copied. A null block is
-    /// allocated.
+    /// that is not prefaulted yet takes its pages along where the system can do that; otherwise the contents are copied. A block that moved is
+    /// aligned to 16 bytes, whatever it was before. A null block is allocated.
     /// </summary>
     /// <returns>The block, which may have moved. When an exception is thrown the old block is as it was.</returns>
     /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
