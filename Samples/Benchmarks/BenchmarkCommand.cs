@@ -36,7 +36,7 @@ internal static class BenchmarkCommand
 
     private static readonly Option<int?> Repeat = new("--repeat")
     {
-        Description = "How often each contestant is measured; usually 3 times, with --quick once.",
+        Description = "How often each contestant is measured; usually twice, with --quick once.",
         HelpName = "N",
     };
 

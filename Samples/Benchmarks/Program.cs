@@ -13,7 +13,7 @@ namespace Samples.Benchmarks;
 /// </summary>
 internal static class Program
 {
-    private const int UsualRounds = 3;
+    private const int UsualRounds = 2;
 
     private static int Main(string[] arguments) => SampleHost.Run(BenchmarkCommand.Create(Run), arguments);
 
