@@ -3,7 +3,7 @@ namespace Engine.Tests.Support;
 /// <summary>The process's mappings, from /proc/self/maps and smaps. Where there is no such file, nothing is counted.</summary>
 internal static class MemoryMap
 {
-    public static bool IsReadable => File.Exists("/proc/self/maps");
+    public static bool IsReadable => OperatingSystem.IsLinux() && File.Exists("/proc/self/smaps");
 
     /// <summary>Mappings that reach into a range.</summary>
     public static int CountWithin(nint start, nuint bytes) =>
