@@ -126,7 +126,11 @@ internal sealed class GameReplayTests
         string plan = Path.Combine(_folder, "much.json");
         SampleProcess recording = SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "3");
         ScenePlan recorded = ScenePlan.Load(plan);
-        File.WriteAllText(plan, (recorded with { Arenas = [recorded.Arenas[0] with { SuperSlabs = 40 }] }).ToJson());
+        ArenaPlan arena = recorded.Arenas[0];
+
+        // Twice the recorded blocks as well: threads that take turns otherwise than in the recordings may hold more at once.
+        arena = arena with { SuperSlabs = 40, Blocks = [.. arena.Blocks.Select(block => block with { Count = 2 * block.Count })] };
+        File.WriteAllText(plan, (recorded with { Arenas = [arena] }).ToJson());
         SampleProcess wasted = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine");
         using (Assert.EnterMultipleScope())
         {

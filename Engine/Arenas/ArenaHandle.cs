@@ -30,13 +30,9 @@ public readonly unsafe ref struct ArenaHandle
     {
         if (bytes <= SizeClasses.MappedBytes)
         {
-            nuint sizeClass = ThreadCache.MapOf(_cache)[bytes];
-            nuint** tops = ThreadCache.TopsOf(_cache);
-            nuint* top = tops[sizeClass];
-            nuint block = top[-1];
+            nuint block = ThreadCache.Pop(_cache, ThreadCache.MapOf(_cache)[bytes]);
             if (block != 0)
             {
-                tops[sizeClass] = top - 1;
                 return (void*)block;
             }
         }
@@ -92,12 +88,9 @@ public readonly unsafe ref struct ArenaHandle
         where T : unmanaged
     {
         int sizeClass = SizeClasses.IndexOf((nuint)sizeof(T));
-        nuint** tops = ThreadCache.TopsOf(_cache);
-        nuint* top = tops[sizeClass];
-        nuint block = top[-1];
+        nuint block = ThreadCache.Pop(_cache, (nuint)sizeClass);
         if (block != 0)
         {
-            tops[sizeClass] = top - 1;
             return (T*)block;
         }
 

@@ -115,7 +115,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         int full = 0;
         for (Magazine* magazine = state->Full; magazine != null && full <= state->FullCount; magazine = magazine->Next)
         {
-            CheckBlocks(sizeClass, new ReadOnlySpan<nuint>(Magazine.FullTop(magazine) - state->MagazineBlocks, state->MagazineBlocks), seen);
+            CheckBlocks(sizeClass, Magazine.BlocksOfFull(magazine, state->MagazineBlocks), seen);
             full++;
         }
 
@@ -132,15 +132,14 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
             if (top != ThreadCache.NoTop)
             {
                 nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
-                CheckBlocks(sizeClass, new ReadOnlySpan<nuint>(bottom, (int)(top - bottom)), seen);
+                CheckBlocks(sizeClass, Magazine.BlocksBelow(top, capacity), seen);
                 Check(bottom[-1] == 0, $"a magazine of class {sizeClass} lost the word below its first block");
             }
 
             nuint second = (nuint)cache->Seconds[sizeClass];
             if ((second & ThreadCache.FullBit) != 0)
             {
-                nuint* bottom = Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)) - capacity;
-                CheckBlocks(sizeClass, new ReadOnlySpan<nuint>(bottom, capacity), seen);
+                CheckBlocks(sizeClass, Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity), seen);
             }
         }
     }

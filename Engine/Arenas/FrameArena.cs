@@ -26,14 +26,14 @@ public sealed unsafe class FrameArena : IArena
     private readonly Lock _overflow = new();
     private readonly int _ownSuperSlab;
     private readonly int _ownSuperSlabCount;
-    private LaneState* _lanes;
-    private FrameChunk* _spares;
-    private int _spareCount;
-    private int _overflowSuperSlabs;
     private readonly bool _isChecked;
 
     /// <summary>Those that take turns; checked mode has one more, whose frame is over and which nobody may write.</summary>
     private readonly int _buffers;
+    private LaneState* _lanes;
+    private FrameChunk* _spares;
+    private int _spareCount;
+    private int _overflowSuperSlabs;
     private bool _disposed;
 
     internal FrameArena(
@@ -154,7 +154,7 @@ public sealed unsafe class FrameArena : IArena
         {
             string? damage = DamageAfterFrame(buffer);
             Retire((int)((Frame + 1) % _buffers));
-            ThrowIf(damage);
+            EngineMemoryException.ThrowIf(damage);
         }
     }
 
@@ -208,7 +208,7 @@ public sealed unsafe class FrameArena : IArena
 
         if (_isChecked)
         {
-            ThrowIf(DamageAfterFrame((int)((Frame + 1) % _buffers)));
+            EngineMemoryException.ThrowIf(DamageAfterFrame((int)((Frame + 1) % _buffers)));
         }
     }
 
@@ -360,14 +360,6 @@ public sealed unsafe class FrameArena : IArena
         }
 
         return null;
-    }
-
-    private static void ThrowIf(string? damage)
-    {
-        if (damage is not null)
-        {
-            throw new EngineMemoryException(damage);
-        }
     }
 
     private int TakeOrThrow(int superSlabs, PrefaultTask? task)

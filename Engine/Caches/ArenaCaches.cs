@@ -181,8 +181,8 @@ internal sealed unsafe class ArenaCaches
         int capacity = _slabs.MagazineBlocks(sizeClass);
         nuint* top = ThreadCache.Top(cache, sizeClass);
         nuint second = (nuint)cache->Seconds[sizeClass];
-        return (top != ThreadCache.NoTop && BlocksBelow(top, capacity).Contains(block))
-            || ((second & ThreadCache.FullBit) != 0 && BlocksBelow(Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)), capacity).Contains(block))
+        return (top != ThreadCache.NoTop && Magazine.BlocksBelow(top, capacity).Contains(block))
+            || ((second & ThreadCache.FullBit) != 0 && Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity).Contains(block))
             || _slabs.Depots.Holds(sizeClass, block);
     }
 
@@ -206,7 +206,7 @@ internal sealed unsafe class ArenaCaches
         for (int slot = 1; slot < ThreadSlots.Count; slot++)
         {
             nuint* top = ThreadCache.Top(Table[slot], sizeClass);
-            count += top == ThreadCache.NoTop ? 0 : top - (Magazine.FullTop(Magazine.Of(top)) - capacity);
+            count += top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
             count += (Table[slot]->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0;
         }
 
@@ -279,12 +279,6 @@ internal sealed unsafe class ArenaCaches
 
             DropClass(cache, sizeClass);
         }
-    }
-
-    private static ReadOnlySpan<nuint> BlocksBelow(nuint* top, int capacity)
-    {
-        nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
-        return new(bottom, (int)(top - bottom));
     }
 
     private static void Push(ThreadCache* cache, int sizeClass, nuint* top, nuint block)

@@ -54,6 +54,21 @@ internal unsafe struct ThreadCache
 
     public static nuint* Top(ThreadCache* cache, int sizeClass) => (nuint*)cache->Tops[sizeClass];
 
+    /// <summary>The block that was freed last, or 0 where the loaded magazine is empty.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint Pop(ThreadCache* cache, nuint sizeClass)
+    {
+        nuint** tops = TopsOf(cache);
+        nuint* top = tops[sizeClass];
+        nuint block = top[-1];
+        if (block != 0)
+        {
+            tops[sizeClass] = top - 1;
+        }
+
+        return block;
+    }
+
     public static void Initialise(ThreadCache* cache)
     {
         new Span<ulong>(cache->Tops, SizeClasses.Count).Fill((ulong)NoTop);

@@ -72,7 +72,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
                 damage ??= Release();
             }
 
-            ThrowIf(damage);
+            EngineMemoryException.ThrowIf(damage);
         }
     }
 
@@ -92,7 +92,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     {
         lock (_lock)
         {
-            ThrowIf(FindDamage());
+            EngineMemoryException.ThrowIf(FindDamage());
         }
     }
 
@@ -253,14 +253,6 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         if (block.HasGuardPage)
         {
             pool.Unguard((nint)block.ZoneEnd);
-        }
-    }
-
-    private static void ThrowIf(string? damage)
-    {
-        if (damage is not null)
-        {
-            throw new EngineMemoryException(damage);
         }
     }
 }

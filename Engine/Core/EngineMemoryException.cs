@@ -20,4 +20,13 @@ public sealed class EngineMemoryException : Exception
         : base(message, innerException)
     {
     }
+
+    /// <summary>Throws what a check found to be damaged, if it found something.</summary>
+    internal static void ThrowIf(string? damage)
+    {
+        if (damage is not null)
+        {
+            throw new EngineMemoryException(damage);
+        }
+    }
 }

@@ -84,7 +84,7 @@ internal sealed unsafe class Depots(ClassState* classes, MetadataHeap heap)
         NativeLock.Enter(&state->Lock);
         for (Magazine* full = state->Full; full != null && !found; full = full->Next)
         {
-            found = new ReadOnlySpan<nuint>(Magazine.FullTop(full) - state->MagazineBlocks, state->MagazineBlocks).Contains(block);
+            found = Magazine.BlocksOfFull(full, state->MagazineBlocks).Contains(block);
         }
 
         NativeLock.Exit(&state->Lock);

@@ -46,6 +46,16 @@ internal unsafe struct Magazine
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint* FullTop(Magazine* magazine) => (nuint*)((byte*)magazine + Bytes);
 
+    /// <summary>The free blocks of a loaded magazine of a class whose magazines have so many.</summary>
+    public static ReadOnlySpan<nuint> BlocksBelow(nuint* top, int capacity)
+    {
+        nuint* bottom = FullTop(Of(top)) - capacity;
+        return new(bottom, (int)(top - bottom));
+    }
+
+    /// <summary>The blocks of a full one.</summary>
+    public static ReadOnlySpan<nuint> BlocksOfFull(Magazine* full, int capacity) => new(FullTop(full) - capacity, capacity);
+
     /// <summary>The magazine of a top, which lies above its start and at most at its end.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Magazine* Of(nuint* top) => (Magazine*)(((nuint)top - 1) & ~Mask);
