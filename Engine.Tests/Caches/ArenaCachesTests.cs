@@ -1,5 +1,7 @@
+using Engine.Arenas;
 using Engine.Caches;
 using Engine.Core;
+using Engine.Platform;
 using Engine.Slabs;
 using Engine.Tests.Support;
 
@@ -28,6 +30,31 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
             Arena.Free(second);
             Assert.That((nint)Arena.Allocate(bytes), Is.EqualTo((nint)second), $"{bytes} bytes");
         }
+    }
+
+    [Test]
+    public void A_buffer_that_grows_through_the_classes_leaves_no_block_behind_in_each()
+    {
+        using EngineMemory onDemand = new(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.GiB(1),
+            Prefault = PrefaultPolicy.None,
+            Pages = PageKind.Normal,
+        });
+        LongLivedArena arena = onDemand.CreateLongLivedArena("growing");
+        void* last = null;
+        for (int sizeClass = SizeClasses.IndexOf(64 * Sizes.KiB); sizeClass <= SizeClasses.IndexOf(Size.MiB(2)); sizeClass++)
+        {
+            nuint bytes = SizeClasses.BlockBytes(sizeClass);
+            void* block = arena.Allocate(bytes);
+            new Span<byte>(block, (int)bytes).Fill(1);
+            arena.Free(last);
+            last = block;
+        }
+
+        // All the sizes together are 20 MiB; the last two are 4.
+        long resident = (long)(Size.MiB(32) / 4096) - onDemand.PagesThatWouldFault(onDemand.ReservationBase, Size.MiB(32));
+        Assert.That(resident, Is.InRange((long)Size.MiB(2) / 4096, (long)Size.MiB(9) / 4096), "resident pages");
     }
 
     [Test]

@@ -109,6 +109,11 @@ internal sealed unsafe class ArenaCaches
         }
         else
         {
+            if (capacity == 1 && !_slabs.HasFreeBlock(sizeClass))
+            {
+                ReturnLarge(cache);
+            }
+
             nuint* bottom = Magazine.FullTop(loaded) - capacity;
             int got = _slabs.Fill(sizeClass, bottom, NextFillStep(cache, sizeClass, capacity));
             if (got == 0)
@@ -263,21 +268,40 @@ internal sealed unsafe class ArenaCaches
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
-            int capacity = _slabs.MagazineBlocks(sizeClass);
-            nuint* top = ThreadCache.Top(cache, sizeClass);
-            nuint second = (nuint)cache->Seconds[sizeClass];
-            if (top != ThreadCache.NoTop)
-            {
-                nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
-                _slabs.Return(sizeClass, bottom, (int)(top - bottom));
-            }
-
-            if ((second & ThreadCache.FullBit) != 0)
-            {
-                _slabs.Return(sizeClass, Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)) - capacity, capacity);
-            }
-
+            ReturnClass(cache, sizeClass);
             DropClass(cache, sizeClass);
+        }
+    }
+
+    /// <summary>
+    /// Before a thread takes new memory for a block so large that its magazines hold one: gives back the large blocks that its cache holds
+    /// in all classes, so that a buffer that grows through the classes does not leave a block behind in each.
+    /// </summary>
+    private void ReturnLarge(ThreadCache* cache)
+    {
+        for (int sizeClass = Magazine.FirstOfOne; sizeClass < SizeClasses.Huge; sizeClass++)
+        {
+            ReturnClass(cache, sizeClass);
+        }
+    }
+
+    /// <summary>Gives the blocks of one class back to their runs; the magazines stay.</summary>
+    private void ReturnClass(ThreadCache* cache, int sizeClass)
+    {
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top != ThreadCache.NoTop)
+        {
+            nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
+            cache->Tops[sizeClass] = (ulong)bottom;
+            _slabs.Return(sizeClass, bottom, (int)(top - bottom));
+        }
+
+        nuint second = (nuint)cache->Seconds[sizeClass];
+        if ((second & ThreadCache.FullBit) != 0)
+        {
+            cache->Seconds[sizeClass] = second & ~ThreadCache.FullBit;
+            _slabs.Return(sizeClass, Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)) - capacity, capacity);
         }
     }
 

@@ -64,6 +64,9 @@ internal sealed unsafe class ArenaSlabs
 
     public ClassState* ClassOf(int sizeClass) => _classes + sizeClass;
 
+    /// <summary>Whether the class has a free block in one of its runs. Another thread may be faster.</summary>
+    public bool HasFreeBlock(int sizeClass) => _classes[sizeClass].FirstRun >= 0;
+
     public int MagazineBlocks(int sizeClass) => _classes[sizeClass].MagazineBlocks;
 
     /// <summary>Writes up to <paramref name="want"/> free blocks, the lowest address last, where a stack's top will be.</summary>
@@ -86,7 +89,7 @@ internal sealed unsafe class ArenaSlabs
                         break;
                     }
 
-                    ReclaimDepots(state->SlabsPerRun);
+                    ReclaimDepots(state->SlabsPerRun, isLarge: sizeClass >= Magazine.FirstOfOne);
                     slab = _runs.NewRun(sizeClass, state);
                     if (slab < 0)
                     {
@@ -202,13 +205,15 @@ internal sealed unsafe class ArenaSlabs
     }
 
     /// <summary>
-    /// Before the arena takes another SuperSlab: returns the full magazines of the depots, the largest blocks first, until so many
-    /// neighbouring slabs are free. Under one class's lock; of the others' it takes those that are free, since waiting could be for ever.
+    /// Before a class takes another run: returns the full magazines of the depots, the largest blocks first, until so many neighbouring
+    /// slabs are free; for a block that fills a magazine by itself those of all such blocks, whose slabs it can have. Under one class's
+    /// lock; of the others' it takes those that are free, since waiting could be for ever.
     /// </summary>
     /// <exception cref="EngineMemoryException">A block in a depot is no free-able block. The others have been returned.</exception>
-    private void ReclaimDepots(int slabs)
+    private void ReclaimDepots(int slabs, bool isLarge)
     {
-        for (int sizeClass = SizeClasses.LastWithinSuperSlab; sizeClass >= 0 && slabs != 0 && !Space.HasRun(slabs); sizeClass--)
+        int last = isLarge ? Magazine.FirstOfOne : SizeClasses.LastWithinSuperSlab + 1;
+        for (int sizeClass = SizeClasses.LastWithinSuperSlab; sizeClass >= 0 && slabs != 0 && (sizeClass >= last || !Space.HasRun(slabs)); sizeClass--)
         {
             ClassState* state = _classes + sizeClass;
             if (state->FullCount != 0 && NativeLock.TryEnter(&state->Lock))

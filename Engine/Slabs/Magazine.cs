@@ -26,6 +26,9 @@ internal unsafe struct Magazine
     private static readonly nuint LargestCachedBytes = 8 * Sizes.MiB;
     private static readonly nuint LargestSharedBytes = 512 * Sizes.KiB;
 
+    /// <summary>The first class whose magazines hold a single block.</summary>
+    public static readonly int FirstOfOne = SizeClasses.IndexOf((TargetBytes / 2) + 1);
+
     /// <summary>The next magazine in a depot.</summary>
     public Magazine* Next;
 

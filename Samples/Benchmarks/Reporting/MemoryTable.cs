@@ -10,7 +10,10 @@ internal static class MemoryTable
 {
     private const double MebibyteBytes = 1 << 20;
     private static readonly string[] Columns =
-        [ContestantNames.Handle, ContestantNames.HandleCold, ContestantNames.HandleOnDemand, .. ContestantNames.NativePeers, ContestantNames.NativeMemory];
+        [
+            ContestantNames.Null, ContestantNames.Handle, ContestantNames.HandleCold, ContestantNames.HandleOnDemand, ContestantNames.NativeMemory,
+            ContestantNames.OfC(ContestantNames.Null), .. ContestantNames.NativePeers,
+        ];
 
     /// <summary>The table; empty where no workload was asked.</summary>
     public static string Print(IReadOnlyList<WorkloadResult> results)
