@@ -7,6 +7,12 @@ namespace Engine.Caches;
 
 /// <summary>
 /// One arena's thread caches, found by thread slot, and the slow paths of allocating and freeing: a magazine ran empty, or full.
+/// <para>
+/// Ordering: an entry of the table is written by the slot's own thread and read by it, so it needs none. The next owner of a dead
+/// thread's slot sees the entry and the cache because it took the slot under the lock of <see cref="ThreadSlots"/> after it saw the
+/// thread dead. Trim, reset and validation look at all caches while no other thread uses the arena, by the caller's word; counts that are
+/// taken while threads run see a cache only after it was initialised (the entry is written as a release), and numbers of the moment.
+/// </para>
 /// </summary>
 internal sealed unsafe class ArenaCaches
 {
@@ -53,7 +59,7 @@ internal sealed unsafe class ArenaCaches
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
-            Table[slot] = cache;
+            Volatile.Write(ref ((nint*)Table)[slot], (nint)cache);
         }
 
         return cache;

@@ -11,7 +11,9 @@ namespace Engine.Caches;
 ///
 /// A class has two magazines: the loaded one, whose top stands in <see cref="Tops"/>, and a second one that is wholly full or wholly
 /// empty, so that a thread that allocates and frees around a magazine's end does not exchange magazines with others each time.
-/// Written by its thread only.
+/// Written by its thread only, without any ordering: nobody else may look at it but under the rules of <see cref="ArenaCaches"/>. What
+/// one thread wrote into a block another may see that gets the address from it in an ordered way, as with any pointer; a block that
+/// wanders through a depot is ordered by the depot's lock.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ThreadCache

@@ -5,7 +5,9 @@ namespace Engine.Slabs;
 
 /// <summary>
 /// One arena's magazines between threads: for each size class a stack of full ones, for whoever needs blocks, and a stack of empty ones,
-/// for whoever has a full one to give. Under the class's lock for a few instructions; the blocks are not touched.
+/// for whoever has a full one to give. Under the class's lock for a few instructions; the blocks are not touched. A look before the lock
+/// is taken may be out of date on any CPU: it only saves the lock, and is decided again under it. The lock orders what one thread wrote
+/// into a magazine, and into the blocks in it, before what the next reads there.
 /// A full one in the depot is free memory: <see cref="ArenaSlabs"/> returns it to the runs before the arena grows.
 /// </summary>
 internal sealed unsafe class Depots(ClassState* classes, MetadataHeap heap)

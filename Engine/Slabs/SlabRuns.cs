@@ -111,6 +111,8 @@ internal sealed unsafe class SlabRuns
         *run = new SlabRun { SizeClass = (byte)sizeClass, Capacity = state->Capacity, SlabCount = slabs };
         run->Bitmap = bitmap == null ? run->Inline : bitmap;
         FillBitmap(run);
+        // Every free reads the tags without a lock. No block of the run is out yet: whoever gets one, gets it by way of this class's lock, or
+        // from a thread that did and handed the address over in an ordered way, and so sees them; also where the CPU reorders (ARM64).
         uint tag = _arenaTag | (uint)sizeClass;
         _tags[slab] = tag;
         if (state->Capacity > 1)
