@@ -1,4 +1,5 @@
 using Engine.Core;
+using Engine.Scenes;
 
 namespace Engine.Tests.Core;
 
@@ -7,6 +8,18 @@ internal sealed class ExceptionTests
     [Test]
     public void Running_out_is_an_OutOfMemoryException() =>
         Assert.That(new EngineOutOfMemoryException("gone"), Is.InstanceOf<OutOfMemoryException>().With.Message.EqualTo("gone"));
+
+    [Test]
+    public void Those_of_scenes_say_something_without_what_they_are_about_and_keep_their_cause()
+    {
+        InvalidOperationException cause = new("cause");
+        Assert.That(new ScenePlanException().Message, Is.Not.Empty);
+        Assert.That(new ScenePlanException("a").Errors, Is.Empty);
+        Assert.That(new ScenePlanException("a", cause).InnerException, Is.SameAs(cause));
+        Assert.That(new HotLoopViolationException().Message, Is.Not.Empty);
+        Assert.That(new HotLoopViolationException("a").Violation, Is.Null);
+        Assert.That(new HotLoopViolationException("a", cause).InnerException, Is.SameAs(cause));
+    }
 
     [Test]
     public void Both_say_something_without_a_message_and_keep_their_cause()

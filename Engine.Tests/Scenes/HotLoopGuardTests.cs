@@ -182,6 +182,22 @@ internal sealed unsafe class HotLoopGuardTests
     }
 
     [Test]
+    public void What_is_no_longer_watched_is_not_counted()
+    {
+        using HotLoopGuard guard = Guard();
+        guard.Watch(_scene);
+        guard.Unwatch(_scene);
+        _scene.Arena.Budget = new ArenaBudget { SoftBytes = 2 << 20 };
+        guard.BeginFrame();
+        _scene.Frame.Lane(0).Allocate(100 * 1024);
+        SpawnTheGiant(_scene);
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Counts.OsCalls, Is.Positive, "the frame did overflow");
+        Assert.That(violation.Broken & (HotLoopKinds.FrameOverflow | HotLoopKinds.BudgetOverrun), Is.EqualTo(default(HotLoopKinds)));
+    }
+
+    [Test]
     public void Budget_overruns_are_counted_even_where_the_memory_is_ready()
     {
         using LongLivedArena reserve = _memory.CreateLongLivedArena("reserve");

@@ -1,0 +1,45 @@
+using Engine.Arenas;
+using Engine.Core;
+using Engine.Slabs;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Arenas;
+
+/// <summary>A budget holds to the byte: what fits exactly is had, one SuperSlab more is not.</summary>
+internal sealed unsafe class ArenaBudgetTests : ArenaFixture
+{
+    [Test]
+    public void A_hard_budget_is_used_up_to_its_last_byte_and_no_further()
+    {
+        Arena.Budget = new ArenaBudget { HardBytes = Size.MiB(4), Overflow = ArenaOverflow.Fail };
+        void* first = Arena.Allocate(Size.MiB(2));
+        Arena.Allocate(Size.MiB(2));
+        Assert.That(Arena.HardOverruns, Is.Zero);
+        Assert.That(() => Arena.Allocate(Size.MiB(2)), Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("hard budget of 4.0 MiB"));
+        Assert.That(Arena.HardOverruns, Is.EqualTo(1));
+        Arena.Free(first);
+        Assert.That((nint)Arena.Allocate(Size.MiB(2)), Is.EqualTo((nint)first), "what was freed may be had again");
+    }
+
+    [Test]
+    public void A_soft_budget_is_used_up_to_its_last_byte_before_it_counts()
+    {
+        Arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(4) };
+        Arena.Allocate(Size.MiB(2));
+        Arena.Allocate(Size.MiB(2));
+        Assert.That(Arena.SoftOverruns, Is.Zero);
+        Arena.Allocate(Size.MiB(2));
+        Assert.That(Arena.SoftOverruns, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void A_block_that_grows_where_it_is_stays_one_live_allocation_of_its_new_size()
+    {
+        using LongLivedArena tracked = Memory.CreateLongLivedArena("tracked", ArenaTracking.Tags);
+        void* block = tracked.Allocate(Size.MiB(5));
+        Assert.That((nint)tracked.Reallocate(block, Size.MiB(9)), Is.EqualTo((nint)block), "there is room behind it");
+        Assert.That(tracked.LiveAllocations().Select(live => (live.Bytes, live.Count)), Is.EqualTo(new[] { (Size.MiB(9), 1L) }));
+        tracked.Free(block);
+        Assert.That(tracked.LiveAllocations(), Is.Empty);
+    }
+}
