@@ -23,6 +23,28 @@ internal sealed unsafe class DepotsTests : ArenaFixture
     }
 
     [Test]
+    public void A_depot_takes_full_magazines_up_to_its_limit()
+    {
+        using ArenaLayers layers = new();
+        const int SizeClass = 0;
+        Depots depots = layers.Slabs.Depots;
+        int taken = 0;
+        while (depots.HasRoom(SizeClass))
+        {
+            Assert.That(depots.TryDeposit(SizeClass, NewFull(layers)), Is.True);
+            taken++;
+        }
+
+        Magazine* kept = NewFull(layers);
+        Assert.That(taken, Is.EqualTo(Magazine.DepotLimit(SizeClass)));
+        Assert.That(depots.TryDeposit(SizeClass, kept), Is.False, "the caller keeps it");
+        layers.Lower.Heap.Free(kept, Magazine.Bytes);
+        depots.Drop(SizeClass);
+
+        static Magazine* NewFull(ArenaLayers layers) => (Magazine*)layers.Lower.Heap.Allocate(Magazine.Bytes);
+    }
+
+    [Test]
     public void Freed_blocks_of_one_size_become_room_for_another_before_the_arena_grows()
     {
         nint[] blocks = Allocate(8_192, 1_000);

@@ -49,8 +49,11 @@ internal sealed class SlabSpaceTests
         Assert.That(space.TryGrowSlabs(first, 4, 5), Is.False);
         Assert.That(space.TryGrowSlabs(second, 4, 28), Is.True);
         Assert.That(space.TryGrowSlabs(second, 28, 29), Is.False);
-        space.GiveSlabs(first, 4);
-        space.GiveSlabs(second, 28);
+        space.GiveSlabs(second, 1);
+        Assert.That(space.TryGrowSlabs(first, 4, 6), Is.False, "only one of the two slabs behind it is free");
+        Assert.That(space.TryGrowSlabs(first, 4, 5), Is.True);
+        space.GiveSlabs(first, 5);
+        space.GiveSlabs(second + 1, 27);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
     }
 
