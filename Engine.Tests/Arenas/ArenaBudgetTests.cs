@@ -22,6 +22,27 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
     }
 
     [Test]
+    public void A_soft_budget_above_the_hard_one_is_refused_and_the_old_one_stays()
+    {
+        ArenaBudget old = new() { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4) };
+        Arena.Budget = old;
+        Assert.That(
+            () => Arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(6), HardBytes = Size.MiB(4) },
+            Throws.ArgumentException.With.Message.StartsWith("The soft budget of 6291456 bytes is above the hard one of 4194304"));
+        Assert.That(Arena.Budget, Is.EqualTo(old));
+    }
+
+    [Test]
+    public void Blocks_above_the_largest_class_are_counted_by_their_length()
+    {
+        void* first = Arena.Allocate(Size.MiB(40));
+        Arena.Free(Arena.Allocate(Size.MiB(50)));
+        Assert.That(Arena.LiveBlocks(), Is.EquivalentTo(new[] { new BlockCount(Size.MiB(40), 1) }));
+        Assert.That(Arena.PeakBlocks().Select(peak => (peak.Bytes, peak.Count)), Is.EquivalentTo(new[] { (Size.MiB(40), 1L), (Size.MiB(50), 1L) }));
+        Arena.Free(first);
+    }
+
+    [Test]
     public void A_soft_budget_is_used_up_to_its_last_byte_before_it_counts()
     {
         Arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(4) };

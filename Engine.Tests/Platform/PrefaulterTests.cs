@@ -85,6 +85,24 @@ internal sealed class PrefaulterTests
     }
 
     [Test]
+    public void What_fails_in_one_of_several_threads_falls_back_for_the_whole_range()
+    {
+        const int PopulateWrite = 23;
+        using var context = new FailingContext();
+        VirtualMemory os = VirtualMemory.Create(context);
+        var prefaulter = new Prefaulter(os, PrefaultPolicy.PopulateWrite, PageKind.Normal);
+        using var range = new ReservedRange(os, (128 << 20) + SuperSlab);
+        prefaulter.Provide(range.Address, SuperSlab);
+        Assume.That(prefaulter.Describe(), Does.Contain("MADV_POPULATE_WRITE on normal pages: ok"));
+        context.FailAlways("madvise", errno: 12, argument: PopulateWrite);
+        PrefaultReport report = prefaulter.Provide(range.Address + (nint)SuperSlab, range.Bytes - SuperSlab, 3, null, CancellationToken.None);
+
+        Assert.That(report.Policy, Is.Not.EqualTo(PrefaultPolicy.PopulateWrite));
+        Assert.That(report.ToString(), Does.StartWith("128 MiB in ").And.Contain($"Normal pages by {report.Policy}"));
+        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0));
+    }
+
+    [Test]
     public void Cancelling_leaves_nothing_behind()
     {
         VirtualMemory os = VirtualMemory.Create();

@@ -182,6 +182,29 @@ internal sealed unsafe class HotLoopGuardTests
     }
 
     [Test]
+    public void A_collection_by_whomever_is_told_where_nothing_else_was_done()
+    {
+        using HotLoopGuard guard = Guard();
+        guard.Rules = NoFaultRule;
+        Assert.That(guard.Rules, Is.SameAs(NoFaultRule));
+        guard.BeginFrame();
+        Workers.Run(() => GC.Collect(0));
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Counts.Collections, Is.EqualTo(1));
+        Assert.That(violation.Broken & HotLoopKinds.Collections, Is.EqualTo(HotLoopKinds.Collections));
+    }
+
+    [Test]
+    public void Counts_are_added_and_subtracted_each_for_itself()
+    {
+        HotLoopCounts one = new(1, 2, 3, 4, 5, 6, 7);
+        HotLoopCounts ten = new(10, 20, 30, 40, 50, 60, 70);
+        Assert.That(HotLoopCounts.Add(one, ten), Is.EqualTo(new HotLoopCounts(11, 22, 33, 44, 55, 66, 77)));
+        Assert.That(HotLoopCounts.Subtract(ten, one), Is.EqualTo(new HotLoopCounts(9, 18, 27, 36, 45, 54, 63)));
+    }
+
+    [Test]
     public void What_is_no_longer_watched_is_not_counted()
     {
         using HotLoopGuard guard = Guard();

@@ -46,6 +46,15 @@ public class InvalidPlanTests
             "The scene plan has an error. base: found \"common.json\"; allowed: no base, as there is nothing that finds it."));
 
     [Test]
+    public void Lists_that_are_too_long_are_refused_by_their_length()
+    {
+        ScenePlan manyArenas = new() { Arenas = [.. Enumerable.Range(0, 257).Select(number => new ArenaPlan { Name = $"a{number}" })] };
+        Assert.That(manyArenas.Validate, Throws.TypeOf<ScenePlanException>().With.Message.Contains("arenas: found 257 arenas; allowed: at most 256"));
+        ScenePlan manyBlocks = new() { Arenas = [new ArenaPlan { Blocks = [.. Enumerable.Repeat(new BlockCount(64, 1), 4097)] }] };
+        Assert.That(manyBlocks.Validate, Throws.TypeOf<ScenePlanException>().With.Message.Contains("found a list of 4097; allowed: at most 4096"));
+    }
+
+    [Test]
     public void Plan_made_in_code_is_held_to_the_same_rules()
     {
         ScenePlan plan = new()

@@ -45,6 +45,7 @@ internal sealed unsafe class UnloadReportTests
         Assert.That(report.Leaks[0].Blocks.Select(block => (block.Bytes, block.Count)), Is.EquivalentTo(new[] { ((nuint)64, 2L), ((nuint)320, 1L) }));
         Assert.That((report.Leaks[0].Count, report.Leaks[0].Bytes), Is.EqualTo((3L, (nuint)448)));
         Assert.That(report.Leaks[0].Allocations, Is.Empty);
+        Assert.That(report.ToString(), Does.Contain("2 of 64 bytes").And.Contain("1 of 320 bytes"));
     }
 
     [Test]

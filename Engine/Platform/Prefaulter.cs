@@ -75,9 +75,6 @@ internal sealed class Prefaulter
     /// <summary>What was tried, what it said, and what is in use, in one line.</summary>
     public string Describe() => _hugeChain.Describe();
 
-    /// <summary>The same for ranges that are too small for huge pages.</summary>
-    public string DescribeSmall() => _smallChain.Describe();
-
     private static PrefaultChain CreateChain(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
     {
         PrefaultStep[] steps = PrefaultTable.Chain(os.Facts.System, policy, pages);

@@ -51,9 +51,6 @@ internal sealed unsafe class ArenaSlabs
         }
     }
 
-    /// <summary>Metadata that one arena's classes take.</summary>
-    public static nuint MetadataBytes => ClassesBytes + SlabSpace.StateBytes;
-
     public SlabSpace Space { get; }
 
     public SlabRuns Runs => _runs;
