@@ -201,7 +201,7 @@ internal sealed unsafe class ArenaCaches
                 continue;
             }
 
-            if ((nuint)((byte*)address - (byte*)cache) < CacheBytes)
+            if ((nuint)((byte*)address - (byte*)cache) < MetadataHeap.BytesFor(CacheBytes, 1))
             {
                 return slot;
             }

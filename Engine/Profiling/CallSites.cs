@@ -48,7 +48,7 @@ internal sealed unsafe class CallSites
     private string NativePlace(nuint instruction)
     {
         int index = _mappings.IndexOf(instruction);
-        if (index < 0 || _mappings.All[index].Path is not { } path)
+        if (index < 0 || _mappings.All[index].Path is not { } path || path.StartsWith("/memfd:", StringComparison.Ordinal))
         {
             return "JIT code";
         }

@@ -106,7 +106,8 @@ internal sealed class CompiledMethods
         {
             string[] parts = line.Split(' ', 3);
             if (parts.Length == 3
-                && nuint.TryParse(parts[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out nuint start)
+                && parts[0].StartsWith("0x", StringComparison.Ordinal)
+                && nuint.TryParse(parts[0].AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out nuint start)
                 && nuint.TryParse(parts[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out nuint bytes))
             {
                 _methods.Add((start, bytes, Shorten(parts[2])));

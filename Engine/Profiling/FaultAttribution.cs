@@ -66,7 +66,7 @@ public sealed class FaultAttribution : IDisposable
         _options = options;
         _context = memory?.Options.NativeContext ?? new SystemLibraries();
         _files = new LinuxFiles(_context);
-        _mappings = new MappingOwners(new ProcessMappings(_files), address => memory?.Contains(address) ?? false);
+        _mappings = new MappingOwners(new ProcessMappings(_files), _files, address => memory?.Contains(address) ?? false);
         _totals = new FaultTotals(options.KeptFaults);
         _frames = new FrameTimes(options.KeptFrames);
         BeginFrame(0);
@@ -88,12 +88,12 @@ public sealed class FaultAttribution : IDisposable
         PerfEvent? perfEvent = PerfEvent.TryOpenInDetail(_context, _options.RingBytes, _options.Callers, out string reason);
         LinuxThread identity = ThisPlatform.HasPerfEvents ? LinuxThread.Current(_context) : default;
         ObservedThread thread = new(this, name, perfEvent, reason, _files, identity);
-        thread.Begin();
         lock (_lock)
         {
             _threads.Add(thread);
             _mappings.Add(identity, name);
             ReadMaps();
+            thread.Begin();
         }
 
         return thread;

@@ -11,7 +11,7 @@ namespace Engine.Profiling;
 /// So what is joined to an object's mapping without a gap is the heap, up to what is known to be another's.
 /// </para>
 /// </summary>
-internal sealed class MappingOwners(ProcessMappings mappings, Predicate<nint> isEngines)
+internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles files, Predicate<nint> isEngines)
 {
     private const nuint MallocArenaBytes = 64 << 20;
 
@@ -71,7 +71,7 @@ internal sealed class MappingOwners(ProcessMappings mappings, Predicate<nint> is
 
         return mapping.Path is not null ? OfPath(mapping.Path)
             : mapping.IsExecutable ? (FaultKinds.JitCode, "compiled methods")
-            : IsMallocArena(all, index) ? (FaultKinds.MallocHeap, "an arena of the C library")
+            : IsMallocArena(mapping) ? (FaultKinds.MallocHeap, "an arena of the C library")
             : index != 0 && all[index - 1].End == mapping.Start && mapping.IsWritable && _owners[index - 1].Kind is FaultKinds.Library or FaultKinds.Program ? _owners[index - 1]
             : (FaultKinds.Anonymous, null);
     }
@@ -79,18 +79,27 @@ internal sealed class MappingOwners(ProcessMappings mappings, Predicate<nint> is
     private static bool Overlap(ProcessMapping mapping, nuint start, nuint bytes) =>
         bytes != 0 && mapping.IsWritable && mapping.Start < start + bytes && start < mapping.End;
 
-    /// <summary>glibc's arenas for threads: 64 MiB at a multiple of that, accessible from their beginning on.</summary>
-    private bool IsMallocArena(ReadOnlySpan<ProcessMapping> all, int index)
+    /// <summary>
+    /// glibc's arenas for threads: they begin at multiples of 64 MiB, with the address of their state, which lies right behind the
+    /// beginning of their first part. It is read through a file, since the mapping may be gone by now.
+    /// </summary>
+    private bool IsMallocArena(in ProcessMapping mapping)
     {
-        ProcessMapping mapping = all[index];
-        if (mapping.Start % MallocArenaBytes == 0 && mapping.IsWritable)
+        const nuint LargestHeaderBytes = 128;
+        if (mapping.Start % MallocArenaBytes != 0 || !mapping.IsWritable)
         {
-            nuint end = mapping.Start + MallocArenaBytes;
-            return mapping.End == end || (index + 1 < all.Length && all[index + 1].Start == mapping.End && all[index + 1].End >= end && !all[index + 1].IsWritable);
+            return false;
         }
 
-        return !mapping.IsWritable && index != 0 && all[index - 1].End == mapping.Start && mapping.End % MallocArenaBytes == 0
-            && _owners[index - 1].Kind == FaultKinds.MallocHeap && all[index - 1].Path is null;
+        nuint state = 0;
+        int memory = files.Open("/proc/self/mem\0"u8);
+        if (memory >= 0)
+        {
+            _ = files.ReadAt(memory, &state, (nuint)sizeof(nuint), (long)mapping.Start);
+            files.Close(memory);
+        }
+
+        return state != 0 && state % MallocArenaBytes is > 0 and <= LargestHeaderBytes;
     }
 
     private void MarkHeap(nuint address)

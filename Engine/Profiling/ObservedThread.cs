@@ -4,7 +4,7 @@ namespace Engine.Profiling;
 
 /// <summary>
 /// One thread under <see cref="FaultAttribution"/>, from its registration to <see cref="Dispose"/>, which it calls itself when its work is
-/// done. Neither belongs in a frame; between them the thread does nothing for being observed.
+/// done and before the attribution is disposed. Neither belongs in a frame; between them the thread does nothing for being observed.
 /// </summary>
 public sealed class ObservedThread : IDisposable
 {
@@ -17,7 +17,7 @@ public sealed class ObservedThread : IDisposable
     private readonly LinuxThread _thread;
     private long _before;
     private long _taken;
-    private bool _disposed;
+    private volatile bool _closed;
 
     internal ObservedThread(FaultAttribution attribution, string name, PerfEvent? perfEvent, string reason, LinuxFiles files, LinuxThread thread)
     {
@@ -51,7 +51,7 @@ public sealed class ObservedThread : IDisposable
     /// <exception cref="InvalidOperationException">Another thread called it.</exception>
     public void Dispose()
     {
-        if (_disposed)
+        if (_closed)
         {
             return;
         }
@@ -63,7 +63,6 @@ public sealed class ObservedThread : IDisposable
 
         End();
         _attribution.Finish(this);
-        _disposed = true;
     }
 
     /// <summary>Runs everything once that the window will run, then begins it. On the thread.</summary>
@@ -81,7 +80,7 @@ public sealed class ObservedThread : IDisposable
     /// <summary>The oldest fault that was recorded. Under the attribution's lock.</summary>
     internal bool TryTake(ref FaultSample sample)
     {
-        bool taken = !_disposed && _event is not null && _event.TryTake(ref sample);
+        bool taken = !_closed && _event is not null && _event.TryTake(ref sample);
         _taken += taken ? 1 : 0;
         return taken;
     }
@@ -89,7 +88,7 @@ public sealed class ObservedThread : IDisposable
     /// <summary>Brings the counts up to now, from whichever thread; exact where the observed one does nothing meanwhile.</summary>
     internal void Look()
     {
-        if (_disposed)
+        if (_closed)
         {
             return;
         }
@@ -116,7 +115,14 @@ public sealed class ObservedThread : IDisposable
     }
 
     /// <summary>Gives the ring back. Under the attribution's lock.</summary>
-    internal void Close() => _event?.Dispose();
+    internal void Close()
+    {
+        if (!_closed)
+        {
+            _closed = true;
+            _event?.Dispose();
+        }
+    }
 
     private void Start()
     {
