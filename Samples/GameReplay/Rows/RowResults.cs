@@ -1,4 +1,5 @@
 using System.Text;
+using Engine.Profiling;
 using Engine.Scenes;
 using Samples.Common;
 
@@ -36,10 +37,14 @@ internal sealed class RowResults(RowSpec row)
     /// <summary>The plans that were recorded, one a repeat.</summary>
     public IReadOnlyList<ScenePlan> Plans => _plans;
 
+    /// <summary>The page faults of the first repeat by owner; null where that was not asked for.</summary>
+    public ProfileFaults? Faults { get; private set; }
+
     /// <summary>Adds a repeat.</summary>
     public void Add(RowMeasurement measurement)
     {
         _runs.Add(measurement.Run);
+        Faults ??= measurement.Faults;
         _work.Add(measurement.WorkNanoseconds);
         if (measurement.RecordedPlan is { } plan)
         {

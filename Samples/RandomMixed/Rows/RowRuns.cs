@@ -16,18 +16,25 @@ internal static unsafe class RowRuns
     private const int RecorderCapacity = 256;
 
     /// <summary>Measures one row.</summary>
-    public static Measurement Measure(RowSpec row, MixedWork work) => row.Allocator switch
-    {
-        AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work),
-        AllocatorKind.Malloc => MeasureMalloc(row, work),
-        AllocatorKind.Gc => MeasureGc(row, work),
-        AllocatorKind.ArrayPool => MeasurePool(row, work),
-        _ => MeasureNull(row, work),
-    };
-
-    private static Measurement MeasureEngine(RowSpec row, MixedWork work)
+    public static Measurement Measure(RowSpec row, MixedWork work)
     {
         var slots = new AddressTable(SlotsFor(work));
+        Measurement measurement = row.Allocator switch
+        {
+            AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work, slots),
+            AllocatorKind.Malloc => MeasureMalloc(row, work, slots),
+            AllocatorKind.Gc => MeasureGc(row, work),
+            AllocatorKind.ArrayPool => MeasurePool(row, work),
+            _ => MeasureNull(row, work, slots),
+        };
+
+        // The blocks know only where the table lies, which keeps it from no collection.
+        GC.KeepAlive(slots);
+        return measurement;
+    }
+
+    private static Measurement MeasureEngine(RowSpec row, MixedWork work, AddressTable slots)
+    {
         var options = new EngineMemoryOptions { Prefault = row.Prefault, Pages = row.Pages };
         using (var rehearsal = new EngineMemory(options))
         {
@@ -69,9 +76,9 @@ internal static unsafe class RowRuns
         RowRun.Compile(ref handle, compiling);
     }
 
-    private static Measurement MeasureMalloc(RowSpec row, MixedWork work)
+    private static Measurement MeasureMalloc(RowSpec row, MixedWork work, AddressTable slots)
     {
-        var blocks = new MallocBlocks(new AddressTable(SlotsFor(work)).First);
+        var blocks = new MallocBlocks(slots.First);
         RowRun.Compile(ref blocks, RowRun.LittleWork);
         using FaultAttribution? faults = Attribution(row, null);
         return RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
@@ -93,10 +100,10 @@ internal static unsafe class RowRuns
         return RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
     }
 
-    private static Measurement MeasureNull(RowSpec row, MixedWork work)
+    private static Measurement MeasureNull(RowSpec row, MixedWork work, AddressTable slots)
     {
         byte* buffer = (byte*)NativeMemory.AllocZeroed((nuint)SlotsFor(work), NullBlocks.SlotBytes);
-        var blocks = new NullBlocks(buffer, new AddressTable(SlotsFor(work)).First);
+        var blocks = new NullBlocks(buffer, slots.First);
         RowRun.Compile(ref blocks, RowRun.LittleWork);
         using FaultAttribution? faults = Attribution(row, null);
         Measurement measurement = RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
