@@ -18,7 +18,7 @@ internal sealed record ReplayOptions
     public required int Repeat { get; init; }
 
     /// <summary>Whether the owner of each page fault is named.</summary>
-    public required bool Faults { get; init; }
+    public bool Faults { get; init; }
 
     public required string? Json { get; init; }
 

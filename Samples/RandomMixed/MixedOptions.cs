@@ -24,7 +24,7 @@ internal sealed record MixedOptions
     public required bool Matrix { get; init; }
 
     /// <summary>Whether the owner of each page fault is named.</summary>
-    public required bool Faults { get; init; }
+    public bool Faults { get; init; }
 
     public required int Repeat { get; init; }
 

@@ -1,5 +1,3 @@
-using Engine.Profiling;
-
 namespace Samples.GameReplay.Rows;
 
 /// <summary>What the process that measured a row tells the one that asked for it.</summary>
@@ -10,9 +8,6 @@ internal sealed record RowMeasurement
 
     /// <summary>The work of each frame.</summary>
     public required long[] WorkNanoseconds { get; init; }
-
-    /// <summary>The page faults of the players' threads by owner, where that was asked for.</summary>
-    public ProfileFaults? Faults { get; init; }
 
     /// <summary>The recorded plan as JSON, where the row records.</summary>
     public string? RecordedPlan { get; init; }

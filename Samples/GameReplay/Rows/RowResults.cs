@@ -38,13 +38,12 @@ internal sealed class RowResults(RowSpec row)
     public IReadOnlyList<ScenePlan> Plans => _plans;
 
     /// <summary>The page faults of the first repeat by owner; null where that was not asked for.</summary>
-    public ProfileFaults? Faults { get; private set; }
+    public ProfileFaults? Faults => _runs[0].Faults;
 
     /// <summary>Adds a repeat.</summary>
     public void Add(RowMeasurement measurement)
     {
         _runs.Add(measurement.Run);
-        Faults ??= measurement.Faults;
         _work.Add(measurement.WorkNanoseconds);
         if (measurement.RecordedPlan is { } plan)
         {

@@ -63,9 +63,8 @@ internal static class RowRun<TContestant, TLane, TTouch>
         RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
-            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes },
+            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes, Faults = faults?.Collect() },
             WorkNanoseconds = work,
-            Faults = faults?.Collect(),
             RecordedPlan = recorded,
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),
         };

@@ -1,5 +1,3 @@
-using Engine.Profiling;
-
 namespace Samples.RandomMixed.Rows;
 
 /// <summary>What a measuring process reports: the run, and what is looked at but not published.</summary>
@@ -9,9 +7,6 @@ internal sealed record Measurement
 
     /// <summary>Page faults of the identical loop that was run before, in prewarmed rows.</summary>
     public required long PageFaultsInRehearsal { get; init; }
-
-    /// <summary>The page faults of the measured loop by owner, where that was asked for.</summary>
-    public ProfileFaults? Faults { get; init; }
 
     /// <summary>What was left behind by the loop.</summary>
     public required uint Checksum { get; init; }

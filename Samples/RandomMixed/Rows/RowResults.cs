@@ -23,7 +23,7 @@ internal sealed class RowResults(RowSpec row)
         (-Largest(measurement => -measurement.Run.OperationsPerSecond), Largest(measurement => measurement.Run.OperationsPerSecond));
 
     /// <summary>The page faults of the first repeat by owner; null where that was not asked for.</summary>
-    public ProfileFaults? Faults => _measurements[0].Faults;
+    public ProfileFaults? Faults => _measurements[0].Run.Faults;
 
     /// <summary>Adds a repeat.</summary>
     public void Add(Measurement measurement) => _measurements.Add(measurement);

@@ -54,10 +54,10 @@ internal static class RowRun
                 PageFaultsInLoop = figures.PageFaults,
                 ManagedBytesInLoop = figures.ManagedBytes,
                 CollectionsInLoop = figures.Collections,
+                Faults = meter.CollectFaults(),
                 EngineMemory = meter.DescribeEngine(row, figures),
             },
             PageFaultsInRehearsal = rehearsalFaults,
-            Faults = meter.CollectFaults(),
             Checksum = MixedLoop.Checksum(ref blocks, work.WorkingSet),
         };
     }
