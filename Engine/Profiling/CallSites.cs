@@ -13,8 +13,10 @@ internal sealed unsafe class CallSites
     private const int MostPlaces = 4;
 
     private readonly ProcessMappings _mappings;
-    private readonly CompiledMethods _methods = CompiledMethods.Find();
     private readonly delegate* unmanaged<nuint, nint*, int> _dladdr;
+
+    // Asked for with the first fault; where none is recorded the runtime is left alone.
+    private CompiledMethods? _methods;
 
     public CallSites(LinuxFiles files, INativeContext context)
     {
@@ -26,6 +28,7 @@ internal sealed unsafe class CallSites
     /// <summary>The places from the inside out, "memset &lt; Game.World.Load"; empty where nothing is known.</summary>
     public string Describe(in FaultSample sample)
     {
+        _methods ??= CompiledMethods.Find();
         List<string> places = [];
         for (int index = 0; index < Math.Min(sample.CallerCount, MostPlaces); index++)
         {
