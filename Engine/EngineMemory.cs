@@ -25,6 +25,7 @@ public sealed class EngineMemory : IDisposable
     private readonly MetadataHeap _heap;
     private readonly SuperSlabPool _pool;
     private readonly ArenaRegistry _arenas = new();
+    private readonly AddressOwners _owners;
     private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
     private readonly string _environment;
     private bool _disposed;
@@ -50,6 +51,7 @@ public sealed class EngineMemory : IDisposable
         {
             _heap = new MetadataHeap(_reservation.Heap);
             _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
+            _owners = new AddressOwners(_reservation, _pool, _arenas);
         }
         catch
         {
@@ -129,21 +131,13 @@ public sealed class EngineMemory : IDisposable
     /// <summary>Whose an address is, for messages: an arena's name, or where else in the engine's memory; null where it lies outside.</summary>
     internal string? OwnerOf(nint address, out string? arena)
     {
-        arena = null;
-        if (!Contains(address))
-        {
-            return null;
-        }
-
-        if (!_reservation.Contains(address))
-        {
-            return "the engine's own tables";
-        }
-
-        uint tag = _pool.OwnerTagOf((int)((address - ReservationBase) >> SuperSlab.Shift));
-        arena = tag == 0 ? null : _arenas.NameOf(tag);
-        return arena is null ? "engine memory that no arena owns" : $"arena '{arena}'";
+        AddressOwner? owner = FindOwner(address);
+        arena = owner?.Arena?.Name;
+        return arena is null ? owner?.Describe() : $"arena '{arena}' ({owner?.Describe()})";
     }
+
+    /// <summary>What part of the engine's memory an address lies in; null where it lies outside, or the memory is disposed.</summary>
+    internal AddressOwner? FindOwner(nint address) => !_disposed && Contains(address) ? _owners.Find(address) : null;
 
     /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
     /// <param name="address">A multiple of the page size within the reservation.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Engine.Scenes;
+using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 
 namespace Engine.Tests.Samples;
@@ -43,6 +44,17 @@ internal sealed class GameReplayTests
         }
 
         MustBeSilent(runs[0]);
+    }
+
+    [Test]
+    public void Each_fault_of_a_cold_replay_has_an_owner()
+    {
+        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", "extremetuxracer-race", "--allocator", "malloc", "--faults", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        RunDocument row = JsonSerializer.Deserialize(run.Output, ReplayJson.Default.ReplayDocument)!.Runs[0];
+        Assert.That(row.Faults!.Owners.Sum(owner => owner.Count), Is.EqualTo(row.Faults.KernelCount));
+        Assert.That(row.HotLoop.PageFaults, Is.Positive);
+        Assert.That(row.Faults.Unavailable.Length == 0 ? row.Faults.Frames.Sum(frame => frame.Count) : row.Faults.KernelCount, Is.GreaterThanOrEqualTo(row.HotLoop.PageFaults));
     }
 
     [Test]

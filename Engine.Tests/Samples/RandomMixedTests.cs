@@ -39,6 +39,18 @@ internal sealed class RandomMixedTests
     }
 
     [Test]
+    public void Each_fault_of_a_cold_loop_has_an_owner()
+    {
+        SampleProcess run = SampleProcess.Run("RandomMixed", "--working-set", "20000", "--prefault", "none", "--pages", "normal", "--cold", "--faults", "--repeat", "1", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        foreach (RunDocument row in JsonSerializer.Deserialize(run.Output, MixedJson.Default.MixedDocument)!.Runs)
+        {
+            Assert.That(row.Faults!.Owners.Sum(owner => owner.Count), Is.EqualTo(row.Faults.KernelCount), row.Allocator);
+            Assert.That(row.Faults.KernelCount, Is.GreaterThanOrEqualTo(row.PageFaultsInLoop), row.Allocator);
+        }
+    }
+
+    [Test]
     public void Every_allocator_does_the_work_that_C_does([Values("engine", "handle", "malloc", "gc", "arraypool", "null")] string name)
     {
         var row = new RowSpec(RowSpec.Find(name)!.Value, IsPrewarmed: true);

@@ -45,6 +45,16 @@ internal sealed class ArenaRegistry
         }
     }
 
+    /// <summary>The living arena with this tag, or null.</summary>
+    public IArena? Find(uint tag)
+    {
+        lock (_lock)
+        {
+            int number = (int)(tag >> TagShift);
+            return number < _arenas.Count ? _arenas[number] : null;
+        }
+    }
+
     /// <summary>The name of the arena with this tag, for messages.</summary>
     public string NameOf(uint tag)
     {

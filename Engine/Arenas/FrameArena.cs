@@ -249,6 +249,32 @@ public sealed unsafe class FrameArena : IArena
         _pool.Trim();
     }
 
+    /// <summary>The lane that memory of the arena belongs to, in whichever buffer; -1 where it is no lane's. Any thread, also while frames run.</summary>
+    internal int LaneOf(nint address)
+    {
+        nuint offset = (nuint)(address - _reservation.AddressOf(_ownSuperSlab));
+        if (offset < LaneBytes * (nuint)(Lanes * _buffers))
+        {
+            return (int)(offset / LaneBytes % (nuint)Lanes);
+        }
+
+        for (int lane = 0; !_disposed && lane < Lanes; lane++)
+        {
+            for (int buffer = 0; buffer < _buffers; buffer++)
+            {
+                for (FrameChunk* chunk = _lanes[lane].First[buffer].Next; chunk != null; chunk = chunk->Next)
+                {
+                    if ((nuint)((byte*)address - chunk->Start) < chunk->Bytes)
+                    {
+                        return lane;
+                    }
+                }
+            }
+        }
+
+        return -1;
+    }
+
     /// <summary>Allocates from the lane's next chunk, or from a new one.</summary>
     internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
     {

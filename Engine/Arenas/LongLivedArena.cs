@@ -102,6 +102,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>How often the arena wanted SuperSlabs beyond its hard budget.</summary>
     public long HardOverruns => _slabs.Space.Budget.HardOverruns;
 
+    internal ArenaCaches Caches => _caches;
+
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
     /// <summary>

@@ -197,6 +197,42 @@ internal sealed unsafe class ArenaCaches
             || _slabs.Depots.Holds(sizeClass, block);
     }
 
+    /// <summary>
+    /// Finds the thread slot whose cache, or one of whose magazines, an address of the metadata heap lies in, while the threads go on.
+    /// </summary>
+    /// <returns>The slot, or 0.</returns>
+    public int SlotOf(nint address, out bool isMagazine)
+    {
+        isMagazine = false;
+        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        {
+            ThreadCache* cache = Table[slot];
+            if (cache == ThreadCache.Detached || !_heap.IsResident(cache))
+            {
+                continue;
+            }
+
+            if ((nuint)((byte*)address - (byte*)cache) < MetadataHeap.BytesFor(CacheBytes, 1))
+            {
+                return slot;
+            }
+
+            for (int sizeClass = 0; sizeClass < SizeClasses.Count && !isMagazine; sizeClass++)
+            {
+                nuint* top = ThreadCache.Top(cache, sizeClass);
+                nuint second = (nuint)cache->Seconds[sizeClass] & ~ThreadCache.FullBit;
+                isMagazine = (nuint)address - (nuint)Magazine.Of(top) < Magazine.Bytes || (nuint)address - second < Magazine.Bytes;
+            }
+
+            if (isMagazine)
+            {
+                return slot;
+            }
+        }
+
+        return 0;
+    }
+
     /// <summary>How many thread caches have used a class.</summary>
     public int CachesUsing(int sizeClass)
     {

@@ -39,6 +39,9 @@ internal sealed unsafe class MetadataHeap
 
     public nuint UsedBytes => _cursor;
 
+    /// <summary>Whether an object could lie there: the address is in the heap's resident part.</summary>
+    public bool IsResident(void* address) => (nuint)((nint)address - _region.Address) < _region.ResidentBytes;
+
     /// <summary>What so many objects of a size take, the rests of chunks included.</summary>
     public static nuint BytesFor(nuint bytes, long count)
     {

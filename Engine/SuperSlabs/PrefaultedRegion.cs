@@ -26,6 +26,8 @@ internal sealed class PrefaultedRegion
 
     public nuint LimitBytes { get; }
 
+    public bool Contains(nint address) => (nuint)(address - Address) < LimitBytes;
+
     /// <summary>What is resident. It rises after the pages came, so whoever reads it may use them.</summary>
     public nuint ResidentBytes => Volatile.Read(ref _residentBytes);
 

@@ -95,6 +95,12 @@ internal sealed unsafe class Reservation : IDisposable
     public nuint MetadataResidentBytes =>
         _tags.ResidentBytes + _slabs.ResidentBytes + _superSlabs.ResidentBytes + Bitmaps.ResidentBytes + Heap.ResidentBytes;
 
+    public bool IsTag(nint address) => _tags.Contains(address);
+
+    public bool IsSlabDescriptor(nint address) => _slabs.Contains(address);
+
+    public bool IsSuperSlabDescriptor(nint address) => _superSlabs.Contains(address);
+
     public nint AddressOf(int superSlab) => Base + ((nint)superSlab << SuperSlab.Shift);
 
     public nint AddressOfSlab(int slab) => Base + ((nint)slab << SuperSlab.SlabShift);

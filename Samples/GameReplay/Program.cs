@@ -70,6 +70,11 @@ internal static class Program
             Console.Out.Write(ReplayTable.PrintPlans(results, recording));
         }
 
+        if (options.Faults && !json.IsStandardOutput)
+        {
+            results.ForEach(row => Console.Out.Write(Environment.NewLine + FaultsTable.Print(row.Row.Title, "in the frames", row.Faults!)));
+        }
+
         json.Write(
             new ReplayDocument { Trace = trace.Name, Runs = results.ConvertAll(row => row.Summary()), Recording = recording },
             ReplayJson.Default.ReplayDocument);
@@ -89,7 +94,8 @@ internal static class Program
         int code = ExitCodes.Success;
         foreach (RowResults row in results)
         {
-            if (row.BrokenPromise() is { } broken)
+            string? problem = row.Faults is null ? null : FaultsTable.Problem(row.Faults);
+            if ((row.BrokenPromise() ?? problem) is { } broken)
             {
                 Console.Error.WriteLine("error: " + broken);
                 code = ExitCodes.Failure;

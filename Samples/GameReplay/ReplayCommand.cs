@@ -80,6 +80,11 @@ internal static class ReplayCommand
         HelpName = "N",
     };
 
+    private static readonly Option<bool> Faults = new("--faults")
+    {
+        Description = "Also name the owner of each page fault that the game's threads took in the first repeat. It costs the faulting thread time.",
+    };
+
     private static readonly Option<string?> Json = new("--json")
     {
         Description = "Write the results as JSON to a file, or with '-' to standard output in place of the table.",
@@ -101,7 +106,7 @@ internal static class ReplayCommand
                 result.AddError($"--repeat takes 1 to 1000, not {repeat}.");
             }
         });
-        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, Json, OnlyRow };
+        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, Faults, Json, OnlyRow };
         command.Validators.Add(RefuseContradictions);
         command.SetAction(parsed => run(Options(parsed)));
         return command;
@@ -115,6 +120,7 @@ internal static class ReplayCommand
         OnlyRow.Name, $"{row.AllocatorName}:{(row.IsRecorded ? Recorded : row.IsPrewarmed ? Prewarmed : "cold")}",
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
+        .. options.Faults ? [Faults.Name] : Array.Empty<string>(),
     ];
 
     private static void RefuseContradictions(CommandResult result)
@@ -144,10 +150,11 @@ internal static class ReplayCommand
         Verify = parsed.GetValue(Verify),
         Touch = TouchFrom(parsed.GetValue(Touch)!),
         Repeat = parsed.GetValue(Repeat) ?? (parsed.GetValue(RecordPlan) is null ? 1 : RecordedRepeats),
+        Faults = parsed.GetValue(Faults),
         Json = parsed.GetValue(Json),
         Plan = parsed.GetValue(Plan),
         RecordPlan = parsed.GetValue(RecordPlan),
-        OnlyRow = RowFrom(parsed.GetValue(OnlyRow)),
+        OnlyRow = RowFrom(parsed.GetValue(OnlyRow), parsed.GetValue(Faults)),
     };
 
     private static AllocatorKind? AllocatorFrom(string? name) => name switch
@@ -172,7 +179,7 @@ internal static class ReplayCommand
         _ => "first",
     };
 
-    private static RowSpec? RowFrom(string? text)
+    private static RowSpec? RowFrom(string? text, bool attributesFaults)
     {
         if (text is null)
         {
@@ -180,6 +187,9 @@ internal static class ReplayCommand
         }
 
         string[] parts = text.Split(':');
-        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded);
+        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded)
+        {
+            AttributesFaults = attributesFaults,
+        };
     }
 }

@@ -17,6 +17,9 @@ internal sealed record ReplayOptions
 
     public required int Repeat { get; init; }
 
+    /// <summary>Whether the owner of each page fault is named.</summary>
+    public bool Faults { get; init; }
+
     public required string? Json { get; init; }
 
     /// <summary>The scene plan that the prewarmed engine is loaded by; null takes the one that the first pass makes.</summary>

@@ -73,6 +73,11 @@ internal static class MixedCommand
         Description = "Compare the engine's prefault policies instead of the allocators; --allocator engine (the default) or handle.",
     };
 
+    private static readonly Option<bool> Faults = new("--faults")
+    {
+        Description = "Also name the owner of each page fault in the first repeat's measured loops. It costs the faulting thread time.",
+    };
+
     private static readonly Option<int> Repeat = new("--repeat")
     {
         Description = "How often each row is measured.",
@@ -99,7 +104,7 @@ internal static class MixedCommand
         Limit(Repeat, 1, 1000);
         var command = new RootCommand(Purpose)
         {
-            Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Prefault, Pages, Matrix, Repeat, Json, OnlyRow,
+            Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Prefault, Pages, Matrix, Faults, Repeat, Json, OnlyRow,
         };
         command.Validators.Add(result =>
         {
@@ -122,6 +127,7 @@ internal static class MixedCommand
         Pages.Name, EnumNames<PageKind>.Of(row.Pages),
         OnlyRow.Name, $"{row.AllocatorName}:{row.State}",
         .. row.IsOfMatrix ? new[] { Matrix.Name } : [],
+        .. options.Faults ? new[] { Faults.Name } : [],
     ];
 
     private static void Limit<T>(Option<T> option, long least, long most) => option.Validators.Add(result =>
@@ -144,6 +150,7 @@ internal static class MixedCommand
         Prefault = EnumNames<PrefaultPolicy>.Find(parsed.GetValue(Prefault)),
         Pages = EnumNames<PageKind>.Find(parsed.GetValue(Pages)),
         Matrix = parsed.GetValue(Matrix),
+        Faults = parsed.GetValue(Faults),
         Repeat = parsed.GetValue(Repeat),
         Json = parsed.GetValue(Json),
         OnlyRow = RowFrom(parsed),
@@ -162,6 +169,7 @@ internal static class MixedCommand
             Prefault = EnumNames<PrefaultPolicy>.Find(parsed.GetValue(Prefault)) ?? PrefaultPolicy.Automatic,
             Pages = EnumNames<PageKind>.Find(parsed.GetValue(Pages)) ?? PageKind.Automatic,
             IsOfMatrix = parsed.GetValue(Matrix),
+            AttributesFaults = parsed.GetValue(Faults),
         };
     }
 }

@@ -23,6 +23,9 @@ internal sealed record MixedOptions
     /// <summary>Whether the rows are the prefault policies instead of the allocators.</summary>
     public required bool Matrix { get; init; }
 
+    /// <summary>Whether the owner of each page fault is named.</summary>
+    public bool Faults { get; init; }
+
     public required int Repeat { get; init; }
 
     public required string? Json { get; init; }

@@ -43,6 +43,11 @@ internal static class Program
             Console.Out.Write(isPrefaultAsked ? MixedTable.PrintPrefaults(results) : "");
         }
 
+        if (options.Faults && !json.IsStandardOutput)
+        {
+            results.ForEach(row => Console.Out.Write(Environment.NewLine + FaultsTable.Print(row.Row.Title, "in the loop", row.Faults!)));
+        }
+
         List<RunDocument> runs = results.ConvertAll(row => row.Summary());
         json.Write(new MixedDocument { Runs = runs, Unavailable = MatrixRows.Unavailable(trials) }, MixedJson.Default.MixedDocument);
         return Judge(results);
@@ -76,7 +81,7 @@ internal static class Program
         {
             string? wrong = row.Checksum != results[0].Checksum
                 ? $"{row.Row.Title} did other work than {results[0].Row.Title}: checksum {row.Checksum:x8} instead of {results[0].Checksum:x8}"
-                : row.BrokenPromise();
+                : row.BrokenPromise() ?? (row.Faults is { } faults && FaultsTable.Problem(faults) is { } problem ? $"{row.Row.Title}: {problem}" : null);
             if (wrong is not null)
             {
                 Console.Error.WriteLine("error: " + wrong);

@@ -38,6 +38,9 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     public static bool RehearsesLargeBlocks => true;
 
     /// <inheritdoc/>
+    public EngineMemory? Memory => _memory;
+
+    /// <inheritdoc/>
     public long OsCalls => _memory.OsCalls;
 
     /// <inheritdoc/>

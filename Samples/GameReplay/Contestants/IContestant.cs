@@ -1,3 +1,4 @@
+using Engine;
 using Engine.Scenes;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
@@ -16,6 +17,9 @@ internal interface IContestant<TSelf, TLane> : IDisposable
 
     /// <summary>Calls to the operating system for memory so far; 0 where the allocator does not say.</summary>
     long OsCalls { get; }
+
+    /// <summary>The engine's memory, where the allocator is the engine.</summary>
+    EngineMemory? Memory => null;
 
     /// <summary>Where the allocator's memory begins, when it is one range; else 0.</summary>
     nint MemoryBase { get; }

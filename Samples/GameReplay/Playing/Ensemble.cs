@@ -1,3 +1,4 @@
+using Engine.Profiling;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Touching;
@@ -32,6 +33,9 @@ internal sealed class Ensemble<TContestant, TLane, TTouch> : IDisposable
         _meeting.Wait();
     }
 
+    /// <summary>What names the owners of the players' page faults from the next step on; null, the default, is nothing.</summary>
+    public FaultAttribution? Faults { get; set; }
+
     /// <summary>Plays one step and gives what was measured. Threads that have nothing to do in it are left asleep.</summary>
     public StepFigures Play(StepScript script, TContestant contestant)
     {
@@ -50,7 +54,7 @@ internal sealed class Ensemble<TContestant, TLane, TTouch> : IDisposable
         {
             if (script.Operations(number).Count > 0)
             {
-                _players[number].Play(contestant, script.Operations(number));
+                _players[number].Play(contestant, script.Operations(number), Faults);
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Engine.Profiling;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Touching;
@@ -26,6 +27,8 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
     private readonly Thread _thread;
     private TContestant? _contestant;
     private OperationList? _operations;
+    private FaultAttribution? _faults;
+    private ObservedThread? _observed;
 
     /// <summary>Starts the thread; it arrives at the meeting once when it is ready.</summary>
     public Player(int number, int players, bool recordsFaults, Progress progress, Meeting meeting)
@@ -43,9 +46,10 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
     public StepFigures Figures { get; private set; }
 
     /// <summary>Lets it play; it arrives at the meeting when it is done.</summary>
-    public void Play(TContestant contestant, OperationList operations)
+    public void Play(TContestant contestant, OperationList operations, FaultAttribution? faults)
     {
         _contestant = contestant;
+        _faults = faults;
         _operations = operations;
         _wake.Release();
     }
@@ -107,6 +111,7 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
             _meeting.Arrive();
         }
 
+        _observed?.Dispose();
         meter?.Dispose();
     }
 
@@ -114,6 +119,7 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
     {
         try
         {
+            _observed ??= _faults?.ObserveThisThread(Thread.CurrentThread.Name!);
             Measure(contestant, operations, meter);
         }
 #pragma warning disable CA1031 // As above.

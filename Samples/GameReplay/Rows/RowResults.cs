@@ -1,4 +1,5 @@
 using System.Text;
+using Engine.Profiling;
 using Engine.Scenes;
 using Samples.Common;
 
@@ -35,6 +36,9 @@ internal sealed class RowResults(RowSpec row)
 
     /// <summary>The plans that were recorded, one a repeat.</summary>
     public IReadOnlyList<ScenePlan> Plans => _plans;
+
+    /// <summary>The page faults of the first repeat by owner; null where that was not asked for.</summary>
+    public ProfileFaults? Faults => _runs[0].Faults;
 
     /// <summary>Adds a repeat.</summary>
     public void Add(RowMeasurement measurement)

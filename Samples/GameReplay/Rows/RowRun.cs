@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Engine.Profiling;
 using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
@@ -37,13 +38,17 @@ internal static class RowRun<TContestant, TLane, TTouch>
         _ = ResidentMemory.TryResetPeak();
         long baseLine = ResidentMemory.Bytes();
         using TContestant contestant = TContestant.Create(profile, plan ?? PlanFor(row, profile));
+        using FaultAttribution? faults = row.AttributesFaults ? new FaultAttribution(contestant.Memory) : null;
+        ensemble.Faults = faults;
         StepFigures hotLoop = default(StepFigures) with { EngineFaults = 0 };
         int frames = 0;
         while (compiler.TryCompile(script))
         {
+            faults?.BeginFrame(frames);
             StepFigures figures = ensemble.Play(script, contestant);
             if (script.Kind == StepKind.Frame)
             {
+                faults?.EndFrame();
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
             }
@@ -58,7 +63,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
         RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
-            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes },
+            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes, Faults = faults?.Collect() },
             WorkNanoseconds = work,
             RecordedPlan = recorded,
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),

@@ -18,6 +18,9 @@ internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed, bool I
         new(AllocatorKind.Gc, false),
     ];
 
+    /// <summary>Whether the owners of the page faults are named.</summary>
+    public bool AttributesFaults { get; init; }
+
     /// <summary>What the table calls it.</summary>
     public string Title => Allocator switch
     {

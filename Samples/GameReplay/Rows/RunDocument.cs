@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Engine.Profiling;
 
 namespace Samples.GameReplay.Rows;
 
@@ -28,4 +29,8 @@ internal sealed record RunDocument
     /// <summary>Of the peak, the allocator's own tables; not in JSON, for other programs that replay.</summary>
     [JsonIgnore]
     public long MetadataBytes { get; init; }
+
+    /// <summary>The page faults of the players' threads by owner, where that was asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ProfileFaults? Faults { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Engine;
 using Engine.Platform;
+using Engine.Profiling;
 using Samples.RandomMixed.Contestants;
 
 namespace Samples.RandomMixed.Rows;
@@ -8,7 +9,8 @@ namespace Samples.RandomMixed.Rows;
 /// <summary>Runs the loop and counts what happens in it.</summary>
 /// <param name="memory">The engine's memory, in its rows.</param>
 /// <param name="recorder">Tells the page faults that interrupt the loop from those that are made on request, where that is wanted.</param>
-internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorder)
+/// <param name="faults">Names the owners of the page faults, where that is wanted.</param>
+internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorder, FaultAttribution? faults)
 {
     private const int SuperSlabShift = 21;
 
@@ -20,7 +22,7 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
         long managed = GC.GetAllocatedBytesForCurrentThread();
         long osCalls = memory?.OsCalls ?? 0;
         long interruptions = recorder?.Count ?? 0;
-        long faults = PageFaults.OfThread();
+        long pageFaults = PageFaults.OfThread();
         recorder?.Start();
         long start = Stopwatch.GetTimestamp();
         MixedLoop.Run(ref blocks, work.Operations, work.WorkingSet, work.Seed);
@@ -28,12 +30,26 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
         recorder?.Stop();
         return new LoopFigures(
             ticks,
-            PageFaults.OfThread() - faults,
+            PageFaults.OfThread() - pageFaults,
             GC.GetAllocatedBytesForCurrentThread() - managed,
             GC.CollectionCount(0) - collections,
             (memory?.OsCalls ?? 0) - osCalls,
             recorder?.Count - interruptions);
     }
+
+    /// <summary>The same, with the owners of the page faults where they are wanted.</summary>
+    public LoopFigures MeasureObserved<TBlocks>(ref TBlocks blocks, MixedWork work)
+        where TBlocks : IMixedBlocks, allows ref struct
+    {
+        using ObservedThread? thread = faults?.ObserveThisThread("loop");
+        faults?.BeginFrame(0);
+        LoopFigures figures = Measure(ref blocks, work);
+        faults?.EndFrame();
+        return figures;
+    }
+
+    /// <summary>The page faults by owner; null where they were not wanted.</summary>
+    public ProfileFaults? CollectFaults() => faults?.Collect();
 
     /// <summary>How the engine's pages came, after the loop; "none" where there is no engine.</summary>
     public string DescribePrefault() => memory?.Prefault ?? "none";

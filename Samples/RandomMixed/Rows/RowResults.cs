@@ -1,4 +1,5 @@
 using Engine.Platform;
+using Engine.Profiling;
 using Samples.Common;
 
 namespace Samples.RandomMixed.Rows;
@@ -20,6 +21,9 @@ internal sealed class RowResults(RowSpec row)
     /// <summary>The slowest and the fastest repeat.</summary>
     public (long Least, long Most) OperationsPerSecond =>
         (-Largest(measurement => -measurement.Run.OperationsPerSecond), Largest(measurement => measurement.Run.OperationsPerSecond));
+
+    /// <summary>The page faults of the first repeat by owner; null where that was not asked for.</summary>
+    public ProfileFaults? Faults => _measurements[0].Run.Faults;
 
     /// <summary>Adds a repeat.</summary>
     public void Add(Measurement measurement) => _measurements.Add(measurement);

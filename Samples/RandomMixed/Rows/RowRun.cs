@@ -19,7 +19,7 @@ internal static class RowRun
     public static void Compile<TBlocks>(ref TBlocks blocks, MixedWork work)
         where TBlocks : IMixedBlocks, allows ref struct
     {
-        var meter = new LoopMeter(null, null);
+        var meter = new LoopMeter(null, null, null);
         for (int round = 0; round < 2; round++)
         {
             _ = meter.Measure(ref blocks, work);
@@ -39,7 +39,7 @@ internal static class RowRun
             MixedLoop.Clear(ref blocks, work.WorkingSet);
         }
 
-        LoopFigures figures = meter.Measure(ref blocks, work);
+        LoopFigures figures = meter.MeasureObserved(ref blocks, work);
         return new Measurement
         {
             Run = new RunDocument
@@ -54,6 +54,7 @@ internal static class RowRun
                 PageFaultsInLoop = figures.PageFaults,
                 ManagedBytesInLoop = figures.ManagedBytes,
                 CollectionsInLoop = figures.Collections,
+                Faults = meter.CollectFaults(),
                 EngineMemory = meter.DescribeEngine(row, figures),
             },
             PageFaultsInRehearsal = rehearsalFaults,

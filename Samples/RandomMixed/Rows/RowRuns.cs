@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Engine;
 using Engine.Arenas;
 using Engine.Platform;
+using Engine.Profiling;
 using Engine.Scenes;
 using Samples.Common;
 using Samples.RandomMixed.Contestants;
@@ -14,21 +15,26 @@ internal static unsafe class RowRuns
     // Faults are counted; where they happened is not asked.
     private const int RecorderCapacity = 256;
 
-    private static readonly LoopMeter Meter = new(null, null);
-
     /// <summary>Measures one row.</summary>
-    public static Measurement Measure(RowSpec row, MixedWork work) => row.Allocator switch
-    {
-        AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work),
-        AllocatorKind.Malloc => MeasureMalloc(row, work),
-        AllocatorKind.Gc => MeasureGc(row, work),
-        AllocatorKind.ArrayPool => MeasurePool(row, work),
-        _ => MeasureNull(row, work),
-    };
-
-    private static Measurement MeasureEngine(RowSpec row, MixedWork work)
+    public static Measurement Measure(RowSpec row, MixedWork work)
     {
         var slots = new AddressTable(SlotsFor(work));
+        Measurement measurement = row.Allocator switch
+        {
+            AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work, slots),
+            AllocatorKind.Malloc => MeasureMalloc(row, work, slots),
+            AllocatorKind.Gc => MeasureGc(row, work),
+            AllocatorKind.ArrayPool => MeasurePool(row, work),
+            _ => MeasureNull(row, work, slots),
+        };
+
+        // The blocks know only where the table lies, which keeps it from no collection.
+        GC.KeepAlive(slots);
+        return measurement;
+    }
+
+    private static Measurement MeasureEngine(RowSpec row, MixedWork work, AddressTable slots)
+    {
         var options = new EngineMemoryOptions { Prefault = row.Prefault, Pages = row.Pages };
         using (var rehearsal = new EngineMemory(options))
         {
@@ -39,7 +45,8 @@ internal static unsafe class RowRuns
         bool isRecorded = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _);
         using PageFaultRecorder? recorder = isRecorded ? new PageFaultRecorder(RecorderCapacity) : null;
         using var memory = new EngineMemory(options);
-        var meter = new LoopMeter(memory, recorder);
+        using FaultAttribution? faults = Attribution(row, memory);
+        var meter = new LoopMeter(memory, recorder, faults);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
         using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
         LongLivedArena arena = scene?.Arena ?? cold!;
@@ -69,36 +76,42 @@ internal static unsafe class RowRuns
         RowRun.Compile(ref handle, compiling);
     }
 
-    private static Measurement MeasureMalloc(RowSpec row, MixedWork work)
+    private static Measurement MeasureMalloc(RowSpec row, MixedWork work, AddressTable slots)
     {
-        var blocks = new MallocBlocks(new AddressTable(SlotsFor(work)).First);
+        var blocks = new MallocBlocks(slots.First);
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        return RowRun.Measure(ref blocks, row, work, Meter);
+        using FaultAttribution? faults = Attribution(row, null);
+        return RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
     }
 
     private static Measurement MeasureGc(RowSpec row, MixedWork work)
     {
         var blocks = new GcBlocks(Arrays(work));
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        return RowRun.Measure(ref blocks, row, work, Meter);
+        using FaultAttribution? faults = Attribution(row, null);
+        return RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
     }
 
     private static Measurement MeasurePool(RowSpec row, MixedWork work)
     {
         var blocks = new PoolBlocks(Arrays(work));
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        return RowRun.Measure(ref blocks, row, work, Meter);
+        using FaultAttribution? faults = Attribution(row, null);
+        return RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
     }
 
-    private static Measurement MeasureNull(RowSpec row, MixedWork work)
+    private static Measurement MeasureNull(RowSpec row, MixedWork work, AddressTable slots)
     {
         byte* buffer = (byte*)NativeMemory.AllocZeroed((nuint)SlotsFor(work), NullBlocks.SlotBytes);
-        var blocks = new NullBlocks(buffer, new AddressTable(SlotsFor(work)).First);
+        var blocks = new NullBlocks(buffer, slots.First);
         RowRun.Compile(ref blocks, RowRun.LittleWork);
-        Measurement measurement = RowRun.Measure(ref blocks, row, work, Meter);
+        using FaultAttribution? faults = Attribution(row, null);
+        Measurement measurement = RowRun.Measure(ref blocks, row, work, new LoopMeter(null, null, faults));
         NativeMemory.Free(buffer);
         return measurement;
     }
+
+    private static FaultAttribution? Attribution(RowSpec row, EngineMemory? memory) => row.AttributesFaults ? new FaultAttribution(memory) : null;
 
     // The loop that compiles the code has a working set of its own.
     private static int SlotsFor(MixedWork work) => (int)Math.Max(work.WorkingSet, RowRun.LittleWork.WorkingSet);

@@ -28,6 +28,9 @@ internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed)
     /// </summary>
     public bool IsOfMatrix { get; init; }
 
+    /// <summary>Whether the owners of the page faults in the measured loop are named.</summary>
+    public bool AttributesFaults { get; init; }
+
     /// <summary>The allocator's name.</summary>
     public string AllocatorName => Array.Find(Allocators, entry => entry.Kind == Allocator).Name;
 

@@ -1,3 +1,5 @@
+using Engine.Profiling;
+
 namespace Samples.RandomMixed.Rows;
 
 /// <summary>One row's result, as JSON has it.</summary>
@@ -23,6 +25,9 @@ internal sealed record RunDocument
     public required long ManagedBytesInLoop { get; init; }
 
     public required long CollectionsInLoop { get; init; }
+
+    /// <summary>The page faults of the loop by owner, where that was asked for.</summary>
+    public ProfileFaults? Faults { get; init; }
 
     /// <summary>What only the engine's rows have; null for the others.</summary>
     public EngineFigures? EngineMemory { get; init; }

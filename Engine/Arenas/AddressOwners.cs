@@ -1,0 +1,86 @@
+using Engine.Slabs;
+using Engine.SuperSlabs;
+
+namespace Engine.Arenas;
+
+/// <summary>
+/// Finds whose an address of the reservation is, by looking at the tables while other threads change them: what it says was so at some
+/// moment of the call. Touches none of the memory that it names. Makes garbage for addresses in the metadata heap only. Any thread.
+/// </summary>
+internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPool pool, ArenaRegistry arenas)
+{
+    /// <summary>The owner of an address within the reservation.</summary>
+    public AddressOwner Find(nint address) => reservation.Contains(address) ? OfSuperSlab(address) : OfTable(address);
+
+    private AddressOwner OfSuperSlab(nint address)
+    {
+        int superSlab = (int)((address - reservation.Base) >> SuperSlab.Shift);
+        uint tag = pool.OwnerTagOf(superSlab);
+        IArena? arena = tag == 0 ? null : arenas.Find(tag);
+        return arena switch
+        {
+            null => new(AddressOwner.Use.Unowned, null, 0),
+            FrameArena frames => frames.LaneOf(address) is int lane and >= 0
+                ? new(AddressOwner.Use.Lane, arena, (nuint)lane)
+                : new(AddressOwner.Use.SpareLaneMemory, arena, 0),
+            _ => OfSlab(arena, superSlab, (int)((address - reservation.Base) >> SuperSlab.SlabShift)),
+        };
+    }
+
+    private AddressOwner OfSlab(IArena arena, int superSlab, int slab)
+    {
+        while (superSlab > 0 && reservation.SuperSlabs[superSlab].RunLength == 0)
+        {
+            superSlab--;
+        }
+
+        int length = reservation.SuperSlabs[superSlab].RunLength;
+        if (length > 1)
+        {
+            return new(AddressOwner.Use.Extent, arena, (nuint)length << SuperSlab.Shift);
+        }
+
+        // Of a run of one block only the first slab has a tag.
+        uint free = reservation.SuperSlabs[superSlab].FreeSlabs;
+        while ((free & (1u << (slab % SuperSlab.SlabCount))) == 0)
+        {
+            uint tag = reservation.Tags[slab];
+            if (tag != 0)
+            {
+                return new(AddressOwner.Use.Block, arena, SizeClasses.BlockBytes((byte)tag));
+            }
+
+            if (slab % SuperSlab.SlabCount == 0)
+            {
+                break;
+            }
+
+            slab--;
+        }
+
+        return new(AddressOwner.Use.FreeSlab, arena, 0);
+    }
+
+    private AddressOwner OfTable(nint address)
+    {
+        if (!reservation.Heap.Contains(address))
+        {
+            AddressOwner.Use table = reservation.Bitmaps.Contains(address) ? AddressOwner.Use.PoolBitmaps
+                : reservation.IsSuperSlabDescriptor(address) ? AddressOwner.Use.SuperSlabDescriptors
+                : reservation.IsSlabDescriptor(address) ? AddressOwner.Use.SlabDescriptors
+                : reservation.IsTag(address) ? AddressOwner.Use.Tags
+                : AddressOwner.Use.BetweenTables;
+            return new(table, null, 0);
+        }
+
+        foreach (IArena arena in arenas.Snapshot())
+        {
+            if (arena is LongLivedArena blocks && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
+            {
+                return new(isMagazine ? AddressOwner.Use.Magazine : AddressOwner.Use.Cache, arena, (nuint)slot);
+            }
+        }
+
+        return new(AddressOwner.Use.MetadataHeap, null, 0);
+    }
+}
