@@ -1,5 +1,6 @@
 using System.Globalization;
 using Engine.Arenas;
+using Engine.Caches;
 using Engine.Checking;
 using Engine.Core;
 using Engine.Platform;
@@ -24,6 +25,7 @@ public sealed class EngineMemory : IDisposable
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly SuperSlabPool _pool;
+    private readonly RetiredCounters? _retired;
     private readonly ArenaRegistry _arenas = new();
     private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
     private readonly string _environment;
@@ -49,6 +51,7 @@ public sealed class EngineMemory : IDisposable
         try
         {
             _heap = new MetadataHeap(_reservation.Heap);
+            _retired = CounterSwitch.IsOn ? new RetiredCounters(_heap) : null;
             _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
         }
         catch
@@ -107,7 +110,7 @@ public sealed class EngineMemory : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _retired);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>

@@ -40,7 +40,8 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     internal LongLivedArena(
         string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry,
-        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off)
+        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off,
+        RetiredCounters? retired = null)
     {
         Name = name;
         _checkSettings = checkSettings ?? new CheckSettings();
@@ -58,7 +59,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
-            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checksFrees: checks == MemoryChecks.Hardened);
+            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checks == MemoryChecks.Hardened, retired);
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
             _table = _caches.Table;
         }

@@ -15,6 +15,7 @@ internal sealed unsafe class ArenaCaches
     private readonly ArenaSlabs _slabs;
     private readonly uint _arenaTag;
     private readonly bool _checksFrees;
+    private readonly RetiredCounters? _retired;
     private nuint _promisedBytes;
 
     /// <param name="reservation">Where the blocks lie.</param>
@@ -22,9 +23,11 @@ internal sealed unsafe class ArenaCaches
     /// <param name="slabs">What fills them.</param>
     /// <param name="arenaTag">What marks the slabs as this arena's.</param>
     /// <param name="checksFrees">Sends every free to the slow path: to the caches each address is foreign.</param>
-    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false)
+    /// <param name="retired">Takes over what the caches counted; null where nothing is counted.</param>
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false, RetiredCounters? retired = null)
     {
         _checksFrees = checksFrees;
+        _retired = retired;
         _reservation = reservation;
         _heap = heap;
         _slabs = slabs;
@@ -35,7 +38,7 @@ internal sealed unsafe class ArenaCaches
 
     public static nuint TableBytes => (nuint)(ThreadSlots.Count * sizeof(nint));
 
-    public static nuint CacheBytes => (nuint)sizeof(ThreadCache);
+    public static nuint CacheBytes => (nuint)(sizeof(ThreadCache) + (CounterSwitch.IsOn ? sizeof(ThreadCounters) : 0));
 
     /// <summary>A cache for each slot; the detached one where the slot's thread has not used the arena yet.</summary>
     public ThreadCache** Table { get; }
@@ -53,6 +56,11 @@ internal sealed unsafe class ArenaCaches
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
+            if (CounterSwitch.IsOn)
+            {
+                ThreadCounters.Initialise(cache, ThreadSlots.TagOf(slot));
+            }
+
             Table[slot] = cache;
         }
 
@@ -213,6 +221,18 @@ internal sealed unsafe class ArenaCaches
         return count;
     }
 
+    /// <summary>Adds what the caches counted to the sums, one for each tag. Nothing where <see cref="CounterSwitch"/> is off.</summary>
+    public void AddCountersTo(Span<CounterCell> sums)
+    {
+        for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
+        {
+            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < sums.Length; tag++)
+            {
+                sums[tag].Add(*ThreadCounters.CellOf(Table[slot], tag));
+            }
+        }
+    }
+
     /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>
     public void Drop()
     {
@@ -222,6 +242,11 @@ internal sealed unsafe class ArenaCaches
             for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
             {
                 DropClass(cache, sizeClass);
+            }
+
+            if (CounterSwitch.IsOn && cache != ThreadCache.Detached)
+            {
+                _retired?.Take(cache);
             }
         }
     }
