@@ -103,6 +103,13 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>How often the arena wanted SuperSlabs beyond its hard budget.</summary>
     public long HardOverruns => _slabs.Space.Budget.HardOverruns;
 
+    /// <summary>The most SuperSlabs that the arena owned at a time.</summary>
+    internal int PeakSuperSlabCount => _slabs.Space.PeakSuperSlabCount;
+
+    internal ArenaSlabs Slabs => _slabs;
+
+    internal ArenaCaches Caches => _caches;
+
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
     /// <summary>
@@ -263,6 +270,18 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
+    /// Each block that callers hold now, in no order; free ones in thread caches and between threads are left out. With full checks their
+    /// sizes are those that were asked for. Not for the hot loop: what is free is looked up first, in managed memory. Nobody uses the arena
+    /// until the walk is over.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IEnumerable<ArenaBlock> Blocks()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return _checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches);
+    }
+
+    /// <summary>
     /// The blocks that callers hold now, by size, tag and call stack, the most bytes first: only of an arena that was made with an
     /// <see cref="ArenaTracking"/>, else empty. Not for the hot loop; other threads may go on.
     /// </summary>
@@ -319,6 +338,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
 
         ReportChecks();
+        _registry.Hide(_tag);
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();
         _caches.FreeTables();

@@ -206,19 +206,43 @@ internal sealed unsafe class ArenaCaches
         return count;
     }
 
-    /// <summary>How many free blocks of a class the thread caches hold. No other thread uses the arena.</summary>
+    /// <summary>How many free blocks of a class the thread caches hold; some moments old where their threads go on.</summary>
     public long CachedBlocks(int sizeClass)
     {
-        int capacity = _slabs.MagazineBlocks(sizeClass);
         long count = 0;
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
         {
-            nuint* top = ThreadCache.Top(Table[slot], sizeClass);
-            count += top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
-            count += (Table[slot]->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0;
+            count += CachedBlocks(slot, sizeClass);
         }
 
         return count;
+    }
+
+    /// <summary>Adds the free blocks that the thread caches hold. No other thread uses the arena.</summary>
+    public void CollectFree(HashSet<nuint> free)
+    {
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
+        {
+            for (int sizeClass = 0; Table[slot] != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
+            {
+                int capacity = _slabs.MagazineBlocks(sizeClass);
+                nuint* top = ThreadCache.Top(Table[slot], sizeClass);
+                nuint second = (nuint)Table[slot]->Seconds[sizeClass];
+                ReadOnlySpan<nuint> loaded = top == ThreadCache.NoTop ? [] : Magazine.BlocksBelow(top, capacity);
+                ReadOnlySpan<nuint> other = (second & ThreadCache.FullBit) == 0 ? [] : Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity);
+                free.UnionWith([.. loaded, .. other]);
+            }
+        }
+    }
+
+    /// <summary>How many free blocks of a class the cache of one slot holds; some moments old where its thread goes on.</summary>
+    public long CachedBlocks(int slot, int sizeClass)
+    {
+        ThreadCache* cache = Table[slot];
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        long loaded = top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
+        return loaded + ((cache->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0);
     }
 
     /// <summary>Adds what the caches counted to the sums, one for each tag. Nothing where <see cref="CounterSwitch"/> is off.</summary>

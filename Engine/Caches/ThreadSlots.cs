@@ -75,12 +75,12 @@ internal static unsafe class ThreadSlots
             $"{Count - 1} living threads already use arenas, which is the most; a thread that ends makes room for another.");
     }
 
-    /// <summary>The name of the slot's thread, with what became of it; empty where nobody has it.</summary>
-    public static string NameOf(int slot)
+    /// <summary>The slot's thread, alive or not; null where nobody has had it.</summary>
+    public static Thread? OwnerOf(int slot)
     {
         lock (s_lock)
         {
-            return s_owners[slot] is not { } owner ? "" : owner.IsAlive ? owner.Name ?? $"thread {owner.ManagedThreadId}" : "(ended)";
+            return s_owners[slot];
         }
     }
 
