@@ -35,6 +35,9 @@ internal sealed class ArenaRegistry
         }
     }
 
+    /// <summary>While it is held no arena is made, hidden or removed by others.</summary>
+    public Lock.Scope Hold() => _lock.EnterScope();
+
     /// <summary>
     /// From now on nobody finds the arena here; its number stays taken until <see cref="Remove"/>. Waits for readers, so that afterwards
     /// the arena's tables may go.

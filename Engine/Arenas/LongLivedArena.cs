@@ -300,6 +300,11 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         string? damage = _checked?.Clear();
+        using (_registry.Hold())
+        {
+            _caches.RetireCounters();
+        }
+
         _caches.Drop();
         _slabs.Reset();
         _tracker?.Clear();
@@ -338,7 +343,12 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
 
         ReportChecks();
-        _registry.Hide(_tag);
+        using (_registry.Hold())
+        {
+            _caches.RetireCounters();
+            _registry.Hide(_tag);
+        }
+
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();
         _caches.FreeTables();

@@ -257,6 +257,18 @@ internal sealed unsafe class ArenaCaches
         }
     }
 
+    /// <summary>What was counted counts as thrown away from now on. No other thread uses the arena; the registry is held.</summary>
+    public void RetireCounters()
+    {
+        for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
+        {
+            if (Table[slot] != ThreadCache.Detached)
+            {
+                _retired?.Take(Table[slot]);
+            }
+        }
+    }
+
     /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>
     public void Drop()
     {
@@ -266,11 +278,6 @@ internal sealed unsafe class ArenaCaches
             for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
             {
                 DropClass(cache, sizeClass);
-            }
-
-            if (CounterSwitch.IsOn && cache != ThreadCache.Detached)
-            {
-                _retired?.Take(cache);
             }
         }
     }

@@ -80,9 +80,13 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
 
         Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
         sums.Clear();
-        memory.RetiredCounters?.AddTo(sums);
         var counters = new CounterReader(sums);
-        memory.Arenas.Read(ref counters);
+        using (memory.Arenas.Hold())
+        {
+            memory.RetiredCounters?.AddTo(sums);
+            memory.Arenas.Read(ref counters);
+        }
+
         for (int tag = 0; tag < sums.Length; tag++)
         {
             AllocationTag? registered = AllocationTag.Of(tag);
