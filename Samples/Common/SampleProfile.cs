@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Engine;
 using Engine.Core;
 using Engine.Profiling;
@@ -13,6 +14,7 @@ namespace Samples.Common;
 public sealed class SampleProfile : IDisposable
 {
     private readonly string _folder;
+    private long _costTicks;
 
     private SampleProfile(string folder, Profiler profiler)
     {
@@ -65,16 +67,36 @@ public sealed class SampleProfile : IDisposable
     /// <summary>Begins a profile at level load; null where none was asked for.</summary>
     /// <param name="folder">The option's value.</param>
     /// <param name="memory">The memory that is profiled.</param>
-    /// <param name="guard">Who counts faults and garbage already; without one the profiler counts them.</param>
-    public static SampleProfile? Begin(string? folder, EngineMemory memory, HotLoopGuard? guard = null) => folder is null
-        ? null
-        : new SampleProfile(folder, new Profiler(memory, new ProfilerOptions { Guard = guard, CountsPageFaults = guard is null }));
+    /// <param name="countsPageFaults">Whether the profiler counts this thread's page faults, as nobody else does.</param>
+    public static SampleProfile? Begin(string? folder, EngineMemory memory, bool countsPageFaults = false) =>
+        folder is null ? null : new SampleProfile(folder, new Profiler(memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }));
+
+    /// <summary>The time in the profiler's calls of all frames, and that of two readings of the clock for each call, in nanoseconds.</summary>
+    public long CostNanoseconds => (long)(_costTicks * (1e9 / Stopwatch.Frequency));
 
     /// <summary>A frame begins.</summary>
-    public void BeginFrame() => Profiler.BeginFrame();
+    public void BeginFrame()
+    {
+        long start = Stopwatch.GetTimestamp();
+        Profiler.BeginFrame();
+        _costTicks += Stopwatch.GetTimestamp() - start;
+    }
 
     /// <summary>The frame ends.</summary>
-    public void EndFrame() => Profiler.EndFrame();
+    public void EndFrame()
+    {
+        long start = Stopwatch.GetTimestamp();
+        Profiler.EndFrame();
+        _costTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    /// <summary>The frame ends, and the sample has counted already what happened in it.</summary>
+    public void EndFrame(HotLoopCounts counts)
+    {
+        long start = Stopwatch.GetTimestamp();
+        Profiler.EndFrame(counts);
+        _costTicks += Stopwatch.GetTimestamp() - start;
+    }
 
     /// <summary>Writes all files. While the memory and its arenas live.</summary>
     public void Write()
