@@ -11,6 +11,9 @@ internal sealed class ArenaRegistry
     private const int MaximumNumber = (1 << (32 - TagShift)) - 1;
 
     private readonly List<IArena?> _arenas = [null];
+
+    /// <summary>Whether readers are shown the arena: from the end of its making to the beginning of its end.</summary>
+    private readonly List<bool> _shown = [false];
     private readonly Stack<int> _free = new();
     private readonly Lock _lock = new();
 
@@ -28,10 +31,48 @@ internal sealed class ArenaRegistry
                 }
 
                 _arenas.Add(null);
+                _shown.Add(false);
             }
 
             _arenas[number] = arena;
             return (uint)number << TagShift;
+        }
+    }
+
+    /// <summary>While it is held no arena is made, shown, hidden or removed by others.</summary>
+    public Lock.Scope Hold() => _lock.EnterScope();
+
+    /// <summary>From now on readers are shown the arena: it is complete.</summary>
+    public void Show(uint tag)
+    {
+        lock (_lock)
+        {
+            _shown[(int)(tag >> TagShift)] = true;
+        }
+    }
+
+    /// <summary>From now on readers are not shown it any more. Waits for those that are reading, so that afterwards the arena's tables may go.</summary>
+    public void Hide(uint tag)
+    {
+        lock (_lock)
+        {
+            _shown[(int)(tag >> TagShift)] = false;
+        }
+    }
+
+    /// <summary>Shows each complete arena to the reader. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
+    public void Read<TReader>(ref TReader reader)
+        where TReader : struct, IArenaReader, allows ref struct
+    {
+        lock (_lock)
+        {
+            for (int number = 1; number < _arenas.Count; number++)
+            {
+                if (_shown[number] && _arenas[number] is { } arena)
+                {
+                    reader.Read(arena, number);
+                }
+            }
         }
     }
 
@@ -41,6 +82,7 @@ internal sealed class ArenaRegistry
         {
             int number = (int)(tag >> TagShift);
             _arenas[number] = null;
+            _shown[number] = false;
             _free.Push(number);
         }
     }

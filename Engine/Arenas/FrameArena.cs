@@ -62,6 +62,7 @@ public sealed unsafe class FrameArena : IArena
 
             _lanes = (LaneState*)heap.Allocate(LanesBytes);
             LayOut();
+            registry.Show(_tag);
         }
         catch
         {
@@ -102,6 +103,9 @@ public sealed unsafe class FrameArena : IArena
             return count;
         }
     }
+
+    /// <summary>What the lanes' owners write, for readers that see the arena in the registry.</summary>
+    internal ReadOnlySpan<LaneState> LaneStates => _lanes == null ? [] : new(_lanes, Lanes);
 
     private nuint LanesBytes => (nuint)(Lanes * sizeof(LaneState));
 
@@ -220,6 +224,7 @@ public sealed unsafe class FrameArena : IArena
             return;
         }
 
+        _registry.Hide(_tag);
         if (_lanes != null)
         {
             FreeOverflow();

@@ -24,9 +24,10 @@ internal static class Program
 
     private static int RunOneRow(ReplayOptions options, TraceFile trace, RowSpec row)
     {
+        SampleProfile.Prepare(options.Profile);
         TraceProfile profile = JsonSerializer.Deserialize(Console.In.ReadToEnd(), ReplayJson.Default.TraceProfile)!;
         ScenePlan? plan = options.Plan is null ? null : PlanFile.Read(options.Plan);
-        RowMeasurement measurement = RowRuns.Measure(row, trace, profile, plan, options.EffectiveTouch);
+        RowMeasurement measurement = RowRuns.Measure(row, trace, profile, plan, options.EffectiveTouch, options.Profile);
         Console.Out.WriteLine(JsonSerializer.Serialize(measurement, ReplayJson.Default.RowMeasurement));
         return ExitCodes.Success;
     }
@@ -52,6 +53,13 @@ internal static class Program
         }
 
         List<RowSpec> rows = options.RecordPlan is null ? RowSpec.Select(options.Allocator, options.Cold) : [.. RowSpec.Recording];
+        if (options.Profile is not null)
+        {
+            RowSpec plain = new(AllocatorKind.Engine, !options.Cold);
+            RowSpec profiled = plain with { IsProfiled = true };
+            rows = options.Repeat == 1 ? [profiled] : [plain, profiled];
+        }
+
         List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
         string profileText = JsonSerializer.Serialize(profile, ReplayJson.Default.TraceProfile);
         for (int repeat = 0; repeat < options.Repeat; repeat++)
@@ -68,6 +76,7 @@ internal static class Program
         {
             Console.Out.Write(ReplayTable.Print(results, options.Repeat));
             Console.Out.Write(ReplayTable.PrintPlans(results, recording));
+            Console.Out.Write(options.Profile is null || rows.Count == 1 ? "" : ReplayTable.PrintProfiling(results[0], results[1]));
         }
 
         if (options.Faults && !json.IsStandardOutput)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Samples.Common;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 
@@ -91,6 +92,9 @@ internal static class ReplayCommand
         HelpName = "PATH|-",
     };
 
+    private static readonly Option<string?> Profile = SampleProfile.Option(
+        "the engine's frames, prewarmed unless --cold is said; no other row is replayed. With --repeat, replay without profiling by turns, and tell what it costs");
+
     private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
 
     /// <summary>Makes the command.</summary>
@@ -106,7 +110,7 @@ internal static class ReplayCommand
                 result.AddError($"--repeat takes 1 to 1000, not {repeat}.");
             }
         });
-        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, Faults, Json, OnlyRow };
+        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, Faults, Json, Profile, OnlyRow };
         command.Validators.Add(RefuseContradictions);
         command.SetAction(parsed => run(Options(parsed)));
         return command;
@@ -121,6 +125,7 @@ internal static class ReplayCommand
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
         .. options.Faults ? [Faults.Name] : Array.Empty<string>(),
+        .. row.IsProfiled && options.Profile is { } folder ? [Profile.Name, folder] : Array.Empty<string>(),
     ];
 
     private static void RefuseContradictions(CommandResult result)
@@ -135,6 +140,10 @@ internal static class ReplayCommand
         else if ((hasPlan || records) && result.GetValue(Allocator) is "malloc" or "gc")
         {
             result.AddError($"{option} is for the engine, and --allocator leaves it out.");
+        }
+        else if (result.GetValue(Profile) is not null && (records || result.GetValue(Allocator) is "malloc" or "gc"))
+        {
+            result.AddError($"{Profile.Name} is for one replay on the engine: not with {RecordPlan.Name}, and not with another allocator.");
         }
         else if ((hasPlan || records) && result.GetValue(Cold))
         {
@@ -153,8 +162,9 @@ internal static class ReplayCommand
         Faults = parsed.GetValue(Faults),
         Json = parsed.GetValue(Json),
         Plan = parsed.GetValue(Plan),
+        Profile = parsed.GetValue(Profile),
         RecordPlan = parsed.GetValue(RecordPlan),
-        OnlyRow = RowFrom(parsed.GetValue(OnlyRow), parsed.GetValue(Faults)),
+        OnlyRow = RowFrom(parsed.GetValue(OnlyRow), parsed.GetValue(Profile) is not null, parsed.GetValue(Faults)),
     };
 
     private static AllocatorKind? AllocatorFrom(string? name) => name switch
@@ -179,7 +189,7 @@ internal static class ReplayCommand
         _ => "first",
     };
 
-    private static RowSpec? RowFrom(string? text, bool attributesFaults)
+    private static RowSpec? RowFrom(string? text, bool isProfiled, bool attributesFaults)
     {
         if (text is null)
         {
@@ -187,7 +197,7 @@ internal static class ReplayCommand
         }
 
         string[] parts = text.Split(':');
-        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded)
+        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded, isProfiled)
         {
             AttributesFaults = attributesFaults,
         };

@@ -22,7 +22,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
     where TTouch : struct, ITouch
 {
     /// <summary>Replays the trace once.</summary>
-    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, bool recordsFaults)
+    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, bool recordsFaults, string? profileFolder = null)
     {
         using var ensemble = new Ensemble<TContestant, TLane, TTouch>(profile.Threads, recordsFaults);
         Rehearse(ensemble, profile.Threads, row);
@@ -38,17 +38,26 @@ internal static class RowRun<TContestant, TLane, TTouch>
         _ = ResidentMemory.TryResetPeak();
         long baseLine = ResidentMemory.Bytes();
         using TContestant contestant = TContestant.Create(profile, plan ?? PlanFor(row, profile));
-        using FaultAttribution? faults = row.AttributesFaults ? new FaultAttribution(contestant.Memory) : null;
+        using SampleProfile? profiled = contestant.BeginProfile(profileFolder);
+        using FaultAttribution? unprofiled = row.AttributesFaults && profiled is null ? new FaultAttribution(contestant.Memory) : null;
+        FaultAttribution? faults = profiled?.Faults ?? unprofiled;
         ensemble.Faults = faults;
         StepFigures hotLoop = default(StepFigures) with { EngineFaults = 0 };
         int frames = 0;
         while (compiler.TryCompile(script))
         {
-            faults?.BeginFrame(frames);
+            bool isFrame = script.Kind == StepKind.Frame;
+            if (isFrame)
+            {
+                profiled?.BeginFrame();
+                faults?.BeginFrame(frames);
+            }
+
             StepFigures figures = ensemble.Play(script, contestant);
-            if (script.Kind == StepKind.Frame)
+            if (isFrame)
             {
                 faults?.EndFrame();
+                profiled?.EndFrame(new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
             }
@@ -56,6 +65,11 @@ internal static class RowRun<TContestant, TLane, TTouch>
 
         long peak = Math.Max(ResidentMemory.PeakBytes() - baseLine, 0);
         CheckSurvivors(contestant, reader.Blocks);
+        if (profiled is not null)
+        {
+            contestant.EndProfile(profiled);
+        }
+
         long start = Stopwatch.GetTimestamp();
         string? recorded = row.IsRecorded ? contestant.RecordPlan()?.ToJson() : null;
         long planTicks = Stopwatch.GetTimestamp() - start;
@@ -66,6 +80,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
             Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes, Faults = faults?.Collect() },
             WorkNanoseconds = work,
             RecordedPlan = recorded,
+            ProfilerNanoseconds = profiled?.CostNanoseconds ?? 0,
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),
         };
     }

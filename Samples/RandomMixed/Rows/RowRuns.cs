@@ -16,12 +16,15 @@ internal static unsafe class RowRuns
     private const int RecorderCapacity = 256;
 
     /// <summary>Measures one row.</summary>
-    public static Measurement Measure(RowSpec row, MixedWork work)
+    /// <param name="row">Which.</param>
+    /// <param name="work">What it does.</param>
+    /// <param name="profileFolder">Where the profile of an engine row is written to; null makes none.</param>
+    public static Measurement Measure(RowSpec row, MixedWork work, string? profileFolder = null)
     {
         var slots = new AddressTable(SlotsFor(work));
         Measurement measurement = row.Allocator switch
         {
-            AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work, slots),
+            AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work, slots, profileFolder),
             AllocatorKind.Malloc => MeasureMalloc(row, work, slots),
             AllocatorKind.Gc => MeasureGc(row, work),
             AllocatorKind.ArrayPool => MeasurePool(row, work),
@@ -33,23 +36,43 @@ internal static unsafe class RowRuns
         return measurement;
     }
 
-    private static Measurement MeasureEngine(RowSpec row, MixedWork work, AddressTable slots)
+    private static Measurement MeasureEngine(RowSpec row, MixedWork work, AddressTable slots, string? profileFolder)
     {
         var options = new EngineMemoryOptions { Prefault = row.Prefault, Pages = row.Pages };
         using (var rehearsal = new EngineMemory(options))
         {
             using LongLivedArena thrownAway = rehearsal.CreateLongLivedArena("rehearsal");
-            CompileEngine(row, thrownAway, slots, work);
+            using SampleProfile? unwritten = SampleProfile.Begin(profileFolder, rehearsal, countsPageFaults: true);
+            CompileEngine(row, thrownAway, slots, work, unwritten);
         }
 
         bool isRecorded = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _);
         using PageFaultRecorder? recorder = isRecorded ? new PageFaultRecorder(RecorderCapacity) : null;
         using var memory = new EngineMemory(options);
-        using FaultAttribution? faults = Attribution(row, memory);
-        var meter = new LoopMeter(memory, recorder, faults);
+        using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory, countsPageFaults: true);
+        using FaultAttribution? unprofiled = profile is null ? Attribution(row, memory) : null;
+        FaultAttribution? faults = profile?.Faults ?? unprofiled;
+        var meter = new LoopMeter(memory, recorder, faults, profile);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
         using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
         LongLivedArena arena = scene?.Arena ?? cold!;
+        if (scene is not null)
+        {
+            profile?.Profiler.NoteLoad(scene);
+        }
+
+        Measurement measurement = MeasureIn(arena, row, slots, work, meter);
+        if (scene is not null)
+        {
+            profile?.Profiler.NoteUnload(scene);
+        }
+
+        profile?.Write();
+        return measurement;
+    }
+
+    private static Measurement MeasureIn(LongLivedArena arena, RowSpec row, AddressTable slots, MixedWork work, LoopMeter meter)
+    {
         if (row.Allocator == AllocatorKind.Engine)
         {
             var blocks = new EngineBlocks(arena, slots.First);
@@ -62,18 +85,18 @@ internal static unsafe class RowRuns
 
     // The arena is thrown away, so it may do what the measured one will do: caches must overflow and run dry for all of their code to be
     // compiled, and with a small working set they never do.
-    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots, MixedWork work)
+    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots, MixedWork work, SampleProfile? profile)
     {
         MixedWork compiling = work with { Operations = Math.Min(work.Operations, 4UL * work.WorkingSet) + RowRun.LittleWork.Operations };
         if (row.Allocator == AllocatorKind.Engine)
         {
             var blocks = new EngineBlocks(arena, slots.First);
-            RowRun.Compile(ref blocks, compiling);
+            RowRun.Compile(ref blocks, compiling, profile);
             return;
         }
 
         var handle = new HandleBlocks(arena.GetHandle(), slots.First);
-        RowRun.Compile(ref handle, compiling);
+        RowRun.Compile(ref handle, compiling, profile);
     }
 
     private static Measurement MeasureMalloc(RowSpec row, MixedWork work, AddressTable slots)
