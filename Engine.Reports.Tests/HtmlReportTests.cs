@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Engine.Profiling;
 using Engine.Reports.Tests.Support;
 using OpenQA.Selenium;
@@ -5,7 +6,7 @@ using OpenQA.Selenium;
 namespace Engine.Reports.Tests;
 
 /// <summary>The report in a real browser: what is drawn, what it says, and how it is used without a mouse.</summary>
-internal sealed class HtmlReportTests
+internal sealed partial class HtmlReportTests
 {
     private static readonly string[] s_parts =
         ["overview", "frames", "memory", "arenas", "tags", "classes", "superslabs", "threads", "faults", "policies", "plans"];
@@ -69,12 +70,9 @@ internal sealed class HtmlReportTests
     {
         HtmlReport.Write(SampleProfile.Create(), _path);
         string page = File.ReadAllText(_path);
-        Assert.Multiple(() =>
-        {
-            Assert.That(page, Does.Contain("default-src 'none'"));
-            Assert.That(page, Does.Not.Match(@"(?i)<(link|img|iframe|script\s[^>]*src)|@import|url\(|fetch\(|XMLHttpRequest"));
-            Assert.That(page.Replace("http://www.w3.org/2000/svg", "", StringComparison.Ordinal), Does.Not.Contain("http"), "but for the name of SVG's namespace");
-        });
+        string[] addresses = [.. Address().Matches(page).Select(match => match.Value).Distinct()];
+        Assert.That(page.Contains("default-src 'none'", StringComparison.Ordinal), "the browser is told to load nothing");
+        Assert.That(addresses, Has.Length.EqualTo(1).And.All.EqualTo("http://www.w3.org/2000/svg"), "the name of SVG's namespace, which nobody asks for");
     }
 
     [Test]
@@ -159,6 +157,10 @@ internal sealed class HtmlReportTests
         Assert.That(points, Is.InRange(1000, 3000));
         Assert.That(browser.FindAll("#frames .mark"), Has.Count.EqualTo(102));
     }
+
+    /// <summary>Whatever makes a browser load something.</summary>
+    [GeneratedRegex(@"https?:[^""'\s]*|<(?:link|img|iframe|script\s[^>]*src)|@import|url\(|fetch\(|XMLHttpRequest|WebSocket", RegexOptions.IgnoreCase)]
+    private static partial Regex Address();
 
     private Browser Open(ProfileDocument document)
     {

@@ -119,7 +119,14 @@ class Chart {
   }
 
   guideShapes({ low, high, y }) {
-    const guides = (this.options.guides ?? []).filter(({ value }) => value >= low && value <= high);
+    const room = 13;
+    const guides = [];
+    for (const guide of this.options.guides ?? []) {
+      const isClear = guides.every(({ value }) => Math.abs(y(value) - y(guide.value)) >= room);
+      if (guide.value >= low && guide.value <= high && isClear) {
+        guides.push(guide);
+      }
+    }
     return guides.flatMap(({ value, text }) => [
       shape("line", { class: "guide", x1: margin.left, x2: this.width - margin.right, y1: y(value), y2: y(value) }),
       shape("text", { class: "guide-text", x: this.width - margin.right - 2, y: y(value) - 3 }, text),
