@@ -222,7 +222,7 @@ internal sealed unsafe class FullChecksTests
     public void What_is_left_and_what_is_damaged_is_reported_at_dispose([Values] bool callStacks)
     {
         Make(new CheckSettings { GuardOneIn = 0, CallStacks = callStacks, Report = _reports.Add });
-        using (AllocationTag.Begin("terrain"))
+        using (AllocationTag.Register("terrain").Begin())
         {
             _arena.Allocate(300);
             ((byte*)_arena.Allocate(300))[300] = 9;

@@ -52,10 +52,10 @@ internal sealed unsafe class UnloadReportTests
     {
         Scene scene = Load(tracking);
         scene.Arena.AttachThread();
-        using (AllocationTag.Begin("enemies"))
+        using (AllocationTag.Register("enemies").Begin())
         {
             LeakThree(scene.Arena);
-            using (AllocationTag.Begin("terrain"))
+            using (AllocationTag.Register("terrain").Begin())
             {
                 void* tile = scene.Arena.Allocate(1000);
                 tile = scene.Arena.Reallocate(tile, 5000);

@@ -1,35 +1,89 @@
+using Engine.Caches;
+using Engine.Core;
+
 namespace Engine.Arenas;
 
 /// <summary>
-/// Names what the calling thread allocates for, from <see cref="Begin"/> until it is disposed; tags nest. Arenas that track remember it
-/// with each block, others do not look. Beginning and ending is one write to the thread's own data: hot-loop safe, any thread.
+/// Names what a part of the program allocates for. A scope puts it in force on the calling thread; scopes nest.
 /// <code>
-/// using (AllocationTag.Begin("terrain"))
+/// private static readonly AllocationTag s_terrain = AllocationTag.Register("terrain", budgetBytes: 64 &lt;&lt; 20);
+/// ...
+/// using (s_terrain.Begin())
 /// {
 ///     tile = arena.Allocate(65536);
 /// }
 /// </code>
+/// Arenas that track their blocks (<see cref="ArenaTracking"/>) remember the tag with each. Where <see cref="MemoryCounters"/> are on, what
+/// is allocated and freed in long-lived arenas while the tag is in force is counted for it, and a profiler shows its live and peak bytes
+/// beside its budget; where they are off, nothing is counted. Live bytes are those allocated less those freed while the tag was in force:
+/// a block that is freed under another tag is taken from that one, which may fall below zero. Who owns each block exactly is
+/// <see cref="ArenaTracking"/>'s business. When an arena is reset or disposed, what it held is taken from all tags.
 /// </summary>
-public readonly ref struct AllocationTag
+public sealed class AllocationTag
 {
-    [ThreadStatic]
-    private static string? s_current;
+    /// <summary>How many tags a process can have.</summary>
+    public const int MaximumCount = ThreadCounters.Tags - 1;
 
-    private readonly string? _outer;
+    private static readonly AllocationTag?[] s_tags = new AllocationTag?[ThreadCounters.Tags];
+    private static readonly Lock s_lock = new();
+    private static int s_count = 1;
 
-    private AllocationTag(string? outer) => _outer = outer;
+    private readonly nint _cell;
+    private nuint _budgetBytes;
 
-    internal static string? Current => s_current;
-
-    /// <summary>Begins a tag on the calling thread.</summary>
-    /// <param name="name">A constant, so that it makes no garbage; null for none.</param>
-    public static AllocationTag Begin(string? name)
+    private AllocationTag(string name, int index)
     {
-        AllocationTag scope = new(s_current);
-        s_current = name;
-        return scope;
+        Name = name;
+        _cell = ThreadCounters.OffsetOf(index);
     }
 
-    /// <summary>Goes back to the tag that was in force before. Called on the same thread.</summary>
-    public void Dispose() => s_current = _outer;
+    /// <summary>The name it was registered by.</summary>
+    public string Name { get; }
+
+    /// <summary>How many bytes may live under it; 0 is no limit. Going beyond is seen at the ends of frames and shown in the profile.</summary>
+    public nuint BudgetBytes
+    {
+        get => Volatile.Read(ref _budgetBytes);
+        set => Volatile.Write(ref _budgetBytes, value);
+    }
+
+    /// <summary>Tags so far, and the one of code without a tag, which has the number 0.</summary>
+    internal static int Count => Volatile.Read(ref s_count);
+
+    /// <summary>The name of the tag in force on the calling thread; null where there is none.</summary>
+    internal static unsafe string? CurrentName => ThreadSlots.Current == 0 ? null : Of(ThreadCounters.TagAt(*ThreadSlots.CurrentTag))?.Name;
+
+    /// <summary>Makes a tag, or finds the one of that name. At start-up; there is no way to remove one. Any thread.</summary>
+    /// <param name="name">What reports call it.</param>
+    /// <param name="budgetBytes">How many bytes may live under it; 0, the default, leaves its limit as it is.</param>
+    /// <exception cref="EngineMemoryException">There are <see cref="MaximumCount"/> already.</exception>
+    public static AllocationTag Register(string name, nuint budgetBytes = 0)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        lock (s_lock)
+        {
+            AllocationTag? tag = Array.Find(s_tags, known => known?.Name == name);
+            if (tag is null)
+            {
+                if (s_count == ThreadCounters.Tags)
+                {
+                    throw new EngineMemoryException($"Tag '{name}' cannot be registered: there are {MaximumCount} already, which is the most.");
+                }
+
+                tag = new AllocationTag(name, s_count);
+                s_tags[s_count] = tag;
+                Volatile.Write(ref s_count, s_count + 1);
+            }
+
+            tag.BudgetBytes = budgetBytes == 0 ? tag.BudgetBytes : budgetBytes;
+            return tag;
+        }
+    }
+
+    /// <summary>Puts the tag in force on the calling thread: one write to the thread's own data. Hot-loop safe; any thread.</summary>
+    /// <exception cref="EngineMemoryException">It is the thread's first use of arenas, and more threads use them than can.</exception>
+    public unsafe TagScope Begin() => new(ThreadSlots.CurrentTag, _cell);
+
+    /// <summary>The tag of a number; null for code without one.</summary>
+    internal static AllocationTag? Of(int index) => s_tags[index];
 }

@@ -20,7 +20,7 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
                 stack = _stacks[stack];
             }
 
-            _live[block] = new Origin(bytes, AllocationTag.Current, stack);
+            _live[block] = new Origin(bytes, AllocationTag.CurrentName, stack);
         }
     }
 

@@ -30,9 +30,15 @@ public readonly unsafe ref struct ArenaHandle
     {
         if (bytes <= SizeClasses.MappedBytes)
         {
-            nuint block = ThreadCache.Pop(_cache, ThreadCache.MapOf(_cache)[bytes]);
+            nuint sizeClass = ThreadCache.MapOf(_cache)[bytes];
+            nuint block = ThreadCache.Pop(_cache, sizeClass);
             if (block != 0)
             {
+                if (CounterSwitch.IsOn)
+                {
+                    ThreadCounters.CountAllocation(_cache, sizeClass);
+                }
+
                 return (void*)block;
             }
         }
@@ -57,6 +63,11 @@ public readonly unsafe ref struct ArenaHandle
                 {
                     *top = (nuint)block;
                     tops[sizeClass] = top + 1;
+                    if (CounterSwitch.IsOn)
+                    {
+                        ThreadCounters.CountFree(_cache, sizeClass);
+                    }
+
                     return;
                 }
             }
@@ -91,6 +102,11 @@ public readonly unsafe ref struct ArenaHandle
         nuint block = ThreadCache.Pop(_cache, (nuint)sizeClass);
         if (block != 0)
         {
+            if (CounterSwitch.IsOn)
+            {
+                ThreadCounters.CountAllocation(_cache, (nuint)sizeClass);
+            }
+
             return (T*)block;
         }
 

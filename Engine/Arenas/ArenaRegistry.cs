@@ -35,6 +35,37 @@ internal sealed class ArenaRegistry
         }
     }
 
+    /// <summary>While it is held no arena is made, hidden or removed by others.</summary>
+    public Lock.Scope Hold() => _lock.EnterScope();
+
+    /// <summary>
+    /// From now on nobody finds the arena here; its number stays taken until <see cref="Remove"/>. Waits for readers, so that afterwards
+    /// the arena's tables may go.
+    /// </summary>
+    public void Hide(uint tag)
+    {
+        lock (_lock)
+        {
+            _arenas[(int)(tag >> TagShift)] = null;
+        }
+    }
+
+    /// <summary>Shows each living arena to the reader. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
+    public void Read<TReader>(ref TReader reader)
+        where TReader : struct, IArenaReader, allows ref struct
+    {
+        lock (_lock)
+        {
+            for (int number = 1; number < _arenas.Count; number++)
+            {
+                if (_arenas[number] is { } arena)
+                {
+                    reader.Read(arena, number);
+                }
+            }
+        }
+    }
+
     public void Remove(uint tag)
     {
         lock (_lock)

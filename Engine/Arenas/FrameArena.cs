@@ -103,6 +103,9 @@ public sealed unsafe class FrameArena : IArena
         }
     }
 
+    /// <summary>What the lanes' owners write, for readers that see the arena in the registry.</summary>
+    internal ReadOnlySpan<LaneState> LaneStates => _lanes == null ? [] : new(_lanes, Lanes);
+
     private nuint LanesBytes => (nuint)(Lanes * sizeof(LaneState));
 
     private nuint FirstChunksBytes => (nuint)(_buffers * sizeof(FrameChunk));
@@ -220,6 +223,7 @@ public sealed unsafe class FrameArena : IArena
             return;
         }
 
+        _registry.Hide(_tag);
         if (_lanes != null)
         {
             FreeOverflow();

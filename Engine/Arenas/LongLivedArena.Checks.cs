@@ -7,12 +7,14 @@ public sealed unsafe partial class LongLivedArena
 {
     private nuint UsableBytes(void* block, int sizeClass) => _checked?.BytesOf(block) ?? _slabs.UsableBytes((nint)block, sizeClass);
 
-    private void FreeChecked(void* block)
+    /// <returns>The size that was asked for.</returns>
+    private nuint FreeChecked(void* block)
     {
         // What is damaged is said after the block is freed; an address that is no block changes nothing.
-        _ = _checked!.BytesOf(block, "freed");
+        nuint bytes = _checked!.BytesOf(block, "freed");
         _tracker!.Remove((nuint)block);
-        _checked.Free(block, AllocationTag.Current);
+        _checked.Free(block, AllocationTag.CurrentName);
+        return bytes;
     }
 
     private void ReportChecks()

@@ -19,6 +19,11 @@ public sealed unsafe partial class LongLivedArena
             // Sizes above the map, and full of blocks: this is their fast path.
             int sizeClass = SizeClasses.IndexOf(bytes);
             nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
+            if (block != 0 && CounterSwitch.IsOn)
+            {
+                ThreadCounters.CountAllocation(cache, (nuint)sizeClass);
+            }
+
             return block != 0 ? (void*)block : AllocateOfClass(cache, sizeClass, bytes);
         }
 
@@ -38,6 +43,11 @@ public sealed unsafe partial class LongLivedArena
         nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
         if (block != 0)
         {
+            if (CounterSwitch.IsOn)
+            {
+                ThreadCounters.CountAllocation(cache, (nuint)sizeClass);
+            }
+
             return (void*)block;
         }
 
@@ -48,7 +58,7 @@ public sealed unsafe partial class LongLivedArena
             return AllocateOfClass(own, sizeClass, bytes, alignment);
         }
 
-        block = _checked is not null ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.Current)
+        block = _checked is not null ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.CurrentName)
             : sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes)
             : _caches.Allocate(cache, sizeClass);
         if (block == 0)
@@ -56,6 +66,11 @@ public sealed unsafe partial class LongLivedArena
             throw new EngineOutOfMemoryException(
                 $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
                 + "free something, or set a larger EngineMemoryOptions.ReservationBytes.");
+        }
+
+        if (CounterSwitch.IsOn)
+        {
+            ThreadCounters.CountAllocationOf(cache, UsableBytes((void*)block, sizeClass));
         }
 
         _tracker?.Add(block, bytes);
@@ -71,6 +86,10 @@ public sealed unsafe partial class LongLivedArena
         {
             FreeSlowly(cache, block);
         }
+        else if (CounterSwitch.IsOn)
+        {
+            ThreadCounters.CountFree(cache, (nuint)ClassOf(block));
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -83,30 +102,43 @@ public sealed unsafe partial class LongLivedArena
 
         cache = Checked(cache);
         int sizeClass = ClassOf(block);
+        nuint bytes = CounterSwitch.IsOn && _checked is null ? _slabs.UsableBytes((nint)block, sizeClass) : 0;
         if (_checked is not null)
         {
-            FreeChecked(block);
-            return;
+            bytes = FreeChecked(block);
+        }
+        else
+        {
+            FreeToCache(cache, sizeClass, (nuint)block);
         }
 
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top[-1] == (nuint)block)
+        if (CounterSwitch.IsOn)
         {
-            throw new EngineMemoryException($"The block at 0x{(nuint)block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
+            ThreadCounters.CountFreeOf(cache, bytes);
+        }
+    }
+
+    private void FreeToCache(ThreadCache* cache, int sizeClass, nuint block)
+    {
+
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top[-1] == block)
+        {
+            throw new EngineMemoryException($"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
         }
 
         if (((nuint)top & Magazine.Mask) != 0)
         {
             // The cache was detached when the caller looked; the thread has one.
-            _hardened?.Check(cache, sizeClass, (nuint)block);
-            *top = (nuint)block;
+            _hardened?.Check(cache, sizeClass, block);
+            *top = block;
             cache->Tops[sizeClass] = (ulong)(top + 1);
             return;
         }
 
-        _hardened?.Check(cache, sizeClass, (nuint)block);
-        _tracker?.Remove((nuint)block);
-        _caches.Free(cache, sizeClass, (nuint)block);
+        _hardened?.Check(cache, sizeClass, block);
+        _tracker?.Remove(block);
+        _caches.Free(cache, sizeClass, block);
     }
 
     internal void* ReallocateBlock(ThreadCache* cache, void* block, nuint bytes)
@@ -128,6 +160,13 @@ public sealed unsafe partial class LongLivedArena
         nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes ? _slabs.Grow((nint)block, sizeClass, bytes) : 0;
         if (grown != 0)
         {
+            if (CounterSwitch.IsOn)
+            {
+                ThreadCache* own = Checked(cache);
+                ThreadCounters.CountFreeOf(own, usable);
+                ThreadCounters.CountAllocationOf(own, UsableBytes((void*)grown, SizeClasses.IndexOf(bytes)));
+            }
+
             _tracker?.Move((nuint)block, grown, bytes);
             return (void*)grown;
         }

@@ -40,7 +40,8 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     internal LongLivedArena(
         string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry,
-        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off)
+        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off,
+        RetiredCounters? retired = null)
     {
         Name = name;
         _checkSettings = checkSettings ?? new CheckSettings();
@@ -58,7 +59,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
-            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checksFrees: checks == MemoryChecks.Hardened);
+            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checks == MemoryChecks.Hardened, retired);
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
             _table = _caches.Table;
         }
@@ -101,6 +102,13 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>How often the arena wanted SuperSlabs beyond its hard budget.</summary>
     public long HardOverruns => _slabs.Space.Budget.HardOverruns;
+
+    /// <summary>The most SuperSlabs that the arena owned at a time.</summary>
+    internal int PeakSuperSlabCount => _slabs.Space.PeakSuperSlabCount;
+
+    internal ArenaSlabs Slabs => _slabs;
+
+    internal ArenaCaches Caches => _caches;
 
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
@@ -262,6 +270,18 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
+    /// Each block that callers hold now, in no order; free ones in thread caches and between threads are left out. With full checks their
+    /// sizes are those that were asked for. Not for the hot loop: what is free is looked up first, in managed memory. Nobody uses the arena
+    /// until the walk is over.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IEnumerable<ArenaBlock> Blocks()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return _checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches);
+    }
+
+    /// <summary>
     /// The blocks that callers hold now, by size, tag and call stack, the most bytes first: only of an arena that was made with an
     /// <see cref="ArenaTracking"/>, else empty. Not for the hot loop; other threads may go on.
     /// </summary>
@@ -280,6 +300,11 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         string? damage = _checked?.Clear();
+        using (_registry.Hold())
+        {
+            _caches.RetireCounters();
+        }
+
         _caches.Drop();
         _slabs.Reset();
         _tracker?.Clear();
@@ -318,6 +343,12 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
 
         ReportChecks();
+        using (_registry.Hold())
+        {
+            _caches.RetireCounters();
+            _registry.Hide(_tag);
+        }
+
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();
         _caches.FreeTables();

@@ -15,6 +15,7 @@ internal sealed unsafe class ArenaCaches
     private readonly ArenaSlabs _slabs;
     private readonly uint _arenaTag;
     private readonly bool _checksFrees;
+    private readonly RetiredCounters? _retired;
     private nuint _promisedBytes;
 
     /// <param name="reservation">Where the blocks lie.</param>
@@ -22,9 +23,11 @@ internal sealed unsafe class ArenaCaches
     /// <param name="slabs">What fills them.</param>
     /// <param name="arenaTag">What marks the slabs as this arena's.</param>
     /// <param name="checksFrees">Sends every free to the slow path: to the caches each address is foreign.</param>
-    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false)
+    /// <param name="retired">Takes over what the caches counted; null where nothing is counted.</param>
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false, RetiredCounters? retired = null)
     {
         _checksFrees = checksFrees;
+        _retired = retired;
         _reservation = reservation;
         _heap = heap;
         _slabs = slabs;
@@ -35,7 +38,7 @@ internal sealed unsafe class ArenaCaches
 
     public static nuint TableBytes => (nuint)(ThreadSlots.Count * sizeof(nint));
 
-    public static nuint CacheBytes => (nuint)sizeof(ThreadCache);
+    public static nuint CacheBytes => (nuint)(sizeof(ThreadCache) + (CounterSwitch.IsOn ? sizeof(ThreadCounters) : 0));
 
     /// <summary>A cache for each slot; the detached one where the slot's thread has not used the arena yet.</summary>
     public ThreadCache** Table { get; }
@@ -53,6 +56,11 @@ internal sealed unsafe class ArenaCaches
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
+            if (CounterSwitch.IsOn)
+            {
+                ThreadCounters.Initialise(cache, ThreadSlots.TagOf(slot));
+            }
+
             Table[slot] = cache;
         }
 
@@ -198,19 +206,67 @@ internal sealed unsafe class ArenaCaches
         return count;
     }
 
-    /// <summary>How many free blocks of a class the thread caches hold. No other thread uses the arena.</summary>
+    /// <summary>How many free blocks of a class the thread caches hold; some moments old where their threads go on.</summary>
     public long CachedBlocks(int sizeClass)
     {
-        int capacity = _slabs.MagazineBlocks(sizeClass);
         long count = 0;
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
         {
-            nuint* top = ThreadCache.Top(Table[slot], sizeClass);
-            count += top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
-            count += (Table[slot]->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0;
+            count += CachedBlocks(slot, sizeClass);
         }
 
         return count;
+    }
+
+    /// <summary>Adds the free blocks that the thread caches hold. No other thread uses the arena.</summary>
+    public void CollectFree(HashSet<nuint> free)
+    {
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
+        {
+            for (int sizeClass = 0; Table[slot] != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
+            {
+                int capacity = _slabs.MagazineBlocks(sizeClass);
+                nuint* top = ThreadCache.Top(Table[slot], sizeClass);
+                nuint second = (nuint)Table[slot]->Seconds[sizeClass];
+                ReadOnlySpan<nuint> loaded = top == ThreadCache.NoTop ? [] : Magazine.BlocksBelow(top, capacity);
+                ReadOnlySpan<nuint> other = (second & ThreadCache.FullBit) == 0 ? [] : Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity);
+                free.UnionWith([.. loaded, .. other]);
+            }
+        }
+    }
+
+    /// <summary>How many free blocks of a class the cache of one slot holds; some moments old where its thread goes on.</summary>
+    public long CachedBlocks(int slot, int sizeClass)
+    {
+        ThreadCache* cache = Table[slot];
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        long loaded = top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
+        return loaded + ((cache->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0);
+    }
+
+    /// <summary>Adds what the caches counted to the sums, one for each tag. Nothing where <see cref="CounterSwitch"/> is off.</summary>
+    public void AddCountersTo(Span<CounterCell> sums)
+    {
+        for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
+        {
+            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < sums.Length; tag++)
+            {
+                sums[tag].Add(*ThreadCounters.CellOf(Table[slot], tag));
+            }
+        }
+    }
+
+    /// <summary>What was counted counts as thrown away from now on. No other thread uses the arena; the registry is held.</summary>
+    public void RetireCounters()
+    {
+        for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
+        {
+            if (Table[slot] != ThreadCache.Detached)
+            {
+                _retired?.Take(Table[slot]);
+            }
+        }
     }
 
     /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>

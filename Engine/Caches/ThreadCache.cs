@@ -76,7 +76,7 @@ internal unsafe struct ThreadCache
     }
 
     // These few pages live as long as the process: a thread may look at them after every reservation is gone.
-    private static void* Permanent(nuint bytes)
+    internal static void* Permanent(nuint bytes)
     {
         void* memory = NativeMemory.AlignedAlloc(bytes, Magazine.Bytes);
         NativeMemory.Clear(memory, bytes);

@@ -9,13 +9,19 @@ namespace Engine.Caches;
 /// is one number changing hands. Death is seen by asking the runtime whether the slot's thread is alive, so nothing waits for a
 /// finalizer and no native hook is needed. The lock orders the dead thread's last writes before the adopter's first reads.
 /// </summary>
-internal static class ThreadSlots
+internal static unsafe class ThreadSlots
 {
     /// <summary>Slots are numbered from 1; slot 0 is a thread that has none yet, for which every arena has the detached cache.</summary>
     public const int Count = 1024;
 
+    private const int TagStride = 64 / sizeof(long);
+
     private static readonly Thread?[] s_owners = new Thread?[Count];
     private static readonly Lock s_lock = new();
+
+    // A cache line for each thread's word; see ThreadCounters.
+    private static readonly nint* s_tags = (nint*)ThreadCache.Permanent(Count * TagStride * sizeof(long));
+    private static int s_end = 1;
 
     /// <summary>The calling thread's slot, or 0.</summary>
     public static nint Current
@@ -23,6 +29,22 @@ internal static class ThreadSlots
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => Slot.Current;
     }
+
+    /// <summary>The slots below have been taken at some time.</summary>
+    public static int End => Volatile.Read(ref s_end);
+
+    /// <summary>The word that says which tag is in force on the calling thread, whose slot is taken now if it has none.</summary>
+    public static nint* CurrentTag
+    {
+        get
+        {
+            nint slot = Current;
+            return TagOf(slot != 0 ? (int)slot : Take());
+        }
+    }
+
+    /// <summary>The word of a slot's thread; see <see cref="ThreadCounters.OffsetOf"/>.</summary>
+    public static nint* TagOf(int slot) => s_tags + (slot * TagStride);
 
     /// <summary>The calling thread's slot, taken now if it has none.</summary>
     /// <exception cref="EngineMemoryException">More threads than slots are alive.</exception>
@@ -40,6 +62,8 @@ internal static class ThreadSlots
                 if (s_owners[slot] is not { IsAlive: true })
                 {
                     s_owners[slot] = Thread.CurrentThread;
+                    *TagOf(slot) = ThreadCounters.OffsetOf(0);
+                    Volatile.Write(ref s_end, Math.Max(s_end, slot + 1));
                     Interlocked.MemoryBarrier();
                     Slot.Current = slot;
                     return slot;
@@ -49,6 +73,15 @@ internal static class ThreadSlots
 
         throw new EngineMemoryException(
             $"{Count - 1} living threads already use arenas, which is the most; a thread that ends makes room for another.");
+    }
+
+    /// <summary>The slot's thread, alive or not; null where nobody has had it.</summary>
+    public static Thread? OwnerOf(int slot)
+    {
+        lock (s_lock)
+        {
+            return s_owners[slot];
+        }
     }
 
     /// <summary>Whether the slot's thread has died and nobody has taken its place.</summary>

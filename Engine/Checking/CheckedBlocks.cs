@@ -105,6 +105,15 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         }
     }
 
+    /// <summary>The live blocks, each with the size that was asked for, in bytes.</summary>
+    public IReadOnlyList<(nuint Address, nuint Bytes)> Blocks()
+    {
+        lock (_lock)
+        {
+            return [.. _live.Values.Select(block => (block.Address, block.Bytes))];
+        }
+    }
+
     /// <summary>Forgets all blocks, live or not, and opens their guard pages; the slabs are the caller's to throw away.</summary>
     /// <returns>What was damaged, as a sentence, or null.</returns>
     public string? Clear()

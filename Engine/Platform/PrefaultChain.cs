@@ -161,6 +161,18 @@ internal sealed class PrefaultChain
         return text.ToString();
     }
 
+    /// <summary>The steps in their order: pages and policy; "in force", "left" or "not tried"; and why.</summary>
+    public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps()
+    {
+        lock (_lock)
+        {
+            return [.. _records.Select(record => (
+                $"{_os.NameOf(record.Step.Policy)} on {_os.NameOf(record.Step.Pages)}",
+                record.IsLeft ? "left" : record.Verification is not null || record.WasUsed ? "in force" : record.Failure is not null ? "left" : "not tried",
+                record.Failure ?? record.Verification ?? (record.WasUsed ? "ranges are too small to verify by counting" : "")))];
+        }
+    }
+
     private void AppendPages(StringBuilder text, PrefaultStepRecord record)
     {
         if (record.FailedForPages)

@@ -25,6 +25,7 @@ internal sealed class Prefaulter
     private readonly MemoryHeadroom _headroom;
     private readonly PrefaultChain _hugeChain;
     private readonly PrefaultChain _smallChain;
+    private long _nanoseconds;
 
     public Prefaulter(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
     {
@@ -33,6 +34,9 @@ internal sealed class Prefaulter
         _hugeChain = CreateChain(os, policy, pages);
         _smallChain = CreateChain(os, policy, PageKind.Normal);
     }
+
+    /// <summary>The time in which memory was provided so far, summed over the callers.</summary>
+    public long Nanoseconds => Interlocked.Read(ref _nanoseconds);
 
     /// <summary>Commits the range and puts physical pages behind it.</summary>
     /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or no step of the chain worked.</exception>
@@ -62,6 +66,7 @@ internal sealed class Prefaulter
             if (isPrepared && TryPopulateOrUndo(chain, index, address, bytes, threads, progress, cancellation, out failure))
             {
                 long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+                Interlocked.Add(ref _nanoseconds, nanoseconds);
                 return new PrefaultReport(bytes, nanoseconds, bytes < LargeBytes ? 1 : Math.Max(threads, 1), step.Pages, step.Policy);
             }
 
@@ -74,6 +79,9 @@ internal sealed class Prefaulter
 
     /// <summary>What was tried, what it said, and what is in use, in one line.</summary>
     public string Describe() => _hugeChain.Describe();
+
+    /// <summary>The steps in their order: what they are called, and what became of each.</summary>
+    public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps() => _hugeChain.Steps();
 
     /// <summary>The same for ranges that are too small for huge pages.</summary>
     public string DescribeSmall() => _smallChain.Describe();

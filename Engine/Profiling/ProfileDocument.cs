@@ -25,6 +25,9 @@ public sealed record ProfileDocument
 
     public required long Nanoseconds { get; init; }
 
+    /// <summary>Whether allocations were counted; where they were not, there are no tags, and the frames' allocations are 0.</summary>
+    public bool HasCounters { get; init; }
+
     public required ProfileReservation Reservation { get; init; }
 
     /// <summary>The policies of the prefault chain in their order, each with what became of it and why.</summary>
@@ -47,7 +50,10 @@ public sealed record ProfileDocument
     /// <summary>Frames that took much longer than their neighbours or broke a rule, with what is known of the reason.</summary>
     public IReadOnlyList<ProfileHitch> Hitches { get; init; } = [];
 
-    /// <summary>Bytes over time, one series for each arena and each tag; all series have the times of <see cref="ProfileSeries.Times"/>.</summary>
+    /// <summary>
+    /// Bytes over time, one series for each arena and each tag; all series have the times of <see cref="ProfileSeries.Times"/>. An arena's
+    /// are blocks that callers and caches hold, or the frame's; arenas of one name share a series.
+    /// </summary>
     public ProfileSeries Memory { get; init; } = new();
 
     public ProfileFaults Faults { get; init; } = new();

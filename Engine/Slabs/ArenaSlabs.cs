@@ -447,6 +447,20 @@ internal sealed unsafe class ArenaSlabs
         }
     }
 
+    /// <summary>Bytes of the blocks above 32 MiB that are out.</summary>
+    public nuint HugeBytesOut()
+    {
+        nuint bytes = 0;
+        NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
+        foreach ((int superSlabs, HugeUse use) in _hugeUse)
+        {
+            bytes += (nuint)(superSlabs * use.Out) << SuperSlab.Shift;
+        }
+
+        NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
+        return bytes;
+    }
+
     /// <summary>Frees the tables. Only after <see cref="ReleaseAll"/>.</summary>
     public void FreeTables()
     {

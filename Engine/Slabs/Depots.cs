@@ -91,6 +91,22 @@ internal sealed unsafe class Depots(ClassState* classes, MetadataHeap heap)
         return found;
     }
 
+    /// <summary>Adds the free blocks of all full magazines.</summary>
+    public void CollectFree(HashSet<nuint> free)
+    {
+        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        {
+            ClassState* state = classes + sizeClass;
+            NativeLock.Enter(&state->Lock);
+            for (Magazine* full = state->Full; full != null; full = full->Next)
+            {
+                free.UnionWith(Magazine.BlocksOfFull(full, state->MagazineBlocks).ToArray());
+            }
+
+            NativeLock.Exit(&state->Lock);
+        }
+    }
+
     /// <summary>Frees a class's magazines, without looking at their blocks.</summary>
     public void Drop(int sizeClass)
     {

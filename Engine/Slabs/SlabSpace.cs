@@ -41,6 +41,9 @@ internal sealed unsafe class SlabSpace
 
     public int SuperSlabCount { get; private set; }
 
+    /// <summary>The most that there were.</summary>
+    public int PeakSuperSlabCount { get; private set; }
+
     /// <summary>Those of them that are divided into slabs; the others are parts of extents, which have two or more.</summary>
     public int DividedSuperSlabCount { get; private set; }
 
@@ -167,6 +170,7 @@ internal sealed unsafe class SlabSpace
             _superSlabs[superSlab + length].RunLength = 0;
             _superSlabs[superSlab].RunLength = newSuperSlabs;
             SuperSlabCount += newSuperSlabs - length;
+            PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
             NativeLock.Exit(_lock);
             return slab;
         }
@@ -266,6 +270,7 @@ internal sealed unsafe class SlabSpace
 
         _firstOwned = superSlab;
         SuperSlabCount += length;
+        PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
         DividedSuperSlabCount += length == 1 ? 1 : 0;
         SetFree(superSlab, uint.MaxValue);
     }

@@ -95,6 +95,31 @@ internal sealed unsafe class Reservation : IDisposable
     public nuint MetadataResidentBytes =>
         _tags.ResidentBytes + _slabs.ResidentBytes + _superSlabs.ResidentBytes + Bitmaps.ResidentBytes + Heap.ResidentBytes;
 
+    /// <summary>How many of those bytes are resident as the system says, or -1 where it does not.</summary>
+    public long MetadataBytesSeen()
+    {
+        long seen = 0;
+        foreach (PrefaultedRegion region in (ReadOnlySpan<PrefaultedRegion>)[_tags, _slabs, _superSlabs, Bitmaps, Heap])
+        {
+            long bytes = ResidentBytes(region.Address, region.ResidentBytes);
+            if (bytes < 0)
+            {
+                return -1;
+            }
+
+            seen += bytes;
+        }
+
+        return seen;
+    }
+
+    /// <summary>How many bytes of a range a write would not fault on, or -1 where the system does not tell.</summary>
+    public long ResidentBytes(nint address, nuint bytes)
+    {
+        long absent = bytes == 0 ? 0 : _os.PagesThatWouldFault(address, bytes);
+        return absent < 0 ? -1 : (long)bytes - (absent * (long)_os.Facts.PageBytes);
+    }
+
     public nint AddressOf(int superSlab) => Base + ((nint)superSlab << SuperSlab.Shift);
 
     public nint AddressOfSlab(int slab) => Base + ((nint)slab << SuperSlab.SlabShift);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Engine.Platform;
 
 namespace Engine.SuperSlabs;
 
@@ -42,4 +43,7 @@ internal struct SuperSlab
     public int PreviousOwned;
 
     public int NextOwned;
+
+    /// <summary>The kind of the pages that were put behind it last; it outlives owners.</summary>
+    public PageKind Pages;
 }

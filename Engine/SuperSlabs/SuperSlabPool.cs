@@ -83,6 +83,12 @@ internal sealed unsafe class SuperSlabPool
     /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
     public void Unguard(nint page) => _os.Commit(page, PageBytes);
 
+    /// <summary>SuperSlabs from here on have never been used.</summary>
+    public int End => Volatile.Read(ref _end);
+
+    /// <summary>Whether a SuperSlab can be taken, and whether it is prefaulted. Some moments old.</summary>
+    public (bool IsFree, bool IsReady) StateOf(int superSlab) => (Bitmap.IsSet(_free, superSlab), Bitmap.IsSet(_ready, superSlab));
+
     /// <summary>The tag of who owns a SuperSlab; 0 where nobody does.</summary>
     public uint OwnerTagOf(int superSlab) => superSlab < Volatile.Read(ref _end) ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;
 
@@ -181,6 +187,11 @@ internal sealed unsafe class SuperSlabPool
             return -1;
         }
 
+        for (int index = 0; index < fromCount; index++)
+        {
+            _reservation.SuperSlabs[start + index].Pages = _reservation.SuperSlabs[from + index].Pages;
+        }
+
         Enter();
         Bitmap.Set(_ready, start, fromCount);
         Bitmap.Clear(_ready, from, fromCount);
@@ -194,7 +205,7 @@ internal sealed unsafe class SuperSlabPool
     {
         for (int index = start; index < start + count; index++)
         {
-            _reservation.SuperSlabs[index] = default;
+            _reservation.SuperSlabs[index] = new SuperSlab { Pages = _reservation.SuperSlabs[index].Pages };
         }
 
         Unclaim(start, count);
@@ -381,7 +392,12 @@ internal sealed unsafe class SuperSlabPool
     {
         for (int index = start; index < start + count; index++)
         {
-            _reservation.SuperSlabs[index] = new SuperSlab { OwnerTag = ownerTag, RunLength = index == start ? count : 0 };
+            _reservation.SuperSlabs[index] = new SuperSlab
+            {
+                OwnerTag = ownerTag,
+                RunLength = index == start ? count : 0,
+                Pages = _reservation.SuperSlabs[index].Pages,
+            };
         }
     }
 
@@ -410,13 +426,12 @@ internal sealed unsafe class SuperSlabPool
                     Observer?.Invoke(demand, run);
                     nint address = _reservation.AddressOf(index);
                     nuint bytes = (nuint)run << SuperSlab.Shift;
-                    if (task is null)
+                    PrefaultReport report = task is null
+                        ? _prefaulter.Provide(address, bytes, 1, null, CancellationToken.None)
+                        : (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
+                    for (int superSlab = index; superSlab < index + run; superSlab++)
                     {
-                        _prefaulter.Provide(address, bytes);
-                    }
-                    else
-                    {
-                        (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
+                        _reservation.SuperSlabs[superSlab].Pages = report.Pages;
                     }
 
                     Enter();

@@ -1,0 +1,249 @@
+using System.Diagnostics;
+using Engine.Arenas;
+using Engine.Caches;
+using Engine.Core;
+using Engine.Platform;
+using Engine.Scenes;
+
+namespace Engine.Profiling;
+
+/// <summary>
+/// Keeps what the frames of a game did, and makes a <see cref="ProfileDocument"/> of that and of what all layers know.
+/// <code>
+/// MemoryCounters.Enable();                              // first thing in the program: allocations and tags are counted
+/// using EngineMemory memory = new();
+/// using Profiler profiler = new(memory);
+/// using Scene scene = Scene.Load(memory, plan);
+/// profiler.NoteLoad(scene);
+/// ... each frame:
+/// profiler.BeginFrame();
+/// ... the frame ...
+/// profiler.EndFrame();
+/// ... before the scene is unloaded, after the last frame:
+/// profiler.NoteUnload(scene);
+/// profiler.ToDocument("my game").Write("profile.json");
+/// </code>
+/// Made at level load, by the thread that begins and ends the frames and makes all calls here; other threads of the game need not know of
+/// it. Its memory is its own, and written through when it is made: a frame allocates nothing, faults nothing and makes no OS call for its
+/// sake. A frame's two calls cost two readings of the clock and, for each thread and arena, the reading of a few counters; now and then a
+/// sample of what the arenas hold is taken, some microseconds.
+/// </summary>
+public sealed class Profiler : IDisposable
+{
+    private readonly EngineMemory _memory;
+    private readonly ProfilerOptions _options;
+    private readonly FrameTimeline _timeline;
+    private readonly TimeHistogram _times = new();
+    private readonly MemoryCurves _curves;
+    private readonly NativeArray<CounterCell> _sums = new(ThreadCounters.Tags);
+    private readonly NativeArray<long> _tagPeaks = new(ThreadCounters.Tags);
+    private readonly ProfileMoments _moments = new();
+    private readonly List<ProfilePlan> _plans = [];
+    private readonly double _nanosecondsPerTick = 1e9 / Stopwatch.Frequency;
+    private readonly DateTimeOffset _began;
+    private readonly long _beganTicks;
+    private FrameRecord _frame;
+    private CounterCell _counted;
+    private long _overflows;
+    private int _ownedSuperSlabs;
+
+    /// <summary>Makes the profiler's memory resident and runs its code once.</summary>
+    /// <param name="memory">Whose arenas are looked at. The profile must be made before it is disposed.</param>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    public Profiler(EngineMemory memory, ProfilerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        _options = options ?? new ProfilerOptions();
+        _options.Validate();
+        _memory = memory;
+        _timeline = new FrameTimeline(_options.FrameCapacity);
+        _curves = new MemoryCurves(_options.SampleCapacity, (long)(_options.SampleSeconds * Stopwatch.Frequency));
+        _began = DateTimeOffset.Now;
+        _beganTicks = Stopwatch.GetTimestamp();
+        for (int round = 0; round < 3; round++)
+        {
+            BeginFrame();
+            Sample(Stopwatch.GetTimestamp());
+            _moments.Add(_beganTicks, MomentKind.SuperSlabs, 0, 0);
+            EndFrame();
+        }
+
+        _timeline.Clear();
+        _times.Clear();
+        _curves.Clear();
+        _moments.Clear();
+        _tagPeaks.Span.Clear();
+    }
+
+    /// <summary>Frames that have ended.</summary>
+    public long Frames => _timeline.Count;
+
+    /// <summary>A frame begins. Hot-loop safe.</summary>
+    public void BeginFrame()
+    {
+        if (_options.Guard is null)
+        {
+            _frame.PageFaults = _options.CountsPageFaults ? PageFaults.OfThread() : 0;
+            _frame.ManagedBytes = GC.GetAllocatedBytesForCurrentThread();
+            _frame.Collections = GC.CollectionCount(0);
+        }
+
+        _frame.Start = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>The frame ends; workers have ended their parts before, and so has the guard. Hot-loop safe.</summary>
+    public void EndFrame()
+    {
+        long now = Stopwatch.GetTimestamp();
+        _frame.Ticks = now - _frame.Start;
+        if (_options.Guard is { } guard)
+        {
+            HotLoopCounts counts = guard.LastFrame;
+            (_frame.PageFaults, _frame.ManagedBytes, _frame.Collections) = (counts.PageFaults, counts.ManagedBytes, counts.Collections);
+        }
+        else
+        {
+            _frame.ManagedBytes = GC.GetAllocatedBytesForCurrentThread() - _frame.ManagedBytes;
+            _frame.Collections = GC.CollectionCount(0) - _frame.Collections;
+            _frame.PageFaults = _options.CountsPageFaults ? PageFaults.OfThread() - _frame.PageFaults : 0;
+        }
+
+        CounterCell before = _counted;
+        long overflowsBefore = _overflows;
+        ReadArenas(_curves.IsDue(now) ? now : 0);
+        _frame.Allocations = _counted.Allocations - before.Allocations;
+        _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
+        _frame.Overflows = Math.Max(0, _overflows - overflowsBefore);
+        _timeline.Add(_frame);
+        _times.Add((long)(_frame.Ticks * _nanosecondsPerTick));
+        if (_memory.OwnedSuperSlabs is var owned && owned != _ownedSuperSlabs)
+        {
+            _moments.Add(now, MomentKind.SuperSlabs, owned, owned - _ownedSuperSlabs);
+            _ownedSuperSlabs = owned;
+        }
+    }
+
+    /// <summary>Takes a sample of what the arenas and tags hold: between frames, where there are none for long, as before and after a load.</summary>
+    public void Sample() => Sample(Stopwatch.GetTimestamp());
+
+    /// <summary>Notes a span that is no frame. Not in a frame: it allocates.</summary>
+    /// <param name="track">Where it is drawn: a thread, or a kind of work such as "loads".</param>
+    /// <param name="name">What it was.</param>
+    /// <param name="start">When it began, as <see cref="Stopwatch.GetTimestamp"/> told.</param>
+    /// <param name="end">When it ended.</param>
+    public void NoteSpan(string track, string name, long start, long end)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(track);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        _moments.AddSpan(new ProfileEvent(track, name, NanosecondsAt(start), (long)((end - start) * _nanosecondsPerTick)));
+    }
+
+    /// <summary>Notes a scene's load, which has just ended. Not in a frame.</summary>
+    public void NoteLoad(Scene scene)
+    {
+        ArgumentNullException.ThrowIfNull(scene);
+        long now = Stopwatch.GetTimestamp();
+        NoteSpan("loads", $"load '{scene.Plan.Name}'", now - (long)(scene.Report.Nanoseconds / _nanosecondsPerTick), now);
+        Sample(now);
+    }
+
+    /// <summary>
+    /// Notes what a scene used of its plan, which is about to be unloaded, and a plan that would have fitted. Not in a frame; nobody uses
+    /// the scene meanwhile.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The scene is unloaded.</exception>
+    public void NoteUnload(Scene scene)
+    {
+        ArgumentNullException.ThrowIfNull(scene);
+        long now = Stopwatch.GetTimestamp();
+        Sample(now);
+        NoteSpan("loads", $"unload '{scene.Plan.Name}'", now, now);
+        _plans.Add(ProfilePlans.Of(scene));
+    }
+
+    /// <summary>
+    /// Everything so far, with a snapshot of the memory as it is now. After the hot loop: it allocates, and asks the system what is
+    /// resident. Faults are another's to add: <c>document with { Faults = ... }</c>.
+    /// </summary>
+    /// <param name="application">What the profile says it is of: the program, with its arguments.</param>
+    public ProfileDocument ToDocument(string application)
+    {
+        ArgumentNullException.ThrowIfNull(application);
+        ProfileDocument document = ProfileLayers.Read(_memory, _tagPeaks.Span);
+        ProfileFrames frames = ProfileTimes.Frames(_timeline, _times, NanosecondsAt, _nanosecondsPerTick);
+        return document with
+        {
+            Application = application,
+            Began = _began,
+            Nanoseconds = NanosecondsAt(Stopwatch.GetTimestamp()),
+            Frames = frames,
+            Hitches = ProfileTimes.Hitches(frames),
+            Memory = _curves.ToSeries(NanosecondsAt, [.. document.Tags.Select(tag => tag.Name)]),
+            Events = _moments.ToEvents(NanosecondsAt),
+            Plans = [.. _plans],
+        };
+    }
+
+    /// <summary>Gives the profiler's memory back. A second call does nothing.</summary>
+    public void Dispose()
+    {
+        _timeline.Dispose();
+        _times.Dispose();
+        _curves.Dispose();
+        _sums.Dispose();
+        _tagPeaks.Dispose();
+        _moments.Dispose();
+    }
+
+    private long NanosecondsAt(long ticks) => (long)((ticks - _beganTicks) * _nanosecondsPerTick);
+
+    private void Sample(long now) => ReadArenas(now);
+
+    /// <summary>Reads the counters of all arenas, and samples what they hold if a time for that is given.</summary>
+    private void ReadArenas(long sampleTime)
+    {
+        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
+        sums.Clear();
+        if (sampleTime != 0)
+        {
+            _curves.Begin(sampleTime);
+        }
+
+        var reader = new FrameReader(sums, sampleTime == 0 ? null : _curves);
+        using (_memory.Arenas.Hold())
+        {
+            _memory.RetiredCounters?.AddTo(sums);
+            _memory.Arenas.Read(ref reader);
+        }
+
+        _overflows = reader.Overflows;
+        _counted = default;
+        for (int tag = 0; CounterSwitch.IsOn && tag < sums.Length; tag++)
+        {
+            ReadTag(tag, sums[tag], sampleTime);
+        }
+    }
+
+    private void ReadTag(int tag, in CounterCell sum, long sampleTime)
+    {
+        _counted.Add(sum);
+        long live = sum.LiveBytes;
+        ref long peak = ref _tagPeaks[tag];
+        if (live > peak)
+        {
+            long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
+            if (budget != 0 && live > budget && peak <= budget)
+            {
+                _moments.Add(Stopwatch.GetTimestamp(), MomentKind.TagOverBudget, tag, live);
+            }
+
+            peak = live;
+        }
+
+        if (sampleTime != 0)
+        {
+            _curves.SetTag(tag, live);
+        }
+    }
+}

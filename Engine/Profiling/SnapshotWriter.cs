@@ -1,0 +1,233 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Engine.Arenas;
+using Engine.Caches;
+using Engine.Core;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+
+namespace Engine.Profiling;
+
+/// <summary>
+/// Goes through all layers and writes a row for each thing it finds, as far as the layout has room, and counts them. It follows no
+/// pointer and no link that other threads may change: it reads tables that stay where they are while the arenas are shown to it.
+/// </summary>
+internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destination, SnapshotLayout layout) : IArenaReader
+{
+    private readonly Span<byte> _destination = destination;
+    private int _arenas;
+    private int _classes;
+    private int _superSlabs;
+    private int _lanes;
+    private int _threadCaches;
+    private int _tags;
+
+    /// <summary>How many rows of each kind there were, and what they take.</summary>
+    public readonly SnapshotLayout Found => SnapshotLayout.For(_arenas, _classes, _superSlabs, _lanes, _threadCaches, _tags);
+
+    public void Read(IArena arena, int number)
+    {
+        if (arena is LongLivedArena longLived)
+        {
+            WriteLongLived(longLived, number);
+        }
+        else if (arena is FrameArena frame)
+        {
+            WriteFrame(frame, number);
+        }
+    }
+
+    /// <summary>The SuperSlabs that were ever used.</summary>
+    public void WriteSuperSlabs()
+    {
+        int end = memory.Pool.End;
+        bool isExtentOut = false;
+        for (int index = 0; index < end; index++)
+        {
+            if (_superSlabs >= layout.SuperSlabs.Count)
+            {
+                _superSlabs++;
+                continue;
+            }
+
+            ref SnapshotSuperSlab row = ref Row<SnapshotSuperSlab>(layout.SuperSlabs, _superSlabs++);
+            SuperSlab descriptor = memory.Reservation.SuperSlabs[index];
+            (bool isFree, bool isReady) = memory.Pool.StateOf(index);
+            bool isOwned = !isFree && isReady && descriptor.OwnerTag != 0;
+            row = new SnapshotSuperSlab
+            {
+                Index = index,
+                Pages = descriptor.Pages,
+                Arena = isOwned ? (int)(descriptor.OwnerTag >> ArenaRegistry.TagShift) : 0,
+                State = !isOwned ? isFree && isReady ? SnapshotState.Ready : SnapshotState.Free
+                    : descriptor.RunLength == 1 ? SnapshotState.Owned
+                    : SnapshotState.Extent,
+            };
+            if (isOwned)
+            {
+                WriteSlabs(ref row, descriptor, ref isExtentOut);
+            }
+        }
+    }
+
+    /// <summary>The tags, where they are counted.</summary>
+    public void WriteTags()
+    {
+        if (!CounterSwitch.IsOn)
+        {
+            return;
+        }
+
+        Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
+        sums.Clear();
+        var counters = new CounterReader(sums);
+        using (memory.Arenas.Hold())
+        {
+            memory.RetiredCounters?.AddTo(sums);
+            memory.Arenas.Read(ref counters);
+        }
+
+        for (int tag = 0; tag < sums.Length; tag++)
+        {
+            AllocationTag? registered = AllocationTag.Of(tag);
+            CounterCell sum = sums[tag];
+            Add(layout.Tags, ref _tags, new SnapshotTag(
+                tag, new SnapshotName(registered?.Name ?? ""), registered?.BudgetBytes ?? 0, sum.Allocations, sum.AllocatedBytes, sum.Frees, sum.FreedBytes));
+        }
+    }
+
+    private void WriteLongLived(LongLivedArena arena, int number)
+    {
+        nuint live = 0;
+        nuint cachedBytes = 0;
+        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        {
+            ClassState state = *arena.Slabs.ClassOf(sizeClass);
+            if (state.Runs == 0)
+            {
+                continue;
+            }
+
+            long cached = arena.Caches.CachedBlocks(sizeClass) + ((long)state.FullCount * state.MagazineBlocks);
+            long held = Math.Max(0, state.BlocksOut - cached);
+            nuint waste = state.BlockBytes == 0 ? 0
+                : (nuint)state.Runs * (((nuint)state.SlabsPerRun << SuperSlab.SlabShift) - nuint.Min((nuint)state.SlabsPerRun << SuperSlab.SlabShift, (nuint)state.Capacity * state.BlockBytes));
+            live += (nuint)held * state.BlockBytes;
+            cachedBytes += (nuint)cached * state.BlockBytes;
+            long free = Math.Max(0, ((long)state.Runs * state.Capacity) - state.BlocksOut);
+            Add(layout.Classes, ref _classes, new SnapshotClass(number, state.BlockBytes, held, free, cached, waste));
+        }
+
+        WriteThreadCaches(arena, number);
+        ArenaBudget budget = arena.Budget;
+        Add(layout.Arenas, ref _arenas, new SnapshotArena(
+            number,
+            new SnapshotName(arena.Name),
+            false,
+            arena.SuperSlabCount,
+            live + arena.Slabs.HugeBytesOut(),
+            cachedBytes,
+            (nuint)arena.PeakSuperSlabCount << SuperSlab.Shift,
+            budget.SoftBytes,
+            budget.HardBytes,
+            arena.SoftOverruns,
+            arena.HardOverruns,
+            0));
+    }
+
+    private void WriteThreadCaches(LongLivedArena arena, int number)
+    {
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
+        {
+            if (arena.Caches.Table[slot] == ThreadCache.Detached)
+            {
+                continue;
+            }
+
+            long blocks = 0;
+            nuint bytes = 0;
+            for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
+            {
+                long cached = arena.Caches.CachedBlocks(slot, sizeClass);
+                blocks += cached;
+                bytes += (nuint)cached * SizeClasses.BlockBytes(sizeClass);
+            }
+
+            Thread? thread = ThreadSlots.OwnerOf(slot);
+            Add(layout.ThreadCaches, ref _threadCaches, new SnapshotThreadCache(
+                number, slot, new SnapshotName(thread?.Name ?? ""), thread?.ManagedThreadId ?? 0, thread is not { IsAlive: true }, blocks, bytes));
+        }
+    }
+
+    private void WriteFrame(FrameArena arena, int number)
+    {
+        nuint used = 0;
+        ReadOnlySpan<LaneState> lanes = arena.LaneStates;
+        for (int lane = 0; lane < lanes.Length; lane++)
+        {
+            LaneState state = lanes[lane];
+            nuint usedBytes = state.UsedBytes;
+            used += usedBytes;
+            Add(layout.Lanes, ref _lanes, new SnapshotLane(number, lane, arena.LaneBytes, usedBytes, nuint.Max(state.HighWaterBytes, usedBytes)));
+        }
+
+        nuint held = (nuint)arena.SuperSlabCount << SuperSlab.Shift;
+        Add(layout.Arenas, ref _arenas, new SnapshotArena(
+            number, new SnapshotName(arena.Name), true, arena.SuperSlabCount, used, 0, held, 0, 0, 0, 0, arena.OverflowCount));
+    }
+
+    /// <summary>
+    /// What stands in an owned SuperSlab's slabs. A run of one block is marked in its first slab only; the slabs behind it that are neither
+    /// free nor marked belong to it.
+    /// </summary>
+    private readonly void WriteSlabs(ref SnapshotSuperSlab row, in SuperSlab descriptor, ref bool isExtentOut)
+    {
+        int first = row.Index * SuperSlab.SlabCount;
+        uint* tags = memory.Reservation.Tags + first;
+        SlabRun* runs = (SlabRun*)memory.Reservation.SlabDescriptors + first;
+        if (row.State == SnapshotState.Extent)
+        {
+            bool isFirst = descriptor.RunLength != 0;
+            isExtentOut = isFirst ? tags[0] == 0 || runs[0].FreeBlocks == 0 : isExtentOut;
+            row.UsedBytes = isExtentOut ? SuperSlab.Bytes : 0;
+            return;
+        }
+
+        int running = -1;
+        bool isDivided = false;
+        for (int slab = 0; slab < SuperSlab.SlabCount; slab++)
+        {
+            bool isFree = (descriptor.FreeSlabs & (1u << slab)) != 0;
+            uint tag = tags[slab];
+            running = isFree ? -1 : tag != 0 ? (int)(tag & byte.MaxValue) : running;
+            isDivided |= isFree || tag != 0;
+            if (running >= 0)
+            {
+                row.SetClass(slab, running);
+            }
+
+            SlabRun* run = runs + slab;
+            if (tag != 0 && run->Offset == 0)
+            {
+                row.UsedBytes += (nuint)Math.Max(0, run->Capacity - run->FreeBlocks) * SizeClasses.BlockBytes((int)(tag & byte.MaxValue));
+            }
+        }
+
+        row.UsedBytes = isDivided ? row.UsedBytes : SuperSlab.Bytes;
+    }
+
+    private readonly void Add<TRow>(SnapshotSection section, ref int count, TRow row)
+        where TRow : unmanaged
+    {
+        if (count < section.Count)
+        {
+            Row<TRow>(section, count) = row;
+        }
+
+        count++;
+    }
+
+    private readonly ref TRow Row<TRow>(SnapshotSection section, int index)
+        where TRow : unmanaged =>
+        ref Unsafe.As<byte, TRow>(ref MemoryMarshal.GetReference(_destination[(section.Start + (index * Unsafe.SizeOf<TRow>()))..]));
+}
