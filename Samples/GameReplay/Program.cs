@@ -24,9 +24,10 @@ internal static class Program
 
     private static int RunOneRow(ReplayOptions options, TraceFile trace, RowSpec row)
     {
+        SampleProfile.Prepare(options.Profile);
         TraceProfile profile = JsonSerializer.Deserialize(Console.In.ReadToEnd(), ReplayJson.Default.TraceProfile)!;
         ScenePlan? plan = options.Plan is null ? null : PlanFile.Read(options.Plan);
-        RowMeasurement measurement = RowRuns.Measure(row, trace, profile, plan, options.EffectiveTouch);
+        RowMeasurement measurement = RowRuns.Measure(row, trace, profile, plan, options.EffectiveTouch, options.Profile);
         Console.Out.WriteLine(JsonSerializer.Serialize(measurement, ReplayJson.Default.RowMeasurement));
         return ExitCodes.Success;
     }
@@ -52,6 +53,12 @@ internal static class Program
         }
 
         List<RowSpec> rows = options.RecordPlan is null ? RowSpec.Select(options.Allocator, options.Cold) : [.. RowSpec.Recording];
+        if (options.Profile is not null)
+        {
+            rows = [new RowSpec(AllocatorKind.Engine, !options.Cold)];
+            options = options with { Repeat = 1 };
+        }
+
         List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
         string profileText = JsonSerializer.Serialize(profile, ReplayJson.Default.TraceProfile);
         for (int repeat = 0; repeat < options.Repeat; repeat++)

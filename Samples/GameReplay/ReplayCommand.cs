@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Samples.Common;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 
@@ -86,6 +87,9 @@ internal static class ReplayCommand
         HelpName = "PATH|-",
     };
 
+    private static readonly Option<string?> Profile = SampleProfile.Option(
+        "the engine's frames, prewarmed unless --cold is said; no other row is replayed");
+
     private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
 
     /// <summary>Makes the command.</summary>
@@ -101,7 +105,7 @@ internal static class ReplayCommand
                 result.AddError($"--repeat takes 1 to 1000, not {repeat}.");
             }
         });
-        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, Json, OnlyRow };
+        var command = new RootCommand(Purpose) { Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, Json, Profile, OnlyRow };
         command.Validators.Add(RefuseContradictions);
         command.SetAction(parsed => run(Options(parsed)));
         return command;
@@ -115,6 +119,7 @@ internal static class ReplayCommand
         OnlyRow.Name, $"{row.AllocatorName}:{(row.IsRecorded ? Recorded : row.IsPrewarmed ? Prewarmed : "cold")}",
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
+        .. options.Profile is { } folder ? [Profile.Name, folder] : Array.Empty<string>(),
     ];
 
     private static void RefuseContradictions(CommandResult result)
@@ -129,6 +134,10 @@ internal static class ReplayCommand
         else if ((hasPlan || records) && result.GetValue(Allocator) is "malloc" or "gc")
         {
             result.AddError($"{option} is for the engine, and --allocator leaves it out.");
+        }
+        else if (result.GetValue(Profile) is not null && (records || result.GetValue(Allocator) is "malloc" or "gc"))
+        {
+            result.AddError($"{Profile.Name} is for one replay on the engine: not with {RecordPlan.Name}, and not with another allocator.");
         }
         else if ((hasPlan || records) && result.GetValue(Cold))
         {
@@ -146,6 +155,7 @@ internal static class ReplayCommand
         Repeat = parsed.GetValue(Repeat) ?? (parsed.GetValue(RecordPlan) is null ? 1 : RecordedRepeats),
         Json = parsed.GetValue(Json),
         Plan = parsed.GetValue(Plan),
+        Profile = parsed.GetValue(Profile),
         RecordPlan = parsed.GetValue(RecordPlan),
         OnlyRow = RowFrom(parsed.GetValue(OnlyRow)),
     };

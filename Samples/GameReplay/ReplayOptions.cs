@@ -25,6 +25,9 @@ internal sealed record ReplayOptions
     /// <summary>Where a recorded scene plan is written to; then nothing but recording is done.</summary>
     public required string? RecordPlan { get; init; }
 
+    /// <summary>Where a profile is written to; then only the engine's row is replayed, once.</summary>
+    public required string? Profile { get; init; }
+
     /// <summary>Set in the measuring child processes: the one row to measure.</summary>
     public required RowSpec? OnlyRow { get; init; }
 

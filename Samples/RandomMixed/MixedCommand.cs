@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Engine.Platform;
+using Samples.Common;
 using Samples.RandomMixed.Rows;
 
 namespace Samples.RandomMixed;
@@ -86,6 +87,9 @@ internal static class MixedCommand
         HelpName = "PATH|-",
     };
 
+    private static readonly Option<string?> Profile = SampleProfile.Option(
+        "one row of the engine's, prewarmed unless --cold is said, in frames of 1,000 operations; no other row is run");
+
     private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
 
     /// <summary>Makes the command.</summary>
@@ -99,13 +103,21 @@ internal static class MixedCommand
         Limit(Repeat, 1, 1000);
         var command = new RootCommand(Purpose)
         {
-            Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Prefault, Pages, Matrix, Repeat, Json, OnlyRow,
+            Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Prefault, Pages, Matrix, Repeat, Json, Profile, OnlyRow,
         };
         command.Validators.Add(result =>
         {
             if (result.GetValue(Matrix) && RowSpec.Find(result.GetValue(Allocator)) is not (null or AllocatorKind.Engine or AllocatorKind.Handle))
             {
                 result.AddError($"{Matrix.Name} has rows of the engine only: {Allocator.Name} can be engine or handle.");
+            }
+        });
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(Profile) is not null
+                && (result.GetValue(Matrix) || RowSpec.Find(result.GetValue(Allocator)) is not (null or AllocatorKind.Engine or AllocatorKind.Handle)))
+            {
+                result.AddError($"{Profile.Name} is for one row of the engine's: not with {Matrix.Name}, and {Allocator.Name} can be engine or handle.");
             }
         });
         command.SetAction(parsed => run(Options(parsed)));
@@ -122,6 +134,7 @@ internal static class MixedCommand
         Pages.Name, EnumNames<PageKind>.Of(row.Pages),
         OnlyRow.Name, $"{row.AllocatorName}:{row.State}",
         .. row.IsOfMatrix ? new[] { Matrix.Name } : [],
+        .. options.Profile is { } folder ? new[] { Profile.Name, folder } : [],
     ];
 
     private static void Limit<T>(Option<T> option, long least, long most) => option.Validators.Add(result =>
@@ -146,6 +159,7 @@ internal static class MixedCommand
         Matrix = parsed.GetValue(Matrix),
         Repeat = parsed.GetValue(Repeat),
         Json = parsed.GetValue(Json),
+        Profile = parsed.GetValue(Profile),
         OnlyRow = RowFrom(parsed),
     };
 

@@ -14,8 +14,9 @@ internal static class MixedLoop
     private const uint BytesMask = 1023;
 
     /// <summary>Does the operations.</summary>
+    /// <returns>The last random number: with it as the seed, another run goes on where this one ended.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Run<TBlocks>(ref TBlocks blocks, ulong operations, uint workingSet, uint seed)
+    public static uint Run<TBlocks>(ref TBlocks blocks, ulong operations, uint workingSet, uint seed)
         where TBlocks : IMixedBlocks, allows ref struct
     {
         uint random = seed;
@@ -31,6 +32,8 @@ internal static class MixedLoop
                 Unsafe.Add(ref block, bytes - 1) = (byte)random;
             }
         }
+
+        return random;
     }
 
     /// <summary>Frees what is left.</summary>

@@ -17,7 +17,8 @@ internal static class Program
 
     private static int RunOneRow(MixedOptions options, RowSpec row)
     {
-        Measurement measurement = RowRuns.Measure(row, options.Work);
+        SampleProfile.Prepare(options.Profile);
+        Measurement measurement = RowRuns.Measure(row, options.Work, options.Profile);
         Console.Out.WriteLine(JsonSerializer.Serialize(measurement, MixedJson.Default.Measurement));
         return ExitCodes.Success;
     }
@@ -34,6 +35,12 @@ internal static class Program
         List<RowSpec> rows = options.Matrix
             ? [.. trials.Where(trial => trial.IsObtained).SelectMany(trial => MatrixRows.Of(trial, options))]
             : RowSpec.Select(options);
+        if (options.Profile is not null)
+        {
+            rows = [rows.Find(row => row.IsEngine && row.IsPrewarmed != options.Cold)!];
+            options = options with { Repeat = 1 };
+        }
+
         List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
         Measure(options, results);
         if (!json.IsStandardOutput)

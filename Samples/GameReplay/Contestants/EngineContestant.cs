@@ -56,6 +56,29 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     public static EngineContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile, plan);
 
     /// <inheritdoc/>
+    public SampleProfile? BeginProfile(string? folder)
+    {
+        SampleProfile? profile = SampleProfile.Begin(folder, _memory);
+        if (_scene is not null)
+        {
+            profile?.Profiler.NoteLoad(_scene);
+        }
+
+        return profile;
+    }
+
+    /// <inheritdoc/>
+    public void EndProfile(SampleProfile profile)
+    {
+        if (_scene is not null)
+        {
+            profile.Profiler.NoteUnload(_scene);
+        }
+
+        profile.Write();
+    }
+
+    /// <inheritdoc/>
     public unsafe EngineLane OpenLane() => new(_arena.GetHandle(), _addresses.First);
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Engine.Scenes;
+using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
 
@@ -33,6 +34,12 @@ internal interface IContestant<TSelf, TLane> : IDisposable
     /// <param name="profile">What the trace will need.</param>
     /// <param name="plan">What is prewarmed, by an allocator that can be; null prewarms nothing.</param>
     static abstract TSelf Create(TraceProfile profile, ScenePlan? plan);
+
+    /// <summary>Begins a profile after the prewarm; null where none was asked for, or the allocator is not the engine.</summary>
+    SampleProfile? BeginProfile(string? folder) => null;
+
+    /// <summary>Ends the profile after the last step and writes it.</summary>
+    void EndProfile(SampleProfile profile) => profile.Write();
 
     /// <summary>The way in for the calling thread, until the next meeting.</summary>
     TLane OpenLane();

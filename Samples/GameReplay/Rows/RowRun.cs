@@ -21,7 +21,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
     where TTouch : struct, ITouch
 {
     /// <summary>Replays the trace once.</summary>
-    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, bool recordsFaults)
+    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, bool recordsFaults, string? profileFolder = null)
     {
         using var ensemble = new Ensemble<TContestant, TLane, TTouch>(profile.Threads, recordsFaults);
         Rehearse(ensemble, profile.Threads, row);
@@ -37,13 +37,21 @@ internal static class RowRun<TContestant, TLane, TTouch>
         _ = ResidentMemory.TryResetPeak();
         long baseLine = ResidentMemory.Bytes();
         using TContestant contestant = TContestant.Create(profile, plan ?? PlanFor(row, profile));
+        using SampleProfile? profiled = contestant.BeginProfile(profileFolder);
         StepFigures hotLoop = default(StepFigures) with { EngineFaults = 0 };
         int frames = 0;
         while (compiler.TryCompile(script))
         {
-            StepFigures figures = ensemble.Play(script, contestant);
-            if (script.Kind == StepKind.Frame)
+            bool isFrame = script.Kind == StepKind.Frame;
+            if (isFrame)
             {
+                profiled?.BeginFrame();
+            }
+
+            StepFigures figures = ensemble.Play(script, contestant);
+            if (isFrame)
+            {
+                profiled?.EndFrame();
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
             }
@@ -51,6 +59,11 @@ internal static class RowRun<TContestant, TLane, TTouch>
 
         long peak = Math.Max(ResidentMemory.PeakBytes() - baseLine, 0);
         CheckSurvivors(contestant, reader.Blocks);
+        if (profiled is not null)
+        {
+            contestant.EndProfile(profiled);
+        }
+
         long start = Stopwatch.GetTimestamp();
         string? recorded = row.IsRecorded ? contestant.RecordPlan()?.ToJson() : null;
         long planTicks = Stopwatch.GetTimestamp() - start;

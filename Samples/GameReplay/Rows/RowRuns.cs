@@ -21,19 +21,20 @@ internal static class RowRuns
     /// <param name="profile">What the first pass learned of it.</param>
     /// <param name="plan">The plan of a prewarmed row; null takes the one that the profile makes.</param>
     /// <param name="touch">What is written into blocks.</param>
+    /// <param name="profileFolder">Where the profile of an engine row is written to; null makes none.</param>
     /// <exception cref="RunFailedException">The allocator could not do it, or a block was not what it should be.</exception>
-    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch)
+    public static RowMeasurement Measure(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch, string? profileFolder = null)
     {
         return row.Allocator switch
         {
-            AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, plan, touch),
-            AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, plan, touch),
-            _ => Measure<GcContestant, GcLane>(row, trace, profile, plan, touch),
+            AllocatorKind.Engine => Measure<EngineContestant, EngineLane>(row, trace, profile, plan, touch, profileFolder),
+            AllocatorKind.Malloc => Measure<MallocContestant, MallocLane>(row, trace, profile, plan, touch, profileFolder),
+            _ => Measure<GcContestant, GcLane>(row, trace, profile, plan, touch, profileFolder),
         };
     }
 
     /// <summary>The same for a contestant of another program; of the row only the warmth counts.</summary>
-    public static RowMeasurement Measure<TContestant, TLane>(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch)
+    public static RowMeasurement Measure<TContestant, TLane>(RowSpec row, TraceFile trace, TraceProfile profile, ScenePlan? plan, TouchMode touch, string? profileFolder = null)
         where TContestant : class, IContestant<TContestant, TLane>
         where TLane : ILane, allows ref struct
     {
@@ -42,10 +43,10 @@ internal static class RowRuns
         {
             return touch switch
             {
-                TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, plan, recordsFaults),
-                TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, plan, recordsFaults),
-                TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, plan, recordsFaults),
-                _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, plan, recordsFaults),
+                TouchMode.First => RowRun<TContestant, TLane, TouchFirst>.Measure(row, trace, profile, plan, recordsFaults, profileFolder),
+                TouchMode.Pages => RowRun<TContestant, TLane, TouchPages>.Measure(row, trace, profile, plan, recordsFaults, profileFolder),
+                TouchMode.All => RowRun<TContestant, TLane, TouchAll>.Measure(row, trace, profile, plan, recordsFaults, profileFolder),
+                _ => RowRun<TContestant, TLane, TouchVerify>.Measure(row, trace, profile, plan, recordsFaults, profileFolder),
             };
         }
         catch (OutOfMemoryException error)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Engine;
 using Engine.Platform;
+using Samples.Common;
 using Samples.RandomMixed.Contestants;
 
 namespace Samples.RandomMixed.Rows;
@@ -8,12 +9,17 @@ namespace Samples.RandomMixed.Rows;
 /// <summary>Runs the loop and counts what happens in it.</summary>
 /// <param name="memory">The engine's memory, in its rows.</param>
 /// <param name="recorder">Tells the page faults that interrupt the loop from those that are made on request, where that is wanted.</param>
-internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorder)
+/// <param name="profile">Profiles the measured loop, where that is wanted.</param>
+internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorder, SampleProfile? profile = null)
 {
     private const int SuperSlabShift = 21;
+    private const ulong FrameOperations = 1000;
 
     /// <summary>Runs the loop once.</summary>
-    public LoopFigures Measure<TBlocks>(ref TBlocks blocks, MixedWork work)
+    /// <param name="blocks">On what.</param>
+    /// <param name="work">How long.</param>
+    /// <param name="isRehearsal">Whether the loop is not the one that counts, so that it is not profiled.</param>
+    public LoopFigures Measure<TBlocks>(ref TBlocks blocks, MixedWork work, bool isRehearsal = false)
         where TBlocks : IMixedBlocks, allows ref struct
     {
         int collections = GC.CollectionCount(0);
@@ -23,7 +29,15 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
         long faults = PageFaults.OfThread();
         recorder?.Start();
         long start = Stopwatch.GetTimestamp();
-        MixedLoop.Run(ref blocks, work.Operations, work.WorkingSet, work.Seed);
+        if (profile is null || isRehearsal)
+        {
+            MixedLoop.Run(ref blocks, work.Operations, work.WorkingSet, work.Seed);
+        }
+        else
+        {
+            RunFrames(profile, ref blocks, work);
+        }
+
         long ticks = Stopwatch.GetTimestamp() - start;
         recorder?.Stop();
         return new LoopFigures(
@@ -33,6 +47,19 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
             GC.CollectionCount(0) - collections,
             (memory?.OsCalls ?? 0) - osCalls,
             recorder?.Count - interruptions);
+    }
+
+    /// <summary>The same work, in pieces that the profile takes for frames.</summary>
+    private static void RunFrames<TBlocks>(SampleProfile profile, ref TBlocks blocks, MixedWork work)
+        where TBlocks : IMixedBlocks, allows ref struct
+    {
+        uint random = work.Seed;
+        for (ulong done = 0; done < work.Operations; done += FrameOperations)
+        {
+            profile.BeginFrame();
+            random = MixedLoop.Run(ref blocks, Math.Min(FrameOperations, work.Operations - done), work.WorkingSet, random);
+            profile.EndFrame();
+        }
     }
 
     /// <summary>How the engine's pages came, after the loop; "none" where there is no engine.</summary>

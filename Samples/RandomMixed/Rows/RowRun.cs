@@ -35,7 +35,7 @@ internal static class RowRun
         long rehearsalFaults = 0;
         if (row is { IsPrewarmed: true, IsOfMatrix: false })
         {
-            rehearsalFaults = meter.Measure(ref blocks, work).PageFaults;
+            rehearsalFaults = meter.Measure(ref blocks, work, isRehearsal: true).PageFaults;
             MixedLoop.Clear(ref blocks, work.WorkingSet);
         }
 

@@ -17,16 +17,19 @@ internal static unsafe class RowRuns
     private static readonly LoopMeter Meter = new(null, null);
 
     /// <summary>Measures one row.</summary>
-    public static Measurement Measure(RowSpec row, MixedWork work) => row.Allocator switch
+    /// <param name="row">Which.</param>
+    /// <param name="work">What it does.</param>
+    /// <param name="profileFolder">Where the profile of an engine row is written to; null makes none.</param>
+    public static Measurement Measure(RowSpec row, MixedWork work, string? profileFolder = null) => row.Allocator switch
     {
-        AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work),
+        AllocatorKind.Engine or AllocatorKind.Handle => MeasureEngine(row, work, profileFolder),
         AllocatorKind.Malloc => MeasureMalloc(row, work),
         AllocatorKind.Gc => MeasureGc(row, work),
         AllocatorKind.ArrayPool => MeasurePool(row, work),
         _ => MeasureNull(row, work),
     };
 
-    private static Measurement MeasureEngine(RowSpec row, MixedWork work)
+    private static Measurement MeasureEngine(RowSpec row, MixedWork work, string? profileFolder)
     {
         var slots = new AddressTable(SlotsFor(work));
         var options = new EngineMemoryOptions { Prefault = row.Prefault, Pages = row.Pages };
@@ -39,10 +42,28 @@ internal static unsafe class RowRuns
         bool isRecorded = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _);
         using PageFaultRecorder? recorder = isRecorded ? new PageFaultRecorder(RecorderCapacity) : null;
         using var memory = new EngineMemory(options);
-        var meter = new LoopMeter(memory, recorder);
+        using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory);
+        var meter = new LoopMeter(memory, recorder, profile);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
         using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
         LongLivedArena arena = scene?.Arena ?? cold!;
+        if (scene is not null)
+        {
+            profile?.Profiler.NoteLoad(scene);
+        }
+
+        Measurement measurement = MeasureIn(arena, row, slots, work, meter);
+        if (scene is not null)
+        {
+            profile?.Profiler.NoteUnload(scene);
+        }
+
+        profile?.Write();
+        return measurement;
+    }
+
+    private static Measurement MeasureIn(LongLivedArena arena, RowSpec row, AddressTable slots, MixedWork work, LoopMeter meter)
+    {
         if (row.Allocator == AllocatorKind.Engine)
         {
             var blocks = new EngineBlocks(arena, slots.First);

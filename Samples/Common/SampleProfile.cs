@@ -1,0 +1,88 @@
+using System.CommandLine;
+using Engine;
+using Engine.Core;
+using Engine.Profiling;
+using Engine.Scenes;
+
+namespace Samples.Common;
+
+/// <summary>
+/// What <c>--profile DIR</c> does, in every sample alike: counters are turned on before the engine is used, a profiler brackets the frames,
+/// and at the end its profile is written to the folder. The thread that runs the frames makes all calls.
+/// </summary>
+public sealed class SampleProfile : IDisposable
+{
+    private readonly string _folder;
+
+    private SampleProfile(string folder, Profiler profiler)
+    {
+        _folder = folder;
+        Profiler = profiler;
+    }
+
+    /// <summary>What scenes and spans are noted with.</summary>
+    public Profiler Profiler { get; }
+
+    /// <summary>The option.</summary>
+    /// <param name="what">What of the sample is profiled.</param>
+    public static Option<string?> Option(string what) => new("--profile")
+    {
+        Description = $"Profile {what}, and write profile.json there.",
+        HelpName = "DIR",
+    };
+
+    /// <summary>
+    /// Makes the folder and turns the counters on. Called before the engine is used. Compiled ahead of time there may be none: the profile
+    /// then says so, and has no tags.
+    /// </summary>
+    /// <exception cref="BadInputException">There can be no such folder.</exception>
+    public static void Prepare(string? folder)
+    {
+        if (folder is null)
+        {
+            return;
+        }
+
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new BadInputException($"--profile: no folder can be made at '{folder}': {error.Message}", error);
+        }
+
+        try
+        {
+            MemoryCounters.Enable();
+        }
+        catch (EngineMemoryException error)
+        {
+            Console.Error.WriteLine("warning: " + error.Message);
+        }
+    }
+
+    /// <summary>Begins a profile at level load; null where none was asked for.</summary>
+    /// <param name="folder">The option's value.</param>
+    /// <param name="memory">The memory that is profiled.</param>
+    /// <param name="guard">Who counts faults and garbage already; without one the profiler counts them.</param>
+    public static SampleProfile? Begin(string? folder, EngineMemory memory, HotLoopGuard? guard = null) => folder is null
+        ? null
+        : new SampleProfile(folder, new Profiler(memory, new ProfilerOptions { Guard = guard, CountsPageFaults = guard is null }));
+
+    /// <summary>A frame begins.</summary>
+    public void BeginFrame() => Profiler.BeginFrame();
+
+    /// <summary>The frame ends.</summary>
+    public void EndFrame() => Profiler.EndFrame();
+
+    /// <summary>Writes all files. While the memory and its arenas live.</summary>
+    public void Write()
+    {
+        ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
+        document.Write(Path.Combine(_folder, "profile.json"));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Profiler.Dispose();
+}
