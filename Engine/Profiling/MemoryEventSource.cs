@@ -112,7 +112,8 @@ public sealed unsafe class MemoryEventSource : EventSource
             TimeSpan interval = Interval(command.Arguments);
             lock (_lock)
             {
-                _timer ??= new Timer(_ => WriteState());
+                // A lambda that captures this would become a method of this class, and every method here is taken for an event.
+                _timer ??= new Timer(static source => ((MemoryEventSource)source!).WriteState(), this, Timeout.Infinite, Timeout.Infinite);
                 _timer.Change(TimeSpan.Zero, interval);
             }
         }
