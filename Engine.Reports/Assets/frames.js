@@ -18,7 +18,7 @@ function showFrames() {
   const chart = new Chart({
     label: "Frame times", xs: Float64Array.from(times, (_, index) => frames.first + index),
     series: [{ name: "frame time", values: times, colour: seriesColour(0) }],
-    marks, text: timeText, xText: countText,
+    hint: "Point at a frame, or move there by keyboard, to read what it did.", marks, text: timeText, xText: countText,
     guides: [["p50", percentiles.p50], ["p99", percentiles.p99], ["p99.9", percentiles.p999]].map(([name, value]) => ({ value, text: `${name} ${timeText(value)}` })),
     logarithmic: percentiles.maximum > 20 * percentiles.p50,
     describe: (index) => frameText(index, reasons),

@@ -8,7 +8,7 @@ function showMemory() {
     return;
   }
 
-  host.append(lead("SuperSlab bytes that each arena held, or the bytes that were live under each tag."));
+  host.append(lead("Blocks that callers and thread caches held in each arena, the frame's bytes in a frame arena; or the bytes that were live under each tag."));
   const place = element("div");
   const kinds = [["By arena", arenas], ["By tag", tags]].filter(([, curves]) => curves.length > 0);
   const draw = (kind) => place.replaceChildren(...memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));

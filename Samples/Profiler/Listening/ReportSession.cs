@@ -10,14 +10,15 @@ namespace Samples.Profiler.Listening;
 /// <summary>Asks a running process for its profile, which comes in parts when its next frame ends.</summary>
 internal static class ReportSession
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
     /// <exception cref="BadInputException">The process cannot be listened to.</exception>
     /// <exception cref="RunFailedException">It ended, or no frame ended in time.</exception>
     public static ProfileDocument Fetch(Target target)
     {
-        using EventPipeSession session = target.Open(
-            new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)MemoryEventSource.Keywords.Report));
+        // The pipe holds the last event back until another one comes: the state comes again and again.
+        const EventKeywords Asked = MemoryEventSource.Keywords.Report | MemoryEventSource.Keywords.State;
+        using EventPipeSession session = target.Open(new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)Asked));
         using EventPipeEventSource source = new(session.EventStream);
         Dictionary<long, string?[]> reports = [];
         TaskCompletionSource<string> complete = new(TaskCreationOptions.RunContinuationsAsynchronously);

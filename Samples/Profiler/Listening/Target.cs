@@ -10,7 +10,7 @@ namespace Samples.Profiler.Listening;
 /// <param name="Name">Its name.</param>
 internal sealed record Target(int Id, string Name)
 {
-    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(20);
 
     /// <exception cref="BadInputException">There is no such process.</exception>
     public static Target Find(int id)

@@ -10,7 +10,7 @@ internal static class Watching
 {
     private static readonly TimeSpan s_redraw = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan s_line = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_firstReading = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_firstReading = TimeSpan.FromSeconds(10);
 
     /// <exception cref="BadInputException">The process has no engine, or cannot be listened to.</exception>
     /// <exception cref="RunFailedException">It ended before the time was over.</exception>
