@@ -9,6 +9,10 @@ internal static class MemoryMap
     public static int CountWithin(nint start, nuint bytes) =>
         Ranges().Count(range => range.End > (ulong)start && range.Start < (ulong)start + bytes);
 
+    /// <summary>Address space of the mappings that begin in a range.</summary>
+    public static ulong MappedWithin(nint start, nuint bytes) =>
+        Ranges().Where(range => range.Start - (ulong)start < bytes).Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
+
     /// <summary>Whether an address may be read and written.</summary>
     public static bool IsAccessible(nint address)
     {

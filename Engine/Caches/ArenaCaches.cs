@@ -246,15 +246,21 @@ internal sealed unsafe class ArenaCaches
     }
 
     /// <summary>Adds what the caches counted to the sums, one for each tag. Nothing where <see cref="CounterSwitch"/> is off.</summary>
-    public void AddCountersTo(Span<CounterCell> sums)
+    /// <returns>The bytes that live in this arena.</returns>
+    public long AddCountersTo(Span<CounterCell> sums)
     {
+        long live = 0;
         for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
         {
             for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < sums.Length; tag++)
             {
-                sums[tag].Add(*ThreadCounters.CellOf(Table[slot], tag));
+                CounterCell cell = *ThreadCounters.CellOf(Table[slot], tag);
+                sums[tag].Add(cell);
+                live += cell.LiveBytes;
             }
         }
+
+        return live;
     }
 
     /// <summary>What was counted counts as thrown away from now on. No other thread uses the arena; the registry is held.</summary>

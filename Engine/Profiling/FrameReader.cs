@@ -1,5 +1,6 @@
 using Engine.Arenas;
 using Engine.Caches;
+using Engine.Core;
 using Engine.Slabs;
 
 namespace Engine.Profiling;
@@ -20,8 +21,8 @@ internal ref struct FrameReader(Span<CounterCell> sums, MemoryCurves? curves) : 
         }
         else if (arena is LongLivedArena longLived)
         {
-            longLived.Caches.AddCountersTo(_sums);
-            curves?.AddArena(arena.Name, BytesOut(longLived));
+            long live = longLived.Caches.AddCountersTo(_sums);
+            curves?.AddArena(arena.Name, CounterSwitch.IsOn ? live : BytesOut(longLived));
         }
     }
 
@@ -37,7 +38,7 @@ internal ref struct FrameReader(Span<CounterCell> sums, MemoryCurves? curves) : 
         curves?.AddArena(arena.Name, used);
     }
 
-    /// <summary>Blocks that callers, caches and depots hold.</summary>
+    /// <summary>Blocks that callers, caches and depots hold: what is known where nothing is counted.</summary>
     private static unsafe long BytesOut(LongLivedArena arena)
     {
         long bytes = (long)arena.Slabs.HugeBytesOut();

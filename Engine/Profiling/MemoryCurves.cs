@@ -30,6 +30,9 @@ internal sealed class MemoryCurves : IDisposable
         _order = new int[capacity];
         _spare = new int[capacity];
         _firstInterval = interval;
+
+        // What it does when it is full must not be compiled in a frame.
+        GiveUpEveryOther();
         Clear();
     }
 

@@ -52,7 +52,7 @@ public sealed record ProfileDocument
 
     /// <summary>
     /// Bytes over time, one series for each arena and each tag; all series have the times of <see cref="ProfileSeries.Times"/>. An arena's
-    /// are blocks that callers and caches hold, or the frame's; arenas of one name share a series.
+    /// are blocks that callers hold (and thread caches, where nothing is counted), or the frame's; arenas of one name share a series.
     /// </summary>
     public ProfileSeries Memory { get; init; } = new();
 

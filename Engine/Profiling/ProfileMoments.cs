@@ -7,6 +7,9 @@ namespace Engine.Profiling;
 /// <summary>What happened beside the frames: moments seen at the ends of frames, the last of them in a ring, and spans noted between frames. One thread.</summary>
 internal sealed class ProfileMoments : IDisposable
 {
+    /// <summary>The track of SuperSlabs coming and going.</summary>
+    public const string SuperSlabs = "SuperSlabs";
+
     private const int Capacity = 4096;
 
     private readonly NativeArray<Moment> _ring = new(Capacity);
@@ -36,7 +39,7 @@ internal sealed class ProfileMoments : IDisposable
 
     public void Dispose() => _ring.Dispose();
 
-    private static string TrackOf(MomentKind kind) => kind == MomentKind.SuperSlabs ? "SuperSlabs" : "tags";
+    private static string TrackOf(MomentKind kind) => kind == MomentKind.SuperSlabs ? SuperSlabs : "tags";
 
     private static string TextOf(Moment moment) => moment.Kind == MomentKind.SuperSlabs
         ? string.Create(CultureInfo.InvariantCulture, $"{moment.Value:+0;-0;0}, {moment.Subject} owned")

@@ -38,30 +38,36 @@ internal static class ProfileTimes
     }
 
     /// <summary>Frames that took much longer than their neighbours, or in which something happened that a hot loop should not do; the longest of them.</summary>
-    public static IReadOnlyList<ProfileHitch> Hitches(ProfileFrames frames)
+    public static IReadOnlyList<ProfileHitch> Hitches(ProfileFrames frames, IReadOnlyList<ProfileEvent> events)
     {
+        ILookup<long, ProfileEvent> superSlabs = events.Where(one => one.Track == ProfileMoments.SuperSlabs).ToLookup(one => one.Start);
         List<ProfileHitch> hitches = [];
         for (int frame = 0; frame < frames.Nanoseconds.Count; frame++)
         {
             long nanoseconds = frames.Nanoseconds[frame];
-            string reason = ReasonOf(frames, frame);
+            string reason = ReasonOf(frames, frame, superSlabs);
             bool isSlow = nanoseconds > HitchFactor * MedianAround(frames.Nanoseconds, frame);
             if (isSlow || reason.Length != 0)
             {
-                hitches.Add(new ProfileHitch(frames.First + frame, nanoseconds, reason.Length != 0 ? reason : "nothing that the profiler counts: another program, the clock, or the game's own work"));
+                hitches.Add(new ProfileHitch(frames.First + frame, nanoseconds, reason.Length != 0 ? reason : "nothing that is counted"));
             }
         }
 
         return [.. hitches.OrderByDescending(hitch => hitch.Nanoseconds).Take(MaximumHitches).OrderBy(hitch => hitch.Frame)];
     }
 
-    private static string ReasonOf(ProfileFrames frames, int frame)
+    private static string ReasonOf(ProfileFrames frames, int frame, ILookup<long, ProfileEvent> superSlabs)
     {
         List<string> reasons = [];
         Add(frames.Collections[frame], "garbage collections");
         Add(frames.PageFaults[frame], "page faults");
         Add(frames.Overflows[frame], "overflows of frame lanes");
         Add(frames.ManagedBytes[frame], "managed bytes");
+        foreach (ProfileEvent one in superSlabs[frames.Starts[frame] + frames.Nanoseconds[frame]])
+        {
+            reasons.Add($"SuperSlabs: {one.Name}");
+        }
+
         return string.Join(", ", reasons);
 
         void Add(long count, string what)

@@ -43,9 +43,11 @@ public sealed class Profiler : IDisposable
     private readonly DateTimeOffset _began;
     private readonly long _beganTicks;
     private FrameRecord _frame;
+    private HotLoopCounts _begun;
     private CounterCell _counted;
     private long _overflows;
     private int _ownedSuperSlabs;
+    private bool _countsAreOld = true;
 
     /// <summary>Makes the profiler's memory resident and runs its code once.</summary>
     /// <param name="memory">Whose arenas are looked at. The profile must be made before it is disposed.</param>
@@ -64,9 +66,11 @@ public sealed class Profiler : IDisposable
         for (int round = 0; round < 3; round++)
         {
             BeginFrame();
-            Sample(Stopwatch.GetTimestamp());
+            Sample();
             _moments.Add(_beganTicks, MomentKind.SuperSlabs, 0, 0);
             EndFrame();
+            BeginFrame();
+            EndFrame(default);
         }
 
         _timeline.Clear();
@@ -74,6 +78,7 @@ public sealed class Profiler : IDisposable
         _curves.Clear();
         _moments.Clear();
         _tagPeaks.Span.Clear();
+        _countsAreOld = true;
         MemoryEventSource.Log.Publish(this);
     }
 
@@ -82,57 +87,34 @@ public sealed class Profiler : IDisposable
 
     internal EngineMemory Memory => _memory;
 
-    /// <summary>A frame begins. Hot-loop safe.</summary>
+    /// <summary>A frame begins. What was allocated before the first frame, and before what is noted here between frames, is no frame's. Hot-loop safe.</summary>
     public void BeginFrame()
     {
-        if (_options.Guard is null)
+        if (_countsAreOld)
         {
-            _frame.PageFaults = _options.CountsPageFaults ? PageFaults.OfThread() : 0;
-            _frame.ManagedBytes = GC.GetAllocatedBytesForCurrentThread();
-            _frame.Collections = GC.CollectionCount(0);
+            long now = Stopwatch.GetTimestamp();
+            ReadArenas(0);
+            NoteSuperSlabs(now);
+            _countsAreOld = false;
         }
 
+        _begun = Counts();
         _frame.Start = Stopwatch.GetTimestamp();
     }
 
-    /// <summary>The frame ends; workers have ended their parts before, and so has the guard. Hot-loop safe.</summary>
+    /// <summary>
+    /// The frame ends; workers have ended their parts before. Managed bytes are those of this thread, and page faults, where the options
+    /// ask for them. Hot-loop safe.
+    /// </summary>
     public void EndFrame()
     {
         long now = Stopwatch.GetTimestamp();
-        _frame.Ticks = now - _frame.Start;
-        if (_options.Guard is { } guard)
-        {
-            HotLoopCounts counts = guard.LastFrame;
-            (_frame.PageFaults, _frame.ManagedBytes, _frame.Collections) = (counts.PageFaults, counts.ManagedBytes, counts.Collections);
-        }
-        else
-        {
-            _frame.ManagedBytes = GC.GetAllocatedBytesForCurrentThread() - _frame.ManagedBytes;
-            _frame.Collections = GC.CollectionCount(0) - _frame.Collections;
-            _frame.PageFaults = _options.CountsPageFaults ? PageFaults.OfThread() - _frame.PageFaults : 0;
-        }
-
-        CounterCell before = _counted;
-        long overflowsBefore = _overflows;
-        ReadArenas(_curves.IsDue(now) ? now : 0);
-        _frame.Allocations = _counted.Allocations - before.Allocations;
-        _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
-        _frame.Overflows = Math.Max(0, _overflows - overflowsBefore);
-        long nanoseconds = (long)(_frame.Ticks * _nanosecondsPerTick);
-        _timeline.Add(_frame);
-        _times.Add(nanoseconds);
-        MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
-        if (_memory.OwnedSuperSlabs is var owned && owned != _ownedSuperSlabs)
-        {
-            _moments.Add(now, MomentKind.SuperSlabs, owned, owned - _ownedSuperSlabs);
-            _ownedSuperSlabs = owned;
-        }
-
-        if (MemoryEventSource.Log.IsReportWanted)
-        {
-            MemoryEventSource.Log.Report(ToDocument(string.Join(' ', Environment.GetCommandLineArgs())));
-        }
+        EndFrame(Counts() - _begun, now);
     }
+
+    /// <summary>The same where somebody counted all threads' faults, bytes and collections already.</summary>
+    /// <param name="counts">What the frame did: <see cref="HotLoopGuard.LastFrame"/>, after the guard's own EndFrame.</param>
+    public void EndFrame(HotLoopCounts counts) => EndFrame(counts, Stopwatch.GetTimestamp());
 
     /// <summary>Takes a sample of what the arenas and tags hold: between frames, where there are none for long, as before and after a load.</summary>
     public void Sample() => Sample(Stopwatch.GetTimestamp());
@@ -184,15 +166,16 @@ public sealed class Profiler : IDisposable
         ArgumentNullException.ThrowIfNull(application);
         ProfileDocument document = ProfileLayers.Read(_memory, _tagPeaks.Span);
         ProfileFrames frames = ProfileTimes.Frames(_timeline, _times, NanosecondsAt, _nanosecondsPerTick);
+        IReadOnlyList<ProfileEvent> events = _moments.ToEvents(NanosecondsAt);
         return document with
         {
             Application = application,
             Began = _began,
             Nanoseconds = NanosecondsAt(Stopwatch.GetTimestamp()),
             Frames = frames,
-            Hitches = ProfileTimes.Hitches(frames),
+            Hitches = ProfileTimes.Hitches(frames, events),
             Memory = _curves.ToSeries(NanosecondsAt, [.. document.Tags.Select(tag => tag.Name)]),
-            Events = _moments.ToEvents(NanosecondsAt),
+            Events = events,
             Plans = [.. _plans],
         };
     }
@@ -209,9 +192,48 @@ public sealed class Profiler : IDisposable
         _moments.Dispose();
     }
 
+    private void EndFrame(HotLoopCounts counts, long now)
+    {
+        _frame.Ticks = now - _frame.Start;
+        (_frame.PageFaults, _frame.ManagedBytes, _frame.Collections) = (counts.PageFaults, counts.ManagedBytes, counts.Collections);
+        CounterCell before = _counted;
+        long overflowsBefore = _overflows;
+        ReadArenas(_curves.IsDue(now) ? now : 0);
+        _frame.Allocations = _counted.Allocations - before.Allocations;
+        _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
+        _frame.Overflows = Math.Max(0, _overflows - overflowsBefore);
+        long nanoseconds = (long)(_frame.Ticks * _nanosecondsPerTick);
+        _timeline.Add(_frame);
+        _times.Add(nanoseconds);
+        NoteSuperSlabs(now);
+        MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
+        if (MemoryEventSource.Log.IsReportWanted)
+        {
+            MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
+        }
+    }
+
+    private HotLoopCounts Counts() => new(
+        _options.CountsPageFaults ? PageFaults.OfThread() : 0, 0, GC.GetAllocatedBytesForCurrentThread(), GC.CollectionCount(0));
+
     private long NanosecondsAt(long ticks) => (long)((ticks - _beganTicks) * _nanosecondsPerTick);
 
-    private void Sample(long now) => ReadArenas(now);
+    private void Sample(long now)
+    {
+        ReadArenas(now);
+        NoteSuperSlabs(now);
+        _countsAreOld = true;
+    }
+
+    private void NoteSuperSlabs(long now)
+    {
+        int owned = _memory.OwnedSuperSlabs;
+        if (owned != _ownedSuperSlabs)
+        {
+            _moments.Add(now, MomentKind.SuperSlabs, owned, owned - _ownedSuperSlabs);
+            _ownedSuperSlabs = owned;
+        }
+    }
 
     /// <summary>Reads the counters of all arenas, and samples what they hold if a time for that is given.</summary>
     private void ReadArenas(long sampleTime)

@@ -1,5 +1,3 @@
-using Engine.Scenes;
-
 namespace Engine.Profiling;
 
 /// <summary>What a <see cref="Profiler"/> keeps and asks. Immutable.</summary>
@@ -15,14 +13,8 @@ public sealed record ProfilerOptions
     public double SampleSeconds { get; init; } = 0.001;
 
     /// <summary>
-    /// Who counts a frame's page faults, managed bytes, collections and overflows already; its EndFrame is called before the profiler's.
-    /// Null, the default: the profiler counts managed bytes of its own thread, collections, and overflows of all frame arenas.
-    /// </summary>
-    public HotLoopGuard? Guard { get; init; }
-
-    /// <summary>
-    /// Without a guard, whether the page faults of the profiler's thread are counted: two calls to the system in each frame, about 0.4
-    /// microseconds. Default false.
+    /// Whether the page faults of the profiler's thread are counted: two calls to the system in each frame, about 0.4 microseconds. Default
+    /// false; there is no need where a <see cref="Scenes.HotLoopGuard"/> counts them, see <see cref="Profiler.EndFrame(Scenes.HotLoopCounts)"/>.
     /// </summary>
     public bool CountsPageFaults { get; init; }
 

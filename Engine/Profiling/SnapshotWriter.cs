@@ -41,7 +41,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     public void WriteSuperSlabs()
     {
         int end = memory.Pool.End;
-        bool isExtentOut = false;
+        Extent extent = default;
         for (int index = 0; index < end; index++)
         {
             if (_superSlabs >= layout.SuperSlabs.Count)
@@ -65,7 +65,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             };
             if (isOwned)
             {
-                WriteSlabs(ref row, descriptor, ref isExtentOut);
+                WriteSlabs(ref row, descriptor, ref extent);
             }
         }
     }
@@ -180,16 +180,25 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     /// What stands in an owned SuperSlab's slabs. A run of one block is marked in its first slab only; the slabs behind it that are neither
     /// free nor marked belong to it.
     /// </summary>
-    private readonly void WriteSlabs(ref SnapshotSuperSlab row, in SuperSlab descriptor, ref bool isExtentOut)
+    private readonly void WriteSlabs(ref SnapshotSuperSlab row, in SuperSlab descriptor, ref Extent extent)
     {
         int first = row.Index * SuperSlab.SlabCount;
         uint* tags = memory.Reservation.Tags + first;
         SlabRun* runs = (SlabRun*)memory.Reservation.SlabDescriptors + first;
         if (row.State == SnapshotState.Extent)
         {
-            bool isFirst = descriptor.RunLength != 0;
-            isExtentOut = isFirst ? tags[0] == 0 || runs[0].FreeBlocks == 0 : isExtentOut;
-            row.UsedBytes = isExtentOut ? SuperSlab.Bytes : 0;
+            if (descriptor.RunLength != 0)
+            {
+                // Lanes have no tag.
+                extent = new Extent(tags[0] == 0 || runs[0].FreeBlocks == 0, tags[0] == 0 ? -1 : (int)(tags[0] & byte.MaxValue));
+            }
+
+            row.UsedBytes = extent.IsOut ? SuperSlab.Bytes : 0;
+            for (int slab = 0; slab < SuperSlab.SlabCount && extent.SizeClass >= 0; slab++)
+            {
+                row.SetClass(slab, extent.SizeClass);
+            }
+
             return;
         }
 
@@ -215,6 +224,9 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
 
         row.UsedBytes = isDivided ? row.UsedBytes : SuperSlab.Bytes;
     }
+
+    /// <summary>What the SuperSlabs of an extent have in common with its first.</summary>
+    private readonly record struct Extent(bool IsOut, int SizeClass);
 
     private readonly void Add<TRow>(SnapshotSection section, ref int count, TRow row)
         where TRow : unmanaged

@@ -1,18 +1,21 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Engine;
 using Engine.Core;
 using Engine.Profiling;
+using Engine.Reports;
 using Engine.Scenes;
 
 namespace Samples.Common;
 
 /// <summary>
 /// What <c>--profile DIR</c> does, in every sample alike: counters are turned on before the engine is used, a profiler brackets the frames,
-/// and at the end its profile is written to the folder. The thread that runs the frames makes all calls.
+/// and at the end its profile is written to the folder, with the report, the trace and the tables made of it. The thread that runs the frames makes all calls.
 /// </summary>
 public sealed class SampleProfile : IDisposable
 {
     private readonly string _folder;
+    private long _costTicks;
 
     private SampleProfile(string folder, Profiler profiler)
     {
@@ -27,7 +30,7 @@ public sealed class SampleProfile : IDisposable
     /// <param name="what">What of the sample is profiled.</param>
     public static Option<string?> Option(string what) => new("--profile")
     {
-        Description = $"Profile {what}, and write profile.json there.",
+        Description = $"Profile {what}, and write profile.json, report.html, trace.json and tables of it there.",
         HelpName = "DIR",
     };
 
@@ -65,22 +68,45 @@ public sealed class SampleProfile : IDisposable
     /// <summary>Begins a profile at level load; null where none was asked for.</summary>
     /// <param name="folder">The option's value.</param>
     /// <param name="memory">The memory that is profiled.</param>
-    /// <param name="guard">Who counts faults and garbage already; without one the profiler counts them.</param>
-    public static SampleProfile? Begin(string? folder, EngineMemory memory, HotLoopGuard? guard = null) => folder is null
-        ? null
-        : new SampleProfile(folder, new Profiler(memory, new ProfilerOptions { Guard = guard, CountsPageFaults = guard is null }));
+    /// <param name="countsPageFaults">Whether the profiler counts this thread's page faults, as nobody else does.</param>
+    public static SampleProfile? Begin(string? folder, EngineMemory memory, bool countsPageFaults = false) =>
+        folder is null ? null : new SampleProfile(folder, new Profiler(memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }));
+
+    /// <summary>The time in the profiler's calls of all frames, and that of two readings of the clock for each call, in nanoseconds.</summary>
+    public long CostNanoseconds => (long)(_costTicks * (1e9 / Stopwatch.Frequency));
 
     /// <summary>A frame begins.</summary>
-    public void BeginFrame() => Profiler.BeginFrame();
+    public void BeginFrame()
+    {
+        long start = Stopwatch.GetTimestamp();
+        Profiler.BeginFrame();
+        _costTicks += Stopwatch.GetTimestamp() - start;
+    }
 
     /// <summary>The frame ends.</summary>
-    public void EndFrame() => Profiler.EndFrame();
+    public void EndFrame()
+    {
+        long start = Stopwatch.GetTimestamp();
+        Profiler.EndFrame();
+        _costTicks += Stopwatch.GetTimestamp() - start;
+    }
+
+    /// <summary>The frame ends, and the sample has counted already what happened in it.</summary>
+    public void EndFrame(HotLoopCounts counts)
+    {
+        long start = Stopwatch.GetTimestamp();
+        Profiler.EndFrame(counts);
+        _costTicks += Stopwatch.GetTimestamp() - start;
+    }
 
     /// <summary>Writes all files. While the memory and its arenas live.</summary>
     public void Write()
     {
         ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
         document.Write(Path.Combine(_folder, "profile.json"));
+        HtmlReport.Write(document, Path.Combine(_folder, "report.html"));
+        TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
+        CsvFile.Write(document, Path.Combine(_folder, "tables"));
     }
 
     /// <inheritdoc/>

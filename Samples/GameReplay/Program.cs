@@ -55,8 +55,9 @@ internal static class Program
         List<RowSpec> rows = options.RecordPlan is null ? RowSpec.Select(options.Allocator, options.Cold) : [.. RowSpec.Recording];
         if (options.Profile is not null)
         {
-            rows = [new RowSpec(AllocatorKind.Engine, !options.Cold)];
-            options = options with { Repeat = 1 };
+            RowSpec plain = new(AllocatorKind.Engine, !options.Cold);
+            RowSpec profiled = plain with { IsProfiled = true };
+            rows = options.Repeat == 1 ? [profiled] : [plain, profiled];
         }
 
         List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
@@ -75,6 +76,7 @@ internal static class Program
         {
             Console.Out.Write(ReplayTable.Print(results, options.Repeat));
             Console.Out.Write(ReplayTable.PrintPlans(results, recording));
+            Console.Out.Write(options.Profile is null || rows.Count == 1 ? "" : ReplayTable.PrintProfiling(results[0], results[1]));
         }
 
         json.Write(

@@ -88,7 +88,7 @@ internal static class ReplayCommand
     };
 
     private static readonly Option<string?> Profile = SampleProfile.Option(
-        "the engine's frames, prewarmed unless --cold is said; no other row is replayed");
+        "the engine's frames, prewarmed unless --cold is said; no other row is replayed. With --repeat, replay without profiling by turns, and tell what it costs");
 
     private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
 
@@ -119,7 +119,7 @@ internal static class ReplayCommand
         OnlyRow.Name, $"{row.AllocatorName}:{(row.IsRecorded ? Recorded : row.IsPrewarmed ? Prewarmed : "cold")}",
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
-        .. options.Profile is { } folder ? [Profile.Name, folder] : Array.Empty<string>(),
+        .. row.IsProfiled && options.Profile is { } folder ? [Profile.Name, folder] : Array.Empty<string>(),
     ];
 
     private static void RefuseContradictions(CommandResult result)
@@ -157,7 +157,7 @@ internal static class ReplayCommand
         Plan = parsed.GetValue(Plan),
         Profile = parsed.GetValue(Profile),
         RecordPlan = parsed.GetValue(RecordPlan),
-        OnlyRow = RowFrom(parsed.GetValue(OnlyRow)),
+        OnlyRow = RowFrom(parsed.GetValue(OnlyRow), parsed.GetValue(Profile) is not null),
     };
 
     private static AllocatorKind? AllocatorFrom(string? name) => name switch
@@ -182,7 +182,7 @@ internal static class ReplayCommand
         _ => "first",
     };
 
-    private static RowSpec? RowFrom(string? text)
+    private static RowSpec? RowFrom(string? text, bool isProfiled)
     {
         if (text is null)
         {
@@ -190,6 +190,6 @@ internal static class ReplayCommand
         }
 
         string[] parts = text.Split(':');
-        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded);
+        return new RowSpec(AllocatorFrom(parts[0]) ?? AllocatorKind.Malloc, parts[^1] != "cold", parts[^1] == Recorded, isProfiled);
     }
 }

@@ -24,7 +24,8 @@ internal static class Program
 
         if (options.OnlyRow is { } only)
         {
-            RowDocument row = RowRuns.Measure(only, options.Walk, options.Plans);
+            SampleProfile.Prepare(options.Profile);
+            RowDocument row = RowRuns.Measure(only, options.Walk, options.Plans, options.Profile);
             Console.Out.WriteLine(JsonSerializer.Serialize(row, StreamingJson.Default.RowDocument));
             return ExitCodes.Success;
         }

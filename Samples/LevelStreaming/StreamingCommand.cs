@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Samples.Common;
 using Samples.LevelStreaming.Rows;
 
 namespace Samples.LevelStreaming;
@@ -44,6 +45,9 @@ internal static class StreamingCommand
         HelpName = "PATH|-",
     };
 
+    private static readonly Option<string?> Profile = SampleProfile.Option(
+        "one row of the engine's, prewarmed unless --no-prewarm is said; no other row is run");
+
     private static readonly Option<bool> Measure = new("--measure") { Hidden = true };
 
     /// <summary>Makes the command.</summary>
@@ -67,14 +71,21 @@ internal static class StreamingCommand
                 result.AddError($"--beside takes 2 to 16384 MiB, not {mib}.");
             }
         });
-        var command = new RootCommand(Purpose) { Frames, Seed, Record, Plans, Beside, NoPrewarm, Row, Json, Measure };
+        var command = new RootCommand(Purpose) { Frames, Seed, Record, Plans, Beside, NoPrewarm, Row, Json, Profile, Measure };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(Profile) is not null && (result.GetValue(Row) == "gc" || result.GetValue(Record) is not null || result.GetValue(Beside) is not null))
+            {
+                result.AddError($"{Profile.Name} is for a walk in the engine's memory: not with {Row.Name} gc, {Record.Name} or {Beside.Name}.");
+            }
+        });
         command.SetAction(parsed => run(Options(parsed)));
         return command;
     }
 
     /// <summary>The arguments by which this program measures one row in a child process.</summary>
     public static string[] RowArguments(StreamingOptions options, RowKind row, string plans) =>
-        [.. WalkArguments(options), Row.Name, NameOf(row), Plans.Name, plans, Measure.Name];
+        [.. WalkArguments(options), Row.Name, NameOf(row), Plans.Name, plans, Measure.Name, .. options.Profile is { } folder ? new[] { Profile.Name, folder } : []];
 
     /// <summary>The arguments by which this program records in a child process.</summary>
     public static string[] RecordArguments(StreamingOptions options, string plans) => [.. WalkArguments(options), Record.Name, plans];
@@ -108,7 +119,8 @@ internal static class StreamingCommand
             Record = parsed.GetValue(Record),
             Plans = parsed.GetValue(Plans),
             Beside = parsed.GetValue(Beside),
-            Rows = one is { } row ? [row] : [RowKind.Prewarmed, RowKind.Cold, RowKind.Gc],
+            Profile = parsed.GetValue(Profile),
+            Rows = one is { } row ? [row] : parsed.GetValue(Profile) is not null ? [RowKind.Prewarmed] : [RowKind.Prewarmed, RowKind.Cold, RowKind.Gc],
             Json = parsed.GetValue(Json),
             OnlyRow = parsed.GetValue(Measure) ? one : null,
         };

@@ -21,6 +21,9 @@ internal sealed record StreamingOptions
 
     public required string? Json { get; init; }
 
+    /// <summary>Where a profile is written to; then one of the engine's rows is run.</summary>
+    public required string? Profile { get; init; }
+
     /// <summary>Set in the measuring child processes: the one row to measure.</summary>
     public required RowKind? OnlyRow { get; init; }
 }

@@ -12,7 +12,7 @@ namespace Samples.LevelStreaming;
 /// The walk: level after level of the ring, each loaded two levels ahead while the frames of another go on, and unloaded behind. A
 /// rehearsal through the whole ring goes before, in which all code runs for the first time and nothing is counted.
 /// </summary>
-internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoopGuard guard, WorkerPool pool, WalkOptions options)
+internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoopGuard guard, WorkerPool pool, WalkOptions options, SampleProfile? profile = null)
     where TStore : ILevelStore<TAnimal>
 {
     private const int Ahead = 2;
@@ -24,12 +24,16 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
     private long _lastFaults;
     private long _faultsBetweenFrames;
 
+    /// <summary>Null in the rehearsal.</summary>
+    private SampleProfile? _profile;
+
     /// <summary>Rehearses, walks, and tells.</summary>
     public RowDocument Run(string row, string prefault)
     {
         guard.WarmUp(int.MaxValue);
         WalkThrough(_ring + Ahead, RehearsalFrames * (_ring + Ahead), RehearsalFrames);
         guard.WarmUp(0);
+        _profile = profile;
 
         int perVisit = Math.Clamp(options.Frames / (2 * _ring), 10, 250);
         int visits = (options.Frames + perVisit - 1) / perVisit;
@@ -101,7 +105,8 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         _figures[ring].Born += level.Born;
         _figures[ring].MostAnimals = Math.Max(_figures[ring].MostAnimals, level.Count);
         level.Clear();
-        source.Leave(ring);
+        _profile?.Profiler.NoteSpan("levels", LevelSpec.Ring[ring].Name, start, Stopwatch.GetTimestamp());
+        source.Leave(ring, _profile?.Profiler);
     }
 
     private void Frame(Level<TStore, TAnimal> level, LevelFigures figures, int prepare)
@@ -109,6 +114,7 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         _faultsBetweenFrames += PageFaults.OfThread() - _lastFaults;
         long violations = guard.Violations;
         long start = Stopwatch.GetTimestamp();
+        _profile?.BeginFrame();
         guard.BeginFrame();
         if (prepare >= 0)
         {
@@ -117,6 +123,7 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
 
         level.Step(pool);
         guard.EndFrame();
+        _profile?.EndFrame(guard.LastFrame);
         long ticks = Stopwatch.GetTimestamp() - start;
         _lastFaults = PageFaults.OfThread();
         figures.Add(ticks, guard.LastFrame, guard.Violations != violations);

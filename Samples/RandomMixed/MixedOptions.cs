@@ -28,7 +28,7 @@ internal sealed record MixedOptions
     public required string? Json { get; init; }
 
     /// <summary>Where a profile is written to; then one row of the engine's is run, once.</summary>
-    public required string? Profile { get; init; }
+    public string? Profile { get; init; }
 
     /// <summary>Set in the measuring child processes: the one row to measure.</summary>
     public required RowSpec? OnlyRow { get; init; }

@@ -15,6 +15,7 @@ internal static class Program
     {
         JsonDestination json = new(options.Json);
         Action<string> print = json.IsStandardOutput ? _ => { } : Console.Out.WriteLine;
+        SampleProfile.Prepare(options.Profile);
         SoakDocument result;
         using (SoakRun run = new(options, print))
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Samples.Common;
 
 namespace Samples.Soak;
 
@@ -44,6 +45,8 @@ internal static class SoakCommand
         HelpName = "PATH|-",
     };
 
+    private static readonly Option<string?> Profile = SampleProfile.Option("the run, its ticks as frames");
+
     private static readonly Option<Sabotage> Sabotage = new("--sabotage") { Hidden = true };
 
     /// <summary>Makes the command.</summary>
@@ -51,12 +54,13 @@ internal static class SoakCommand
     {
         Minutes.Validators.Add(result => Limit(result, 1, 10_000));
         Seconds.Validators.Add(result => Limit(result, 3, 600_000));
-        RootCommand command = new(Purpose) { Minutes, Seconds, Seed, Json, Sabotage };
+        RootCommand command = new(Purpose) { Minutes, Seconds, Seed, Json, Profile, Sabotage };
         command.SetAction(parsed => run(new SoakOptions
         {
             Seconds = parsed.GetValue(Seconds) ?? 60 * parsed.GetValue(Minutes),
             Seed = parsed.GetValue(Seed),
             Json = parsed.GetValue(Json),
+            Profile = parsed.GetValue(Profile),
             Sabotage = parsed.GetValue(Sabotage),
         }));
         return command;

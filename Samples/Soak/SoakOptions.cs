@@ -10,6 +10,9 @@ internal sealed record SoakOptions
 
     public required string? Json { get; init; }
 
+    /// <summary>Where a profile is written to, of the ticks as frames.</summary>
+    public required string? Profile { get; init; }
+
     /// <summary>A fault that is made on purpose, so that a test sees it found.</summary>
     public Sabotage Sabotage { get; init; }
 }

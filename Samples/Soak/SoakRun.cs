@@ -24,6 +24,8 @@ internal sealed unsafe class SoakRun : IDisposable
     private const long NotTakenBackBytes = 8 << 20;
     private const int SuperSlabBytes = 2 << 20;
     private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(5);
+    private static readonly AllocationTag ChurnTag = AllocationTag.Register("churn");
+    private static readonly AllocationTag LevelsTag = AllocationTag.Register("levels");
 
     private readonly SoakOptions _options;
     private readonly Action<string> _print;
@@ -31,6 +33,7 @@ internal sealed unsafe class SoakRun : IDisposable
     private readonly Verdict _verdict = new();
     private readonly FailingSystem? _system;
     private readonly EngineMemory _memory;
+    private readonly SampleProfile? _profile;
     private readonly LongLivedArena _world;
     private readonly FrameArena _frameArena;
     private readonly Churn _churn;
@@ -53,6 +56,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _random = new Random(options.Seed);
         _system = FailingSystem.IsSupported ? new FailingSystem() : null;
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 1 << 30, NativeContext = _system });
+        _profile = SampleProfile.Begin(options.Profile, _memory, countsPageFaults: true);
         _world = _memory.CreateLongLivedArena("world");
         _frameArena = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, Lanes = 2, OverflowSuperSlabs = 1 });
         _churn = new Churn(_world, _random, _verdict, limitBytes: 32 << 20);
@@ -71,6 +75,7 @@ internal sealed unsafe class SoakRun : IDisposable
         try
         {
             RunTicks();
+            _profile?.Write();
             if (_verdict.IsClean)
             {
                 TakeDown();
@@ -87,6 +92,7 @@ internal sealed unsafe class SoakRun : IDisposable
     public void Dispose()
     {
         _workers.Dispose();
+        _profile?.Dispose();
         if (_verdict.IsClean)
         {
             _loader.Dispose();
@@ -124,6 +130,7 @@ internal sealed unsafe class SoakRun : IDisposable
     private void Tick()
     {
         long start = Stopwatch.GetTimestamp();
+        _profile?.BeginFrame();
         if (_random.Next(20) == 0)
         {
             FailingSystem.FailSoon(_random);
@@ -131,13 +138,21 @@ internal sealed unsafe class SoakRun : IDisposable
 
         _workers.Tick();
         _frames.Tick();
-        _churn.Run(200, _exchange);
-        _exchange.Free(50);
-        foreach (Level level in _levels)
+        using (ChurnTag.Begin())
         {
-            level.Tick();
+            _churn.Run(200, _exchange);
         }
 
+        _exchange.Free(50);
+        using (LevelsTag.Begin())
+        {
+            foreach (Level level in _levels)
+            {
+                level.Tick();
+            }
+        }
+
+        _profile?.EndFrame();
         TimeSpan taken = Stopwatch.GetElapsedTime(start);
         _tickNanoseconds.Add((long)taken.TotalNanoseconds);
         _ticks++;
@@ -220,7 +235,11 @@ internal sealed unsafe class SoakRun : IDisposable
             level.End();
         }
 
-        _churn.FreeAll();
+        using (ChurnTag.Begin())
+        {
+            _churn.FreeAll();
+        }
+
         _exchange.Free(int.MaxValue);
         _frames.Trim();
         if (_world.LiveBlocks() is { Count: > 0 } left)

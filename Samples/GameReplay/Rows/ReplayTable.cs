@@ -61,6 +61,19 @@ internal static class ReplayTable
         return text.Length == 0 ? "" : Environment.NewLine + text;
     }
 
+    /// <summary>What profiling cost: in the frames' work, and in the profiler's own calls between them.</summary>
+    public static string PrintProfiling(RowResults without, RowResults with)
+    {
+        double before = without.WorkNanoseconds;
+        double counting = 100 * (with.WorkNanoseconds - before) / before;
+        double calls = 100 * with.ProfilerNanoseconds / before;
+        return string.Create(
+            Culture,
+            $"{Environment.NewLine}profiling: the frames' work took {before / 1e6:N1} ms without and {with.WorkNanoseconds / 1e6:N1} ms with it ({counting:+0.0;-0.0;0.0} %), "
+            + $"each frame by its median of {with.Repeats} runs by turns; the profiler's calls took {with.ProfilerNanoseconds / 1e6:N1} ms ({calls:+0.0;-0.0;0.0} %), "
+            + $"{with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames):N0} ns a frame{Environment.NewLine}");
+    }
+
     private static string[] Cells(RowSpec row, RunDocument run)
     {
         bool isEngine = row.Allocator == AllocatorKind.Engine;

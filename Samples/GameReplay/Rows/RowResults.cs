@@ -11,6 +11,7 @@ internal sealed class RowResults(RowSpec row)
     private readonly List<long[]> _work = [];
     private readonly List<ScenePlan> _plans = [];
     private readonly List<long> _planTimes = [];
+    private readonly List<long> _profilerTimes = [];
 
     /// <summary>The row.</summary>
     public RowSpec Row => row;
@@ -33,6 +34,12 @@ internal sealed class RowResults(RowSpec row)
     /// <summary>How long the recorded plans took to be made, the median of the repeats.</summary>
     public long PlanNanoseconds => Statistics.Median(_planTimes);
 
+    /// <summary>What the profiler's own calls took in all frames, the median of the repeats.</summary>
+    public long ProfilerNanoseconds => Statistics.Median(_profilerTimes);
+
+    /// <summary>How often the row was measured.</summary>
+    public int Repeats => _runs.Count;
+
     /// <summary>The plans that were recorded, one a repeat.</summary>
     public IReadOnlyList<ScenePlan> Plans => _plans;
 
@@ -41,6 +48,7 @@ internal sealed class RowResults(RowSpec row)
     {
         _runs.Add(measurement.Run);
         _work.Add(measurement.WorkNanoseconds);
+        _profilerTimes.Add(measurement.ProfilerNanoseconds);
         if (measurement.RecordedPlan is { } plan)
         {
             _plans.Add(ScenePlan.Parse(Encoding.UTF8.GetBytes(plan)));

@@ -51,7 +51,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
             StepFigures figures = ensemble.Play(script, contestant);
             if (isFrame)
             {
-                profiled?.EndFrame();
+                profiled?.EndFrame(new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
             }
@@ -74,6 +74,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
             Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes },
             WorkNanoseconds = work,
             RecordedPlan = recorded,
+            ProfilerNanoseconds = profiled?.CostNanoseconds ?? 0,
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),
         };
     }

@@ -4,7 +4,8 @@ namespace Samples.GameReplay.Rows;
 /// <param name="Allocator">Who serves.</param>
 /// <param name="IsPrewarmed">Whether by a plan.</param>
 /// <param name="IsRecorded">Whether a plan is made of what was used in the end.</param>
-internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed, bool IsRecorded = false)
+/// <param name="IsProfiled">Whether a profile is made.</param>
+internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed, bool IsRecorded = false, bool IsProfiled = false)
 {
     /// <summary>The rows that tell what recording costs: without a recorder and with one.</summary>
     public static readonly RowSpec[] Recording = [new(AllocatorKind.Engine, true), new(AllocatorKind.Engine, true, true)];
@@ -21,6 +22,7 @@ internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed, bool I
     /// <summary>What the table calls it.</summary>
     public string Title => Allocator switch
     {
+        AllocatorKind.Engine when IsProfiled => IsPrewarmed ? "engine profiled" : "cold profiled",
         AllocatorKind.Engine => IsRecorded ? "engine recorded" : IsPrewarmed ? "engine prewarmed" : "engine cold",
         AllocatorKind.Malloc => "malloc",
         _ => "GC arrays",

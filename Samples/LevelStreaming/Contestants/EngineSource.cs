@@ -1,3 +1,4 @@
+using Engine.Profiling;
 using Engine.Scenes;
 using Samples.Common;
 using Samples.LevelStreaming.World;
@@ -52,9 +53,10 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
         return new EngineStore(scene, LevelSpec.Ring[ring]);
     }
 
-    public void Leave(int ring)
+    public void Leave(int ring, Profiler? profiler)
     {
         Scene scene = _scenes[ring].Scene;
+        profiler?.NoteUnload(scene);
         _guard.Unwatch(scene);
         _recorders?[ring].Add(scene);
         _scenes[ring].Unload();

@@ -1,3 +1,4 @@
+using Engine.Arenas;
 using Engine.Scenes;
 using Samples.LevelStreaming.World;
 
@@ -6,6 +7,9 @@ namespace Samples.LevelStreaming.Contestants;
 /// <summary>A level in the engine's memory: animals, genes, lists and terrain in the scene's arena, scratch space in its frame lanes.</summary>
 internal sealed unsafe class EngineStore : ILevelStore<nint>
 {
+    private static readonly AllocationTag s_animalsTag = AllocationTag.Register("animals");
+    private static readonly AllocationTag s_groundTag = AllocationTag.Register("ground");
+
     private readonly Scene _scene;
     private readonly LevelSpec _spec;
     private readonly nint*[] _animals = new nint*[2];
@@ -16,6 +20,7 @@ internal sealed unsafe class EngineStore : ILevelStore<nint>
     {
         _scene = scene;
         _spec = spec;
+        using TagScope scope = s_groundTag.Begin();
         for (int region = 0; region < 2; region++)
         {
             _animals[region] = scene.Arena.Allocate<nint>(2L * spec.Limit);
@@ -32,6 +37,7 @@ internal sealed unsafe class EngineStore : ILevelStore<nint>
 
     public nint Spawn(in Body body)
     {
+        using TagScope scope = s_animalsTag.Begin();
         Animal* animal = _scene.Arena.Allocate<Animal>();
         animal->Body = body;
         animal->Genes = (byte*)_scene.Arena.Allocate((nuint)body.GeneBytes);
@@ -40,6 +46,7 @@ internal sealed unsafe class EngineStore : ILevelStore<nint>
 
     public void Despawn(nint animal)
     {
+        using TagScope scope = s_animalsTag.Begin();
         _scene.Arena.Free(((Animal*)animal)->Genes);
         _scene.Arena.Free((void*)animal);
     }
@@ -54,6 +61,7 @@ internal sealed unsafe class EngineStore : ILevelStore<nint>
 
     public void End()
     {
+        using TagScope scope = s_groundTag.Begin();
         for (int region = 0; region < 2; region++)
         {
             _scene.Arena.Free(_animals[region]);

@@ -1,3 +1,4 @@
+using Engine.Profiling;
 using System.Diagnostics;
 using Samples.LevelStreaming.World;
 
@@ -22,7 +23,7 @@ internal sealed class GcSource : ILevelSource<GcStore>
         return store;
     }
 
-    public void Leave(int ring)
+    public void Leave(int ring, Profiler? profiler)
     {
     }
 

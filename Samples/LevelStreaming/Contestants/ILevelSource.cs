@@ -1,3 +1,5 @@
+using Engine.Profiling;
+
 namespace Samples.LevelStreaming.Contestants;
 
 /// <summary>Where a contestant's levels come from: in the background, two ahead.</summary>
@@ -10,7 +12,7 @@ internal interface ILevelSource<TStore> : IDisposable
     TStore Enter(int ring);
 
     /// <summary>The level is over and cleared; its memory may go. Between frames.</summary>
-    void Leave(int ring);
+    void Leave(int ring, Profiler? profiler);
 
     /// <summary>Waits until nothing is loading or unloading.</summary>
     void Settle();

@@ -1,6 +1,7 @@
 using Engine;
 using Engine.Arenas;
 using Engine.Scenes;
+using Samples.Common;
 using Samples.LevelStreaming.Contestants;
 using Samples.LevelStreaming.World;
 
@@ -18,10 +19,11 @@ internal static class RowRuns
     /// <param name="row">By whom.</param>
     /// <param name="options">Which walk.</param>
     /// <param name="plansFolder">Where the plans are, for the prewarmed row.</param>
-    public static RowDocument Measure(RowKind row, WalkOptions options, string? plansFolder)
+    /// <param name="profileFolder">Where the profile of an engine row is written to; null makes none.</param>
+    public static RowDocument Measure(RowKind row, WalkOptions options, string? plansFolder, string? profileFolder = null)
     {
         ScenePlan[] plans = row == RowKind.Prewarmed ? PlanFiles.Read(plansFolder!) : NoPlans();
-        return Run(row, options, plans, recorders: null);
+        return Run(row, options, plans, recorders: null, profileFolder);
     }
 
     /// <summary>Does the walk without plans and writes the plans that it should have had.</summary>
@@ -40,7 +42,7 @@ internal static class RowRuns
         }
     }
 
-    private static RowDocument Run(RowKind row, WalkOptions options, ScenePlan[] plans, SceneRecorder[]? recorders)
+    private static RowDocument Run(RowKind row, WalkOptions options, ScenePlan[] plans, SceneRecorder[]? recorders, string? profileFolder = null)
     {
         using EngineMemory memory = new();
         using HotLoopGuard guard = new(memory);
@@ -53,7 +55,9 @@ internal static class RowRuns
         }
 
         using EngineSource source = new(memory, guard, pool, plans, recorders);
-        RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options).Run(name, memory.Prefault);
+        using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory);
+        RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options, profile).Run(name, memory.Prefault);
+        profile?.Write();
         memory.Validate();
         return result;
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Samples.Common;
 using Samples.RandomMixed.Contestants;
 
 namespace Samples.RandomMixed.Rows;
@@ -16,10 +17,10 @@ internal static class RowRun
     public static readonly MixedWork LittleWork = new(20_000, 64, 1);
 
     /// <summary>Runs the loop and all around it, so that all code is compiled before something is measured.</summary>
-    public static void Compile<TBlocks>(ref TBlocks blocks, MixedWork work)
+    public static void Compile<TBlocks>(ref TBlocks blocks, MixedWork work, SampleProfile? profile = null)
         where TBlocks : IMixedBlocks, allows ref struct
     {
-        var meter = new LoopMeter(null, null);
+        var meter = new LoopMeter(null, null, profile);
         for (int round = 0; round < 2; round++)
         {
             _ = meter.Measure(ref blocks, work);

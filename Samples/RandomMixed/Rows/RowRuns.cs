@@ -36,13 +36,14 @@ internal static unsafe class RowRuns
         using (var rehearsal = new EngineMemory(options))
         {
             using LongLivedArena thrownAway = rehearsal.CreateLongLivedArena("rehearsal");
-            CompileEngine(row, thrownAway, slots, work);
+            using SampleProfile? unwritten = SampleProfile.Begin(profileFolder, rehearsal, countsPageFaults: true);
+            CompileEngine(row, thrownAway, slots, work, unwritten);
         }
 
         bool isRecorded = row.IsOfMatrix && PageFaultRecorder.IsAvailable(out _);
         using PageFaultRecorder? recorder = isRecorded ? new PageFaultRecorder(RecorderCapacity) : null;
         using var memory = new EngineMemory(options);
-        using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory);
+        using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory, countsPageFaults: true);
         var meter = new LoopMeter(memory, recorder, profile);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
         using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
@@ -76,18 +77,18 @@ internal static unsafe class RowRuns
 
     // The arena is thrown away, so it may do what the measured one will do: caches must overflow and run dry for all of their code to be
     // compiled, and with a small working set they never do.
-    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots, MixedWork work)
+    private static void CompileEngine(RowSpec row, LongLivedArena arena, AddressTable slots, MixedWork work, SampleProfile? profile)
     {
         MixedWork compiling = work with { Operations = Math.Min(work.Operations, 4UL * work.WorkingSet) + RowRun.LittleWork.Operations };
         if (row.Allocator == AllocatorKind.Engine)
         {
             var blocks = new EngineBlocks(arena, slots.First);
-            RowRun.Compile(ref blocks, compiling);
+            RowRun.Compile(ref blocks, compiling, profile);
             return;
         }
 
         var handle = new HandleBlocks(arena.GetHandle(), slots.First);
-        RowRun.Compile(ref handle, compiling);
+        RowRun.Compile(ref handle, compiling, profile);
     }
 
     private static Measurement MeasureMalloc(RowSpec row, MixedWork work)

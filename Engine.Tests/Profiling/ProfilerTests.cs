@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using Engine.Arenas;
+using Engine.Profiling;
+using Engine.Scenes;
+using Engine.Tests.Support;
+
+namespace Engine.Tests.Profiling;
+
+/// <summary>What a profiler keeps of frames, and what that costs them.</summary>
+internal sealed unsafe class ProfilerTests
+{
+    [Test]
+    public void Frames_of_a_profiled_scene_cost_nothing() => WithCounters.Run(static () =>
+    {
+        HotLoopCost cost = HotLoopCost.BestOf(3, static () =>
+        {
+            using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+
+            // A sample in each frame, so that they are full many times.
+            using Profiler profiler = new(memory, new ProfilerOptions { SampleSeconds = 0, SampleCapacity = 64, FrameCapacity = 64 });
+            using Scene scene = Scene.Load(memory, new ScenePlan
+            {
+                Name = "profiled",
+                Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 2000)] }],
+                Frame = new FrameArenaOptions { BytesPerLane = 1 << 20 },
+            });
+            profiler.NoteLoad(scene);
+            AllocationTag tag = AllocationTag.Register("work");
+            scene.Arena.AttachThread();
+            Run(profiler, scene, tag, TimeSpan.FromMilliseconds(300));
+            return HotLoopCost.Of(memory, () => Run(profiler, scene, tag, TimeSpan.FromSeconds(1)));
+        });
+        Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
+    });
+
+    [Test]
+    public void Each_frame_is_charged_with_what_it_did() => WithCounters.Run(static () =>
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        using FrameArena frame = memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 2 });
+        AllocationTag tag = AllocationTag.Register("budgeted", budgetBytes: 10_000);
+        using Profiler profiler = new(memory, new ProfilerOptions { SampleSeconds = 0 });
+        arena.Allocate(5000);
+        for (int number = 0; number < 10; number++)
+        {
+            profiler.BeginFrame();
+            frame.NextFrame();
+            using (tag.Begin())
+            {
+                arena.Allocate(1024);
+                arena.Free(arena.Allocate((nuint)(number == 5 ? 20_480 : 2048)));
+            }
+
+            frame.Lane(0).Allocate((nuint)(number == 3 ? 100_000 : 100));
+            if (number == 7)
+            {
+                GC.KeepAlive(new byte[10_000]);
+                GC.Collect(0);
+            }
+
+            profiler.EndFrame();
+        }
+
+        ProfileDocument document = profiler.ToDocument("test");
+        ProfileFrames frames = document.Frames;
+        ProfileTag row = document.Tags.Single(one => one.Name == "budgeted");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((frames.Count, frames.First), Is.EqualTo((10L, 0L)));
+            Assert.That(frames.Allocations, Is.All.EqualTo(2));
+            Assert.That(frames.AllocatedBytes, Is.EqualTo(Enumerable.Range(0, 10).Select(number => 1024 + (number == 5 ? 20_480 : 2048))));
+            Assert.That(frames.Overflows, Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 3 ? 1 : 0)));
+            Assert.That(frames.ManagedBytes[7], Is.InRange(10_000, 12_000));
+            Assert.That(frames.Collections, Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 7 ? 1 : 0)));
+            Assert.That(frames.Histogram.Sum(bucket => bucket.Count), Is.EqualTo(10));
+            Assert.That(frames.Starts, Is.Ordered.Ascending);
+            Assert.That(document.Hitches.Single(hitch => hitch.Frame == 3).Reason, Does.Contain("1 overflows"));
+            Assert.That(document.Hitches.Single(hitch => hitch.Frame == 7).Reason, Does.Contain("1 garbage collections"));
+            Assert.That((row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000UL)), "peaks are those at the ends of frames");
+            Assert.That(document.Events.Count(one => one.Track == "tags" && one.Name.Contains("'budgeted' over its budget")), Is.EqualTo(1));
+            Assert.That(document.Memory.Arenas.Single(curve => curve.Name == "arena").Values[^1], Is.EqualTo(5120 + 10_240));
+            Assert.That(document.Memory.Tags.Single(curve => curve.Name == "budgeted").Values[^1], Is.EqualTo(10_240));
+        }
+    });
+
+    [Test]
+    public void Who_counts_already_is_believed()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+        using Profiler profiler = new(memory);
+        profiler.BeginFrame();
+        GC.KeepAlive(new byte[10_000]);
+        profiler.EndFrame(new HotLoopCounts(PageFaults: 7, OsCalls: 0, ManagedBytes: 8, Collections: 9));
+        ProfileFrames frames = profiler.ToDocument("test").Frames;
+        Assert.That((frames.PageFaults[0], frames.ManagedBytes[0], frames.Collections[0]), Is.EqualTo((7L, 8L, 9L)));
+    }
+
+    [Test]
+    public void A_document_is_read_as_it_was_written_and_tells_loads_plans_and_policies()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+        using Profiler profiler = new(memory);
+        using (Scene scene = Scene.Load(memory, new ScenePlan { Name = "forest", Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] }))
+        {
+            profiler.NoteLoad(scene);
+            scene.Arena.Allocate(256);
+            long start = Stopwatch.GetTimestamp();
+            profiler.BeginFrame();
+            profiler.EndFrame();
+            profiler.NoteSpan("work", "a frame", start, Stopwatch.GetTimestamp());
+            profiler.NoteUnload(scene);
+        }
+
+        ProfileDocument document = profiler.ToDocument("the test");
+        string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, "profile-test.json");
+        document.Write(path);
+        ProfileDocument read = ProfileDocument.Read(path);
+        string again = path + ".again";
+        read.Write(again);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(File.ReadAllBytes(again), Is.EqualTo(File.ReadAllBytes(path)));
+            Assert.That(read.Application, Is.EqualTo("the test"));
+            Assert.That(read.HasCounters, Is.False);
+            Assert.That(read.Policies.Select(policy => policy.Outcome), Has.Some.EqualTo("in force"));
+            Assert.That(read.Events.Select(one => one.Name), Is.SupersetOf((string[])["load 'forest'", "a frame", "unload 'forest'"]));
+            Assert.That(read.Plans.Single().PlannedBytes, Is.GreaterThan((ulong)Size.MiB(4)));
+            Assert.That(read.Plans.Single().UsedBytes, Is.LessThan((ulong)Size.MiB(1)));
+            Assert.That(ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(read.Plans.Single().SuggestedPlan)).Name, Is.EqualTo("forest"));
+        }
+    }
+
+    [Test]
+    public void Options_out_of_range_are_refused()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(() => new Profiler(memory, new ProfilerOptions { FrameCapacity = 1 }), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleCapacity = 3 }), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleSeconds = -1 }), Throws.TypeOf<ArgumentOutOfRangeException>());
+        }
+    }
+
+    private static void Run(Profiler profiler, Scene scene, AllocationTag tag, TimeSpan time)
+    {
+        long end = Stopwatch.GetTimestamp() + (long)(time.TotalSeconds * Stopwatch.Frequency);
+        void** blocks = stackalloc void*[100];
+        while (Stopwatch.GetTimestamp() < end)
+        {
+            profiler.BeginFrame();
+            scene.Frame.NextFrame();
+            using (tag.Begin())
+            {
+                for (int block = 0; block < 100; block++)
+                {
+                    blocks[block] = scene.Arena.Allocate(200);
+                }
+            }
+
+            scene.Frame.Lane(0).Allocate(1000);
+            for (int block = 0; block < 100; block++)
+            {
+                scene.Arena.Free(blocks[block]);
+            }
+
+            profiler.EndFrame();
+        }
+    }
+}
