@@ -95,9 +95,9 @@ class Chart {
     this.drawn = scales;
     this.picture.setAttribute("viewBox", `0 0 ${this.width} ${plotHeight}`);
     this.picture.replaceChildren(
-      ...this.gridShapes(scales), ...this.guideShapes(scales),
+      ...this.gridShapes(scales),
       ...this.options.series.filter((series) => !series.hidden).map((series) => this.seriesShape(series, scales)),
-      ...this.markShapes(scales), this.cursorShapes = shape("g"), this.selection = shape("rect", { class: "selection", y: margin.top, height: plotHeight - margin.top - margin.bottom, width: 0 }));
+      ...this.guideShapes(scales), ...this.markShapes(scales), this.cursorShapes = shape("g"), this.selection = shape("rect", { class: "selection", y: margin.top, height: plotHeight - margin.top - margin.bottom, width: 0 }));
     this.drawCursor();
   }
 
@@ -157,18 +157,20 @@ class Chart {
     return path;
   }
 
+  /** Of marks that would cover each other, the highest. */
   markShapes({ from, to, x, y }) {
     const { xs, marks = [], series } = this.options;
-    const columns = new Map();
+    const [{ values }] = series;
+    const room = 6;
+    const highest = new Map();
     for (const index of marks) {
-      if (index >= from && index < to) {
-        columns.set(Math.round(x(xs[index])), index);
+      const place = Math.round(x(xs[index]) / room);
+      if (index >= from && index < to && !(values[highest.get(place)] > values[index])) {
+        highest.set(place, index);
       }
     }
-    return [...columns].map(([column, index]) => {
-      const above = y(series[0].values[index]) - 4;
-      return shape("path", { class: "mark", d: `M${column},${above}l-4,-7h8z` });
-    });
+    return [...highest.values()].map((index) =>
+      shape("path", { class: "mark", d: `M${x(xs[index]).toFixed(1)},${(y(values[index]) - 4).toFixed(1)}l-4,-7h8z` }));
   }
 
   drawCursor() {

@@ -59,10 +59,11 @@ function choice(title, options, chosen, choose) {
       element("span", {}, option))));
 }
 
-const rowsShown = 100;
-
-/** A table that is sorted by the heading chosen. Columns: title, text(row), key(row) to sort by, number, wide, over(row). */
-function table(columns, rows, caption) {
+/**
+ * A table that is sorted by the heading chosen, and shows its first rows until all are asked for.
+ * Columns: title, text(row), key(row) to sort by, number, wide, over(row).
+ */
+function table(columns, rows, caption, rowsShown = 24) {
   const body = element("tbody");
   const more = element("button", { type: "button", onclick: () => show(rows.length) }, `Show all ${countText(rows.length)} rows`);
   let sorted = rows;

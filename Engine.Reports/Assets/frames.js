@@ -64,7 +64,7 @@ function hitchTable(chart) {
     { title: "Time", number: true, key: (row) => row.nanoseconds, text: (row) => timeText(row.nanoseconds) },
     { title: "Times the median", number: true, key: (row) => row.nanoseconds, text: (row) => frames.percentiles.p50 > 0 ? digits(row.nanoseconds / frames.percentiles.p50) : "–" },
     { title: "What is known of the reason", text: (row) => row.reason },
-  ], hitches);
+  ], [...hitches].sort((a, b) => b.nanoseconds - a.nanoseconds), undefined, 8);
 }
 
 /** The buckets, put together to bars of equal width on a logarithmic scale. */
@@ -115,6 +115,13 @@ function showHistogram(host) {
     draw();
   }
 
+  /** The bars whose times are written below, as many as there is room for. */
+  function ticks(wide, width) {
+    const room = 90;
+    const step = Math.ceil(room / wide);
+    return Array.from(bars.keys()).filter((index) => index % step === 0 && index * wide <= width - room / 2);
+  }
+
   function draw() {
     const width = Math.max(200, plot.clientWidth || 900);
     const wide = width / bars.length;
@@ -125,8 +132,7 @@ function showHistogram(host) {
       ...bars.map(({ count }, index) => shape("rect", {
         class: index === chosen ? "bar chosen" : "bar", x: index * wide + 0.5, width: Math.max(1, wide - 1), y: height - tall(count), height: tall(count),
       })),
-      ...bars.filter((_, index) => index % Math.ceil(90 / wide) === 0).map(({ from }, index) =>
-        shape("text", { class: "tick", x: index * Math.ceil(90 / wide) * wide, y: height + 15 }, timeText(from))));
+      ...ticks(wide, width).map((index) => shape("text", { class: "tick", x: index * wide, y: height + 15 }, timeText(bars[index].from))));
   }
 
   new ResizeObserver(draw).observe(plot);

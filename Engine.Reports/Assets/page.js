@@ -2,8 +2,9 @@
 
 function showHead() {
   const { application, machine, began, nanoseconds } = profile;
-  document.title = `${application} – Engine profile`;
-  section("application").textContent = application;
+  const name = application.replace(/^"?\S*[\\/]/, "");
+  document.title = `${name} – Engine profile`;
+  section("application").textContent = name;
   section("run").textContent = [machine, new Date(began).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }), timeText(nanoseconds)].join(" · ");
 }
 

@@ -37,7 +37,7 @@ class SuperSlabMap {
     }, this.picture);
     new ResizeObserver(() => this.draw()).observe(this.plot);
     this.colourBy("occupancy");
-    this.choose(Math.max(0, superSlabs.findIndex(({ state, slabs }) => state === "owned" && slabs.length > 0)));
+    this.choose(Math.max(0, superSlabs.findIndex(({ usedBytes, slabs }) => usedBytes > 0 && slabs.length > 0)));
   }
 
   get columns() {
