@@ -8,10 +8,10 @@ namespace Samples.Profiler.Showing;
 internal sealed class LiveView(Target target)
 {
     /// <summary>How many characters wide the view is where it is saved.</summary>
-    public const int SavedWidth = 104;
+    public const int SavedWidth = 112;
 
     private const string Bars = " ▁▂▃▄▅▆▇█";
-    private const int MeterWidth = 22;
+    private const int MeterWidth = 14;
     private static readonly Style s_quiet = new(Color.Grey);
 
     public IRenderable Draw(LiveMoment moment) => new Rows(
@@ -36,7 +36,7 @@ internal sealed class LiveView(Target target)
             return new Text("no frame has ended since this view began", s_quiet);
         }
 
-        const int Width = 90;
+        const int Width = 100;
         long[] columns = moment.Columns(Width);
         long median = moment.Percentile(0.5);
         long longest = Math.Max(1, columns.Max());
@@ -51,7 +51,7 @@ internal sealed class LiveView(Target target)
                 ("p99.9", Texts.Time(moment.Percentile(0.999))),
                 ("max", Texts.Time(moment.Percentile(1)))),
             new Markup($"[{color}]{line}[/]"),
-            new Text($"the longest frame of each ninth of a second, last {LiveState.Window:0} seconds; {moment.Frames.ToString("N0", Texts.Culture)} frames heard", s_quiet));
+            new Text($"the longest frame of each tenth of a second, last {LiveState.Window:0} seconds; {moment.Frames.ToString("N0", Texts.Culture)} frames heard", s_quiet));
     }
 
     private static IRenderable Arenas(LiveMoment moment)
@@ -73,7 +73,7 @@ internal sealed class LiveView(Target target)
             long budget = arena.HardBudget != 0 ? arena.HardBudget : arena.SoftBudget;
             bool isOver = arena.SoftBudget != 0 && arena.PeakBytes > arena.SoftBudget;
             table.AddRow(
-                new Text(arena.Name), new Text(arena.Kind, s_quiet), Meter(arena.SuperSlabs, most, "blue"), Number(arena.SuperSlabs.ToString(Texts.Culture)),
+                new Text(arena.Name), new Text(arena.Kind, s_quiet), Meter(arena.SuperSlabs, most, "cornflowerblue"), Number(arena.SuperSlabs.ToString(Texts.Culture)),
                 Number(Texts.Bytes(arena.LiveBytes)), Number(arena.Kind == "frame" ? "" : Texts.Bytes(arena.CachedBytes)), Number(Texts.Bytes(arena.PeakBytes), isOver),
                 Number(budget == 0 ? "none" : Texts.Bytes(budget)), Number(arena.Overflows.ToString(Texts.Culture), arena.Overflows > 0));
         }
@@ -100,7 +100,7 @@ internal sealed class LiveView(Target target)
         {
             bool isOver = tag.BudgetBytes != 0 && tag.LiveBytes > tag.BudgetBytes;
             table.AddRow(
-                new Text(tag.Name.Length == 0 ? "(no tag)" : tag.Name), Text.Empty, Meter(tag.LiveBytes, most, isOver ? "red" : "blue"), Number(Texts.Bytes(tag.LiveBytes), isOver),
+                new Text(tag.Name.Length == 0 ? "(no tag)" : tag.Name), Text.Empty, Meter(tag.LiveBytes, most, isOver ? "red" : "cornflowerblue"), Number(Texts.Bytes(tag.LiveBytes), isOver),
                 Number(tag.BudgetBytes == 0 ? "none" : Texts.Bytes(tag.BudgetBytes)), Number(tag.Allocations.ToString("N0", Texts.Culture)),
                 Number(tag.Frees.ToString("N0", Texts.Culture)));
         }
@@ -147,7 +147,7 @@ internal sealed class LiveView(Target target)
         Table table = new() { Border = TableBorder.None, Expand = true };
         table.AddColumn(new TableColumn(new Text(name, s_quiet)));
         table.AddColumn(new TableColumn(new Text(kind, s_quiet)));
-        table.AddColumn(new TableColumn(Text.Empty) { Width = MeterWidth });
+        table.AddColumn(new TableColumn(Text.Empty) { Width = MeterWidth, NoWrap = true });
         return table;
     }
 
