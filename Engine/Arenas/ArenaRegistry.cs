@@ -11,6 +11,9 @@ internal sealed class ArenaRegistry
     private const int MaximumNumber = (1 << (32 - TagShift)) - 1;
 
     private readonly List<IArena?> _arenas = [null];
+
+    /// <summary>Whether readers are shown the arena: from the end of its making to the beginning of its end.</summary>
+    private readonly List<bool> _shown = [false];
     private readonly Stack<int> _free = new();
     private readonly Lock _lock = new();
 
@@ -28,6 +31,7 @@ internal sealed class ArenaRegistry
                 }
 
                 _arenas.Add(null);
+                _shown.Add(false);
             }
 
             _arenas[number] = arena;
@@ -35,22 +39,28 @@ internal sealed class ArenaRegistry
         }
     }
 
-    /// <summary>While it is held no arena is made, hidden or removed by others.</summary>
+    /// <summary>While it is held no arena is made, shown, hidden or removed by others.</summary>
     public Lock.Scope Hold() => _lock.EnterScope();
 
-    /// <summary>
-    /// From now on nobody finds the arena here; its number stays taken until <see cref="Remove"/>. Waits for readers, so that afterwards
-    /// the arena's tables may go.
-    /// </summary>
+    /// <summary>From now on readers are shown the arena: it is complete.</summary>
+    public void Show(uint tag)
+    {
+        lock (_lock)
+        {
+            _shown[(int)(tag >> TagShift)] = true;
+        }
+    }
+
+    /// <summary>From now on readers are not shown it any more. Waits for those that are reading, so that afterwards the arena's tables may go.</summary>
     public void Hide(uint tag)
     {
         lock (_lock)
         {
-            _arenas[(int)(tag >> TagShift)] = null;
+            _shown[(int)(tag >> TagShift)] = false;
         }
     }
 
-    /// <summary>Shows each living arena to the reader. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
+    /// <summary>Shows each complete arena to the reader. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
     public void Read<TReader>(ref TReader reader)
         where TReader : struct, IArenaReader, allows ref struct
     {
@@ -58,7 +68,7 @@ internal sealed class ArenaRegistry
         {
             for (int number = 1; number < _arenas.Count; number++)
             {
-                if (_arenas[number] is { } arena)
+                if (_shown[number] && _arenas[number] is { } arena)
                 {
                     reader.Read(arena, number);
                 }
@@ -72,6 +82,7 @@ internal sealed class ArenaRegistry
         {
             int number = (int)(tag >> TagShift);
             _arenas[number] = null;
+            _shown[number] = false;
             _free.Push(number);
         }
     }

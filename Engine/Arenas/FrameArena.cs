@@ -62,6 +62,7 @@ public sealed unsafe class FrameArena : IArena
 
             _lanes = (LaneState*)heap.Allocate(LanesBytes);
             LayOut();
+            registry.Show(_tag);
         }
         catch
         {

@@ -62,6 +62,7 @@ public sealed unsafe partial class LongLivedArena : IArena
             _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checks == MemoryChecks.Hardened, retired);
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
             _table = _caches.Table;
+            registry.Show(_tag);
         }
         catch
         {
