@@ -10,8 +10,10 @@ namespace Engine.Profiling;
 /// </summary>
 public sealed record ProfileDocument
 {
+    private const int CurrentVersion = 1;
+
     /// <summary>Grows when a field changes its meaning.</summary>
-    public int Version { get; init; } = 1;
+    public int Version { get; init; } = CurrentVersion;
 
     /// <summary>The program, with its arguments.</summary>
     public required string Application { get; init; }
@@ -62,18 +64,31 @@ public sealed record ProfileDocument
     /// <summary>What each scene's plan asked for and what was used of it.</summary>
     public IReadOnlyList<ProfilePlan> Plans { get; init; } = [];
 
+    /// <exception cref="JsonException">The file holds no profile, or one of a later version.</exception>
     public static ProfileDocument Read(string path)
     {
         using FileStream file = File.OpenRead(path);
-        return JsonSerializer.Deserialize(file, ProfileJson.Default.ProfileDocument)
-            ?? throw new JsonException($"'{path}' holds no profile.");
+        return Read(file);
+    }
+
+    /// <inheritdoc cref="Read(string)"/>
+    public static ProfileDocument Read(Stream stream)
+    {
+        ProfileDocument document = JsonSerializer.Deserialize(stream, ProfileJson.Default.ProfileDocument)
+            ?? throw new JsonException("It holds no profile.");
+        return document.Version == CurrentVersion
+            ? document
+            : throw new JsonException($"It is a profile of version {document.Version}, and this program reads version {CurrentVersion}.");
     }
 
     public void Write(string path)
     {
         using FileStream file = File.Create(path);
-        JsonSerializer.Serialize(file, this, ProfileJson.Default.ProfileDocument);
+        Write(file);
     }
+
+    /// <summary>Writes UTF-8 without line breaks, in which no character has a meaning in HTML.</summary>
+    public void Write(Stream stream) => JsonSerializer.Serialize(stream, this, ProfileJson.Default.ProfileDocument);
 }
 
 /// <param name="MappedBytes">Address space reserved.</param>

@@ -13,14 +13,7 @@ internal static class ProfileLayers
     /// <summary>Takes a snapshot and makes a document of it, without frames, and without what only the application knows.</summary>
     public static ProfileDocument Read(EngineMemory memory, ReadOnlySpan<long> tagPeaks)
     {
-        byte[] room = [];
-        MemorySnapshot snapshot;
-        while (!MemorySnapshot.TryTake(memory, room, out snapshot, out int needed, asksSystem: true))
-        {
-            // Threads may need somewhat more by then.
-            room = new byte[needed + (needed / 4)];
-        }
-
+        MemorySnapshot snapshot = new SnapshotRoom().Take(memory, asksSystem: true);
         Dictionary<int, string> arenas = [];
         foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
         {

@@ -79,10 +79,13 @@ public sealed class Profiler : IDisposable
         _moments.Clear();
         _tagPeaks.Span.Clear();
         _countsAreOld = true;
+        MemoryEventSource.Log.Publish(this);
     }
 
     /// <summary>Frames that have ended.</summary>
     public long Frames => _timeline.Count;
+
+    internal EngineMemory Memory => _memory;
 
     /// <summary>A frame begins. What was allocated before the first frame, and before what is noted here between frames, is no frame's. Hot-loop safe.</summary>
     public void BeginFrame()
@@ -125,7 +128,9 @@ public sealed class Profiler : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(track);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        _moments.AddSpan(new ProfileEvent(track, name, NanosecondsAt(start), (long)((end - start) * _nanosecondsPerTick)));
+        long nanoseconds = (long)((end - start) * _nanosecondsPerTick);
+        _moments.AddSpan(new ProfileEvent(track, name, NanosecondsAt(start), nanoseconds));
+        MemoryEventSource.Log.Span(track, name, nanoseconds);
     }
 
     /// <summary>Notes a scene's load, which has just ended. Not in a frame.</summary>
@@ -178,6 +183,7 @@ public sealed class Profiler : IDisposable
     /// <summary>Gives the profiler's memory back. A second call does nothing.</summary>
     public void Dispose()
     {
+        MemoryEventSource.Log.Unpublish(this);
         _timeline.Dispose();
         _times.Dispose();
         _curves.Dispose();
@@ -196,9 +202,15 @@ public sealed class Profiler : IDisposable
         _frame.Allocations = _counted.Allocations - before.Allocations;
         _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
         _frame.Overflows = Math.Max(0, _overflows - overflowsBefore);
+        long nanoseconds = (long)(_frame.Ticks * _nanosecondsPerTick);
         _timeline.Add(_frame);
-        _times.Add((long)(_frame.Ticks * _nanosecondsPerTick));
+        _times.Add(nanoseconds);
         NoteSuperSlabs(now);
+        MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
+        if (MemoryEventSource.Log.IsReportWanted)
+        {
+            MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
+        }
     }
 
     private HotLoopCounts Counts() => new(

@@ -3,13 +3,14 @@ using System.Diagnostics;
 using Engine;
 using Engine.Core;
 using Engine.Profiling;
+using Engine.Reports;
 using Engine.Scenes;
 
 namespace Samples.Common;
 
 /// <summary>
 /// What <c>--profile DIR</c> does, in every sample alike: counters are turned on before the engine is used, a profiler brackets the frames,
-/// and at the end its profile is written to the folder. The thread that runs the frames makes all calls.
+/// and at the end its profile is written to the folder, with the report, the trace and the tables made of it. The thread that runs the frames makes all calls.
 /// </summary>
 public sealed class SampleProfile : IDisposable
 {
@@ -29,7 +30,7 @@ public sealed class SampleProfile : IDisposable
     /// <param name="what">What of the sample is profiled.</param>
     public static Option<string?> Option(string what) => new("--profile")
     {
-        Description = $"Profile {what}, and write profile.json there.",
+        Description = $"Profile {what}, and write profile.json, report.html, trace.json and tables of it there.",
         HelpName = "DIR",
     };
 
@@ -103,6 +104,9 @@ public sealed class SampleProfile : IDisposable
     {
         ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
         document.Write(Path.Combine(_folder, "profile.json"));
+        HtmlReport.Write(document, Path.Combine(_folder, "report.html"));
+        TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
+        CsvFile.Write(document, Path.Combine(_folder, "tables"));
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,65 @@
+using System.Globalization;
+using Engine.Profiling;
+using Engine.Reports.Tests.Support;
+using Microsoft.VisualBasic.FileIO;
+
+namespace Engine.Reports.Tests;
+
+/// <summary>The CSV files read back by another parser than ours.</summary>
+internal sealed class CsvFileTests
+{
+    private string _folder = "";
+
+    [SetUp]
+    public void MakeFolder() => _folder = Path.Combine(Path.GetTempPath(), $"engine-csv-{Guid.NewGuid():n}");
+
+    [TearDown]
+    public void DeleteFolder() => Directory.Delete(_folder, recursive: true);
+
+    [Test]
+    public void Every_table_has_its_rows_and_every_row_its_fields()
+    {
+        ProfileDocument profile = SampleProfile.Create(frames: 300, SampleProfile.HostileName);
+        IReadOnlyList<string> files = CsvFile.Write(profile, _folder);
+        Assert.That(files.Select(file => (Path.GetFileName(file), Rows(file).Count - 1)), Is.EquivalentTo(new[]
+        {
+            ("frames.csv", 300), ("memory.csv", 15), ("hitches.csv", profile.Hitches.Count), ("arenas.csv", 3), ("classes.csv", 14), ("superslabs.csv", 600),
+            ("lanes.csv", 8), ("thread-caches.csv", 8), ("tags.csv", 3), ("faults.csv", 3), ("frame-faults.csv", profile.Faults.Frames.Count), ("events.csv", 3),
+        }));
+        foreach (string file in files)
+        {
+            List<string[]> rows = Rows(file);
+            Assert.That(rows.Select(row => row.Length), Is.All.EqualTo(rows[0].Length), file);
+        }
+    }
+
+    [Test]
+    public void Values_and_names_come_back_as_they_were()
+    {
+        ProfileDocument profile = SampleProfile.Create(frames: 300, SampleProfile.HostileName);
+        CsvFile.Write(profile, _folder);
+        List<string[]> frames = Rows(Path.Combine(_folder, "frames.csv"));
+        Assert.That(frames.Skip(1).Select(row => long.Parse(row[2], CultureInfo.InvariantCulture)), Is.EqualTo(profile.Frames.Nanoseconds));
+        Assert.That(Rows(Path.Combine(_folder, "arenas.csv"))[1][0], Is.EqualTo(SampleProfile.HostileName));
+        Assert.That(Rows(Path.Combine(_folder, "tags.csv"))[3][2], Is.EqualTo("-4096"));
+    }
+
+    [Test]
+    public void What_was_not_counted_is_empty_and_not_zero()
+    {
+        CsvFile.Write(SampleProfile.Empty with { Frames = new ProfileFrames { Count = 1, Starts = [0], Nanoseconds = [5] } }, _folder);
+        Assert.That(string.Join('|', Rows(Path.Combine(_folder, "frames.csv"))[1]), Is.EqualTo("0|0|5||||||"));
+    }
+
+    private static List<string[]> Rows(string path)
+    {
+        using TextFieldParser parser = new(path) { Delimiters = [","], HasFieldsEnclosedInQuotes = true, TrimWhiteSpace = false };
+        List<string[]> rows = [];
+        while (parser.ReadFields() is { } fields)
+        {
+            rows.Add(fields);
+        }
+
+        return rows;
+    }
+}

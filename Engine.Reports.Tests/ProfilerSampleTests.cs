@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Engine.Profiling;
+using Engine.Reports.Tests.Support;
+
+namespace Engine.Reports.Tests;
+
+/// <summary>Samples/Profiler on real processes: one with the engine, one without, one that dies, and none.</summary>
+internal sealed partial class ProfilerSampleTests
+{
+    private string _path = "";
+
+    [SetUp]
+    public void MakeFile() => _path = Path.Combine(Path.GetTempPath(), $"engine-profiler-{Guid.NewGuid():n}");
+
+    [TearDown]
+    public void DeleteFile() => File.Delete(_path);
+
+    [Test]
+    public void A_running_process_is_shown_line_by_line_where_there_is_no_terminal()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        (int code, string output, string error) = ChildProgram.RunProfiler("--attach", Text(game.Id), "--seconds", "3");
+        Assert.That(code, Is.Zero, error);
+        string[] lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(lines, Has.Length.InRange(2, 6));
+        Assert.That(lines[^1], Does.Match(@"^frames [1-9][\d.]*/s p50 .* p99 .* max .*, SuperSlabs [1-9]\d* owned \d+ ready, OS calls [1-9]\d*, faults in frames \d+"));
+    }
+
+    [Test]
+    public void The_view_names_arenas_tags_and_loads()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        (int code, _, string error) = ChildProgram.RunProfiler("--attach", Text(game.Id), "--seconds", "2", "--save-view", _path);
+        Assert.That(code, Is.Zero, error);
+        string view = Tag().Replace(File.ReadAllText(_path), "");
+        Assert.That(view, Does.Contain("world").And.Contains("scratch").And.Contains("physics").And.Contains("SuperSlabs owned").And.Match("[▁▂▃▄▅▆▇█]{20}"));
+    }
+
+    [Test]
+    public void The_report_of_a_running_process_holds_its_frames_and_arenas()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        (int code, string output, string error) = ChildProgram.RunProfiler("--attach", Text(game.Id), "--report", _path);
+        Assert.That(code, Is.Zero, error);
+        Match said = Regex.Match(output, @": (\d+) frames of ");
+        Assert.That(int.Parse(said.Groups[1].Value, CultureInfo.InvariantCulture), Is.GreaterThan(100));
+        Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"world\"").And.Contains("\"name\":\"physics\"").And.Contains("load \\u0027meadow\\u0027"));
+    }
+
+    [Test]
+    public void The_report_of_a_finished_process_is_made_of_its_profile()
+    {
+        string profile = _path + ".json";
+        SampleProfile.Create(500).Write(profile);
+        (int code, string output, string error) = ChildProgram.RunProfiler("--profile", profile, "--report", _path);
+        File.Delete(profile);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output, Does.Contain("500 frames"));
+        Assert.That(File.ReadAllText(_path), Does.Contain("a game that never ran"));
+    }
+
+    [Test]
+    public void A_process_that_ends_while_it_is_watched_is_a_failure()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        using ChildProgram profiler = ChildProgram.StartProfiler("--attach", Text(game.Id), "--seconds", "100");
+        Assert.That(profiler.ReadLine(), Is.Not.Null, "it is watching");
+        game.Kill();
+        (int code, _, string error) = profiler.Result();
+        Assert.That(code, Is.EqualTo(1));
+        MustBeOneLine(error, $"process {game.Id} (Engine.Reports");
+        Assert.That(error, Does.Contain("has ended"));
+    }
+
+    [Test]
+    public void A_process_without_the_engine_is_refused()
+    {
+        using ChildProgram idle = ChildProgram.StartTarget("idle");
+        (int code, _, string error) = ChildProgram.RunProfiler("--attach", Text(idle.Id), "--seconds", "1");
+        Assert.That(code, Is.EqualTo(2));
+        MustBeOneLine(error, "tells nothing of an engine's memory");
+    }
+
+    [TestCase("there is no process", "--attach", "999999999")]
+    [TestCase("either --attach PID", "--seconds", "3")]
+    [TestCase("--profile needs --report", "--profile", "x.json")]
+    [TestCase("cannot be read as a profile", "--profile", "/dev/null", "--report", "report.html")]
+    [TestCase("no file can be written", "--attach", "1", "--report", "/no/such/folder/report.html")]
+    [TestCase("--seconds takes", "--attach", "1", "--seconds", "0")]
+    public void Wrong_input_is_one_line_and_exit_code_2(string message, params string[] arguments)
+    {
+        (int code, _, string error) = ChildProgram.RunProfiler(arguments);
+        Assert.That(code, Is.EqualTo(2), error);
+        MustBeOneLine(error, message);
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_process_that_is_not_dotnet_is_refused()
+    {
+        using System.Diagnostics.Process sleep = System.Diagnostics.Process.Start("sleep", "60");
+        (int code, _, string error) = ChildProgram.RunProfiler("--attach", Text(sleep.Id));
+        sleep.Kill();
+        Assert.That(code, Is.EqualTo(2), error);
+        MustBeOneLine(error, "cannot be listened to");
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static void MustBeOneLine(string error, string message)
+    {
+        Assert.That(error, Does.StartWith("error: ").And.Contains(message));
+        Assert.That(error.TrimEnd().Split('\n'), Has.Length.EqualTo(1), error);
+    }
+
+    [GeneratedRegex("<[^>]*>")]
+    private static partial Regex Tag();
+}

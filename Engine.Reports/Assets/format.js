@@ -1,0 +1,35 @@
+// Numbers as people read them. Sizes are bytes, times nanoseconds.
+
+const digits = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 3, useGrouping: true });
+
+const countText = (value) => value.toLocaleString("en-US");
+
+function bytesText(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let value = Math.abs(bytes);
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${bytes < 0 ? "−" : ""}${value >= 1000 ? Math.round(value) : digits(value)} ${units[unit]}`;
+}
+
+function timeText(nanoseconds) {
+  if (nanoseconds < 1e3) {
+    return `${Math.round(nanoseconds)} ns`;
+  }
+  if (nanoseconds < 1e6) {
+    return `${digits(nanoseconds / 1e3)} µs`;
+  }
+  return nanoseconds < 1e9 ? `${digits(nanoseconds / 1e6)} ms` : `${digits(nanoseconds / 1e9)} s`;
+}
+
+const shareText = (part, whole) => whole > 0 ? `${digits(100 * part / whole)} %` : "–";
+
+const counted = (count, one, many = `${one}s`) => `${countText(count)} ${count === 1 ? one : many}`;
+
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+// Not Math.max(...values): a call takes no hundred thousand arguments.
+const largest = (values) => values.reduce((most, value) => value > most ? value : most, 0);

@@ -1,0 +1,141 @@
+// How long frames took, which were hitches and why, and how their times are distributed.
+
+function showFrames() {
+  const { frames, hitches } = profile;
+  const host = section("frames");
+  const times = frames.nanoseconds;
+  if (times.length === 0) {
+    host.append(emptyNote("No frames: the program marked none by BeginFrame and EndFrame while it was profiled."));
+    return;
+  }
+
+  host.append(lead(`${counted(frames.count, "frame")} in all`
+    + (frames.count > times.length ? `, of which the last ${countText(times.length)} are drawn` : "")
+    + `. A triangle marks a hitch: a frame that took much longer than its neighbours or broke a rule. Drag to zoom; arrow keys move, + and − zoom, page up and down go from hitch to hitch.`));
+  const { percentiles } = frames;
+  const marks = hitches.map(({ frame }) => frame - frames.first).filter((index) => index >= 0 && index < times.length).sort((a, b) => a - b);
+  const reasons = new Map(hitches.map(({ frame, reason }) => [frame, reason]));
+  const chart = new Chart({
+    label: "Frame times", xs: Float64Array.from(times, (_, index) => frames.first + index),
+    series: [{ name: "frame time", values: times, colour: seriesColour(0) }],
+    hint: "Point at a frame, or move there by keyboard, to read what it did.", marks, text: timeText, xText: countText,
+    guides: [["p50", percentiles.p50], ["p99", percentiles.p99], ["p99.9", percentiles.p999]].map(([name, value]) => ({ value, text: `${name} ${timeText(value)}` })),
+    logarithmic: percentiles.maximum > 20 * percentiles.p50,
+    describe: (index) => frameText(index, reasons),
+  });
+  const scale = choice("Scale", ["linear", "log"], chart.options.logarithmic ? "log" : "linear", (chosen) => {
+    chart.options.logarithmic = chosen === "log";
+    chart.draw();
+  });
+  host.append(element("div", { class: "toolbar" }, scale, element("span", { class: "space" }), ...chart.buttons), chart.plot, chart.readout);
+  host.append(element("h3", {}, "Hitches"), hitchTable(chart));
+  host.append(element("h3", {}, "Distribution of frame times"));
+  showHistogram(host);
+}
+
+function frameText(index, reasons) {
+  const { frames } = profile;
+  const parts = [`frame ${countText(frames.first + index)}: ${timeText(frames.nanoseconds[index])}`];
+  const add = (column, text) => column[index] > 0 && parts.push(text(column[index]));
+  add(frames.allocations, (count) => counted(count, "allocation"));
+  add(frames.allocatedBytes, bytesText);
+  add(frames.pageFaults, (count) => counted(count, "page fault"));
+  add(frames.overflows, (count) => counted(count, "lane overflow"));
+  add(frames.managedBytes, (bytes) => `${bytesText(bytes)} managed`);
+  add(frames.collections, (count) => counted(count, "collection"));
+  const reason = reasons.get(frames.first + index);
+  return parts.join(" · ") + (reason ? ` · hitch: ${reason}` : "");
+}
+
+function hitchTable(chart) {
+  const { hitches, frames } = profile;
+  if (hitches.length === 0) {
+    return emptyNote("No hitch: no frame took much longer than its neighbours, and none broke a rule.");
+  }
+  const goTo = (frame) => {
+    chart.moveTo(frame - frames.first);
+    chart.plot.focus();
+  };
+  const inChart = (frame) => frame >= frames.first && frame < frames.first + frames.nanoseconds.length;
+  return table([
+    { title: "Frame", number: true, key: (row) => row.frame, text: (row) => inChart(row.frame)
+      ? element("button", { type: "button", class: "link", "aria-label": `Show frame ${row.frame} in the chart`, onclick: () => goTo(row.frame) }, countText(row.frame))
+      : countText(row.frame) },
+    { title: "Time", number: true, key: (row) => row.nanoseconds, text: (row) => timeText(row.nanoseconds) },
+    { title: "Times the median", number: true, key: (row) => row.nanoseconds, text: (row) => frames.percentiles.p50 > 0 ? digits(row.nanoseconds / frames.percentiles.p50) : "–" },
+    { title: "What is known of the reason", text: (row) => row.reason },
+  ], [...hitches].sort((a, b) => b.nanoseconds - a.nanoseconds), undefined, 8);
+}
+
+/** The buckets, put together to bars of equal width on a logarithmic scale. */
+function histogramBars() {
+  const { histogram } = profile.frames;
+  const barOf = (nanoseconds) => Math.floor(8 * Math.log2(Math.max(1, nanoseconds)));
+  const filled = histogram.filter(({ count }) => count > 0);
+  const first = barOf(filled[0].fromNanoseconds);
+  const bars = Array.from({ length: barOf(filled.at(-1).fromNanoseconds) - first + 1 }, (_, index) => ({ from: 2 ** ((first + index) / 8), to: 2 ** ((first + index + 1) / 8), count: 0 }));
+  for (const { fromNanoseconds, count } of filled) {
+    bars[barOf(fromNanoseconds) - first].count += count;
+  }
+  return bars;
+}
+
+function showHistogram(host) {
+  if (!profile.frames.histogram.some(({ count }) => count > 0)) {
+    host.append(emptyNote("No histogram: the profile has no buckets."));
+    return;
+  }
+  const bars = histogramBars();
+  const total = sum(bars.map(({ count }) => count));
+  const most = largest(bars.map(({ count }) => count));
+  const height = 120;
+  let chosen = -1;
+  const picture = shape("svg", { height: height + 20, "aria-hidden": "true" });
+  const readout = element("output", { class: "readout" }, "Both axes are logarithmic: a single frame is seen beside a million.");
+  const plot = element("div", {
+    class: "plot", id: "histogram", tabindex: "0", role: "slider", "aria-label": "Distribution of frame times",
+    "aria-valuemin": "0", "aria-valuemax": String(bars.length - 1), "aria-valuenow": "0", "aria-valuetext": "arrow keys move from bar to bar",
+    onkeydown: (event) => {
+      const target = { ArrowLeft: chosen - 1, ArrowRight: chosen + 1, Home: 0, End: bars.length - 1 }[event.key];
+      if (target !== undefined) {
+        event.preventDefault();
+        choose(target);
+      }
+    },
+    onpointermove: (event) => choose(Math.floor((event.clientX - plot.getBoundingClientRect().left) / plot.clientWidth * bars.length)),
+  }, picture);
+
+  function choose(index) {
+    chosen = Math.max(0, Math.min(bars.length - 1, index));
+    const { from, to, count } = bars[chosen];
+    const below = sum(bars.slice(0, chosen + 1).map((bar) => bar.count));
+    readout.textContent = `${timeText(from)} to ${timeText(to)}: ${counted(count, "frame")}; ${shareText(below, total)} of all frames took less than ${timeText(to)}`;
+    plot.setAttribute("aria-valuenow", String(chosen));
+    plot.setAttribute("aria-valuetext", readout.textContent);
+    draw();
+  }
+
+  /** The bars whose times are written below, as many as there is room for. */
+  function ticks(wide, width) {
+    const room = 90;
+    const step = Math.ceil(room / wide);
+    return Array.from(bars.keys()).filter((index) => index % step === 0 && index * wide <= width - room / 2);
+  }
+
+  function draw() {
+    const width = Math.max(200, plot.clientWidth || 900);
+    const wide = width / bars.length;
+    picture.setAttribute("viewBox", `0 0 ${width} ${height + 20}`);
+    const tall = (count) => count === 0 ? 0 : 3 + (height - 6) * Math.log(count) / Math.log(Math.max(2, most));
+    picture.replaceChildren(
+      shape("line", { class: "grid", x1: 0, x2: width, y1: height, y2: height }),
+      ...bars.map(({ count }, index) => shape("rect", {
+        class: index === chosen ? "bar chosen" : "bar", x: index * wide + 0.5, width: Math.max(1, wide - 1), y: height - tall(count), height: tall(count),
+      })),
+      ...ticks(wide, width).map((index) => shape("text", { class: "tick", x: index * wide, y: height + 15 }, timeText(bars[index].from))));
+  }
+
+  new ResizeObserver(draw).observe(plot);
+  host.append(plot, readout);
+  draw();
+}

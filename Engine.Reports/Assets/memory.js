@@ -1,0 +1,36 @@
+// Bytes over time, by arena or by tag.
+
+function showMemory() {
+  const host = section("memory");
+  const { times, arenas, tags } = profile.memory;
+  if (times.length < 2 || arenas.length + tags.length === 0) {
+    host.append(emptyNote("No memory over time: the profile has fewer than two samples of it."));
+    return;
+  }
+
+  host.append(lead("Blocks that callers and thread caches held in each arena, the frame's bytes in a frame arena; or the bytes that were live under each tag."));
+  const place = element("div");
+  const kinds = [["By arena", arenas], ["By tag", tags]].filter(([, curves]) => curves.length > 0);
+  const draw = (kind) => place.replaceChildren(...memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));
+  host.append(kinds.length > 1 ? choice("Memory", kinds.map(([name]) => name), kinds[0][0], draw) : "", place);
+  if (tags.length === 0) {
+    host.append(emptyNote("Not by tag: no tag was in use while memory was sampled."));
+  }
+  draw(kinds[0][0]);
+}
+
+function memoryChart(times, curves, kind) {
+  const series = curves.map(({ name, values }, index) => ({ name, values, colour: seriesColour(index) }));
+  const chart = new Chart({
+    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: timeText, isBytes: true,
+    describe: (index) => `at ${timeText(times[index])}: ${series.filter(({ hidden }) => !hidden).map(({ name, values }) => `${name} ${bytesText(values[index])}`).join(" · ")}`,
+  });
+  const boxes = series.map((curve) => element("li", {}, element("label", {},
+    element("input", { type: "checkbox", checked: "", onchange: (event) => {
+      curve.hidden = !event.target.checked;
+      chart.draw();
+    } }), swatch(curve.colour), curve.name)));
+  return [
+    element("div", { class: "toolbar" }, element("ul", { class: "legend" }, ...boxes), element("span", { class: "space" }), ...chart.buttons),
+    chart.plot, chart.readout];
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics.Metrics;
+using Engine.Arenas;
+using Engine.Profiling;
+using Engine.Slabs;
+using Engine.SuperSlabs;
+
+namespace Engine.Tests.Profiling;
+
+/// <summary>The meter as a listener of the .NET kind sees it.</summary>
+[NonParallelizable]
+internal sealed class MemoryMeterTests
+{
+    [Test]
+    public unsafe void A_listener_sees_what_the_arenas_hold_under_their_names()
+    {
+        using EngineMemory memory = new();
+        using LongLivedArena world = memory.CreateLongLivedArena("world");
+        using FrameArena frames = memory.CreateFrameArena("frames");
+        using MemoryMeter meter = new(memory);
+        world.Budget = new ArenaBudget { SoftBytes = 8 << 20, HardBytes = 64 << 20 };
+        void* block = world.Allocate(3 << 20);
+
+        Dictionary<string, long> seen = Observe();
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(seen["engine.memory.arena.size arena=world"], Is.EqualTo(world.SuperSlabCount * (long)SuperSlab.Bytes));
+            Assert.That(seen["engine.memory.arena.size arena=frames"], Is.EqualTo(frames.SuperSlabCount * (long)SuperSlab.Bytes));
+            Assert.That(seen["engine.memory.arena.live arena=world"], Is.GreaterThanOrEqualTo(3 << 20));
+            Assert.That(seen["engine.memory.arena.limit arena=world limit=hard"], Is.EqualTo(64 << 20));
+            Assert.That(seen["engine.memory.arena.overruns arena=world limit=soft"], Is.Zero);
+            Assert.That(seen["engine.memory.arena.overflows arena=frames"], Is.Zero);
+            Assert.That(seen["engine.memory.superslab.count state=owned"], Is.EqualTo(memory.OwnedSuperSlabs));
+            Assert.That(seen["engine.memory.superslab.count state=ready"], Is.EqualTo(memory.ReadySuperSlabs));
+            Assert.That(seen["engine.memory.metadata.size"], Is.EqualTo((long)memory.MetadataBytes));
+            Assert.That(seen["engine.memory.os.calls"], Is.EqualTo(memory.OsCalls));
+            Assert.That(seen.Keys, Has.None.Contains("arena.limit arena=frames"), "a frame arena has no budget");
+        });
+        world.Free(block);
+    }
+
+    [Test]
+    public unsafe void A_later_collection_sees_what_has_changed_since()
+    {
+        using EngineMemory memory = new();
+        using LongLivedArena world = memory.CreateLongLivedArena("world");
+        using MemoryMeter meter = new(memory);
+        long before = Observe()["engine.memory.arena.size arena=world"];
+        void* block = world.Allocate(20 << 20);
+        Assert.That(() => Observe()["engine.memory.arena.size arena=world"], Is.GreaterThanOrEqualTo(before + (20 << 20)).After(10_000, 60));
+        world.Free(block);
+    }
+
+    [Test]
+    public void A_disposed_meter_tells_nothing()
+    {
+        using EngineMemory memory = new();
+        using LongLivedArena world = memory.CreateLongLivedArena("world");
+        using (MemoryMeter meter = new(memory))
+        {
+            Assert.That(Observe(), Is.Not.Empty);
+        }
+
+        Assert.That(Observe(), Is.Empty);
+    }
+
+    /// <summary>Collects once; keys are an instrument's name and its attributes. Each has a unit, and none is told twice.</summary>
+    private static Dictionary<string, long> Observe()
+    {
+        Dictionary<string, long> values = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Name == MemoryMeter.Name)
+            {
+                Assert.That(instrument.Unit, Is.Not.Empty);
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, attributes, _) =>
+        {
+            string key = instrument.Name;
+            foreach ((string name, object? attribute) in attributes)
+            {
+                key += $" {name}={attribute}";
+            }
+
+            values.Add(key, value);
+        });
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return values;
+    }
+}
