@@ -10,21 +10,28 @@ namespace Samples.Common;
 
 /// <summary>
 /// What <c>--profile DIR</c> does, in every sample alike: counters are turned on before the engine is used, a profiler brackets the frames,
-/// and at the end its profile is written to the folder, with the report, the trace and the tables made of it. The thread that runs the frames makes all calls.
+/// and at the end its profile is written to the folder, with the report, the trace and the tables made of it. The thread that runs the
+/// frames makes all calls.
 /// </summary>
 public sealed class SampleProfile : IDisposable
 {
     private readonly string _folder;
+    private readonly ObservedThread _thread;
     private long _costTicks;
 
-    private SampleProfile(string folder, Profiler profiler)
+    private SampleProfile(string folder, EngineMemory memory, ProfilerOptions options)
     {
         _folder = folder;
-        Profiler = profiler;
+        Profiler = new Profiler(memory, options);
+        Faults = new FaultAttribution(memory);
+        _thread = Faults.ObserveThisThread("main");
     }
 
     /// <summary>What scenes and spans are noted with.</summary>
     public Profiler Profiler { get; }
+
+    /// <summary>Names the owners of this thread's page faults, and of those of other threads that ask for it.</summary>
+    public FaultAttribution Faults { get; }
 
     /// <summary>The option.</summary>
     /// <param name="what">What of the sample is profiled.</param>
@@ -70,7 +77,7 @@ public sealed class SampleProfile : IDisposable
     /// <param name="memory">The memory that is profiled.</param>
     /// <param name="countsPageFaults">Whether the profiler counts this thread's page faults, as nobody else does.</param>
     public static SampleProfile? Begin(string? folder, EngineMemory memory, bool countsPageFaults = false) =>
-        folder is null ? null : new SampleProfile(folder, new Profiler(memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }));
+        folder is null ? null : new SampleProfile(folder, memory, new ProfilerOptions { CountsPageFaults = countsPageFaults });
 
     /// <summary>The time in the profiler's calls of all frames, and that of two readings of the clock for each call, in nanoseconds.</summary>
     public long CostNanoseconds => (long)(_costTicks * (1e9 / Stopwatch.Frequency));
@@ -79,6 +86,7 @@ public sealed class SampleProfile : IDisposable
     public void BeginFrame()
     {
         long start = Stopwatch.GetTimestamp();
+        Faults.BeginFrame(Profiler.Frames);
         Profiler.BeginFrame();
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
@@ -88,6 +96,7 @@ public sealed class SampleProfile : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         Profiler.EndFrame();
+        Faults.EndFrame();
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
 
@@ -96,13 +105,14 @@ public sealed class SampleProfile : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         Profiler.EndFrame(counts);
+        Faults.EndFrame();
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
 
     /// <summary>Writes all files. While the memory and its arenas live.</summary>
     public void Write()
     {
-        ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
+        ProfileDocument document = Profiler.ToDocument(Environment.CommandLine) with { Faults = Faults.Collect() };
         document.Write(Path.Combine(_folder, "profile.json"));
         HtmlReport.Write(document, Path.Combine(_folder, "report.html"));
         TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
@@ -110,5 +120,10 @@ public sealed class SampleProfile : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Profiler.Dispose();
+    public void Dispose()
+    {
+        _thread.Dispose();
+        Faults.Dispose();
+        Profiler.Dispose();
+    }
 }

@@ -82,14 +82,14 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         for (int visit = 0; visit < visits; visit++)
         {
             int next = visit + Ahead < visits ? (visit + Ahead) % _ring : -1;
-            Visit(visit, Math.Min(perVisit, frames - (visit * perVisit)), next);
+            Visit(visit, Math.Min(perVisit, frames - (visit * perVisit)), next, isLast: visit == visits - 1);
         }
 
         source.Settle();
         _faultsBetweenFrames += PageFaults.OfThread() - _lastFaults;
     }
 
-    private void Visit(int visit, int frames, int next)
+    private void Visit(int visit, int frames, int next, bool isLast)
     {
         int ring = visit % _ring;
         long start = Stopwatch.GetTimestamp();
@@ -104,9 +104,18 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         _checksum = (_checksum * 16777619) ^ level.Checksum();
         _figures[ring].Born += level.Born;
         _figures[ring].MostAnimals = Math.Max(_figures[ring].MostAnimals, level.Count);
+        if (_profile is not null)
+        {
+            _profile.Profiler.NoteSpan("levels", LevelSpec.Ring[ring].Name, start, Stopwatch.GetTimestamp());
+            source.Note(ring, _profile.Profiler);
+            if (isLast)
+            {
+                _profile.Write(); // while there is a level to see in it
+            }
+        }
+
         level.Clear();
-        _profile?.Profiler.NoteSpan("levels", LevelSpec.Ring[ring].Name, start, Stopwatch.GetTimestamp());
-        source.Leave(ring, _profile?.Profiler);
+        source.Leave(ring);
     }
 
     private void Frame(Level<TStore, TAnimal> level, LevelFigures figures, int prepare)

@@ -50,13 +50,13 @@ internal static class RowRun<TContestant, TLane, TTouch>
             if (isFrame)
             {
                 profiled?.BeginFrame();
-                faults?.BeginFrame(frames);
+                unprofiled?.BeginFrame(frames);
             }
 
             StepFigures figures = ensemble.Play(script, contestant);
             if (isFrame)
             {
-                faults?.EndFrame();
+                unprofiled?.EndFrame();
                 profiled?.EndFrame(new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
@@ -77,7 +77,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
         RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
-            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes, Faults = faults?.Collect() },
+            Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes, Faults = row.AttributesFaults ? faults?.Collect() : null },
             WorkNanoseconds = work,
             RecordedPlan = recorded,
             ProfilerNanoseconds = profiled?.CostNanoseconds ?? 0,

@@ -53,10 +53,11 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
         return new EngineStore(scene, LevelSpec.Ring[ring]);
     }
 
-    public void Leave(int ring, Profiler? profiler)
+    public void Note(int ring, Profiler profiler) => profiler.NoteUnload(_scenes[ring].Scene);
+
+    public void Leave(int ring)
     {
         Scene scene = _scenes[ring].Scene;
-        profiler?.NoteUnload(scene);
         _guard.Unwatch(scene);
         _recorders?[ring].Add(scene);
         _scenes[ring].Unload();

@@ -23,7 +23,11 @@ internal sealed class GcSource : ILevelSource<GcStore>
         return store;
     }
 
-    public void Leave(int ring, Profiler? profiler)
+    public void Leave(int ring)
+    {
+    }
+
+    public void Note(int ring, Profiler profiler)
     {
     }
 

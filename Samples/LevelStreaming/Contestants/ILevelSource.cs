@@ -12,7 +12,10 @@ internal interface ILevelSource<TStore> : IDisposable
     TStore Enter(int ring);
 
     /// <summary>The level is over and cleared; its memory may go. Between frames.</summary>
-    void Leave(int ring, Profiler? profiler);
+    void Leave(int ring);
+
+    /// <summary>Tells a profile what a level used, which is over and not yet cleared. Between frames.</summary>
+    void Note(int ring, Profiler profiler);
 
     /// <summary>Waits until nothing is loading or unloading.</summary>
     void Settle();

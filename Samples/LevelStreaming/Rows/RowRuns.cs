@@ -57,7 +57,6 @@ internal static class RowRuns
         using EngineSource source = new(memory, guard, pool, plans, recorders);
         using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory);
         RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options, profile).Run(name, memory.Prefault);
-        profile?.Write();
         memory.Validate();
         return result;
     }

@@ -55,6 +55,11 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
     public LoopFigures MeasureObserved<TBlocks>(ref TBlocks blocks, MixedWork work)
         where TBlocks : IMixedBlocks, allows ref struct
     {
+        if (profile is not null)
+        {
+            return Measure(ref blocks, work); // it observes this thread already, and takes pieces of the loop for frames
+        }
+
         using ObservedThread? thread = faults?.ObserveThisThread("loop");
         faults?.BeginFrame(0);
         LoopFigures figures = Measure(ref blocks, work);
