@@ -114,4 +114,19 @@ internal sealed unsafe class MetadataHeapTests
         nint[] all = [.. taken.SelectMany(addresses => addresses)];
         Assert.That(all.Distinct().Count(), Is.EqualTo(all.Length));
     }
+
+    [Test]
+    public void Two_promises_are_both_kept_without_the_system()
+    {
+        using LowerLayers layers = new();
+        layers.Heap.Promise(Sizes.MiB);
+        layers.Heap.Promise(Sizes.MiB);
+        long osCalls = layers.Os.OsCalls;
+        for (nuint got = 0; got < 2 * Sizes.MiB; got += 1024)
+        {
+            Assert.That((nint)layers.Heap.Allocate(1024), Is.Not.Zero);
+        }
+
+        Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
+    }
 }

@@ -120,7 +120,6 @@ public sealed unsafe partial class LongLivedArena
 
     private void FreeToCache(ThreadCache* cache, int sizeClass, nuint block)
     {
-
         nuint* top = ThreadCache.Top(cache, sizeClass);
         if (top[-1] == block)
         {
