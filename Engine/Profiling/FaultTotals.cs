@@ -2,7 +2,10 @@ using Engine.Platform;
 
 namespace Engine.Profiling;
 
-/// <summary>Counts faults by owner, keeps the first of each, and remembers of the last ones when they were. One thread at a time.</summary>
+/// <summary>
+/// Counts faults by owner, keeps the first of each, and remembers of the last ones when they were. Its memory is written through when it is
+/// made, so that the process does not grow by being observed. One thread at a time.
+/// </summary>
 internal sealed class FaultTotals(int keptFaults)
 {
     private const int Owners = 1024;
@@ -11,8 +14,8 @@ internal sealed class FaultTotals(int keptFaults)
     private readonly List<FaultOwner> _owners = new(Owners);
     private readonly List<long> _counts = new(Owners);
     private readonly List<FaultSample> _firsts = new(Owners);
-    private readonly long[] _times = new long[keptFaults];
-    private readonly int[] _keptOwners = new int[keptFaults];
+    private readonly long[] _times = Resident<long>(keptFaults);
+    private readonly int[] _keptOwners = Resident<int>(keptFaults);
     private long _kept;
 
     public int Count => _owners.Count;
@@ -32,6 +35,13 @@ internal sealed class FaultTotals(int keptFaults)
         long place = _kept++ % _times.Length;
         _times[place] = sample.Time;
         _keptOwners[place] = number;
+    }
+
+    private static T[] Resident<T>(int length)
+    {
+        T[] array = new T[length];
+        array.AsSpan().Clear();
+        return array;
     }
 
     public FaultOwner OwnerAt(int number) => _owners[number];
