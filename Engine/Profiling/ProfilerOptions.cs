@@ -9,8 +9,8 @@ public sealed record ProfilerOptions
     /// <summary>How many samples of memory over time are kept, about 800 bytes each: an even number from 2 to 1 million. Default 2,048.</summary>
     public int SampleCapacity { get; init; } = 2048;
 
-    /// <summary>The least time between two samples in seconds, from 0 to 3,600; it doubles each time that the samples are full. Default 0.001.</summary>
-    public double SampleSeconds { get; init; } = 0.001;
+    /// <summary>The least time between two samples in seconds, from 0 to 3,600; it doubles each time that the samples are full. Default 0.01.</summary>
+    public double SampleSeconds { get; init; } = 0.01;
 
     /// <summary>
     /// Whether the page faults of the profiler's thread are counted: two calls to the system in each frame, about 0.4 microseconds. Default
