@@ -85,6 +85,30 @@ internal sealed unsafe class ProfilerTests
     });
 
     [Test]
+    public void A_slow_frame_without_a_fault_of_its_own_is_told_with_how_much_it_had_to_do() => WithCounters.Run(static () =>
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        using Profiler profiler = new(memory);
+        arena.Free(arena.Allocate(64));
+        for (int number = 0; number < 40; number++)
+        {
+            int blocks = number == 20 ? 1_000 : 10;
+            profiler.BeginFrame();
+            for (int block = 0; block < blocks; block++)
+            {
+                arena.Free(arena.Allocate(64));
+            }
+
+            Thread.Sleep(number == 20 ? 200 : 0);
+            profiler.EndFrame(default);
+        }
+
+        ProfileHitch hitch = profiler.ToDocument("test").Hitches.Single();
+        Assert.That((hitch.Frame, hitch.Reason), Is.EqualTo((20L, "much to do: 1,000 allocations, where its neighbours have 10")));
+    });
+
+    [Test]
     public void Who_counts_already_is_believed()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Engine.Profiling;
 
 /// <summary>The frames as columns, and those among them that stand out.</summary>
@@ -37,7 +39,10 @@ internal static class ProfileTimes
         };
     }
 
-    /// <summary>Frames that took much longer than their neighbours, or in which something happened that a hot loop should not do; the longest of them.</summary>
+    /// <summary>
+    /// Frames of the slowest hundredth that took much longer than their neighbours, and those in which something happened that a hot loop
+    /// should not do; the longest of them.
+    /// </summary>
     public static IReadOnlyList<ProfileHitch> Hitches(ProfileFrames frames, IReadOnlyList<ProfileEvent> events)
     {
         ILookup<long, ProfileEvent> superSlabs = events.Where(one => one.Track == ProfileMoments.SuperSlabs).ToLookup(one => one.Start);
@@ -46,10 +51,10 @@ internal static class ProfileTimes
         {
             long nanoseconds = frames.Nanoseconds[frame];
             string reason = ReasonOf(frames, frame, superSlabs);
-            bool isSlow = nanoseconds > HitchFactor * MedianAround(frames.Nanoseconds, frame);
+            bool isSlow = nanoseconds >= frames.Percentiles.P99 && nanoseconds > HitchFactor * MedianAround(frames.Nanoseconds, frame);
             if (isSlow || reason.Length != 0)
             {
-                hitches.Add(new ProfileHitch(frames.First + frame, nanoseconds, reason.Length != 0 ? reason : "nothing that is counted"));
+                hitches.Add(new ProfileHitch(frames.First + frame, nanoseconds, reason.Length != 0 ? reason : WorkOf(frames, frame)));
             }
         }
 
@@ -77,6 +82,15 @@ internal static class ProfileTimes
                 reasons.Add($"{count} {what}");
             }
         }
+    }
+
+    /// <summary>What a slow frame did in which nothing happened that should not: perhaps it just had more to do.</summary>
+    private static string WorkOf(ProfileFrames frames, int frame)
+    {
+        long usual = MedianAround(frames.Allocations, frame);
+        return frames.Allocations[frame] > HitchFactor * usual
+            ? string.Create(CultureInfo.InvariantCulture, $"much to do: {frames.Allocations[frame]:N0} allocations, where its neighbours have {usual:N0}")
+            : "nothing that is counted";
     }
 
     private static long MedianAround(IReadOnlyList<long> values, int index)
