@@ -82,6 +82,12 @@ public sealed class Profiler : IDisposable
         MemoryEventSource.Log.Publish(this);
     }
 
+    /// <summary>
+    /// Whose page faults the profile tells: the frames begin and end there too, and the threads to be observed say so there themselves. Set
+    /// before the first frame; whoever made it disposes it, after the last. Null, the default, leaves faults out.
+    /// </summary>
+    public FaultAttribution? Faults { get; set; }
+
     /// <summary>Frames that have ended.</summary>
     public long Frames => _timeline.Count;
 
@@ -98,6 +104,7 @@ public sealed class Profiler : IDisposable
             _countsAreOld = false;
         }
 
+        Faults?.BeginFrame(Frames);
         _begun = Counts();
         _frame.Start = Stopwatch.GetTimestamp();
     }
@@ -158,7 +165,7 @@ public sealed class Profiler : IDisposable
 
     /// <summary>
     /// Everything so far, with a snapshot of the memory as it is now. After the hot loop: it allocates, and asks the system what is
-    /// resident. Faults are another's to add: <c>document with { Faults = ... }</c>.
+    /// resident.
     /// </summary>
     /// <param name="application">What the profile says it is of: the program, with its arguments.</param>
     public ProfileDocument ToDocument(string application)
@@ -177,6 +184,7 @@ public sealed class Profiler : IDisposable
             Memory = _curves.ToSeries(NanosecondsAt, [.. document.Tags.Select(tag => tag.Name)]),
             Events = events,
             Plans = [.. _plans],
+            Faults = Faults?.Collect() ?? document.Faults,
         };
     }
 
@@ -203,6 +211,7 @@ public sealed class Profiler : IDisposable
         _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
         _frame.Overflows = Math.Max(0, _overflows - overflowsBefore);
         long nanoseconds = (long)(_frame.Ticks * _nanosecondsPerTick);
+        Faults?.EndFrame();
         _timeline.Add(_frame);
         _times.Add(nanoseconds);
         NoteSuperSlabs(now);

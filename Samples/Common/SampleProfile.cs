@@ -22,8 +22,8 @@ public sealed class SampleProfile : IDisposable
     private SampleProfile(string folder, EngineMemory memory, ProfilerOptions options)
     {
         _folder = folder;
-        Profiler = new Profiler(memory, options);
         Faults = new FaultAttribution(memory);
+        Profiler = new Profiler(memory, options) { Faults = Faults };
         _thread = Faults.ObserveThisThread("main");
     }
 
@@ -86,7 +86,6 @@ public sealed class SampleProfile : IDisposable
     public void BeginFrame()
     {
         long start = Stopwatch.GetTimestamp();
-        Faults.BeginFrame(Profiler.Frames);
         Profiler.BeginFrame();
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
@@ -96,7 +95,6 @@ public sealed class SampleProfile : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         Profiler.EndFrame();
-        Faults.EndFrame();
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
 
@@ -105,14 +103,13 @@ public sealed class SampleProfile : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         Profiler.EndFrame(counts);
-        Faults.EndFrame();
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
 
     /// <summary>Writes all files. While the memory and its arenas live.</summary>
     public void Write()
     {
-        ProfileDocument document = Profiler.ToDocument(Environment.CommandLine) with { Faults = Faults.Collect() };
+        ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
         document.Write(Path.Combine(_folder, "profile.json"));
         HtmlReport.Write(document, Path.Combine(_folder, "report.html"));
         TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
