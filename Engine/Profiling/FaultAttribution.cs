@@ -117,6 +117,7 @@ public sealed class FaultAttribution : IDisposable
         {
             _threads.ForEach(thread => thread.Look());
             Empty();
+            _threads.ForEach(thread => thread.IncludeTaken());
             return new FaultTable(_threads, _totals, _frames, new CallSites(_files, _context)).Make();
         }
     }

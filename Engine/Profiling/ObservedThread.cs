@@ -114,6 +114,17 @@ public sealed class ObservedThread : IDisposable
         }
     }
 
+    /// <summary>
+    /// After the ring was emptied: what the thread did since <see cref="Look"/>, as where it asks itself, may be among the samples and is
+    /// counted with them.
+    /// </summary>
+    internal void IncludeTaken()
+    {
+        long late = Math.Max(0, _taken - RecordedCount);
+        RecordedCount += late;
+        KernelCount += late;
+    }
+
     /// <summary>Gives the ring back. Under the attribution's lock.</summary>
     internal void Close()
     {
