@@ -21,7 +21,7 @@ internal sealed unsafe class ArenaSlabs
     private readonly ClassState* _classes;
     private readonly SlabRuns _runs;
     private readonly void* _spaceState;
-    private readonly Dictionary<int, HugeUse> _hugeUse = new(64);
+    private readonly HugeUse _hugeUse = new();
 
     /// <param name="reservation">Where the SuperSlabs lie.</param>
     /// <param name="pool">Where they come from.</param>
@@ -138,7 +138,7 @@ internal sealed unsafe class ArenaSlabs
 
             nuint block;
             _runs.TakeBlocks(state, slab, &block, 1);
-            CountHuge(_runs[slab]->SlabCount, 1);
+            _hugeUse.Count(_runs[slab]->SlabCount, 1);
             return block;
         }
         finally
@@ -193,8 +193,8 @@ internal sealed unsafe class ArenaSlabs
         if (newClass == SizeClasses.Huge)
         {
             NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
-            CountHuge(oldSlabs, sizeClass == SizeClasses.Huge ? -1 : 0);
-            CountHuge(slabs, 1);
+            _hugeUse.Count(oldSlabs, sizeClass == SizeClasses.Huge ? -1 : 0);
+            _hugeUse.Count(slabs, 1);
             NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
         }
 
@@ -248,7 +248,7 @@ internal sealed unsafe class ArenaSlabs
             }
             else if (sizeClass == SizeClasses.Huge)
             {
-                CountHuge(slabs, -1);
+                _hugeUse.Count(slabs, -1);
             }
         }
 
@@ -428,9 +428,9 @@ internal sealed unsafe class ArenaSlabs
             }
         }
 
-        foreach ((int superSlabs, HugeUse use) in Snapshot())
+        foreach ((nuint bytes, _, long peak) in HugeBlocks())
         {
-            collect((nuint)superSlabs << SuperSlab.Shift, use.Peak, SizeClasses.Huge);
+            collect(bytes, peak, SizeClasses.Huge);
         }
     }
 
@@ -443,22 +443,17 @@ internal sealed unsafe class ArenaSlabs
             collect(state.BlockBytes, state.BlocksOut - ((long)state.FullCount * state.MagazineBlocks), sizeClass);
         }
 
-        foreach ((int superSlabs, HugeUse use) in Snapshot())
+        foreach ((nuint bytes, long count, _) in HugeBlocks())
         {
-            collect((nuint)superSlabs << SuperSlab.Shift, use.Out, SizeClasses.Huge);
+            collect(bytes, count, SizeClasses.Huge);
         }
     }
 
     /// <summary>Bytes of the blocks above 32 MiB that are out.</summary>
     public nuint HugeBytesOut()
     {
-        nuint bytes = 0;
         NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
-        foreach ((int superSlabs, HugeUse use) in _hugeUse)
-        {
-            bytes += (nuint)(superSlabs * use.Out) << SuperSlab.Shift;
-        }
-
+        nuint bytes = _hugeUse.BytesOut;
         NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
         return bytes;
     }
@@ -470,32 +465,17 @@ internal sealed unsafe class ArenaSlabs
         _heap.Free(_spaceState, SlabSpace.StateBytes);
     }
 
-    private KeyValuePair<int, HugeUse>[] Snapshot()
+    private (nuint Bytes, long Out, long Peak)[] HugeBlocks()
     {
         NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
         try
         {
-            return [.. _hugeUse];
+            return _hugeUse.ToArray();
         }
         finally
         {
             NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
         }
-    }
-
-    /// <summary>Huge blocks have no size in common, so their use is kept by length. Under the class's lock.</summary>
-    private void CountHuge(int slabs, int change)
-    {
-        int superSlabs = slabs / SuperSlab.SlabCount;
-        ref HugeUse use = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrAddDefault(_hugeUse, superSlabs, out _);
-        use.Out += change;
-        use.Peak = Math.Max(use.Peak, use.Out);
-    }
-
-    private struct HugeUse
-    {
-        public long Out;
-        public long Peak;
     }
 
     private void DropDepots()
