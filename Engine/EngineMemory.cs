@@ -121,11 +121,20 @@ public sealed class EngineMemory : IDisposable
 
     internal Reservation Reservation => _reservation;
 
-    internal RetiredCounters? RetiredCounters => _retired;
-
     internal Prefaulter Prefaulter => _prefaulter;
 
     internal ArenaRegistry Arenas => _arenas;
+
+    /// <summary>Shows each complete arena to the reader, and adds to its sums by tag what arenas that are gone had counted: both of one moment.</summary>
+    internal void ReadArenas<TReader>(ref TReader reader, Span<CounterCell> sums)
+        where TReader : struct, IArenaReader, allows ref struct
+    {
+        using (_arenas.Hold())
+        {
+            _retired?.AddTo(sums);
+            _arenas.Read(ref reader);
+        }
+    }
 
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>

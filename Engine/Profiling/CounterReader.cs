@@ -5,8 +5,8 @@ using Engine.Slabs;
 
 namespace Engine.Profiling;
 
-/// <summary>What the end of a frame looks at in each arena: the counters by tag, overflows, and when a sample is due, the bytes.</summary>
-internal ref struct FrameReader(Span<CounterCell> sums, MemoryCurves? curves) : IArenaReader
+/// <summary>Adds up what all arenas counted: allocations by tag, overflows, and when a sample is due, their bytes.</summary>
+internal ref struct CounterReader(Span<CounterCell> sums, MemoryCurves? curves) : IArenaReader
 {
     private readonly Span<CounterCell> _sums = sums;
 

@@ -254,13 +254,8 @@ public sealed class Profiler : IDisposable
             _curves.Begin(sampleTime);
         }
 
-        var reader = new FrameReader(sums, sampleTime == 0 ? null : _curves);
-        using (_memory.Arenas.Hold())
-        {
-            _memory.RetiredCounters?.AddTo(sums);
-            _memory.Arenas.Read(ref reader);
-        }
-
+        var reader = new CounterReader(sums, sampleTime == 0 ? null : _curves);
+        _memory.ReadArenas(ref reader, sums);
         _overflows = reader.Overflows;
         _counted = default;
         for (int tag = 0; CounterSwitch.IsOn && tag < sums.Length; tag++)

@@ -80,13 +80,8 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
 
         Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
         sums.Clear();
-        var counters = new CounterReader(sums);
-        using (memory.Arenas.Hold())
-        {
-            memory.RetiredCounters?.AddTo(sums);
-            memory.Arenas.Read(ref counters);
-        }
-
+        var counters = new CounterReader(sums, curves: null);
+        memory.ReadArenas(ref counters, sums);
         for (int tag = 0; tag < sums.Length; tag++)
         {
             AllocationTag? registered = AllocationTag.Of(tag);
