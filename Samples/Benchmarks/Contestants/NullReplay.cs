@@ -26,32 +26,11 @@ internal sealed unsafe class NullReplay : IContestant<NullReplay, NullReplayLane
     public static bool RehearsesLargeBlocks => false;
 
     /// <inheritdoc/>
-    public long OsCalls => 0;
-
-    /// <inheritdoc/>
-    public nint MemoryBase => 0;
-
-    /// <inheritdoc/>
-    public nuint MemoryBytes => 0;
-
-    /// <inheritdoc/>
-    public long MetadataBytes => 0;
-
-    /// <inheritdoc/>
-    public long PrewarmNanoseconds => 0;
-
-    /// <inheritdoc/>
     public static NullReplay Create(TraceProfile profile, ScenePlan? plan) =>
         profile.PeakLiveBytes <= 1 << 30 ? new() : throw new RunFailedException("The empty replay has room for blocks up to 1 GiB.");
 
     /// <inheritdoc/>
     public NullReplayLane OpenLane() => new(_places);
-
-    /// <inheritdoc/>
-    public PlanUse? PlanUse() => null;
-
-    /// <inheritdoc/>
-    public ScenePlan? RecordPlan() => null;
 
     /// <inheritdoc/>
     public void Dispose() => NativeMemory.Free(_places);

@@ -22,31 +22,10 @@ internal sealed class GcContestant : IContestant<GcContestant, GcLane>
     public static bool RehearsesLargeBlocks => false;
 
     /// <inheritdoc/>
-    public long OsCalls => 0;
-
-    /// <inheritdoc/>
-    public nint MemoryBase => 0;
-
-    /// <inheritdoc/>
-    public nuint MemoryBytes => 0;
-
-    /// <inheritdoc/>
-    public long MetadataBytes => 0;
-
-    /// <inheritdoc/>
-    public long PrewarmNanoseconds => 0;
-
-    /// <inheritdoc/>
     public static GcContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile.Slots);
 
     /// <inheritdoc/>
     public GcLane OpenLane() => new(_arrays);
-
-    /// <inheritdoc/>
-    public PlanUse? PlanUse() => null;
-
-    /// <inheritdoc/>
-    public ScenePlan? RecordPlan() => null;
 
     /// <inheritdoc/>
     public void Dispose() => Array.Clear(_arrays);

@@ -17,22 +17,22 @@ internal interface IContestant<TSelf, TLane> : IDisposable
     static abstract bool RehearsesLargeBlocks { get; }
 
     /// <summary>Calls to the operating system for memory so far; 0 where the allocator does not say.</summary>
-    long OsCalls { get; }
+    long OsCalls => 0;
 
     /// <summary>The engine's memory, where the allocator is the engine.</summary>
     EngineMemory? Memory => null;
 
     /// <summary>Where the allocator's memory begins, when it is one range; else 0.</summary>
-    nint MemoryBase { get; }
+    nint MemoryBase => 0;
 
     /// <summary>The length of that range.</summary>
-    nuint MemoryBytes { get; }
+    nuint MemoryBytes => 0;
 
     /// <summary>Resident bytes of the allocator's own tables; 0 where the allocator does not say.</summary>
-    long MetadataBytes { get; }
+    long MetadataBytes => 0;
 
     /// <summary>How long the prewarm took; 0 when there was none.</summary>
-    long PrewarmNanoseconds { get; }
+    long PrewarmNanoseconds => 0;
 
     /// <summary>Makes the allocator ready for a trace.</summary>
     /// <param name="profile">What the trace will need.</param>
@@ -49,8 +49,8 @@ internal interface IContestant<TSelf, TLane> : IDisposable
     TLane OpenLane();
 
     /// <summary>How much of its plan the replay has used; null without a plan.</summary>
-    PlanUse? PlanUse();
+    PlanUse? PlanUse() => null;
 
     /// <summary>The plan that the replay should have had; null where there is no recording one.</summary>
-    ScenePlan? RecordPlan();
+    ScenePlan? RecordPlan() => null;
 }

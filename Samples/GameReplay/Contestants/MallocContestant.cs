@@ -16,31 +16,10 @@ internal sealed unsafe class MallocContestant : IContestant<MallocContestant, Ma
     public static bool RehearsesLargeBlocks => false;
 
     /// <inheritdoc/>
-    public long OsCalls => 0;
-
-    /// <inheritdoc/>
-    public nint MemoryBase => 0;
-
-    /// <inheritdoc/>
-    public nuint MemoryBytes => 0;
-
-    /// <inheritdoc/>
-    public long MetadataBytes => 0;
-
-    /// <inheritdoc/>
-    public long PrewarmNanoseconds => 0;
-
-    /// <inheritdoc/>
     public static MallocContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile.Slots);
 
     /// <inheritdoc/>
     public MallocLane OpenLane() => new(_addresses.First);
-
-    /// <inheritdoc/>
-    public PlanUse? PlanUse() => null;
-
-    /// <inheritdoc/>
-    public ScenePlan? RecordPlan() => null;
 
     /// <summary>The blocks still live are left to the end of the process, as the game left them.</summary>
     public void Dispose()
