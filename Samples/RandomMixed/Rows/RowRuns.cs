@@ -51,7 +51,7 @@ internal static unsafe class RowRuns
         using var memory = new EngineMemory(options);
         using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory, countsPageFaults: true);
         using FaultAttribution? unprofiled = profile is null ? Attribution(row, memory) : null;
-        FaultAttribution? faults = profile?.Faults ?? unprofiled;
+        FaultAttribution? faults = row.AttributesFaults ? profile?.Faults ?? unprofiled : null;
         var meter = new LoopMeter(memory, recorder, faults, profile);
         using Scene? scene = row.IsPrewarmed ? Scene.Load(memory, Plan(work)) : null;
         using LongLivedArena? cold = row.IsPrewarmed ? null : memory.CreateLongLivedArena("cold");
