@@ -18,6 +18,7 @@ internal sealed partial class LayeringTests
         ["Checking"] = ["Caches", "Slabs", "SuperSlabs", "Core"],
         ["Arenas"] = ["Checking", "Caches", "Slabs", "SuperSlabs", "Core"],
         ["Scenes"] = ["Arenas", "Checking", "Slabs", "SuperSlabs", "Platform", "Core"],
+        ["Reports"] = ["Profiling"],
         ["Profiling"] = ["Scenes", "Arenas", "Checking", "Caches", "Slabs", "SuperSlabs", "Platform", "Core"],
     };
 
@@ -103,7 +104,7 @@ internal sealed partial class LayeringTests
         foreach (string file in files)
         {
             string path = Path.GetRelativePath(root, file).Replace('\\', '/');
-            if (!path.StartsWith("obj/", StringComparison.Ordinal) && !path.StartsWith("bin/", StringComparison.Ordinal))
+            if (!path.Split('/').Any(part => part is "obj" or "bin"))
             {
                 string code = StringLiteral().Replace(Comment().Replace(File.ReadAllText(file), string.Empty), "\"\"");
                 yield return (Path.GetDirectoryName(path)!.Replace('\\', '/'), Path.GetFileName(path), code);

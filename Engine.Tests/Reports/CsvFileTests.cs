@@ -1,9 +1,10 @@
 using System.Globalization;
 using Engine.Profiling;
-using Engine.Reports.Tests.Support;
+using Engine.Reports;
+using Engine.Tests.Reports.Support;
 using Microsoft.VisualBasic.FileIO;
 
-namespace Engine.Reports.Tests;
+namespace Engine.Tests.Reports;
 
 /// <summary>The CSV files read back by another parser than ours.</summary>
 internal sealed class CsvFileTests

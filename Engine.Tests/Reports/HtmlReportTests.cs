@@ -1,9 +1,10 @@
 using System.Text.RegularExpressions;
 using Engine.Profiling;
-using Engine.Reports.Tests.Support;
+using Engine.Reports;
+using Engine.Tests.Reports.Support;
 using OpenQA.Selenium;
 
-namespace Engine.Reports.Tests;
+namespace Engine.Tests.Reports;
 
 /// <summary>The report in a real browser: what is drawn, what it says, and how it is used without a mouse.</summary>
 internal sealed partial class HtmlReportTests

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Engine.Profiling;
-using Engine.Reports.Tests.Support;
+using Engine.Tests.Reports.Support;
 
-namespace Engine.Reports.Tests;
+namespace Engine.Tests.Reports;
 
 /// <summary>Samples/Profiler on real processes: one with the engine, one without, one that dies, and none.</summary>
 internal sealed partial class ProfilerSampleTests
@@ -69,7 +69,7 @@ internal sealed partial class ProfilerSampleTests
         game.Kill();
         (int code, _, string error) = profiler.Result();
         Assert.That(code, Is.EqualTo(1));
-        MustBeOneLine(error, $"process {game.Id} (Engine.Reports");
+        MustBeOneLine(error, $"process {game.Id} (Engine.Tests.Re");
         Assert.That(error, Does.Contain("has ended"));
     }
 

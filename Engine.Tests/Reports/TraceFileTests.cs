@@ -1,8 +1,9 @@
 using System.Text.Json;
 using Engine.Profiling;
-using Engine.Reports.Tests.Support;
+using Engine.Reports;
+using Engine.Tests.Reports.Support;
 
-namespace Engine.Reports.Tests;
+namespace Engine.Tests.Reports;
 
 /// <summary>The trace read back by the rules of the Trace Event Format.</summary>
 internal sealed class TraceFileTests

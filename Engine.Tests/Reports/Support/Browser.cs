@@ -1,7 +1,7 @@
 using OpenQA.Selenium;
 using OpenQA.Selenium.Chrome;
 
-namespace Engine.Reports.Tests.Support;
+namespace Engine.Tests.Reports.Support;
 
 /// <summary>A headless Chromium with a page open: Debian's packages chromium and chromium-driver.</summary>
 internal sealed class Browser : IDisposable

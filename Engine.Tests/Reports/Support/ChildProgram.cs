@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Engine.Reports.Tests.Support;
+namespace Engine.Tests.Reports.Support;
 
 /// <summary>A program beside the tests, as a process: the watched one, or the profiler that watches it.</summary>
 internal sealed class ChildProgram : IDisposable
@@ -26,7 +26,7 @@ internal sealed class ChildProgram : IDisposable
     /// <summary>Starts this assembly's own program and waits until it is ready.</summary>
     public static ChildProgram StartTarget(string kind)
     {
-        ChildProgram target = new("Engine.Reports.Tests", [kind]);
+        ChildProgram target = new("Engine.Tests.Reports", [kind]);
         Assert.That(target._process.StandardOutput.ReadLine(), Is.EqualTo("ready"));
         return target;
     }

@@ -1,6 +1,6 @@
 using Engine.Profiling;
 
-namespace Engine.Reports.Tests.Support;
+namespace Engine.Tests.Reports.Support;
 
 /// <summary>Made-up profiles with everything in them: plausible, the same on every run, and of nothing that ever ran.</summary>
 internal static class SampleProfile

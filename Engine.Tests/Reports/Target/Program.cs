@@ -3,7 +3,7 @@ using Engine.Arenas;
 using Engine.Core;
 using Engine.Profiling;
 
-namespace Engine.Reports.Tests.Target;
+namespace Engine.Tests.Reports.Target;
 
 /// <summary>
 /// What this assembly is when it is started as a program: a process for the profiler to watch. "game" plays frames with the engine's
