@@ -1,6 +1,12 @@
+using System.Runtime.InteropServices;
+
 namespace Engine.Caches;
 
-/// <summary>What was allocated and freed; each number only rises. Written by one thread, read by any: a read number is some moments old.</summary>
+/// <summary>
+/// What was allocated and freed; each number only rises. Written by one thread, read by any: a read number is some moments old. The
+/// order is what <see cref="ThreadCounters"/> counts by.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
 internal struct CounterCell
 {
     public long Allocations;
