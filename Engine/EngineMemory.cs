@@ -25,7 +25,6 @@ public sealed class EngineMemory : IDisposable
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly SuperSlabPool _pool;
-    private readonly RetiredCounters? _retired;
     private readonly ArenaRegistry _arenas = new();
     private readonly AddressOwners _owners;
     private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
@@ -52,7 +51,7 @@ public sealed class EngineMemory : IDisposable
         try
         {
             _heap = new MetadataHeap(_reservation.Heap);
-            _retired = CounterSwitch.IsOn ? new RetiredCounters(_heap) : null;
+            Counters = CounterSwitch.IsOn ? new CounterBoard(_heap) : null;
             _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
             _owners = new AddressOwners(_reservation, _pool, _arenas);
         }
@@ -125,16 +124,8 @@ public sealed class EngineMemory : IDisposable
 
     internal ArenaRegistry Arenas => _arenas;
 
-    /// <summary>Shows each complete arena to the reader, and adds to its sums by tag what arenas that are gone had counted: both of one moment.</summary>
-    internal void ReadArenas<TReader>(ref TReader reader, Span<CounterCell> sums)
-        where TReader : struct, IArenaReader, allows ref struct
-    {
-        using (_arenas.Hold())
-        {
-            _retired?.AddTo(sums);
-            _arenas.Read(ref reader);
-        }
-    }
+    /// <summary>What was allocated and freed, by tag; null where it is not counted.</summary>
+    internal CounterBoard? Counters { get; }
 
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>
@@ -145,7 +136,7 @@ public sealed class EngineMemory : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _retired);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, Counters);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>

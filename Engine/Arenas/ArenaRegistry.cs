@@ -16,6 +16,10 @@ internal sealed class ArenaRegistry
     private readonly List<bool> _shown = [false];
     private readonly Stack<int> _free = new();
     private readonly Lock _lock = new();
+    private long _overflows;
+
+    /// <summary>How often a lane of any frame arena needed more memory than it had; only rises.</summary>
+    public long Overflows => Volatile.Read(ref _overflows);
 
     /// <returns>The tag of the new arena: its number, shifted past the size class.</returns>
     public uint Add(IArena arena)
@@ -38,9 +42,6 @@ internal sealed class ArenaRegistry
             return (uint)number << TagShift;
         }
     }
-
-    /// <summary>While it is held no arena is made, shown, hidden or removed by others.</summary>
-    public Lock.Scope Hold() => _lock.EnterScope();
 
     /// <summary>From now on readers are shown the arena: it is complete.</summary>
     public void Show(uint tag)
@@ -75,6 +76,8 @@ internal sealed class ArenaRegistry
             }
         }
     }
+
+    public void CountOverflow() => Interlocked.Increment(ref _overflows);
 
     public void Remove(uint tag)
     {

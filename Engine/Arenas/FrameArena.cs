@@ -299,6 +299,7 @@ public sealed unsafe class FrameArena : IArena
             next->Next = current->Next;
             current->Next = next;
             lane->Overflows++;
+            _registry.CountOverflow();
         }
 
         lane->BytesBefore = lane->UsedBytes;

@@ -41,7 +41,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     internal LongLivedArena(
         string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry,
         MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off,
-        RetiredCounters? retired = null)
+        CounterBoard? counters = null)
     {
         Name = name;
         _checkSettings = checkSettings ?? new CheckSettings();
@@ -59,7 +59,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
-            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checks == MemoryChecks.Hardened, retired);
+            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checks == MemoryChecks.Hardened, counters);
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
             _table = _caches.Table;
             registry.Show(_tag);
@@ -301,11 +301,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         string? damage = _checked?.Clear();
-        using (_registry.Hold())
-        {
-            _caches.RetireCounters();
-        }
-
+        _caches.RetireCounters();
         _caches.Drop();
         _slabs.Reset();
         _tracker?.Clear();
@@ -344,11 +340,8 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
 
         ReportChecks();
-        using (_registry.Hold())
-        {
-            _caches.RetireCounters();
-            _registry.Hide(_tag);
-        }
+        _caches.RetireCounters();
+        _registry.Hide(_tag);
 
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();

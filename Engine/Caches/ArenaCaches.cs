@@ -21,7 +21,7 @@ internal sealed unsafe class ArenaCaches
     private readonly ArenaSlabs _slabs;
     private readonly uint _arenaTag;
     private readonly bool _checksFrees;
-    private readonly RetiredCounters? _retired;
+    private readonly CounterBoard? _counters;
     private nuint _promisedBytes;
 
     /// <param name="reservation">Where the blocks lie.</param>
@@ -29,11 +29,11 @@ internal sealed unsafe class ArenaCaches
     /// <param name="slabs">What fills them.</param>
     /// <param name="arenaTag">What marks the slabs as this arena's.</param>
     /// <param name="checksFrees">Sends every free to the slow path: to the caches each address is foreign.</param>
-    /// <param name="retired">Takes over what the caches counted; null where nothing is counted.</param>
-    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false, RetiredCounters? retired = null)
+    /// <param name="counters">Where what the caches count is read; null where nothing is counted.</param>
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false, CounterBoard? counters = null)
     {
         _checksFrees = checksFrees;
-        _retired = retired;
+        _counters = counters;
         _reservation = reservation;
         _heap = heap;
         _slabs = slabs;
@@ -65,6 +65,7 @@ internal sealed unsafe class ArenaCaches
             if (CounterSwitch.IsOn)
             {
                 ThreadCounters.Initialise(cache, ThreadSlots.TagOf(slot));
+                _counters?.Add(cache);
             }
 
             Volatile.Write(ref ((nint*)Table)[slot], (nint)cache);
@@ -85,7 +86,8 @@ internal sealed unsafe class ArenaCaches
     public nuint PromiseMetadata(int threads, long threadClasses, long depotMagazines, nuint bitmapBytes)
     {
         nuint bytes = checked(
-            ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + depotMagazines) * Magazine.Bytes) + bitmapBytes);
+            ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + depotMagazines) * Magazine.Bytes) + bitmapBytes
+            + (CounterSwitch.IsOn ? CounterBoard.BytesFor(threads) : 0));
         _heap.Promise(bytes);
         _promisedBytes += bytes;
         return bytes;
@@ -292,32 +294,29 @@ internal sealed unsafe class ArenaCaches
         return loaded + ((cache->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0);
     }
 
-    /// <summary>Adds what the caches counted to the sums, one for each tag. Nothing where <see cref="CounterSwitch"/> is off.</summary>
-    /// <returns>The bytes that live in this arena.</returns>
-    public long AddCountersTo(Span<CounterCell> sums)
+    /// <summary>The bytes that live by what the caches counted; 0 where <see cref="CounterSwitch"/> is off.</summary>
+    public long CountedLiveBytes()
     {
         long live = 0;
         for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
         {
-            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < sums.Length; tag++)
+            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < ThreadCounters.Tags; tag++)
             {
-                CounterCell cell = *ThreadCounters.CellOf(Table[slot], tag);
-                sums[tag].Add(cell);
-                live += cell.LiveBytes;
+                live += ThreadCounters.CellOf(Table[slot], tag)->LiveBytes;
             }
         }
 
         return live;
     }
 
-    /// <summary>What was counted counts as thrown away from now on. No other thread uses the arena; the registry is held.</summary>
+    /// <summary>What was counted counts as thrown away from now on. No other thread uses the arena.</summary>
     public void RetireCounters()
     {
         for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
         {
             if (Table[slot] != ThreadCache.Detached)
             {
-                _retired?.Take(Table[slot]);
+                _counters?.Retire(Table[slot]);
             }
         }
     }
@@ -357,6 +356,11 @@ internal sealed unsafe class ArenaCaches
         {
             if (Table[slot] != ThreadCache.Detached)
             {
+                if (CounterSwitch.IsOn)
+                {
+                    _counters?.Remove(Table[slot]);
+                }
+
                 // A handle that outlives its arena finds a cache without blocks to which every address is foreign.
                 Table[slot]->ReservationBytes = 0;
                 _heap.Free(Table[slot], CacheBytes);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Engine.Platform;
 using Silk.NET.Core.Contexts;
 
@@ -27,7 +28,7 @@ namespace Engine.Profiling;
 /// <para>
 /// Elsewhere than on Linux, or where that is forbidden, faults are only counted, by thread where the system does that;
 /// <see cref="ProfileFaults.Unavailable"/> says why. Dispose it before the memory. Members may be called from any thread, but
-/// <see cref="BeginFrame"/>, <see cref="EndFrame"/> and <see cref="Collect"/> by one at a time.
+/// <see cref="BeginFrame(long)"/>, <see cref="EndFrame()"/> and <see cref="Collect"/> by one at a time.
 /// </para>
 /// </summary>
 public sealed class FaultAttribution : IDisposable
@@ -99,11 +100,11 @@ public sealed class FaultAttribution : IDisposable
         return thread;
     }
 
-    /// <summary>A frame begins: faults of all observed threads from here to <see cref="EndFrame"/> are its own. Hot-loop safe.</summary>
-    public void BeginFrame(long frame) => _frames.Begin(frame);
+    /// <summary>A frame begins: faults of all observed threads from here to <see cref="EndFrame()"/> are its own. Hot-loop safe.</summary>
+    public void BeginFrame(long frame) => BeginFrame(frame, Stopwatch.GetTimestamp());
 
     /// <summary>The frame ends. Hot-loop safe.</summary>
-    public void EndFrame() => _frames.End();
+    public void EndFrame() => EndFrame(Stopwatch.GetTimestamp());
 
     /// <summary>
     /// The faults so far. The counts are exact for threads that have ended their observation or do nothing meanwhile. Not for the hot
@@ -140,6 +141,10 @@ public sealed class FaultAttribution : IDisposable
 
         _stop.Dispose();
     }
+
+    internal void BeginFrame(long frame, long now) => _frames.Begin(frame, now);
+
+    internal void EndFrame(long now) => _frames.End(now);
 
     /// <summary>On a thread whose observation has ended.</summary>
     internal void Finish(ObservedThread thread)

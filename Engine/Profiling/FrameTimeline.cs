@@ -4,6 +4,7 @@ namespace Engine.Profiling;
 internal sealed class FrameTimeline(int capacity) : IDisposable
 {
     private readonly NativeArray<FrameRecord> _ring = new(capacity);
+    private int _next;
 
     /// <summary>All frames so far.</summary>
     public long Count { get; private set; }
@@ -14,9 +15,14 @@ internal sealed class FrameTimeline(int capacity) : IDisposable
     /// <summary>A frame that is kept, by its number.</summary>
     public ref readonly FrameRecord this[long frame] => ref _ring[(int)(frame % _ring.Length)];
 
-    public void Add(in FrameRecord frame) => _ring[(int)(Count++ % _ring.Length)] = frame;
+    public void Add(in FrameRecord frame)
+    {
+        _ring[_next] = frame;
+        _next = _next + 1 == _ring.Length ? 0 : _next + 1;
+        Count++;
+    }
 
-    public void Clear() => Count = 0;
+    public void Clear() => (Count, _next) = (0, 0);
 
     public void Dispose() => _ring.Dispose();
 }

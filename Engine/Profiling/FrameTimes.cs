@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Engine.Profiling;
 
 /// <summary>When the last frames began and ended, to find by a time the frame that it lies in. One thread writes; none reads meanwhile.</summary>
@@ -7,6 +5,7 @@ internal sealed class FrameTimes
 {
     private readonly Frame[] _frames;
     private long _count;
+    private int _next;
     private Frame _current;
 
     public FrameTimes(int capacity)
@@ -16,12 +15,14 @@ internal sealed class FrameTimes
         Array.Fill(_frames, new Frame(-1, 1, 1));
     }
 
-    public void Begin(long number) => _current = new Frame(number, Stopwatch.GetTimestamp(), long.MaxValue);
+    public void Begin(long number, long now) => _current = new Frame(number, now, long.MaxValue);
 
-    public void End()
+    public void End(long now)
     {
-        _current = _current with { End = Stopwatch.GetTimestamp() };
-        _frames[_count++ % _frames.Length] = _current;
+        _current = _current with { End = now };
+        _frames[_next] = _current;
+        _next = _next + 1 == _frames.Length ? 0 : _next + 1;
+        _count++;
     }
 
     /// <summary>The number of the frame that a time lies in; -1 where it lies in none that is known.</summary>

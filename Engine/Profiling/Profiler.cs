@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Engine.Arenas;
 using Engine.Caches;
 using Engine.Core;
@@ -25,7 +26,7 @@ namespace Engine.Profiling;
 /// </code>
 /// Made at level load, by the thread that begins and ends the frames and makes all calls here; other threads of the game need not know of
 /// it. Its memory is its own, and written through when it is made: a frame allocates nothing, faults nothing and makes no OS call for its
-/// sake. A frame's two calls cost two readings of the clock and, for each thread and arena, the reading of a few counters; now and then a
+/// sake. A frame's two calls cost two readings of the clock and, for each thread and arena, the reading of a counter for each tag; now and then a
 /// sample of what the arenas hold is taken, some microseconds.
 /// </summary>
 public sealed class Profiler : IDisposable
@@ -63,6 +64,10 @@ public sealed class Profiler : IDisposable
         _curves = new MemoryCurves(_options.SampleCapacity, (long)(_options.SampleSeconds * Stopwatch.Frequency));
         _began = DateTimeOffset.Now;
         _beganTicks = Stopwatch.GetTimestamp();
+
+        // The frames' code is compiled once: what it reads of other classes must be there by then, or it looks each time.
+        RuntimeHelpers.RunClassConstructor(typeof(AllocationTag).TypeHandle);
+        RuntimeHelpers.RunClassConstructor(typeof(MemoryEventSource).TypeHandle);
         for (int round = 0; round < 3; round++)
         {
             BeginFrame();
@@ -94,19 +99,19 @@ public sealed class Profiler : IDisposable
     internal EngineMemory Memory => _memory;
 
     /// <summary>A frame begins. What was allocated before the first frame, and before what is noted here between frames, is no frame's. Hot-loop safe.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void BeginFrame()
     {
         if (_countsAreOld)
         {
-            long now = Stopwatch.GetTimestamp();
-            ReadArenas(0);
-            NoteSuperSlabs(now);
+            ReadCounters();
+            NoteSuperSlabs(Stopwatch.GetTimestamp());
             _countsAreOld = false;
         }
 
-        Faults?.BeginFrame(Frames);
         _begun = Counts();
         _frame.Start = Stopwatch.GetTimestamp();
+        Faults?.BeginFrame(Frames, _frame.Start);
     }
 
     /// <summary>
@@ -200,21 +205,37 @@ public sealed class Profiler : IDisposable
         _moments.Dispose();
     }
 
+    // Compiled fully at once, like what it calls: a game's first frames count too.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void EndFrame(HotLoopCounts counts, long now)
     {
+        Faults?.EndFrame(now);
         _frame.Ticks = now - _frame.Start;
         (_frame.PageFaults, _frame.ManagedBytes, _frame.Collections) = (counts.PageFaults, counts.ManagedBytes, counts.Collections);
         CounterCell before = _counted;
         long overflowsBefore = _overflows;
-        ReadArenas(_curves.IsDue(now) ? now : 0);
+        ReadCounters();
+        if (_curves.IsDue(now))
+        {
+            AddSample(now);
+        }
+
         _frame.Allocations = _counted.Allocations - before.Allocations;
         _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
-        _frame.Overflows = Math.Max(0, _overflows - overflowsBefore);
+        _frame.Overflows = _overflows - overflowsBefore;
         long nanoseconds = (long)(_frame.Ticks * _nanosecondsPerTick);
-        Faults?.EndFrame();
         _timeline.Add(_frame);
         _times.Add(nanoseconds);
         NoteSuperSlabs(now);
+        if (MemoryEventSource.Log.IsEnabled())
+        {
+            Publish(nanoseconds);
+        }
+    }
+
+    /// <summary>Tells the listeners of the frame that has ended; it pays for the report that one of them may have asked for.</summary>
+    private void Publish(long nanoseconds)
+    {
         MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
         if (MemoryEventSource.Log.IsReportWanted)
         {
@@ -229,7 +250,8 @@ public sealed class Profiler : IDisposable
 
     private void Sample(long now)
     {
-        ReadArenas(now);
+        ReadCounters();
+        AddSample(now);
         NoteSuperSlabs(now);
         _countsAreOld = true;
     }
@@ -244,45 +266,50 @@ public sealed class Profiler : IDisposable
         }
     }
 
-    /// <summary>Reads the counters of all arenas, and samples what they hold if a time for that is given.</summary>
-    private void ReadArenas(long sampleTime)
+    /// <summary>Reads what was allocated so far, and how much lives under each tag.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void ReadCounters()
     {
-        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
-        sums.Clear();
-        if (sampleTime != 0)
+        _overflows = _memory.Arenas.Overflows;
+        if (_memory.Counters is not { } counters)
         {
-            _curves.Begin(sampleTime);
+            return;
         }
 
-        var reader = new CounterReader(sums, sampleTime == 0 ? null : _curves);
-        _memory.ReadArenas(ref reader, sums);
-        _overflows = reader.Overflows;
+        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
+        counters.Sum(sums);
         _counted = default;
-        for (int tag = 0; CounterSwitch.IsOn && tag < sums.Length; tag++)
+        for (int tag = 0; tag < sums.Length; tag++)
         {
-            ReadTag(tag, sums[tag], sampleTime);
+            _counted.Add(sums[tag]);
+            long live = sums[tag].LiveBytes;
+            if (live > _tagPeaks[tag])
+            {
+                NotePeak(tag, live);
+            }
         }
     }
 
-    private void ReadTag(int tag, in CounterCell sum, long sampleTime)
+    private void NotePeak(int tag, long live)
     {
-        _counted.Add(sum);
-        long live = sum.LiveBytes;
-        ref long peak = ref _tagPeaks[tag];
-        if (live > peak)
+        long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
+        if (budget != 0 && live > budget && _tagPeaks[tag] <= budget)
         {
-            long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
-            if (budget != 0 && live > budget && peak <= budget)
-            {
-                _moments.Add(Stopwatch.GetTimestamp(), MomentKind.TagOverBudget, tag, live);
-            }
-
-            peak = live;
+            _moments.Add(Stopwatch.GetTimestamp(), MomentKind.TagOverBudget, tag, live);
         }
 
-        if (sampleTime != 0)
+        _tagPeaks[tag] = live;
+    }
+
+    /// <summary>Adds what the arenas hold, and the tags by the counters read last, to the curves.</summary>
+    private void AddSample(long now)
+    {
+        _curves.Begin(now);
+        var reader = new CurveReader(_curves);
+        _memory.Arenas.Read(ref reader);
+        for (int tag = 0; CounterSwitch.IsOn && tag < AllocationTag.Count; tag++)
         {
-            _curves.SetTag(tag, live);
+            _curves.SetTag(tag, _sums[tag].LiveBytes);
         }
     }
 }

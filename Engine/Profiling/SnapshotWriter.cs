@@ -73,15 +73,13 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     /// <summary>The tags, where they are counted.</summary>
     public void WriteTags()
     {
-        if (!CounterSwitch.IsOn)
+        if (memory.Counters is not { } counters)
         {
             return;
         }
 
         Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
-        sums.Clear();
-        var counters = new CounterReader(sums, curves: null);
-        memory.ReadArenas(ref counters, sums);
+        counters.Sum(sums);
         for (int tag = 0; tag < sums.Length; tag++)
         {
             AllocationTag? registered = AllocationTag.Of(tag);

@@ -16,22 +16,22 @@ namespace Samples.Common;
 public sealed class SampleProfile : IDisposable
 {
     private readonly string _folder;
-    private readonly ObservedThread _thread;
+    private readonly ObservedThread? _thread;
     private long _costTicks;
 
-    private SampleProfile(string folder, EngineMemory memory, ProfilerOptions options)
+    private SampleProfile(string folder, EngineMemory memory, ProfilerOptions options, bool attributesFaults)
     {
         _folder = folder;
-        Faults = new FaultAttribution(memory);
+        Faults = attributesFaults ? new FaultAttribution(memory) : null;
         Profiler = new Profiler(memory, options) { Faults = Faults };
-        _thread = Faults.ObserveThisThread("main");
+        _thread = Faults?.ObserveThisThread("main");
     }
 
     /// <summary>What scenes and spans are noted with.</summary>
     public Profiler Profiler { get; }
 
-    /// <summary>Names the owners of this thread's page faults, and of those of other threads that ask for it.</summary>
-    public FaultAttribution Faults { get; }
+    /// <summary>Names the owners of this thread's page faults, and of those of other threads that ask for it; null where nobody does.</summary>
+    public FaultAttribution? Faults { get; }
 
     /// <summary>The option.</summary>
     /// <param name="what">What of the sample is profiled.</param>
@@ -76,11 +76,12 @@ public sealed class SampleProfile : IDisposable
     /// <param name="folder">The option's value.</param>
     /// <param name="memory">The memory that is profiled.</param>
     /// <param name="countsPageFaults">Whether the profiler counts this thread's page faults, as nobody else does.</param>
-    public static SampleProfile? Begin(string? folder, EngineMemory memory, bool countsPageFaults = false) =>
-        folder is null ? null : new SampleProfile(folder, memory, new ProfilerOptions { CountsPageFaults = countsPageFaults });
+    /// <param name="attributesFaults">Whether the owners of page faults are named.</param>
+    public static SampleProfile? Begin(string? folder, EngineMemory memory, bool countsPageFaults = false, bool attributesFaults = true) =>
+        folder is null ? null : new SampleProfile(folder, memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }, attributesFaults);
 
-    /// <summary>The time in the profiler's calls of all frames, and that of two readings of the clock for each call, in nanoseconds.</summary>
-    public long CostNanoseconds => (long)(_costTicks * (1e9 / Stopwatch.Frequency));
+    /// <summary>The time in the profiler's calls of all frames so far, with one reading of the clock for each call.</summary>
+    public long CostTicks => _costTicks;
 
     /// <summary>A frame begins.</summary>
     public void BeginFrame()
@@ -119,8 +120,8 @@ public sealed class SampleProfile : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _thread.Dispose();
-        Faults.Dispose();
+        _thread?.Dispose();
+        Faults?.Dispose();
         Profiler.Dispose();
     }
 }

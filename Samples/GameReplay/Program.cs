@@ -57,7 +57,8 @@ internal static class Program
         {
             RowSpec plain = new(AllocatorKind.Engine, !options.Cold);
             RowSpec profiled = plain with { IsProfiled = true };
-            rows = options.Repeat == 1 ? [profiled] : [plain, profiled];
+            RowSpec withOwners = profiled with { AttributesFaults = true };
+            rows = options.Repeat == 1 ? [withOwners] : [plain, profiled, withOwners];
         }
 
         List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
@@ -67,7 +68,8 @@ internal static class Program
             foreach (RowResults row in results)
             {
                 string text = ChildProcess.Run(ReplayCommand.ChildArguments(options, row.Row), profileText);
-                row.Add(JsonSerializer.Deserialize(text, ReplayJson.Default.RowMeasurement)!);
+                RowMeasurement measured = JsonSerializer.Deserialize(text, ReplayJson.Default.RowMeasurement)!;
+                row.Add(options.Faults ? measured : measured with { Run = measured.Run with { Faults = null } });
             }
         }
 
@@ -76,12 +78,15 @@ internal static class Program
         {
             Console.Out.Write(ReplayTable.Print(results, options.Repeat));
             Console.Out.Write(ReplayTable.PrintPlans(results, recording));
-            Console.Out.Write(options.Profile is null || rows.Count == 1 ? "" : ReplayTable.PrintProfiling(results[0], results[1]));
+            Console.Out.Write(options.Profile is null || rows.Count == 1 ? "" : ReplayTable.PrintProfiling(results[0], results[1], results[2]));
         }
 
         if (options.Faults && !json.IsStandardOutput)
         {
-            results.ForEach(row => Console.Out.Write(Environment.NewLine + FaultsTable.Print(row.Row.Title, "in the frames", row.Faults!)));
+            foreach (RowResults row in results.Where(row => row.Faults is not null))
+            {
+                Console.Out.Write(Environment.NewLine + FaultsTable.Print(row.Row.Title, "in the frames", row.Faults!));
+            }
         }
 
         json.Write(

@@ -93,7 +93,7 @@ internal static class ReplayCommand
     };
 
     private static readonly Option<string?> Profile = SampleProfile.Option(
-        "the engine's frames, prewarmed unless --cold is said; no other row is replayed. With --repeat, replay without profiling by turns, and tell what it costs");
+        "the engine's frames, prewarmed unless --cold is said; no other row is replayed. With --repeat, replay without profiling by turns, and tell what it costs, without and with the owners of page faults");
 
     private static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
 
@@ -124,7 +124,7 @@ internal static class ReplayCommand
         OnlyRow.Name, $"{row.AllocatorName}:{(row.IsRecorded ? Recorded : row.IsPrewarmed ? Prewarmed : "cold")}",
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
-        .. options.Faults ? [Faults.Name] : Array.Empty<string>(),
+        .. options.Faults || row.AttributesFaults ? [Faults.Name] : Array.Empty<string>(),
         .. row.IsProfiled && options.Profile is { } folder ? [Profile.Name, folder] : Array.Empty<string>(),
     ];
 

@@ -59,9 +59,9 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     public static EngineContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile, plan);
 
     /// <inheritdoc/>
-    public SampleProfile? BeginProfile(string? folder)
+    public SampleProfile? BeginProfile(string? folder, bool attributesFaults)
     {
-        SampleProfile? profile = SampleProfile.Begin(folder, _memory);
+        SampleProfile? profile = SampleProfile.Begin(folder, _memory, attributesFaults: attributesFaults);
         if (_scene is not null)
         {
             profile?.Profiler.NoteLoad(_scene);

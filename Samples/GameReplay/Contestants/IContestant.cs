@@ -40,7 +40,7 @@ internal interface IContestant<TSelf, TLane> : IDisposable
     static abstract TSelf Create(TraceProfile profile, ScenePlan? plan);
 
     /// <summary>Begins a profile after the prewarm; null where none was asked for, or the allocator is not the engine.</summary>
-    SampleProfile? BeginProfile(string? folder) => null;
+    SampleProfile? BeginProfile(string? folder, bool attributesFaults) => null;
 
     /// <summary>Ends the profile after the last step and writes it.</summary>
     void EndProfile(SampleProfile profile) => profile.Write();

@@ -62,16 +62,26 @@ internal static class ReplayTable
     }
 
     /// <summary>What profiling cost: in the frames' work, and in the profiler's own calls between them.</summary>
-    public static string PrintProfiling(RowResults without, RowResults with)
+    public static string PrintProfiling(RowResults without, RowResults with, RowResults withOwners)
+    {
+        var text = new StringBuilder(Environment.NewLine);
+        text.AppendLine(
+            Culture,
+            $"the frames' work took {without.WorkNanoseconds / 1e6:N1} ms without a profiler; what it adds, each frame by its median of {with.Repeats} runs by turns:");
+        AppendProfiling(text, "counters, tags, timeline", without, with);
+        AppendProfiling(text, "the owners of page faults, too", without, withOwners);
+        return text.ToString();
+    }
+
+    private static void AppendProfiling(StringBuilder text, string what, RowResults without, RowResults with)
     {
         double before = without.WorkNanoseconds;
         double counting = 100 * (with.WorkNanoseconds - before) / before;
         double calls = 100 * with.ProfilerNanoseconds / before;
-        return string.Create(
+        text.AppendLine(
             Culture,
-            $"{Environment.NewLine}profiling: the frames' work took {before / 1e6:N1} ms without and {with.WorkNanoseconds / 1e6:N1} ms with it ({counting:+0.0;-0.0;0.0} %), "
-            + $"each frame by its median of {with.Repeats} runs by turns; the profiler's calls took {with.ProfilerNanoseconds / 1e6:N1} ms ({calls:+0.0;-0.0;0.0} %), "
-            + $"{with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames):N0} ns a frame{Environment.NewLine}");
+            $"  {what}: {counting:+0.0;-0.0;0.0} % in the frames' work and {calls:+0.0;-0.0;0.0} % in the profiler's calls, "
+            + $"{with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames):N0} ns a frame");
     }
 
     private static string[] Cells(RowSpec row, RunDocument run)

@@ -12,8 +12,8 @@ internal sealed record RowMeasurement
     /// <summary>The recorded plan as JSON, where the row records.</summary>
     public string? RecordedPlan { get; init; }
 
-    /// <summary>What the profiler's calls at the frames' ends took in all.</summary>
-    public long ProfilerNanoseconds { get; init; }
+    /// <summary>What the profiler's calls took at each frame; 0 without one.</summary>
+    public required long[] ProfilerNanoseconds { get; init; }
 
     /// <summary>How long it took to make it.</summary>
     public long PlanNanoseconds { get; init; }

@@ -12,31 +12,19 @@ internal sealed class RowResults(RowSpec row)
     private readonly List<long[]> _work = [];
     private readonly List<ScenePlan> _plans = [];
     private readonly List<long> _planTimes = [];
-    private readonly List<long> _profilerTimes = [];
+    private readonly List<long[]> _profilerTimes = [];
 
     /// <summary>The row.</summary>
     public RowSpec Row => row;
 
     /// <summary>The work of all frames together, each frame by its median of the repeats: one that was disturbed does not count.</summary>
-    public long WorkNanoseconds
-    {
-        get
-        {
-            long sum = 0;
-            for (int frame = 0; frame < _work[0].Length; frame++)
-            {
-                sum += Statistics.Median(_work.ConvertAll(run => run[frame]));
-            }
-
-            return sum;
-        }
-    }
+    public long WorkNanoseconds => SumOfMedians(_work);
 
     /// <summary>How long the recorded plans took to be made, the median of the repeats.</summary>
     public long PlanNanoseconds => Statistics.Median(_planTimes);
 
-    /// <summary>What the profiler's own calls took in all frames, the median of the repeats.</summary>
-    public long ProfilerNanoseconds => Statistics.Median(_profilerTimes);
+    /// <summary>What the profiler's own calls took in all frames together, in the same way.</summary>
+    public long ProfilerNanoseconds => SumOfMedians(_profilerTimes);
 
     /// <summary>How often the row was measured.</summary>
     public int Repeats => _runs.Count;
@@ -112,6 +100,17 @@ internal sealed class RowResults(RowSpec row)
 
         return summary.PlanUse is not { } use || use.WasteBytes <= use.WasteLimitBytes ? null
             : $"{row.Title}: {use.WasteBytes} bytes of the plan's prewarm were never used, and at most {use.WasteLimitBytes} may be";
+    }
+
+    private static long SumOfMedians(List<long[]> runs)
+    {
+        long sum = 0;
+        for (int frame = 0; frame < runs[0].Length; frame++)
+        {
+            sum += Statistics.Median(runs.ConvertAll(run => run[frame]));
+        }
+
+        return sum;
     }
 
     private static void Note(List<string> broken, long count, string what)

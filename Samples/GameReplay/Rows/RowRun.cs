@@ -33,12 +33,14 @@ internal static class RowRun<TContestant, TLane, TTouch>
         var script = new StepScript(profile.OperationCapacities);
         long[] frameTicks = new long[profile.Frames];
         frameTicks.AsSpan().Clear();
+        long[] profilerTicks = new long[profile.Frames];
+        profilerTicks.AsSpan().Clear();
 
         GC.Collect();
         _ = ResidentMemory.TryResetPeak();
         long baseLine = ResidentMemory.Bytes();
         using TContestant contestant = TContestant.Create(profile, plan ?? PlanFor(row, profile));
-        using SampleProfile? profiled = contestant.BeginProfile(profileFolder);
+        using SampleProfile? profiled = contestant.BeginProfile(profileFolder, row.AttributesFaults);
         using FaultAttribution? unprofiled = row.AttributesFaults && profiled is null ? new FaultAttribution(contestant.Memory) : null;
         FaultAttribution? faults = profiled?.Faults ?? unprofiled;
         ensemble.Faults = faults;
@@ -58,6 +60,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
             {
                 unprofiled?.EndFrame();
                 profiled?.EndFrame(new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
+                profilerTicks[frames] = profiled?.CostTicks ?? 0;
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
             }
@@ -74,13 +77,18 @@ internal static class RowRun<TContestant, TLane, TTouch>
         string? recorded = row.IsRecorded ? contestant.RecordPlan()?.ToJson() : null;
         long planTicks = Stopwatch.GetTimestamp() - start;
         long[] work = Array.ConvertAll(frameTicks, Nanoseconds);
+        for (int frame = frames - 1; frame > 0; frame--)
+        {
+            profilerTicks[frame] -= profilerTicks[frame - 1];
+        }
+
         RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
             Run = run with { PlanUse = plan is null ? null : contestant.PlanUse(), MetadataBytes = contestant.MetadataBytes, Faults = row.AttributesFaults ? faults?.Collect() : null },
             WorkNanoseconds = work,
             RecordedPlan = recorded,
-            ProfilerNanoseconds = profiled?.CostNanoseconds ?? 0,
+            ProfilerNanoseconds = Array.ConvertAll(profilerTicks, Nanoseconds),
             PlanNanoseconds = recorded is null ? 0 : Nanoseconds(planTicks),
         };
     }

@@ -25,7 +25,7 @@ internal sealed record RowSpec(AllocatorKind Allocator, bool IsPrewarmed, bool I
     /// <summary>What the table calls it.</summary>
     public string Title => Allocator switch
     {
-        AllocatorKind.Engine when IsProfiled => IsPrewarmed ? "engine profiled" : "cold profiled",
+        AllocatorKind.Engine when IsProfiled => (IsPrewarmed ? "profiled" : "cold profiled") + (AttributesFaults ? ", owners" : ""),
         AllocatorKind.Engine => IsRecorded ? "engine recorded" : IsPrewarmed ? "engine prewarmed" : "engine cold",
         AllocatorKind.Malloc => "malloc",
         _ => "GC arrays",

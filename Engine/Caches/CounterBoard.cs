@@ -1,0 +1,140 @@
+using System.Runtime.CompilerServices;
+using Engine.Core;
+using Engine.SuperSlabs;
+
+namespace Engine.Caches;
+
+/// <summary>
+/// What all threads counted in all arenas of one memory, by tag: the sums of what was counted in arenas that were reset or disposed since,
+/// and where the counters of living caches are, for a profiler that reads them at each frame's end and finds its own caches cold then.
+/// So all of it lies together in the metadata heap, and no arena is asked:
+///
+///   | lock | first chunk | retired cell of tag 0 | retired cell of tag 1 | ...
+///              '-&gt; | next chunk | count | cache | cache | ...
+///
+/// Numbers that only rise stay so: what a cache counted is always in one of both places. The blocks that an arena threw away count as
+/// freed, each under the tag that it was allocated under. Any thread.
+/// </summary>
+internal sealed unsafe class CounterBoard
+{
+    private readonly MetadataHeap _heap;
+    private readonly Board* _board;
+
+    /// <summary>Held while the list changes, for as long as that takes; the board's own lock only for some writes.</summary>
+    private readonly Lock _changing = new();
+
+    public CounterBoard(MetadataHeap heap)
+    {
+        _heap = heap;
+        _board = (Board*)heap.Allocate((nuint)(sizeof(Board) + (ThreadCounters.Tags * sizeof(CounterCell))));
+        _board->First = NewChunk();
+    }
+
+    /// <summary>What the caches of that many threads in one arena take here.</summary>
+    public static nuint BytesFor(int threads) => Sizes.DivideRoundingUp((nuint)threads, Chunk.Capacity) * (nuint)sizeof(Chunk);
+
+    /// <summary>A cache counts from now on.</summary>
+    public void Add(ThreadCache* cache)
+    {
+        lock (_changing)
+        {
+            Chunk* chunk = _board->First;
+            if (chunk->Count == Chunk.Capacity)
+            {
+                chunk = NewChunk();
+                chunk->Next = _board->First;
+            }
+
+            NativeLock.Enter(&_board->Lock);
+            chunk->Caches[chunk->Count++] = (ulong)cache;
+            _board->First = chunk;
+            NativeLock.Exit(&_board->Lock);
+        }
+    }
+
+    /// <summary>A cache's blocks were all thrown away: takes over what it counted, and sets it back to 0. Its thread does not use the arena.</summary>
+    public void Retire(ThreadCache* cache)
+    {
+        NativeLock.Enter(&_board->Lock);
+        for (int tag = 0; tag < ThreadCounters.Tags; tag++)
+        {
+            CounterCell* cell = ThreadCounters.CellOf(cache, tag);
+            CounterCell thrownAway = *cell with { Frees = cell->Allocations, FreedBytes = cell->AllocatedBytes };
+            Retired[tag].Add(thrownAway);
+            *cell = default;
+        }
+
+        NativeLock.Exit(&_board->Lock);
+    }
+
+    /// <summary>A cache that was retired goes. Waits for those that read.</summary>
+    public void Remove(ThreadCache* cache)
+    {
+        lock (_changing)
+        {
+            Chunk* first = _board->First;
+            ulong* place = Find(first, (ulong)cache);
+            bool empties = first->Count == 1 && first->Next != null;
+            NativeLock.Enter(&_board->Lock);
+            *place = first->Caches[--first->Count];
+            _board->First = empties ? first->Next : first;
+            NativeLock.Exit(&_board->Lock);
+            if (empties)
+            {
+                _heap.Free(first, (nuint)sizeof(Chunk));
+            }
+        }
+    }
+
+    /// <summary>Writes everything counted so far, one sum for each tag. Hot-loop safe.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Sum(Span<CounterCell> sums)
+    {
+        NativeLock.Enter(&_board->Lock);
+        new ReadOnlySpan<CounterCell>(Retired, sums.Length).CopyTo(sums);
+        for (Chunk* chunk = _board->First; chunk != null; chunk = chunk->Next)
+        {
+            for (long place = 0; place < chunk->Count; place++)
+            {
+                CounterCell* cells = ThreadCounters.CellOf((ThreadCache*)chunk->Caches[place], 0);
+                for (int tag = 0; tag < sums.Length; tag++)
+                {
+                    sums[tag].Add(cells[tag]);
+                }
+            }
+        }
+
+        NativeLock.Exit(&_board->Lock);
+    }
+
+    private CounterCell* Retired => (CounterCell*)(_board + 1);
+
+    private static ulong* Find(Chunk* chunk, ulong cache)
+    {
+        for (; ; chunk = chunk->Next)
+        {
+            int place = new ReadOnlySpan<ulong>(chunk->Caches, (int)chunk->Count).IndexOf(cache);
+            if (place >= 0)
+            {
+                return chunk->Caches + place;
+            }
+        }
+    }
+
+    private Chunk* NewChunk() => (Chunk*)_heap.Allocate((nuint)sizeof(Chunk));
+
+    private struct Board
+    {
+        public int Lock;
+        public Chunk* First;
+    }
+
+    private struct Chunk
+    {
+        public const int Capacity = 126;
+
+        public Chunk* Next;
+        public long Count;
+        public fixed ulong Caches[Capacity];
+    }
+}
