@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Engine.Arenas;
 using Engine.Core;
+using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;
@@ -77,6 +78,49 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         long osCalls = memory.OsCalls;
         Assert.That((nint)second.Allocate(Size.MiB(64)), Is.Not.EqualTo((nint)0));
         Assert.That(memory.OsCalls, Is.EqualTo(osCalls));
+    }
+
+    [Test]
+    public void An_arena_that_could_not_be_made_leaves_no_tables()
+    {
+        using FailingContext system = new();
+        using EngineMemory memory = new(new EngineMemoryOptions { NativeContext = system, ReservationBytes = Size.MiB(64) });
+        foreach (string function in new[] { "mmap", "mprotect", "madvise", "mlock" })
+        {
+            system.FailAlways(function, errno: 12);
+        }
+
+        // What is resident already holds some arenas, and the last one in part. Its memory may be cut from the heap once, not each time.
+        while (TryMake(memory))
+        {
+        }
+
+        nuint metadata = memory.MetadataBytes;
+        for (int attempt = 0; attempt < 20; attempt++)
+        {
+            Assert.That(TryMake(memory), Is.False);
+        }
+
+        Assert.That(memory.MetadataBytes, Is.EqualTo(metadata));
+        foreach (string function in new[] { "mmap", "mprotect", "madvise", "mlock" })
+        {
+            system.Heal(function);
+        }
+
+        Assert.That(TryMake(memory), Is.True);
+
+        static bool TryMake(EngineMemory memory)
+        {
+            try
+            {
+                memory.CreateLongLivedArena("another");
+                return true;
+            }
+            catch (EngineOutOfMemoryException)
+            {
+                return false;
+            }
+        }
     }
 
     [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)] // an emulator's own memory grows meanwhile

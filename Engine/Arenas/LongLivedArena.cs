@@ -66,6 +66,8 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
         catch
         {
+            _caches?.FreeTables();
+            _slabs?.FreeTables();
             registry.Remove(_tag);
             throw;
         }

@@ -34,7 +34,16 @@ internal sealed unsafe class ArenaSlabs
         _heap = heap;
         _classes = (ClassState*)heap.Allocate(ClassesBytes);
         Depots = new Depots(_classes, heap);
-        _spaceState = heap.Allocate(SlabSpace.StateBytes);
+        try
+        {
+            _spaceState = heap.Allocate(SlabSpace.StateBytes);
+        }
+        catch
+        {
+            heap.Free(_classes, ClassesBytes);
+            throw;
+        }
+
         Space = new SlabSpace(reservation, pool, arenaTag, _spaceState);
         _runs = new SlabRuns(reservation, heap, Space, arenaTag);
         for (int index = 0; index < SizeClasses.Count; index++)

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Engine;
 using Engine.Arenas;
 using Engine.Platform;
+using Engine.Profiling;
 using Engine.Scenes;
 using Samples.Common;
 using Samples.Soak.Load;
@@ -255,7 +256,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _memory.Validate();
         if (_memory.OwnedSuperSlabs != _world.SuperSlabCount + _frameArena.SuperSlabCount)
         {
-            throw new RunFailedException($"{_memory.OwnedSuperSlabs} SuperSlabs are owned, and the arenas that are left have fewer");
+            throw new RunFailedException($"{_memory.OwnedSuperSlabs} SuperSlabs are owned, and not only by the arenas that are left: {Owners()}");
         }
 
         GC.Collect();
@@ -263,6 +264,23 @@ internal sealed unsafe class SoakRun : IDisposable
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         _floors.Add(ResidentMemory.Bytes());
         _print(SoakTable.Floor(_floors[^1]));
+    }
+
+    private string Owners()
+    {
+        byte[] room = new byte[1 << 20];
+        if (!MemorySnapshot.TryTake(_memory, room, out MemorySnapshot snapshot, out int needed))
+        {
+            return $"a snapshot of them would take {needed} bytes";
+        }
+
+        List<string> owners = [];
+        foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
+        {
+            owners.Add($"arena '{arena.Name}' {arena.SuperSlabs}");
+        }
+
+        return string.Join(", ", owners);
     }
 
     private void TakeDown()
