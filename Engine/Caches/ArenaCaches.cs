@@ -295,12 +295,13 @@ internal sealed unsafe class ArenaCaches
     }
 
     /// <summary>The bytes that live by what the caches counted; 0 where <see cref="CounterSwitch"/> is off.</summary>
-    public long CountedLiveBytes()
+    /// <param name="tags">How many tags there are.</param>
+    public long CountedLiveBytes(int tags)
     {
         long live = 0;
         for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
         {
-            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < ThreadCounters.Tags; tag++)
+            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < tags; tag++)
             {
                 live += ThreadCounters.CellOf(Table[slot], tag)->LiveBytes;
             }

@@ -21,7 +21,7 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         }
         else if (arena is LongLivedArena longLived)
         {
-            curves.AddArena(arena.Name, CounterSwitch.IsOn ? longLived.Caches.CountedLiveBytes() : BytesOut(longLived));
+            curves.AddArena(arena.Name, CounterSwitch.IsOn ? longLived.Caches.CountedLiveBytes(AllocationTag.Count) : BytesOut(longLived));
         }
     }
 

@@ -71,7 +71,9 @@ public sealed class FaultAttribution : IDisposable
         _totals = new FaultTotals(options.KeptFaults);
         _frames = new FrameTimes(options.KeptFrames);
         BeginFrame(0);
+        EndFrame();
         _frames.Find(0);
+        _frames.Clear();
         if (isEmptied && ThisPlatform.HasPerfEvents)
         {
             _emptier = new Thread(EmptyUntilStopped) { IsBackground = true, Name = "fault attribution" };

@@ -25,6 +25,8 @@ internal sealed class FrameTimes
         _count++;
     }
 
+    public void Clear() => (_count, _next) = (0, 0);
+
     /// <summary>The number of the frame that a time lies in; -1 where it lies in none that is known.</summary>
     public long Find(long time)
     {

@@ -72,6 +72,7 @@ public sealed class Profiler : IDisposable
         {
             BeginFrame();
             Sample();
+            NotePeak(0, 0);
             _moments.Add(_beganTicks, MomentKind.SuperSlabs, 0, 0);
             EndFrame();
             BeginFrame();
@@ -290,6 +291,8 @@ public sealed class Profiler : IDisposable
         }
     }
 
+    // A method of its own also to the compiler, or the constructor's call would not compile it for the frames.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private void NotePeak(int tag, long live)
     {
         long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
