@@ -60,7 +60,7 @@ internal static class BenchmarkCommand
     };
 
     private static readonly Option<string?> Profile = SampleProfile.Option(
-        $"one workload ({ProfiledByDefault} unless {WorkloadOption} names another) by the engine's handle, its repetitions as frames; nothing is measured");
+        $"one workload by the engine's handle, its repetitions as frames, in place of measuring ({ProfiledByDefault} unless {WorkloadOption} names another)");
 
     private static readonly Option<string?> OnlyContestant = new("--only-contestant") { Hidden = true };
 

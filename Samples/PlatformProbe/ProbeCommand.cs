@@ -19,7 +19,7 @@ internal static class ProbeCommand
     private static readonly Option<bool> Json = new("--json") { Description = "Print the results as JSON in place of the tables." };
 
     private static readonly Option<string?> Profile = SampleProfile.Option(
-        "the writes to the SuperSlabs of each policy, a SuperSlab a frame; nothing is measured");
+        "the writes to each policy's SuperSlabs, one of them a frame, in place of measuring");
 
     /// <summary>Makes the command.</summary>
     /// <param name="measure">Measures; is told whether the results are to be JSON.</param>
