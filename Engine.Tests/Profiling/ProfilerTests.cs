@@ -121,6 +121,34 @@ internal sealed unsafe class ProfilerTests
     }
 
     [Test]
+    public void A_load_in_the_background_is_noted_with_the_times_of_the_loaders_thread_well_or_not()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
+        using Profiler profiler = new(memory);
+        using BackgroundLoader loader = new(memory);
+        StreamedScene forest = loader.Add(new ScenePlan { Name = "forest", Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] });
+        StreamedScene tooLarge = loader.Add(new ScenePlan { Name = "sea", Arenas = [new ArenaPlan { Blocks = [new BlockCount(1 << 20, 2000)] }] });
+        Assert.That(() => profiler.NoteLoad(forest), Throws.InvalidOperationException.With.Message.Contains("'forest' cannot be noted now; its state is Unloaded"));
+
+        long before = Stopwatch.GetTimestamp();
+        forest.Load();
+        tooLarge.Load();
+        forest.Wait();
+        tooLarge.Wait();
+        TimeSpan waited = Stopwatch.GetElapsedTime(before);
+        profiler.NoteLoad(forest);
+        profiler.NoteLoad(tooLarge);
+        ProfileEvent[] loads = [.. profiler.ToDocument("test").Events.Where(one => one.Track == "background loads")];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(string.Join("; ", loads.Select(load => load.Name)), Is.EqualTo("load 'forest'; load 'sea', failed"));
+            Assert.That(loads[0].Nanoseconds, Is.InRange(forest.Scene.Report.Nanoseconds, (long)waited.TotalNanoseconds));
+            Assert.That(loads[1].Start, Is.GreaterThanOrEqualTo(loads[0].Start + loads[0].Nanoseconds), "one thread loads one after the other");
+            Assert.That(forest.WorkBegan, Is.GreaterThanOrEqualTo(before));
+        }
+    }
+
+    [Test]
     public void A_document_is_read_as_it_was_written_and_tells_loads_plans_and_policies()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });

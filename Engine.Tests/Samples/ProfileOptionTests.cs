@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Engine.Profiling;
+using Engine.Tests.Platform;
 
 namespace Engine.Tests.Samples;
 
@@ -6,6 +8,7 @@ namespace Engine.Tests.Samples;
 internal sealed class ProfileOptionTests
 {
     private string _folder = "";
+    private string _output = "";
 
     [SetUp]
     public void NameFolder() => _folder = Path.Combine(Path.GetTempPath(), $"profile-{Environment.ProcessId}-{TestContext.CurrentContext.Test.ID}");
@@ -57,6 +60,51 @@ internal sealed class ProfileOptionTests
         }
     }
 
+    [TestCase("pair-64", 1_000_000, 0)]
+    [TestCase("threads-2", 500_000, 20_000)]
+    public void Benchmarks(string workload, int allocations, int tolerance)
+    {
+        ProfileDocument document = ProfileOf("Benchmarks", "--workload", workload, "--repeat", "2");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(document.Frames.Count, Is.EqualTo(6), "three repetitions twice, without those that warm up");
+            Assert.That(document.Frames.Allocations, Is.All.EqualTo(allocations).Within(tolerance));
+            Assert.That(document.Plans, Has.Count.EqualTo(1));
+            Assert.That(_output, Does.Contain(workload).And.Contains("no figure of the benchmarks").And.Not.Contains("median"));
+        }
+    }
+
+    [Test]
+    [Category(Machine.NeedsRealKernel)]
+    public void PlatformProbe()
+    {
+        const int SuperSlabs = 8;
+        ProfileDocument document = ProfileOf("PlatformProbe");
+        string[] policies = [.. document.Events.Where(one => one.Track == "policies" && one.Nanoseconds > 0).Select(one => one.Name).Where(name => !name.Contains("not here"))];
+        long[] faults = [.. document.Frames.PageFaults.Chunk(SuperSlabs).Select(frames => frames.Sum())];
+        Assert.That(policies, Does.Contain("none, normal").And.Contains("touch, normal"));
+        Assert.That(faults, Has.Length.EqualTo(policies.Length));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(faults[Array.IndexOf(policies, "none, normal")], Is.EqualTo(SuperSlabs * (2 << 20) / Environment.SystemPageSize));
+            Assert.That(faults.Where((_, index) => !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.Zero);
+            Assert.That(document.Plans.Select(plan => plan.Scene), Is.EquivalentTo(policies));
+            Assert.That(_output, Does.Contain("no figure of the probe").And.Not.Contains("us/MiB"));
+        }
+    }
+
+    [TestCase("handle", 1000)]
+    [TestCase("empty", 0)]
+    public void FastPath(string way, int ofFullFrame)
+    {
+        ProfileDocument document = ProfileOf("FastPath", way, "3500");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(document.Frames.Allocations, Is.EqualTo(new long[] { ofFullFrame, ofFullFrame, ofFullFrame, ofFullFrame / 2 }));
+            Assert.That(_output, Does.Contain(way).And.Contains("not to be counted"));
+        }
+    }
+
     [Test]
     public void LevelStreaming()
     {
@@ -68,6 +116,23 @@ internal sealed class ProfileOptionTests
             Assert.That(document.Events.Select(one => one.Track), Has.Some.EqualTo("levels"));
             Assert.That(document.Plans, Is.Not.Empty);
         }
+
+        // 12 visits; the first two levels are loaded before the first frame, the others while frames go on.
+        ProfileEvent[] loads = [.. document.Events.Where(one => one.Track == "background loads")];
+        ProfileEvent[] levels = [.. document.Events.Where(one => one.Track == "levels")];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(loads.Select(load => load.Name), Is.EqualTo(levels.Select(level => $"load '{level.Name}'")));
+            Assert.That(loads.Select(load => load.Nanoseconds), Is.All.Positive);
+            Assert.That(loads.Zip(levels).Select(pair => pair.Second.Start + pair.Second.Nanoseconds - pair.First.Start - pair.First.Nanoseconds), Is.All.Positive, "loaded before it is left");
+            Assert.That(loads[2..].Count(load => load.Start > levels[0].Start), Is.EqualTo(loads.Length - 2));
+        }
+
+        using var trace = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "trace.json")));
+        string[] phases = [.. trace.RootElement.GetProperty("traceEvents").EnumerateArray()
+            .Where(item => item.TryGetProperty("cat", out JsonElement track) && track.GetString() == "background loads")
+            .Select(item => item.GetProperty("ph").GetString()!)];
+        Assert.That(phases.CountBy(phase => phase).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { ["b"] = loads.Length, ["e"] = loads.Length }));
     }
 
     [Test]
@@ -86,8 +151,19 @@ internal sealed class ProfileOptionTests
     [TestCase("RandomMixed", "--matrix")]
     [TestCase("GameReplay", "--allocator", "gc")]
     [TestCase("GameReplay", "--record-plan", "plan.json")]
+    [TestCase("Benchmarks", "--workload", "batch")]
+    [TestCase("Benchmarks", "--workload", "prewarm")]
+    [TestCase("Benchmarks", "--json", "-")]
+    [TestCase("PlatformProbe", "--json")]
     public void What_is_not_the_engine_is_not_profiled(string sample, params string[] arguments) =>
         SampleProcess.Run(sample, [.. arguments, "--profile", _folder]).MustBeBadInput("--profile");
+
+    [TestCase("FastPath", "a way", "handle")]
+    [TestCase("FastPath", "'handel' is not a way", "handel", "1000")]
+    [TestCase("FastPath", "expected a way", "handle", "many")]
+    [TestCase("PlatformProbe", "'--jason'", "--jason")]
+    public void Wrong_arguments_are_one_line_and_exit_code_2(string sample, string message, params string[] arguments) =>
+        SampleProcess.Run(sample, arguments).MustBeBadInput(message);
 
     [Test]
     public void A_folder_that_cannot_be_made_is_one_line_and_exit_code_2() =>
@@ -97,6 +173,7 @@ internal sealed class ProfileOptionTests
     {
         SampleProcess run = SampleProcess.Run(sample, [.. arguments, "--profile", _folder]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
+        _output = run.Output;
         ProfileDocument document = ProfileDocument.Read(Path.Combine(_folder, "profile.json"));
         Assert.That(document.HasCounters);
         Assert.That(document.Frames.Nanoseconds, Has.Count.EqualTo(Math.Min(document.Frames.Count, 16_384)).And.All.Positive);

@@ -5,12 +5,19 @@ namespace Engine.Arenas;
 
 /// <summary>
 /// Finds whose an address of the reservation is, by looking at the tables while other threads change them: what it says was so at some
-/// moment of the call. Touches none of the memory that it names. Makes garbage for addresses in the metadata heap only. Any thread.
+/// moment of the call. Touches none of the memory that it names. Allocates nothing. Any thread.
 /// </summary>
 internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPool pool, ArenaRegistry arenas)
 {
     /// <summary>The owner of an address within the reservation.</summary>
-    public AddressOwner Find(nint address) => reservation.Contains(address) ? OfSuperSlab(address) : OfTable(address);
+    public AddressOwner Find(nint address)
+    {
+        // An arena that is being made or disposed has not all of its tables, and none begins or ends here meanwhile.
+        using (arenas.Hold())
+        {
+            return reservation.Contains(address) ? OfSuperSlab(address) : OfTable(address);
+        }
+    }
 
     private AddressOwner OfSuperSlab(nint address)
     {
@@ -20,7 +27,7 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
         return arena switch
         {
             null => new(AddressOwner.Use.Unowned, null, 0),
-            FrameArena frames => frames.LaneOf(address) is int lane and >= 0
+            FrameArena frames => arenas.IsShown(tag) && frames.LaneOf(address) is int lane and >= 0
                 ? new(AddressOwner.Use.Lane, arena, (nuint)lane)
                 : new(AddressOwner.Use.SpareLaneMemory, arena, 0),
             _ => OfSlab(arena, superSlab, (int)((address - reservation.Base) >> SuperSlab.SlabShift)),
@@ -73,14 +80,22 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
             return new(table, null, 0);
         }
 
-        foreach (IArena arena in arenas.Snapshot())
+        CacheSearch search = new(address);
+        arenas.Read(ref search);
+        return search.Owner;
+    }
+
+    /// <summary>Looks for the thread cache that an address of the metadata heap lies in.</summary>
+    private struct CacheSearch(nint address) : IArenaReader
+    {
+        public AddressOwner Owner { get; private set; } = new(AddressOwner.Use.MetadataHeap, null, 0);
+
+        public void Read(IArena arena, int number)
         {
-            if (arena is LongLivedArena blocks && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
+            if (Owner.Arena is null && arena is LongLivedArena blocks && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
             {
-                return new(isMagazine ? AddressOwner.Use.Magazine : AddressOwner.Use.Cache, arena, (nuint)slot);
+                Owner = new(isMagazine ? AddressOwner.Use.Magazine : AddressOwner.Use.Cache, arena, (nuint)slot);
             }
         }
-
-        return new(AddressOwner.Use.MetadataHeap, null, 0);
     }
 }

@@ -61,6 +61,15 @@ internal sealed class ArenaRegistry
         }
     }
 
+    /// <summary>Whether readers are shown the living arena with this tag.</summary>
+    public bool IsShown(uint tag)
+    {
+        lock (_lock)
+        {
+            return _shown[(int)(tag >> TagShift)];
+        }
+    }
+
     /// <summary>Shows each complete arena to the reader. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
     public void Read<TReader>(ref TReader reader)
         where TReader : struct, IArenaReader, allows ref struct

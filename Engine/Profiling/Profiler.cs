@@ -156,6 +156,25 @@ public sealed class Profiler : IDisposable
     }
 
     /// <summary>
+    /// Notes a load in the background, which has ended, well or not, with the times of the loader's thread: on a track of its own, because
+    /// frames went on beside it. Before the scene is told to unload or to load again; not in a frame.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The load has not ended, or the scene was told to unload.</exception>
+    public void NoteLoad(StreamedScene scene)
+    {
+        ArgumentNullException.ThrowIfNull(scene);
+        StreamState state = scene.State;
+        if (state is not (StreamState.Loaded or StreamState.Failed))
+        {
+            throw new InvalidOperationException(
+                $"The load of scene '{scene.Plan.Name}' cannot be noted now; its state is {state}, and must be {StreamState.Loaded} or {StreamState.Failed}.");
+        }
+
+        string outcome = state == StreamState.Failed ? ", failed" : "";
+        NoteSpan("background loads", $"load '{scene.Plan.Name}'{outcome}", scene.WorkBegan, scene.WorkEnded);
+    }
+
+    /// <summary>
     /// Notes what a scene used of its plan, which is about to be unloaded, and a plan that would have fitted. Not in a frame; nobody uses
     /// the scene meanwhile.
     /// </summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using Engine.Core;
 
@@ -52,6 +53,15 @@ public sealed class StreamedScene
 
     /// <summary>What the last unload found; null before, and where <see cref="Error"/> tells of a refusal.</summary>
     public UnloadReport? UnloadReport { get; private set; }
+
+    /// <summary>
+    /// When the loader's thread began its last load or unload of this scene, as <see cref="Stopwatch.GetTimestamp"/> told there; 0 before the
+    /// first. Asked while nothing is under way.
+    /// </summary>
+    public long WorkBegan { get; private set; }
+
+    /// <summary>When that load or unload ended, well or not.</summary>
+    public long WorkEnded { get; private set; }
 
     internal StreamedScene? NextInQueue { get; set; }
 
@@ -111,7 +121,12 @@ public sealed class StreamedScene
     }
 
     /// <summary>On the loader's thread: does what was ordered.</summary>
-    internal void Work(EngineMemory memory) => _rest = _state == StreamState.Loading ? LoadNow(memory) : UnloadNow();
+    internal void Work(EngineMemory memory)
+    {
+        WorkBegan = Stopwatch.GetTimestamp();
+        _rest = _state == StreamState.Loading ? LoadNow(memory) : UnloadNow();
+        WorkEnded = Stopwatch.GetTimestamp();
+    }
 
     /// <summary>On the loader's thread, after <see cref="Work"/>: tells that it is done.</summary>
     internal void Finish()

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Samples.Benchmarks.Workloads;
+using Samples.Common;
 
 namespace Samples.Benchmarks;
 
@@ -8,6 +10,9 @@ internal static class BenchmarkCommand
 {
     /// <summary>The option that has a child process tell which native allocators it can load.</summary>
     public const string AttendanceOption = "--attendance";
+
+    /// <summary>The workload that is profiled when none is named.</summary>
+    public const string ProfiledByDefault = "random-mixed-256";
 
     /// <summary>The option that asks for the chart.</summary>
     public const string ChartOption = "--chart";
@@ -26,7 +31,9 @@ internal static class BenchmarkCommand
         be finished. 2: wrong options.
         """;
 
-    private static readonly Option<string[]> Workload = new("--workload")
+    private const string WorkloadOption = "--workload";
+
+    private static readonly Option<string[]> Workload = new(WorkloadOption)
     {
         Description = "Only this workload, by its name (pair), the beginning of it (batch), or with its parameter (pair-64). May be given more than once.",
         HelpName = "NAME",
@@ -52,6 +59,9 @@ internal static class BenchmarkCommand
         HelpName = "PATH",
     };
 
+    private static readonly Option<string?> Profile = SampleProfile.Option(
+        $"one workload by the engine's handle, its repetitions as frames, in place of measuring ({ProfiledByDefault} unless {WorkloadOption} names another)");
+
     private static readonly Option<string?> OnlyContestant = new("--only-contestant") { Hidden = true };
 
     private static readonly Option<bool> IsAttendance = new(AttendanceOption) { Hidden = true };
@@ -76,7 +86,8 @@ internal static class BenchmarkCommand
                 result.AddError($"{Repeat.Name} takes 1 to 1000, not {repeat}.");
             }
         });
-        var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, OnlyContestant, IsAttendance };
+        var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, Profile, OnlyContestant, IsAttendance };
+        command.Validators.Add(CheckProfile);
         command.SetAction(parsed => run(new BenchmarkOptions
         {
             Workloads = parsed.GetValue(Workload) ?? [],
@@ -84,11 +95,16 @@ internal static class BenchmarkCommand
             Repeat = parsed.GetValue(Repeat),
             Json = parsed.GetValue(Json),
             Chart = parsed.GetValue(Chart),
+            Profile = parsed.GetValue(Profile),
             OnlyContestant = parsed.GetValue(OnlyContestant),
             IsAttendance = parsed.GetValue(IsAttendance),
         }));
         return command;
     }
+
+    /// <summary>The workload that is to be profiled; null when several were named, or one that has no repetitions in one memory.</summary>
+    public static BlockWorkload? Profiled(IReadOnlyList<string> names, bool isQuick) =>
+        Catalog.Find(names.Count == 0 ? [ProfiledByDefault] : names, isQuick) is [BlockWorkload one] ? one : null;
 
     /// <summary>The arguments by which this program measures workloads with one contestant in a child process.</summary>
     public static string[] ChildArguments(bool isQuick, IEnumerable<Workload> workloads, string contestant) =>
@@ -97,4 +113,24 @@ internal static class BenchmarkCommand
         .. isQuick ? [Quick.Name] : Array.Empty<string>(),
         OnlyContestant.Name, contestant,
     ];
+
+    private static void CheckProfile(CommandResult result)
+    {
+        if (result.GetValue(Profile) is null)
+        {
+            return;
+        }
+
+        if (result.GetValue(Json) is not null || result.GetValue(Chart) is not null)
+        {
+            result.AddError($"{Profile.Name} measures nothing: not with {Json.Name} or {Chart.Name}.");
+        }
+
+        if (Profiled(result.GetValue(Workload) ?? [], isQuick: true) is null)
+        {
+            result.AddError(
+                $"{Profile.Name} is for one workload with its parameter (pair-64), and not for prewarm, random-mixed-cold and trace-...: "
+                + "a recorded game is profiled by the sample GameReplay.");
+        }
+    }
 }

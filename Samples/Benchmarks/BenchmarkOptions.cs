@@ -16,6 +16,9 @@ internal sealed record BenchmarkOptions
 
     public required string? Chart { get; init; }
 
+    /// <summary>Where a profile of one workload is written to, in place of all measurements; null measures.</summary>
+    public required string? Profile { get; init; }
+
     /// <summary>Set in the measuring child processes: the contestant that does the workloads.</summary>
     public required string? OnlyContestant { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Reporting;
@@ -14,6 +15,7 @@ namespace Samples.Benchmarks;
 internal static class Program
 {
     private const int UsualRounds = 2;
+    private const int ProfiledRounds = 10;
 
     private static int Main(string[] arguments) => SampleHost.Run(BenchmarkCommand.Create(Run), arguments);
 
@@ -25,6 +27,11 @@ internal static class Program
             return ExitCodes.Success;
         }
 
+        if (options.Profile is not null)
+        {
+            return RunProfiled(options, options.Profile);
+        }
+
         IReadOnlyList<Workload> workloads = Catalog.Find(options.Workloads, options.IsQuick);
         return options.OnlyContestant is { } contestant ? RunOneContestant(workloads, contestant) : RunAll(options, workloads);
     }
@@ -33,6 +40,16 @@ internal static class Program
     {
         Measurement[] measurements = [.. workloads.Select(work => work.Measure(contestant))];
         Console.Out.WriteLine(JsonSerializer.Serialize(measurements, BenchmarkJson.Default.MeasurementArray));
+        return ExitCodes.Success;
+    }
+
+    private static int RunProfiled(BenchmarkOptions options, string folder)
+    {
+        BlockWorkload work = BenchmarkCommand.Profiled(options.Workloads, options.IsQuick)!;
+        long frames = ContestantHost.Profile(work, options.Repeat ?? (options.IsQuick ? 1 : ProfiledRounds), folder);
+        Console.Out.WriteLine(
+            $"profiled {work.Id} by {ContestantNames.Handle}: {frames} repetitions as frames, with counters on; no figure of the benchmarks. "
+            + $"{Path.Combine(folder, SampleProfile.ReportName)} shows them");
         return ExitCodes.Success;
     }
 

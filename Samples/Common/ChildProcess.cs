@@ -10,7 +10,7 @@ public static class ChildProcess
 {
     /// <summary>
     /// Runs the program with the arguments, writes <paramref name="input"/> to its standard input, and gives its standard
-    /// output. What it writes to standard error passes through.
+    /// output. What it writes to standard error passes through, but for the line that says why it failed.
     /// </summary>
     /// <exception cref="RunFailedException">It could not be started, or ended with another exit code than 0.</exception>
     /// <exception cref="BadInputException">It ended with exit code 2.</exception>
@@ -21,12 +21,32 @@ public static class ChildProcess
         Task<string> complaint = child.StandardError.ReadToEndAsync();
         Feed(child, input);
         child.WaitForExit();
+        string reason = PassOnWarnings(complaint.Result, isAll: child.ExitCode == ExitCodes.Success);
         return child.ExitCode switch
         {
             ExitCodes.Success => output.Result,
-            ExitCodes.BadInput => throw new BadInputException(Line(complaint.Result, child.ExitCode)),
-            _ => throw new RunFailedException(Line(complaint.Result, child.ExitCode)),
+            ExitCodes.BadInput => throw new BadInputException(Line(reason, child.ExitCode)),
+            _ => throw new RunFailedException(Line(reason, child.ExitCode)),
         };
+    }
+
+    /// <returns>What is left: why the child failed.</returns>
+    private static string PassOnWarnings(string complaint, bool isAll)
+    {
+        List<string> left = [];
+        foreach (string line in complaint.Split('\n'))
+        {
+            if (line.Length > 0 && (isAll || line.StartsWith("warning: ", StringComparison.Ordinal)))
+            {
+                Console.Error.WriteLine(line.TrimEnd());
+            }
+            else
+            {
+                left.Add(line);
+            }
+        }
+
+        return string.Join('\n', left);
     }
 
     private static Process Start(IEnumerable<string> arguments)

@@ -15,6 +15,9 @@ namespace Samples.Common;
 /// </summary>
 public sealed class SampleProfile : IDisposable
 {
+    /// <summary>The report's file in the folder.</summary>
+    public const string ReportName = "report.html";
+
     private readonly string _folder;
     private readonly ObservedThread? _thread;
     private long _costTicks;
@@ -83,6 +86,13 @@ public sealed class SampleProfile : IDisposable
     /// <summary>The time in the profiler's calls of all frames so far, with one reading of the clock for each call.</summary>
     public long CostTicks => _costTicks;
 
+    /// <summary>A frame begins, and what was allocated since the last one is no frame's: where work goes on between frames.</summary>
+    public void BeginPart()
+    {
+        Profiler.Sample();
+        BeginFrame();
+    }
+
     /// <summary>A frame begins.</summary>
     public void BeginFrame()
     {
@@ -112,7 +122,7 @@ public sealed class SampleProfile : IDisposable
     {
         ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
         document.Write(Path.Combine(_folder, "profile.json"));
-        HtmlReport.Write(document, Path.Combine(_folder, "report.html"));
+        HtmlReport.Write(document, Path.Combine(_folder, ReportName));
         TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
         CsvFile.Write(document, Path.Combine(_folder, "tables"));
     }

@@ -2,29 +2,82 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Engine;
 using Engine.Arenas;
+using Samples.Common;
 
 namespace Samples.FastPath;
 
 /// <summary>
 /// Allocates and frees a block of 64 bytes so often, and does nothing else: for tools that count instructions. The difference between two
-/// counts of repetitions is what the pairs took; <c>count-instructions</c> does that. Arguments: a way, and how often.
+/// counts of repetitions is what the pairs took; <c>count-instructions</c> does that. Arguments: a way, and how often; with
+/// <c>--profile DIR</c> after them, the pairs are profiled in frames, and their instructions are not worth counting.
 /// </summary>
 internal static unsafe class Program
 {
     private const nuint Bytes = 64;
+    private const int FramePairs = 1000;
+    private static readonly string[] Ways = ["empty", "handle", "handle-variable", "typed", "implicit"];
 
     private static int Main(string[] arguments)
     {
-        if (arguments.Length != 2 || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
+        if (arguments is not ([_, _] or [_, _, "--profile", _]) || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
         {
-            Console.Error.WriteLine("error: expected a way (empty, handle, handle-variable, typed, implicit) and how often");
-            return 2;
+            return Refuse($"expected a way ({string.Join(", ", Ways)}) and how often, and after them maybe --profile DIR");
+        }
+
+        if (Array.IndexOf(Ways, arguments[0]) < 0)
+        {
+            return Refuse($"'{arguments[0]}' is not a way; expected one of {string.Join(", ", Ways)}");
+        }
+
+        string? folder = arguments.Length == 2 ? null : arguments[^1];
+        try
+        {
+            SampleProfile.Prepare(folder);
+        }
+        catch (BadInputException error)
+        {
+            return Refuse(error.Message);
         }
 
         using EngineMemory memory = new();
         using LongLivedArena arena = memory.CreateLongLivedArena("fast path");
         arena.Free(arena.Allocate(Bytes));
-        switch (arguments[0])
+        if (folder is null)
+        {
+            Run(arena, arguments[0], count);
+            return 0;
+        }
+
+        using SampleProfile profile = SampleProfile.Begin(folder, memory, countsPageFaults: true)!;
+        RunFrames(profile, arena, arguments[0], count);
+        profile.Write();
+        Console.Out.WriteLine(
+            $"profiled {arguments[0]}: {profile.Profiler.Frames} frames of {FramePairs} pairs, not to be counted; "
+            + $"{Path.Combine(folder, SampleProfile.ReportName)} shows them");
+        return 0;
+    }
+
+    private static int Refuse(string message)
+    {
+        Console.Error.WriteLine("error: " + message);
+        return 2;
+    }
+
+    /// <summary>The same loop, in pieces that the profile takes for frames.</summary>
+    private static void RunFrames(SampleProfile profile, LongLivedArena arena, string way, int count)
+    {
+        Run(arena, way, FramePairs); // under the JIT it is compiled here, and not in the first frame
+        for (int done = 0; done < count; done += FramePairs)
+        {
+            profile.BeginFrame();
+            Run(arena, way, Math.Min(FramePairs, count - done));
+            profile.EndFrame();
+        }
+    }
+
+    private static void Run(LongLivedArena arena, string way, int count)
+    {
+        switch (way)
         {
             case "empty":
                 int place;
@@ -39,15 +92,10 @@ internal static unsafe class Program
             case "typed":
                 Typed(arena, count);
                 break;
-            case "implicit":
+            default:
                 Implicit(arena, count, Bytes);
                 break;
-            default:
-                Console.Error.WriteLine($"error: '{arguments[0]}' is not a way");
-                return 2;
         }
-
-        return 0;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -110,7 +110,7 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
             source.Note(ring, _profile.Profiler);
             if (isLast)
             {
-                _profile.Write(); // while there is a level to see in it
+                WriteProfile(_profile); // while there is a level to see in it
             }
         }
 
@@ -137,6 +137,16 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         _lastFaults = PageFaults.OfThread();
         figures.Add(ticks, guard.LastFrame, guard.Violations != violations);
     }
+
+    /// <summary>No frame runs meanwhile, so the faults of the threads that help with it are not the frames'.</summary>
+    private void WriteProfile(SampleProfile profile)
+    {
+        long others = FaultsOfOthers();
+        profile.Write();
+        _faultsBetweenFrames += FaultsOfOthers() - others;
+    }
+
+    private long FaultsOfOthers() => PageFaults.OfProcess() - PageFaults.OfThread() - source.LoaderFaults;
 
     /// <summary>
     /// What a frame without anything in it costs under the guard, on this thread, in nanoseconds: the best of many short runs, so that

@@ -4,90 +4,89 @@
 using System.Text.Json;
 using Engine.Platform;
 using PlatformProbe;
+using Samples.Common;
 
-bool asJson = args is ["--json"];
-if (!asJson && args.Length != 0)
-{
-    Console.Error.WriteLine("Usage: PlatformProbe [--json]");
-    return 2;
-}
+return SampleHost.Run(ProbeCommand.Create(Measure, ProbeProfile.Run), args);
 
-VirtualMemory os = VirtualMemory.Create();
-var measurement = new Measurement(os);
-var failures = new List<string>();
-var rows = new List<ProbeRow>();
-foreach (PageKind pages in new[] { PageKind.Normal, PageKind.TransparentHuge, PageKind.ExplicitHuge })
+static int Measure(bool asJson)
 {
-    foreach ((_, PrefaultPolicy policy) in PrefaultSettings.Policies)
+    VirtualMemory os = VirtualMemory.Create();
+    var measurement = new Measurement(os);
+    var failures = new List<string>();
+    var rows = new List<ProbeRow>();
+    foreach (PageKind pages in new[] { PageKind.Normal, PageKind.TransparentHuge, PageKind.ExplicitHuge })
     {
-        if (policy == PrefaultPolicy.Automatic)
+        foreach ((_, PrefaultPolicy policy) in PrefaultSettings.Policies)
         {
-            continue;
-        }
+            if (policy == PrefaultPolicy.Automatic)
+            {
+                continue;
+            }
 
-        ProbeRow row = measurement.Probe(policy, pages);
-        rows.Add(row);
-        if (row.WhyNot is null && policy != PrefaultPolicy.None && (row.PagesThatWouldFault > 0 || row.FaultsOfWritePass > 0))
-        {
-            failures.Add($"{policy} on {pages} pages said it was done, but {row.PagesThatWouldFault} pages would fault and {row.FaultsOfWritePass} did");
+            ProbeRow row = measurement.Probe(policy, pages);
+            rows.Add(row);
+            if (row.WhyNot is null && policy != PrefaultPolicy.None && (row.PagesThatWouldFault > 0 || row.FaultsOfWritePass > 0))
+            {
+                failures.Add($"{policy} on {pages} pages said it was done, but {row.PagesThatWouldFault} pages would fault and {row.FaultsOfWritePass} did");
+            }
         }
     }
-}
 
-const nuint SuperSlab = Measurement.SuperSlabBytes;
-var automatic = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
-if (!os.TryReserve(SuperSlab, SuperSlab, out nint address))
-{
-    failures.Add("no address space for one SuperSlab");
-}
-else
-{
-    automatic.Provide(address, SuperSlab);
-    if (os.PagesThatWouldFault(address, SuperSlab) > 0)
+    const nuint SuperSlab = Measurement.SuperSlabBytes;
+    var automatic = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
+    if (!os.TryReserve(SuperSlab, SuperSlab, out nint address))
     {
-        failures.Add("the automatic choice leaves pages that would fault");
+        failures.Add("no address space for one SuperSlab");
+    }
+    else
+    {
+        automatic.Provide(address, SuperSlab);
+        if (os.PagesThatWouldFault(address, SuperSlab) > 0)
+        {
+            failures.Add("the automatic choice leaves pages that would fault");
+        }
+
+        os.Release(address, SuperSlab);
     }
 
-    os.Release(address, SuperSlab);
-}
+    nuint available = os.AvailableBytes(out string source);
+    bool isAmple = available > (nuint)2 << 30 && os.Facts.AddressSpaceLimitBytes > (nuint)8 << 30;
+    nuint prewarmBytes = isAmple ? (nuint)1 << 30 : Measurement.LargeBytes;
+    int[] threads = Environment.ProcessorCount > 1 ? [1, Math.Min(Environment.ProcessorCount, 8)] : [1];
+    using BareKernel? bare = os.Facts.System == SystemKinds.Linux && os.Facts.HasTransparentHugePages ? new BareKernel() : null;
+    IReadOnlyList<PrewarmRow> prewarms = measurement.Prewarms(threads, prewarmBytes, bare);
 
-nuint available = os.AvailableBytes(out string source);
-bool isAmple = available > (nuint)2 << 30 && os.Facts.AddressSpaceLimitBytes > (nuint)8 << 30;
-nuint prewarmBytes = isAmple ? (nuint)1 << 30 : Measurement.LargeBytes;
-int[] threads = Environment.ProcessorCount > 1 ? [1, Math.Min(Environment.ProcessorCount, 8)] : [1];
-using BareKernel? bare = os.Facts.System == SystemKinds.Linux && os.Facts.HasTransparentHugePages ? new BareKernel() : null;
-IReadOnlyList<PrewarmRow> prewarms = measurement.Prewarms(threads, prewarmBytes, bare);
+    IReadOnlyList<RiddleRow> riddle = [];
+    if (os.Facts.System == SystemKinds.Linux && PageFaults.IsPerThread)
+    {
+        using var populate = new PopulateRiddle(measurement, os.Facts.PageBytes);
+        _ = populate.Run(); // the first time is for the compiler
+        riddle = populate.Run();
+    }
 
-IReadOnlyList<RiddleRow> riddle = [];
-if (os.Facts.System == SystemKinds.Linux && PageFaults.IsPerThread)
-{
-    using var populate = new PopulateRiddle(measurement, os.Facts.PageBytes);
-    _ = populate.Run(); // the first time is for the compiler
-    riddle = populate.Run();
-}
+    _ = PageFaultRecorder.IsAvailable(out string recorder);
+    var result = new ProbeResult
+    {
+        System = os.Facts.System.ToString(),
+        PageBytes = (long)os.Facts.PageBytes,
+        TransparentHugePages = os.Facts.TransparentHugePages,
+        AvailableMebibytes = available == nuint.MaxValue ? -1 : (long)(available >> 20),
+        AvailableSource = source,
+        FaultRecorder = recorder,
+        Rows = rows,
+        AutomaticChain = automatic.Describe(),
+        Prewarms = prewarms,
+        Riddle = riddle,
+        Failures = failures,
+    };
+    if (asJson)
+    {
+        Console.WriteLine(JsonSerializer.Serialize(result, ProbeJson.Default.ProbeResult));
+    }
+    else
+    {
+        ProbeText.Write(result, Console.Out);
+    }
 
-_ = PageFaultRecorder.IsAvailable(out string recorder);
-var result = new ProbeResult
-{
-    System = os.Facts.System.ToString(),
-    PageBytes = (long)os.Facts.PageBytes,
-    TransparentHugePages = os.Facts.TransparentHugePages,
-    AvailableMebibytes = available == nuint.MaxValue ? -1 : (long)(available >> 20),
-    AvailableSource = source,
-    FaultRecorder = recorder,
-    Rows = rows,
-    AutomaticChain = automatic.Describe(),
-    Prewarms = prewarms,
-    Riddle = riddle,
-    Failures = failures,
-};
-if (asJson)
-{
-    Console.WriteLine(JsonSerializer.Serialize(result, ProbeJson.Default.ProbeResult));
+    return failures.Count == 0 ? 0 : 1;
 }
-else
-{
-    ProbeText.Write(result, Console.Out);
-}
-
-return failures.Count == 0 ? 0 : 1;

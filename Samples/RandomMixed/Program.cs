@@ -26,6 +26,7 @@ internal static class Program
     private static int RunAllRows(MixedOptions options)
     {
         var json = new JsonDestination(options.Json);
+        options = options.Profile is null ? options : options with { Repeat = 1 };
         if (!json.IsStandardOutput)
         {
             Console.Out.WriteLine(Heading(options));
@@ -38,7 +39,6 @@ internal static class Program
         if (options.Profile is not null)
         {
             rows = [rows.Find(row => row.IsEngine && row.IsPrewarmed != options.Cold)!];
-            options = options with { Repeat = 1 };
         }
 
         List<RowResults> results = rows.ConvertAll(row => new RowResults(row));

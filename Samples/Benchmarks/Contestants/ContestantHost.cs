@@ -43,6 +43,28 @@ internal static unsafe class ContestantHost
         return measurement with { OsCalls = memory.OsCalls - osCalls };
     }
 
+    /// <summary>Profiles the engine by its handle; the repetitions are the frames.</summary>
+    /// <param name="work">What it does.</param>
+    /// <param name="rounds">How often all repetitions are done.</param>
+    /// <param name="folder">Where the profile is written to.</param>
+    /// <returns>How many frames there were.</returns>
+    public static long Profile(BlockWorkload work, int rounds, string folder)
+    {
+        SampleProfile.Prepare(folder);
+        using var memory = new EngineMemory(new EngineMemoryOptions { Checks = MemoryChecks.Off });
+        using SampleProfile profile = SampleProfile.Begin(folder, memory, countsPageFaults: true)!;
+        using Scene scene = Scene.Load(memory, PlanFor(work));
+        profile.Profiler.NoteLoad(scene);
+        for (int round = 0; round < rounds; round++)
+        {
+            _ = work.Run<HandleContestant, HandleAllocator, Address>(new HandleContestant(scene.Arena), profile);
+        }
+
+        profile.Profiler.NoteUnload(scene);
+        profile.Write();
+        return profile.Profiler.Frames;
+    }
+
     private static Measurement MeasureNull(BlockWorkload work)
     {
         nuint placeBytes = work.LargestBytes + PlaceGapBytes;

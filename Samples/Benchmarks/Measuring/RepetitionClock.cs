@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Measuring;
 
@@ -9,7 +10,8 @@ namespace Samples.Benchmarks.Measuring;
 /// </code>
 /// </summary>
 /// <param name="repetitions">How many count.</param>
-internal sealed class RepetitionClock(int repetitions)
+/// <param name="profile">Takes those for frames, where no times are measured.</param>
+internal sealed class RepetitionClock(int repetitions, SampleProfile? profile = null)
 {
     private readonly long[] _ticks = new long[repetitions + 1];
     private int _done;
@@ -19,10 +21,37 @@ internal sealed class RepetitionClock(int repetitions)
     public bool GoesOn => _done < _ticks.Length;
 
     /// <summary>Begins a repetition.</summary>
-    public void Start() => _start = Stopwatch.GetTimestamp();
+    public void Start()
+    {
+        BeginFrame();
+        _start = Stopwatch.GetTimestamp();
+    }
 
     /// <summary>Ends it.</summary>
-    public void Stop() => Add(Stopwatch.GetTimestamp() - _start);
+    public void Stop()
+    {
+        long ticks = Stopwatch.GetTimestamp() - _start;
+        EndFrame();
+        Add(ticks);
+    }
+
+    /// <summary>Begins a repetition for the profile alone: threads time it themselves.</summary>
+    public void BeginFrame()
+    {
+        if (_done > 0)
+        {
+            profile?.BeginPart();
+        }
+    }
+
+    /// <summary>Ends it, before it is added.</summary>
+    public void EndFrame()
+    {
+        if (_done > 0)
+        {
+            profile?.EndFrame();
+        }
+    }
 
     /// <summary>Adds a repetition that threads timed themselves.</summary>
     public void Add(long ticks) => _ticks[_done++] = ticks;

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -45,11 +46,11 @@ internal sealed class BatchWorkload(bool isRandom, int bytes, int rounds, int re
     public override nuint LargestBytes => (nuint)bytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         ushort[] order = MakeOrders();
         TBlock[] blocks = new TBlock[BatchBlocks];
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         do
         {
             TAllocator allocator = contestant.Open();

@@ -1,6 +1,7 @@
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Workloads;
 
@@ -26,7 +27,9 @@ internal abstract class BlockWorkload : Workload
     public override Measurement Measure(string contestant) => ContestantHost.Measure(this, contestant);
 
     /// <summary>Does the work on an allocator that nobody has used.</summary>
-    public abstract Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    /// <param name="contestant">The allocator.</param>
+    /// <param name="profile">Takes the repetitions for frames; null where times are measured.</param>
+    public abstract Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
         where TContestant : struct, IContestant<TAllocator>
         where TAllocator : struct, IAllocator<TBlock>, allows ref struct
         where TBlock : struct, IBlock;

@@ -2,6 +2,7 @@ using Engine;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Workloads;
 
@@ -54,10 +55,10 @@ internal sealed class DisposeWorkload(int blocks, int repetitions) : BlockWorklo
     };
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         TBlock[] table = new TBlock[blocks];
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum;
         do
         {

@@ -3,6 +3,7 @@ using Engine;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -54,10 +55,10 @@ internal sealed class FrameWorkload(int frames, int repetitions) : BlockWorkload
         contestant == ContestantNames.FrameArena ? MeasureFrameArena() : base.Measure(contestant);
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         TBlock[] blocks = new TBlock[FrameBlocks];
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum;
         do
         {

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -46,7 +47,7 @@ internal sealed class LongestCallWorkload(long operations) : BlockWorkload
     public override nuint LargestBytes => MostBytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         TBlock[] slots = new TBlock[WorkingSet];
         slots.AsSpan().Clear();
@@ -55,7 +56,9 @@ internal sealed class LongestCallWorkload(long operations) : BlockWorkload
         // For every contestant alike: the identical loop has been run once before.
         _ = Loop(allocator, operations, slots);
         MixedWorkload.Clear(allocator, slots);
+        profile?.BeginPart();
         long ticks = Loop(allocator, operations, slots);
+        profile?.EndFrame();
         uint sum = MixedWorkload.Checksum(slots);
         MixedWorkload.Clear(allocator, slots);
         return new Measurement { Workload = Id, Nanoseconds = [ticks * (1e9 / Stopwatch.Frequency)], Checksum = sum };

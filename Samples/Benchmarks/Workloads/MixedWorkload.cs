@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -47,11 +48,11 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
     public override nuint LargestBytes => MostBytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         TBlock[] slots = new TBlock[workingSet];
         slots.AsSpan().Clear();
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum;
         do
         {

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Workloads;
 
@@ -39,9 +40,9 @@ internal sealed class PairWorkload(int bytes, long pairs, int repetitions) : Blo
     public override nuint LargestBytes => (nuint)bytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum = 0;
         do
         {

@@ -3,6 +3,7 @@ using Engine.Arenas;
 using Engine.Slabs;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Workloads;
 
@@ -59,9 +60,9 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
     public override nuint LargestBytes => _sizes[^1];
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum;
         do
         {

@@ -3,6 +3,7 @@ using Engine.Arenas;
 using Engine.Slabs;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -60,10 +61,10 @@ internal sealed class RingWorkload(long pairs, int repetitions) : BlockWorkload
     public override nuint LargestBytes => MostBytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         var ring = new Ring<TBlock>();
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum = 0;
         do
         {

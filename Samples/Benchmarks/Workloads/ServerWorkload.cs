@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -52,10 +53,10 @@ internal sealed class ServerWorkload(int generations, int replacements, int repe
     public override nuint LargestBytes => MostBytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
         TBlock[][] tables = [new TBlock[TableBlocks], new TBlock[TableBlocks]];
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         ulong sum = 0;
         do
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Samples.Benchmarks.Workloads;
@@ -48,9 +49,9 @@ internal sealed class ThreadsWorkload(int threads, long operations, int repetiti
     public override nuint LargestBytes => MostBytes;
 
     /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
     {
-        var clock = new RepetitionClock(repetitions);
+        var clock = new RepetitionClock(repetitions, profile);
         using var meeting = new Barrier(threads + 1);
         Shift[] shifts = new Shift[threads];
         Thread[] players = new Thread[threads];
@@ -64,8 +65,10 @@ internal sealed class ThreadsWorkload(int threads, long operations, int repetiti
         do
         {
             // The players look at the clock, because this thread may get a processor only when they are done.
+            clock.BeginFrame();
             meeting.SignalAndWait();
             meeting.SignalAndWait();
+            clock.EndFrame();
             clock.Add(shifts.Max(shift => shift.End) - shifts.Min(shift => shift.Start));
         }
         while (clock.GoesOn);

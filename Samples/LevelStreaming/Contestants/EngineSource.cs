@@ -53,7 +53,11 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
         return new EngineStore(scene, LevelSpec.Ring[ring]);
     }
 
-    public void Note(int ring, Profiler profiler) => profiler.NoteUnload(_scenes[ring].Scene);
+    public void Note(int ring, Profiler profiler)
+    {
+        profiler.NoteLoad(_scenes[ring]);
+        profiler.NoteUnload(_scenes[ring].Scene);
+    }
 
     public void Leave(int ring)
     {

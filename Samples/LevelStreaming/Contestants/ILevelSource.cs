@@ -14,7 +14,7 @@ internal interface ILevelSource<TStore> : IDisposable
     /// <summary>The level is over and cleared; its memory may go. Between frames.</summary>
     void Leave(int ring);
 
-    /// <summary>Tells a profile what a level used, which is over and not yet cleared. Between frames.</summary>
+    /// <summary>Tells a profile when a level was loaded and what it used; it is over and not yet cleared. Between frames.</summary>
     void Note(int ring, Profiler profiler);
 
     /// <summary>Waits until nothing is loading or unloading.</summary>
