@@ -136,6 +136,23 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
+    /// <summary>Reads how many bytes live under each tag, by its number; those of code without one are the first. Allocates nothing.</summary>
+    /// <param name="liveBytes">Room for <see cref="AllocationTag.MaximumCount"/> and one.</param>
+    /// <returns>How many were read.</returns>
+    internal int ReadTags(Span<long> liveBytes)
+    {
+        Span<CounterCell> sums = stackalloc CounterCell[ThreadCounters.Tags];
+        sums = sums[..AllocationTag.Count];
+        var reader = new TagReader(sums);
+        ReadArenas(ref reader, sums);
+        for (int tag = 0; tag < sums.Length; tag++)
+        {
+            liveBytes[tag] = sums[tag].LiveBytes;
+        }
+
+        return sums.Length;
+    }
+
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>
     /// <param name="tracking">What the arena remembers of each live block; by default nothing, which costs nothing.</param>
