@@ -22,7 +22,7 @@ function showMemory() {
 function memoryChart(times, curves, kind) {
   const series = curves.map(({ name, values }, index) => ({ name, values, colour: seriesColour(index) }));
   const chart = new Chart({
-    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: timeText, isBytes: true,
+    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: timeText, isBytes: true, isStepped: true,
     describe: (index) => `at ${timeText(times[index])}: ${series.filter(({ hidden }) => !hidden).map(({ name, values }) => `${name} ${bytesText(values[index])}`).join(" · ")}`,
   });
   const boxes = series.map((curve) => element("li", {}, element("label", {},
