@@ -34,7 +34,7 @@ function roundTicks(from, to, count, isBytes) {
 
 class Chart {
   /**
-   * options: label; xs, rising; series: [{ name, values, colour }]; text(y), xText(x), describe(index);
+   * options: label; xs, rising; series: [{ name, values, colour, kind }]; text(y), xText(x), describe(index);
    * marks: indexes drawn as hitches; guides: [{ value, text }]; logarithmic; isBytes; isStepped: nothing is known between two values.
    */
   constructor(options) {
@@ -134,7 +134,7 @@ class Chart {
   }
 
   /** One path: through all points where each has a pixel of its own, else through the smallest and largest of each pixel column. */
-  seriesShape({ values, colour, name }, { from, to, inner, x, y }) {
+  seriesShape({ values, colour, name, kind = "" }, { from, to, inner, x, y }) {
     const { xs, isStepped } = this.options;
     const points = [];
     if (to - from <= 2 * inner) {
@@ -155,7 +155,7 @@ class Chart {
         points.push(`${column},${y(low).toFixed(1)}`, `${column},${y(high).toFixed(1)}`);
       }
     }
-    const path = shape("path", { class: "series", d: `M${points.join("L")}`, "data-name": name });
+    const path = shape("path", { class: `series ${kind}`, d: `M${points.join("L")}`, "data-name": name });
     path.style.setProperty("--stroke", colour);
     return path;
   }

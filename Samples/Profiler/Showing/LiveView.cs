@@ -161,11 +161,14 @@ internal sealed class LiveView(Target target)
             ("longest pause", string.Create(Texts.Culture, $"{moment.LongestPauseMilliseconds:0.##} ms"))));
         if (moment.Spans.Count > 0)
         {
-            rows.Add(ViewTable.Line(string.Join("; ", moment.Spans.Reverse().Select(span => $"{span.Name} {Texts.Time(span.Nanoseconds)}")), width));
+            rows.Add(ViewTable.Line(string.Join("; ", moment.Spans.Reverse().Select(Said)), width));
         }
 
         return rows;
     }
+
+    /// <summary>What took no time was a moment.</summary>
+    private static string Said(LiveSpan span) => span.Nanoseconds == 0 ? span.Name : $"{span.Name} {Texts.Time(span.Nanoseconds)}";
 
     /// <summary>Facts in as few lines as they fit in; a title and its value stay together.</summary>
     private static List<IRenderable> Facts(int width, params (string Title, string Value)[] facts)
