@@ -84,18 +84,19 @@ internal sealed unsafe class HotLoopTagTests
         AllocationTag ground = AllocationTag.Register("ground", 1 << 20);
         using HotLoopGuard guard = Guard(memory);
         nint block = AllocateIn(guard, arena, ground, 2)[0];
+        Action work = () =>
+        {
+            using (ground.Begin())
+            {
+                arena.Free((void*)block);
+                block = (nint)arena.Allocate(BlockBytes);
+            }
+        };
         HotLoopCost cost = HotLoopCost.BestOf(5, () => HotLoopCost.Of(memory, () =>
         {
             for (int frame = 0; frame < 200; frame++)
             {
-                guard.BeginFrame();
-                using (ground.Begin())
-                {
-                    arena.Free((void*)block);
-                    block = (nint)arena.Allocate(BlockBytes);
-                }
-
-                guard.EndFrame();
+                Frame(guard, work);
             }
         }));
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
