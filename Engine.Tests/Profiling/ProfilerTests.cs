@@ -34,6 +34,22 @@ internal sealed unsafe class ProfilerTests
     });
 
     [Test]
+    public void Only_SuperSlabs_that_are_divided_have_slabs()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        using LongLivedArena small = memory.CreateLongLivedArena("small");
+        using LongLivedArena large = memory.CreateLongLivedArena("large");
+        using FrameArena frame = memory.CreateFrameArena("frame");
+        using Profiler profiler = new(memory);
+        small.Allocate(48);
+        large.Allocate(3 << 20);
+        ILookup<string, ProfileSuperSlab> superSlabs = profiler.ToDocument("test").SuperSlabs.ToLookup(superSlab => superSlab.Arena);
+        Assert.That(superSlabs["small"].Single().Slabs, Has.Count.EqualTo(32).And.Contains(48).And.Contains(0), "one slab is taken, the others are free");
+        Assert.That(superSlabs["frame"].Select(superSlab => superSlab.Slabs), Is.Not.Empty.And.All.Empty, "a lane takes it whole");
+        Assert.That(superSlabs["large"].Select(superSlab => superSlab.Slabs), Is.Not.Empty.And.All.Empty, "one block takes several");
+    }
+
+    [Test]
     public void Each_frame_is_charged_with_what_it_did() => WithCounters.Run(static () =>
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });

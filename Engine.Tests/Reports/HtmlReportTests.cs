@@ -1,6 +1,8 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using Engine.Profiling;
 using Engine.Reports;
+using Engine.Scenes;
 using Engine.Tests.Reports.Support;
 using OpenQA.Selenium;
 
@@ -149,6 +151,33 @@ internal sealed partial class HtmlReportTests
         Assert.That(tops.Distinct().Count(), Is.GreaterThanOrEqualTo(8), "charts, map, tables and the plan");
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void The_suggested_plan_is_copied_whole_and_can_be_loaded(bool isByKeyboard)
+    {
+        using Browser browser = Open(SampleProfile.Create());
+        browser.SetPermission("clipboard-write", "granted");
+        browser.SetPermission("clipboard-read", "granted");
+        PressCopy(browser, isByKeyboard);
+        Assert.That(Status(browser), Is.EqualTo("copied"));
+        string text = browser.Await<string>("navigator.clipboard.readText()");
+        ScenePlan plan = ScenePlan.Parse(Encoding.UTF8.GetBytes(text));
+        Assert.That((plan.Name, plan.Arenas[0].Name, plan.Arenas[0].SuperSlabs), Is.EqualTo(("world", "world", 105)));
+        Assert.That(text, Is.EqualTo(SampleProfile.Create().Plans[0].SuggestedPlan));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void Where_the_clipboard_is_refused_the_plan_is_selected_and_a_word_says_so(bool isByKeyboard)
+    {
+        using Browser browser = Open(SampleProfile.Create());
+        browser.SetPermission("clipboard-write", "denied");
+        PressCopy(browser, isByKeyboard);
+        Assert.That(Status(browser), Does.StartWith("the browser gives no clipboard to this page"));
+        Assert.That(browser.Find("#plans [role=status]").Displayed, Is.True);
+        Assert.That(browser.Evaluate<string>("return getSelection().toString()"), Is.EqualTo(SampleProfile.Create().Plans[0].SuggestedPlan));
+    }
+
     [Test]
     public void A_hundred_thousand_frames_are_one_path_of_a_screens_width_and_no_hitch_is_lost()
     {
@@ -168,6 +197,29 @@ internal sealed partial class HtmlReportTests
         HtmlReport.Write(document, _path);
         return Browser.Open(_path);
     }
+
+    private static void PressCopy(Browser browser, bool isByKeyboard)
+    {
+        if (isByKeyboard)
+        {
+            Focus(browser, "#plans button");
+            browser.Press(Keys.Enter);
+        }
+        else
+        {
+            browser.Find("#plans button").Click();
+        }
+    }
+
+    /// <summary>What stands beside the button, once it says something.</summary>
+    private static string Status(Browser browser) => browser.Await<string>(
+        """
+        new Promise((done) => {
+          const status = document.querySelector('#plans [role=status]');
+          const look = () => status.textContent ? done(status.textContent) : setTimeout(look, 10);
+          look();
+        })
+        """);
 
     private static void Focus(Browser browser, string selector) => browser.Evaluate<object>($"document.querySelector('{selector}').focus()");
 

@@ -198,10 +198,10 @@ internal sealed unsafe class HotLoopGuardTests
     [Test]
     public void Counts_are_added_and_subtracted_each_for_itself()
     {
-        HotLoopCounts one = new(1, 2, 3, 4, 5, 6, 7);
-        HotLoopCounts ten = new(10, 20, 30, 40, 50, 60, 70);
-        Assert.That(HotLoopCounts.Add(one, ten), Is.EqualTo(new HotLoopCounts(11, 22, 33, 44, 55, 66, 77)));
-        Assert.That(HotLoopCounts.Subtract(ten, one), Is.EqualTo(new HotLoopCounts(9, 18, 27, 36, 45, 54, 63)));
+        HotLoopCounts one = new(1, 2, 3, 4, 5, 6, 7, 8);
+        HotLoopCounts ten = new(10, 20, 30, 40, 50, 60, 70, 80);
+        Assert.That(HotLoopCounts.Add(one, ten), Is.EqualTo(new HotLoopCounts(11, 22, 33, 44, 55, 66, 77, 88)));
+        Assert.That(HotLoopCounts.Subtract(ten, one), Is.EqualTo(new HotLoopCounts(9, 18, 27, 36, 45, 54, 63, 72)));
     }
 
     [Test]

@@ -53,6 +53,7 @@ public class ValidPlanTests
             Collections = new HotLoopRule(1),
             FrameOverflow = new HotLoopRule(2),
             BudgetOverrun = new HotLoopRule(3, HotLoopAction.Log),
+            TagOverrun = new HotLoopRule(0, HotLoopAction.Throw),
         }));
     }
 

@@ -40,7 +40,7 @@ public sealed class AllocationTag
     /// <summary>The name it was registered by.</summary>
     public string Name { get; }
 
-    /// <summary>How many bytes may live under it; 0 is no limit. Going beyond is seen at the ends of frames and shown in the profile.</summary>
+    /// <summary>How many bytes may live under it; 0 is no limit. Going beyond is seen at the ends of frames: a profile shows it, and a hot loop may have a rule for it.</summary>
     public nuint BudgetBytes
     {
         get => Volatile.Read(ref _budgetBytes);

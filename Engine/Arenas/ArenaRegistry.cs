@@ -43,6 +43,9 @@ internal sealed class ArenaRegistry
         }
     }
 
+    /// <summary>While it is held no arena is made, shown, hidden or removed by others.</summary>
+    public Lock.Scope Hold() => _lock.EnterScope();
+
     /// <summary>From now on readers are shown the arena: it is complete.</summary>
     public void Show(uint tag)
     {

@@ -117,7 +117,7 @@ public sealed record ProfileArena(
 /// <param name="Pages">The kind of pages behind it.</param>
 /// <param name="Arena">Empty where no arena owns it.</param>
 /// <param name="UsedBytes">Bytes of blocks that are out of their runs: callers' and caches'.</param>
-/// <param name="Slabs">For each of its 32 slabs: the block bytes of the class it is divided in, 0 for a free slab.</param>
+/// <param name="Slabs">For each of its 32 slabs: the block bytes of the class it is divided in, 0 for a free slab. Empty where it is not divided into slabs.</param>
 public sealed record ProfileSuperSlab(int Index, string State, string Pages, string Arena, ulong UsedBytes, IReadOnlyList<ulong> Slabs);
 
 /// <param name="WasteBytes">Memory of the class's runs that no block can use: tails of runs.</param>

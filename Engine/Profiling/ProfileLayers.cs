@@ -15,9 +15,14 @@ internal static class ProfileLayers
     {
         MemorySnapshot snapshot = new SnapshotRoom().Take(memory, asksSystem: true);
         Dictionary<int, string> arenas = [];
+        HashSet<int> frames = [];
         foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
         {
             arenas[arena.Number] = arena.Name.ToString();
+            if (arena.IsFrame)
+            {
+                frames.Add(arena.Number);
+            }
         }
 
         SnapshotTotals totals = snapshot.Totals;
@@ -34,7 +39,7 @@ internal static class ProfileLayers
             Arenas = Map(snapshot.Arenas, arena => new ProfileArena(
                 arena.Name.ToString(), arena.IsFrame ? "frame" : "long-lived", arena.SuperSlabs, arena.LiveBytes, arena.CachedBytes, arena.PeakBytes, arena.SoftBudget, arena.HardBudget, arena.SoftOverruns, arena.HardOverruns)),
             SuperSlabs = Map(snapshot.SuperSlabs, superSlab => new ProfileSuperSlab(
-                superSlab.Index, StateOf(superSlab.State), superSlab.Pages.ToString(), NameOf(arenas, superSlab.Arena), superSlab.UsedBytes, SlabsOf(superSlab))),
+                superSlab.Index, StateOf(superSlab.State), superSlab.Pages.ToString(), NameOf(arenas, superSlab.Arena), superSlab.UsedBytes, SlabsOf(superSlab, frames))),
             Classes = Map(snapshot.Classes, row => new ProfileClass(NameOf(arenas, row.Arena), row.BlockBytes, row.Live, row.Free, row.Cached, row.WasteBytes)),
             Lanes = Map(snapshot.Lanes, lane => new ProfileLane(NameOf(arenas, lane.Arena), lane.Lane, lane.CapacityBytes, lane.UsedBytes, lane.HighWaterBytes)),
             ThreadCaches = Map(snapshot.ThreadCaches, cache => new ProfileThreadCache(NameOf(arenas, cache.Arena), cache.Slot, ThreadOf(cache), cache.Blocks, cache.Bytes)),
@@ -77,8 +82,13 @@ internal static class ProfileLayers
         _ => "free",
     };
 
-    private static ulong[] SlabsOf(SnapshotSuperSlab superSlab)
+    private static ulong[] SlabsOf(SnapshotSuperSlab superSlab, HashSet<int> frames)
     {
+        if (superSlab.State != SnapshotState.Owned || frames.Contains(superSlab.Arena))
+        {
+            return [];
+        }
+
         ulong[] slabs = new ulong[SnapshotSuperSlab.SlabCount];
         for (int slab = 0; slab < slabs.Length; slab++)
         {

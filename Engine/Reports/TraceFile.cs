@@ -6,7 +6,8 @@ namespace Engine.Reports;
 /// <summary>
 /// Writes a profile as a trace that https://ui.perfetto.dev and chrome://tracing open, by "Trace Event Format" (Google, the JSON object
 /// form): frames as complete events of one thread; loads, SuperSlabs and other tracks as asynchronous spans, which may overlap, and as
-/// instants; memory by arena and tag, and what frames allocated and faulted, as counters. Times there are microseconds.
+/// instants; memory by arena and tag, and what frames allocated and faulted, as counters. Times there are microseconds. The unit for showing
+/// them is left out: with "ns" chrome://tracing warns that the times are too coarse to be used.
 /// </summary>
 public static class TraceFile
 {
@@ -33,7 +34,6 @@ public static class TraceFile
         ArgumentNullException.ThrowIfNull(stream);
         using Utf8JsonWriter json = new(stream);
         json.WriteStartObject();
-        json.WriteString("displayTimeUnit", "ns");
         WriteOrigin(json, document);
         json.WriteStartArray("traceEvents");
         string[] tracks = [.. document.Events.Select(span => span.Track).Distinct()];

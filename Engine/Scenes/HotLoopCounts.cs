@@ -11,6 +11,9 @@ namespace Engine.Scenes;
 /// <param name="FrameOverflows">Times that a lane of a watched frame arena needed more than its share; 0 in a single thread's counts.</param>
 /// <param name="SoftOverruns">Times that a watched arena went beyond its soft budget; 0 in a single thread's counts.</param>
 /// <param name="HardOverruns">Times that a watched arena wanted more than its hard budget; 0 in a single thread's counts.</param>
+/// <param name="TagOverruns">
+/// Tags that were over their budgets when the frame ended; 0 in a single thread's counts, and where no rule asks for it.
+/// </param>
 public readonly record struct HotLoopCounts(
     long PageFaults,
     long OsCalls,
@@ -18,7 +21,8 @@ public readonly record struct HotLoopCounts(
     long Collections = 0,
     long FrameOverflows = 0,
     long SoftOverruns = 0,
-    long HardOverruns = 0)
+    long HardOverruns = 0,
+    long TagOverruns = 0)
 {
     /// <summary>Both together.</summary>
     public static HotLoopCounts operator +(HotLoopCounts left, HotLoopCounts right) => new(
@@ -28,7 +32,8 @@ public readonly record struct HotLoopCounts(
         left.Collections + right.Collections,
         left.FrameOverflows + right.FrameOverflows,
         left.SoftOverruns + right.SoftOverruns,
-        left.HardOverruns + right.HardOverruns);
+        left.HardOverruns + right.HardOverruns,
+        left.TagOverruns + right.TagOverruns);
 
     /// <summary>What came since.</summary>
     public static HotLoopCounts operator -(HotLoopCounts left, HotLoopCounts right) => new(
@@ -38,7 +43,8 @@ public readonly record struct HotLoopCounts(
         left.Collections - right.Collections,
         left.FrameOverflows - right.FrameOverflows,
         left.SoftOverruns - right.SoftOverruns,
-        left.HardOverruns - right.HardOverruns);
+        left.HardOverruns - right.HardOverruns,
+        left.TagOverruns - right.TagOverruns);
 
     /// <summary>The same as <c>left + right</c>.</summary>
     public static HotLoopCounts Add(HotLoopCounts left, HotLoopCounts right) => left + right;

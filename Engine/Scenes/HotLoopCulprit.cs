@@ -7,7 +7,7 @@ using Engine.SuperSlabs;
 namespace Engine.Scenes;
 
 /// <summary>Finds who broke a frame's rules, from what the threads kept. Cold: only for frames that broke one.</summary>
-internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] threads, WatchedArenas watched)
+internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] threads, WatchedArenas watched, WatchedTags? tags)
 {
     public HotLoopViolation Name(long frame, HotLoopKinds broken, HotLoopCounts counts)
     {
@@ -32,6 +32,11 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
         if (overrun is not null)
         {
             return unnamed with { Arena = overrun.Name, Culprit = $"arena '{overrun.Name}' went beyond its budget" };
+        }
+
+        if (broken.HasFlag(HotLoopKinds.TagOverrun) && tags is { Worst: { } tag })
+        {
+            return unnamed with { Tag = tag.Name, Culprit = $"tag '{tag.Name}' has {tags.WorstLiveBytes} live bytes, and its budget is {tag.BudgetBytes}" };
         }
 
         if (broken.HasFlag(HotLoopKinds.OsCalls) && Find(static thread => thread.LastFrame.OsCalls != 0, out GuardedThread? calling))

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Engine.Arenas;
+using Engine.Core;
 using Engine.Platform;
 using Engine.SuperSlabs;
 
@@ -29,7 +30,8 @@ public sealed class HotLoopGuard : IDisposable
     private readonly WatchedArenas _watched = new();
     private readonly GuardedThread _main;
     private GuardedThread[] _threads = [];
-    private HotLoopRules _rules;
+    private HotLoopRules _rules = new();
+    private WatchedTags? _tags;
     private HotLoopCounts _begun;
     private int _callStacksLeft;
     private int _warmUpLeft;
@@ -41,11 +43,12 @@ public sealed class HotLoopGuard : IDisposable
     /// <param name="memory">The memory whose OS calls and arenas are looked at.</param>
     /// <param name="rules">What is allowed, what is done about more, and how many frames are held to nothing. Null takes the defaults.</param>
     /// <param name="options">How it reports. Null takes the defaults.</param>
+    /// <exception cref="EngineMemoryException">The rules have one for tags, and memory counters are off.</exception>
     public HotLoopGuard(EngineMemory memory, HotLoopRules? rules = null, HotLoopGuardOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(memory);
         _memory = memory;
-        _rules = rules ?? new HotLoopRules();
+        Rules = rules ?? _rules;
         _options = options ?? new HotLoopGuardOptions();
         _callStacksLeft = _options.CallStacks;
         _main = RegisterThread("main");
@@ -84,12 +87,14 @@ public sealed class HotLoopGuard : IDisposable
     public HotLoopViolation? FirstViolation { get; private set; }
 
     /// <summary>What the frames are held to; a new scene may bring its own, between two frames. Does not begin a warm-up.</summary>
+    /// <exception cref="EngineMemoryException">They have one for tags, and memory counters are off.</exception>
     public HotLoopRules Rules
     {
         get => _rules;
         set
         {
             ArgumentNullException.ThrowIfNull(value);
+            _tags = value.TagOverrun is null ? null : _tags ?? new WatchedTags(_memory);
             _rules = value;
         }
     }
@@ -175,6 +180,11 @@ public sealed class HotLoopGuard : IDisposable
         _main.End();
         HotLoopCounts counts = _watched.Read() with { Collections = GC.CollectionCount(0) };
         counts -= _begun;
+        if (_tags is not null)
+        {
+            counts = counts with { TagOverruns = _tags.Read() };
+        }
+
         GuardedThread[] threads = _threads;
         foreach (GuardedThread thread in threads)
         {
@@ -266,6 +276,7 @@ public sealed class HotLoopGuard : IDisposable
         Hold(counts.Collections, _rules.Collections, HotLoopKinds.Collections);
         Hold(counts.FrameOverflows, _rules.FrameOverflow, HotLoopKinds.FrameOverflow);
         Hold(counts.SoftOverruns + counts.HardOverruns, _rules.BudgetOverrun, HotLoopKinds.BudgetOverrun);
+        Hold(counts.TagOverruns, _rules.TagOverrun ?? default, HotLoopKinds.TagOverrun);
         if (broken == HotLoopKinds.None)
         {
             return;
@@ -278,7 +289,7 @@ public sealed class HotLoopGuard : IDisposable
             return;
         }
 
-        HotLoopViolation violation = new HotLoopCulprit(_memory, threads, _watched).Name(Frame, broken, counts);
+        HotLoopViolation violation = new HotLoopCulprit(_memory, threads, _watched, _tags).Name(Frame, broken, counts);
         FirstViolation ??= violation;
         if (mayLog)
         {

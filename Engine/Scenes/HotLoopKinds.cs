@@ -24,4 +24,7 @@ public enum HotLoopKinds
 
     /// <summary>A soft or hard budget.</summary>
     BudgetOverrun = 32,
+
+    /// <summary>The budget of an allocation tag.</summary>
+    TagOverrun = 64,
 }

@@ -23,4 +23,10 @@ public sealed record HotLoopRules
 
     /// <summary>Times that a long-lived arena went beyond its soft budget.</summary>
     public HotLoopRule BudgetOverrun { get; init; }
+
+    /// <summary>
+    /// Tags that are over their budgets when the frame ends (<see cref="Engine.Arenas.AllocationTag"/>). Null, the default, does not look: looking
+    /// reads every thread's counters in every arena, and needs <see cref="Engine.Core.MemoryCounters"/>; a guard refuses the rule without them.
+    /// </summary>
+    public HotLoopRule? TagOverrun { get; init; }
 }

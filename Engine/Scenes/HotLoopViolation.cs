@@ -14,7 +14,7 @@ public sealed record HotLoopViolation
 
     /// <summary>
     /// The first culprit, in words. Of several things that happened, the one of which most is known comes first: who wanted memory that was
-    /// not ready, an address that faulted, a lane, a budget, managed bytes, a collection.
+    /// not ready, an address that faulted, a lane, a budget, a tag, managed bytes, a collection.
     /// </summary>
     public required string Culprit { get; init; }
 
@@ -23,6 +23,9 @@ public sealed record HotLoopViolation
 
     /// <summary>The name of the arena that did it, or in whose memory the fault was; null where there is none.</summary>
     public string? Arena { get; init; }
+
+    /// <summary>The name of the tag that is over its budget; null where no tag is the culprit.</summary>
+    public string? Tag { get; init; }
 
     /// <summary>The size in bytes of the blocks that the arena wanted memory for; 0 where it was not for blocks of a size.</summary>
     public nuint BlockBytes { get; init; }
@@ -37,5 +40,6 @@ public sealed record HotLoopViolation
     public override string ToString() =>
         $"Frame {Frame} broke its rules ({Broken}): {Culprit}. In all: {Counts.PageFaults} page faults, {Counts.OsCalls} OS calls, "
         + $"{Counts.ManagedBytes} managed bytes, {Counts.Collections} collections, {Counts.FrameOverflows} frame overflows, "
-        + $"{Counts.SoftOverruns} soft and {Counts.HardOverruns} hard budget overruns.";
+        + $"{Counts.SoftOverruns} soft and {Counts.HardOverruns} hard budget overruns, "
+        + $"{Counts.TagOverruns} tags over their budgets.";
 }

@@ -10,7 +10,7 @@ internal static class PlanNames
     public static readonly string[] Prewarm = ["blocks", "superSlabs"];
     public static readonly string[] Block = ["bytes", "count", "threads"];
     public static readonly string[] HotLoop =
-        ["warmUpFrames", "pageFaults", "osCalls", "managedBytes", "collections", "frameOverflow", "budgetOverrun"];
+        ["warmUpFrames", "pageFaults", "osCalls", "managedBytes", "collections", "frameOverflow", "budgetOverrun", "tagOverrun"];
 
     public static readonly string[] Rule = ["allowed", "action"];
 }

@@ -232,6 +232,7 @@ internal sealed class PlanReader(PlanValues values)
                 "managedBytes" => rules with { ManagedBytes = ReadRule(value, path, rules.ManagedBytes) },
                 "collections" => rules with { Collections = ReadRule(value, path, rules.Collections) },
                 "frameOverflow" => rules with { FrameOverflow = ReadRule(value, path, rules.FrameOverflow) },
+                "tagOverrun" => rules with { TagOverrun = ReadRule(value, path, rules.TagOverrun ?? default) },
                 _ => rules with { BudgetOverrun = ReadRule(value, path, rules.BudgetOverrun) },
             };
         }

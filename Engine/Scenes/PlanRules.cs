@@ -44,6 +44,7 @@ internal static class PlanRules
         CheckRule("hotLoop.collections", plan.HotLoop.Collections, errors);
         CheckRule("hotLoop.frameOverflow", plan.HotLoop.FrameOverflow, errors);
         CheckRule("hotLoop.budgetOverrun", plan.HotLoop.BudgetOverrun, errors);
+        CheckRule("hotLoop.tagOverrun", plan.HotLoop.TagOverrun ?? default, errors);
     }
 
     /// <summary>Whether a text is a name of at most so many characters (code points) that can be printed.</summary>

@@ -124,6 +124,11 @@ internal sealed class PlanWriter
         WriteRule("collections", rules.Collections);
         WriteRule("frameOverflow", rules.FrameOverflow);
         WriteRule("budgetOverrun", rules.BudgetOverrun);
+        if (rules.TagOverrun is { } tags)
+        {
+            WriteWholeRule("tagOverrun", tags);
+        }
+
         _json.WriteEndObject();
     }
 
@@ -131,11 +136,16 @@ internal sealed class PlanWriter
     {
         if (rule != default)
         {
-            _json.WriteStartObject(name);
-            _json.WriteNumber("allowed", rule.AllowedPerFrame);
-            _json.WriteString("action", PlanChoices.Action.WordOf(rule.Action));
-            _json.WriteEndObject();
+            WriteWholeRule(name, rule);
         }
+    }
+
+    private void WriteWholeRule(string name, HotLoopRule rule)
+    {
+        _json.WriteStartObject(name);
+        _json.WriteNumber("allowed", rule.AllowedPerFrame);
+        _json.WriteString("action", PlanChoices.Action.WordOf(rule.Action));
+        _json.WriteEndObject();
     }
 
     private void WriteNumber(string name, int value, int unless)

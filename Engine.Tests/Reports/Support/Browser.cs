@@ -50,6 +50,17 @@ internal sealed class Browser : IDisposable
 
     public T Evaluate<T>(string script) => (T)_driver.ExecuteScript(script)!;
 
+    /// <summary>The same with what a promise becomes.</summary>
+    public T Await<T>(string promise) => (T)_driver.ExecuteAsyncScript(
+        $"const done = arguments[arguments.length - 1]; ({promise}).then(done, (error) => done(String(error)))")!;
+
+    /// <summary>Lets pages do something that a browser asks its user about, or forbids it: "granted", "denied".</summary>
+    public void SetPermission(string name, string setting) => _driver.ExecuteCdpCommand("Browser.setPermission", new Dictionary<string, object?>
+    {
+        ["permission"] = new Dictionary<string, object> { ["name"] = name },
+        ["setting"] = setting,
+    });
+
     /// <summary>Sends keys to whatever has the focus.</summary>
     public void Press(params string[] keys) => new OpenQA.Selenium.Interactions.Actions(_driver).SendKeys(string.Concat(keys)).Perform();
 

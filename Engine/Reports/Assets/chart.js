@@ -34,8 +34,8 @@ function roundTicks(from, to, count, isBytes) {
 
 class Chart {
   /**
-   * options: label; xs, rising; series: [{ name, values, colour }]; text(y), xText(x), describe(index);
-   * marks: indexes drawn as hitches; guides: [{ value, text }]; logarithmic; isBytes.
+   * options: label; xs, rising; series: [{ name, values, colour, kind }]; text(y), xText(x), describe(index);
+   * marks: indexes drawn as hitches; guides: [{ value, text }]; logarithmic; isBytes; isStepped: nothing is known between two values.
    */
   constructor(options) {
     this.options = options;
@@ -97,7 +97,7 @@ class Chart {
     this.picture.replaceChildren(
       ...this.gridShapes(scales),
       ...this.options.series.filter((series) => !series.hidden).map((series) => this.seriesShape(series, scales)),
-      ...this.guideShapes(scales), ...this.markShapes(scales), this.cursorShapes = shape("g"), this.selection = shape("rect", { class: "selection", y: margin.top, height: plotHeight - margin.top - margin.bottom, width: 0 }));
+      ...this.markShapes(scales), ...this.guideShapes(scales), this.cursorShapes = shape("g"), this.selection = shape("rect", { class: "selection", y: margin.top, height: plotHeight - margin.top - margin.bottom, width: 0 }));
     this.drawCursor();
   }
 
@@ -134,11 +134,14 @@ class Chart {
   }
 
   /** One path: through all points where each has a pixel of its own, else through the smallest and largest of each pixel column. */
-  seriesShape({ values, colour, name }, { from, to, inner, x, y }) {
-    const { xs } = this.options;
+  seriesShape({ values, colour, name, kind = "" }, { from, to, inner, x, y }) {
+    const { xs, isStepped } = this.options;
     const points = [];
     if (to - from <= 2 * inner) {
       for (let index = from; index < to; index++) {
+        if (isStepped && index > from) {
+          points.push(`${x(xs[index]).toFixed(1)},${y(values[index - 1]).toFixed(1)}`);
+        }
         points.push(`${x(xs[index]).toFixed(1)},${y(values[index]).toFixed(1)}`);
       }
     } else {
@@ -152,7 +155,7 @@ class Chart {
         points.push(`${column},${y(low).toFixed(1)}`, `${column},${y(high).toFixed(1)}`);
       }
     }
-    const path = shape("path", { class: "series", d: `M${points.join("L")}`, "data-name": name });
+    const path = shape("path", { class: `series ${kind}`, d: `M${points.join("L")}`, "data-name": name });
     path.style.setProperty("--stroke", colour);
     return path;
   }

@@ -27,9 +27,14 @@ const lead = (text) => element("p", { class: "lead" }, text);
 
 const emptyNote = (text) => element("p", { class: "empty" }, text);
 
-const seriesColour = (index) => `var(--s${index % 8})`;
+const seriesColours = 8;
 
-const swatch = (colour) => element("span", { class: "swatch", fill: colour });
+const seriesColour = (index) => `var(--s${index % seriesColours})`;
+
+/** Where there are more series than colours, the later ones are dashed. */
+const seriesClass = (index) => index < seriesColours ? "" : "dashed";
+
+const swatch = (colour, kind = "") => element("span", { class: `swatch ${kind}`, fill: colour });
 
 const legend = (entries) => element("ul", { class: "legend" }, ...entries.map(([text, colour]) => element("li", {}, element("label", {}, swatch(colour), text))));
 

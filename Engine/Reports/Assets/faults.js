@@ -21,7 +21,7 @@ function showFaults() {
   host.append(
     lead(`${counted(sum(owners.map(({ count }) => count)), "page fault")} with an owner; the kernel counted ${countText(kernelCount)} for the same threads.`),
     table([
-      { title: "Owner", key: (row) => row.kind, text: (row) => element("span", {}, swatch(colourOf(row.kind)), ` ${row.kind}`) },
+      { title: "Owner", key: (row) => row.kind, text: (row) => element("span", { class: "owner" }, swatch(colourOf(row.kind)), ` ${row.kind}`) },
       { title: "Name", key: (row) => row.name, text: (row) => row.name },
       { title: "Faults", number: true, key: (row) => row.count, text: (row) => countText(row.count) },
       { title: "", wide: true, text: (row) => meter([[row.count, colourOf(row.kind)]], most) },
@@ -30,7 +30,7 @@ function showFaults() {
     element("h3", {}, "By frame"),
     frames.length === 0 ? emptyNote("No frame took a page fault.") : table([
       { title: "Frame", number: true, key: (row) => row.frame, text: (row) => countText(row.frame) },
-      { title: "Owner", key: (row) => row.kind, text: (row) => element("span", {}, swatch(colourOf(row.kind)), ` ${row.kind}`) },
+      { title: "Owner", key: (row) => row.kind, text: (row) => element("span", { class: "owner" }, swatch(colourOf(row.kind)), ` ${row.kind}`) },
       { title: "Name", key: (row) => row.name, text: (row) => row.name },
       { title: "Faults", number: true, key: (row) => row.count, text: (row) => countText(row.count) },
     ], frames));

@@ -8,7 +8,8 @@ function showMemory() {
     return;
   }
 
-  host.append(lead("Blocks that callers and thread caches held in each arena, the frame's bytes in a frame arena; or the bytes that were live under each tag."));
+  const blocks = profile.hasCounters ? "Blocks that were live in each arena" : "Blocks that callers and thread caches held in each arena";
+  host.append(lead(`${blocks}, the frame's bytes in a frame arena; or the bytes that were live under each tag.`));
   const place = element("div");
   const kinds = [["By arena", arenas], ["By tag", tags]].filter(([, curves]) => curves.length > 0);
   const draw = (kind) => place.replaceChildren(...memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));
@@ -20,16 +21,16 @@ function showMemory() {
 }
 
 function memoryChart(times, curves, kind) {
-  const series = curves.map(({ name, values }, index) => ({ name, values, colour: seriesColour(index) }));
+  const series = curves.map(({ name, values }, index) => ({ name, values, colour: seriesColour(index), kind: seriesClass(index) }));
   const chart = new Chart({
-    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: timeText, isBytes: true,
+    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: timeText, isBytes: true, isStepped: true,
     describe: (index) => `at ${timeText(times[index])}: ${series.filter(({ hidden }) => !hidden).map(({ name, values }) => `${name} ${bytesText(values[index])}`).join(" · ")}`,
   });
   const boxes = series.map((curve) => element("li", {}, element("label", {},
     element("input", { type: "checkbox", checked: "", onchange: (event) => {
       curve.hidden = !event.target.checked;
       chart.draw();
-    } }), swatch(curve.colour), curve.name)));
+    } }), swatch(curve.colour, curve.kind), curve.name)));
   return [
     element("div", { class: "toolbar" }, element("ul", { class: "legend" }, ...boxes), element("span", { class: "space" }), ...chart.buttons),
     chart.plot, chart.readout];

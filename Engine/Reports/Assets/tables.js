@@ -111,13 +111,14 @@ function showThreads() {
 
 function showPolicies() {
   const host = section("policies");
+  const isInForce = profile.policies.some(({ outcome }) => outcome === "in force");
   host.append(profile.policies.length === 0
     ? emptyNote("No policies: nothing was prefaulted.")
     : lead("How physical pages are put behind memory before it is used: tried in this order, checked on this machine, and left where the check failed."),
   profile.policies.length === 0 ? "" : table([
     { title: "Policy", text: (row) => row.name },
     { title: "Outcome", text: (row) => element("span", { class: `outcome-${row.outcome.replaceAll(" ", "-")}` }, row.outcome) },
-    { title: "Reason", text: (row) => row.reason },
+    { title: "Reason", text: (row) => row.reason || (row.outcome === "not tried" && isInForce ? "an earlier one is in force" : "") },
   ], profile.policies));
 }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Samples.Common;
 using Samples.Profiler.Listening;
 using Spectre.Console;
@@ -17,45 +18,63 @@ internal static class Watching
     public static void Run(Target target, ProfilerOptions options)
     {
         using CancellationTokenSource stop = new();
-        ConsoleCancelEventHandler onCancel = (_, pressed) =>
+        Action<PosixSignalContext> onSignal = signal =>
         {
-            pressed.Cancel = true;
+            signal.Cancel = true;
             stop.Cancel();
         };
-        Console.CancelKeyPress += onCancel;
+        using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, onSignal);
+        using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, onSignal);
+        using PosixSignalRegistration hungUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, onSignal);
         using EngineSession session = new(target);
         LiveView view = new(target);
-        try
+        if (Screen.IsOn(AnsiConsole.Console))
         {
-            AwaitReading(target, session, stop.Token);
-            if (options.Seconds is { } seconds)
+            using (Screen screen = new(AnsiConsole.Console))
             {
-                stop.CancelAfter(TimeSpan.FromSeconds(seconds));
+                screen.Draw((width, _) => view.DrawWaiting(width));
+                Watch(target, session, options, s_redraw, moment => screen.Draw((width, height) => view.Draw(moment, width, height)), stop);
             }
 
-            if (AnsiConsole.Profile.Out.IsTerminal)
-            {
-                AnsiConsole.Live(view.Draw(session.State.Now())).Start(display => Repeat(session, s_redraw, moment => display.UpdateTarget(view.Draw(moment)), stop.Token));
-            }
-            else
-            {
-                Repeat(session, s_line, moment => Console.Out.WriteLine(PlainLine.Of(target, moment)), stop.Token);
-            }
+            // The screen is gone; what it showed last stays as a line.
+            Console.Out.WriteLine(PlainLine.Of(target, session.State.Now()));
         }
-        finally
+        else
         {
-            Console.CancelKeyPress -= onCancel;
+            Watch(target, session, options, s_line, moment => Console.Out.WriteLine(PlainLine.Of(target, moment)), stop);
         }
 
         if (options.SaveView is not null)
         {
-            SaveView(view.Draw(session.State.Now()), options.SaveView);
+            SaveView(view.Draw(session.State.Now(), LiveView.Saved.Width, LiveView.Saved.Height), options.SaveView);
         }
 
-        if (session.HasEnded && options.Seconds is not null)
+        if (session.HasEnded)
         {
-            throw target.Vanished();
+            if (options.Seconds is not null)
+            {
+                throw target.Vanished();
+            }
+
+            Console.Error.WriteLine(target.Vanished().Message);
         }
+    }
+
+    private static void Watch(
+        Target target, EngineSession session, ProfilerOptions options, TimeSpan interval, Action<LiveMoment> show, CancellationTokenSource stop)
+    {
+        AwaitReading(target, session, stop.Token);
+        if (options.Seconds is { } seconds)
+        {
+            stop.CancelAfter(TimeSpan.FromSeconds(seconds));
+        }
+
+        do
+        {
+            show(session.State.Now());
+        }
+        while (!stop.Token.WaitHandle.WaitOne(interval) && !session.HasEnded);
+        show(session.State.Now());
     }
 
     /// <summary>A process with an engine tells its state at once; one that tells nothing has none.</summary>
@@ -78,16 +97,6 @@ internal static class Watching
         }
     }
 
-    private static void Repeat(EngineSession session, TimeSpan interval, Action<LiveMoment> show, CancellationToken stop)
-    {
-        do
-        {
-            show(session.State.Now());
-        }
-        while (!stop.WaitHandle.WaitOne(interval) && !session.HasEnded);
-        show(session.State.Now());
-    }
-
     private static void SaveView(Spectre.Console.Rendering.IRenderable view, string path)
     {
         using Recorder recorder = AnsiConsole.Create(new AnsiConsoleSettings
@@ -96,7 +105,7 @@ internal static class Watching
             ColorSystem = ColorSystemSupport.TrueColor,
             Out = new AnsiConsoleOutput(TextWriter.Null),
         }).CreateRecorder();
-        recorder.Profile.Width = LiveView.SavedWidth;
+        recorder.Profile.Width = LiveView.Saved.Width;
         recorder.Write(view);
         File.WriteAllText(path, $"<!doctype html><meta charset=\"utf-8\"><body style=\"background:#15171b;color:#d7d9de;padding:12px 16px\">{recorder.ExportHtml()}</body>\n");
     }
