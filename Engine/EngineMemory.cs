@@ -127,6 +127,27 @@ public sealed class EngineMemory : IDisposable
     /// <summary>What was allocated and freed, by tag; null where it is not counted.</summary>
     internal CounterBoard? Counters { get; }
 
+    /// <summary>Reads how many bytes live under each tag, by its number; those of code without one are the first. Allocates nothing.</summary>
+    /// <param name="liveBytes">Room for <see cref="AllocationTag.MaximumCount"/> and one.</param>
+    /// <returns>How many were read: 0 where nothing is counted.</returns>
+    internal int ReadTags(Span<long> liveBytes)
+    {
+        if (Counters is null)
+        {
+            return 0;
+        }
+
+        Span<CounterCell> room = stackalloc CounterCell[ThreadCounters.Tags];
+        Span<CounterCell> sums = room[..AllocationTag.Count];
+        Counters.Sum(sums);
+        for (int tag = 0; tag < sums.Length; tag++)
+        {
+            liveBytes[tag] = sums[tag].LiveBytes;
+        }
+
+        return sums.Length;
+    }
+
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>
     /// <param name="tracking">What the arena remembers of each live block; by default nothing, which costs nothing.</param>

@@ -1,5 +1,4 @@
 using Engine.Arenas;
-using Engine.Caches;
 using Engine.Core;
 
 namespace Engine.Scenes;
@@ -10,13 +9,21 @@ namespace Engine.Scenes;
 /// </summary>
 internal sealed class WatchedTags
 {
-    private readonly CounterBoard _counters;
-    private readonly CounterCell[] _sums = new CounterCell[ThreadCounters.Tags];
+    private readonly EngineMemory _memory;
+    private readonly long[] _liveBytes = new long[AllocationTag.MaximumCount + 1];
 
     /// <exception cref="EngineMemoryException">Nothing is counted in this process.</exception>
-    public WatchedTags(EngineMemory memory) => _counters = memory.Counters ?? throw new EngineMemoryException(
-        "The rule 'tagOverrun' of the hot loop cannot be kept, because memory counters are off: call MemoryCounters.Enable() before the "
-        + "first EngineMemory is made, or leave the rule out.");
+    public WatchedTags(EngineMemory memory)
+    {
+        if (!MemoryCounters.AreOn)
+        {
+            throw new EngineMemoryException(
+                "The rule 'tagOverrun' of the hot loop cannot be kept, because memory counters are off: call MemoryCounters.Enable() before the "
+                + "first EngineMemory is made, or leave the rule out.");
+        }
+
+        _memory = memory;
+    }
 
     /// <summary>The tag that was the most bytes over its budget at the last reading, or null.</summary>
     public AllocationTag? Worst { get; private set; }
@@ -30,13 +37,12 @@ internal sealed class WatchedTags
         Worst = null;
         int over = 0;
         long worst = 0;
-        Span<CounterCell> sums = _sums.AsSpan(0, AllocationTag.Count);
-        _counters.Sum(sums);
-        for (int index = 1; index < sums.Length; index++)
+        int count = _memory.ReadTags(_liveBytes);
+        for (int index = 1; index < count; index++)
         {
             AllocationTag tag = AllocationTag.Of(index)!;
             long budget = (long)tag.BudgetBytes;
-            long excess = sums[index].LiveBytes - budget;
+            long excess = _liveBytes[index] - budget;
             if (budget == 0 || excess <= 0)
             {
                 continue;
@@ -47,7 +53,7 @@ internal sealed class WatchedTags
             {
                 worst = excess;
                 Worst = tag;
-                WorstLiveBytes = sums[index].LiveBytes;
+                WorstLiveBytes = _liveBytes[index];
             }
         }
 

@@ -64,25 +64,25 @@ internal static class ReplayTable
     /// <summary>What profiling cost: in the frames' work, and in the profiler's own calls between them.</summary>
     public static string PrintProfiling(RowResults without, RowResults with, RowResults withOwners)
     {
-        var text = new StringBuilder(Environment.NewLine);
-        text.AppendLine(
-            Culture,
-            $"the frames' work took {without.WorkNanoseconds / 1e6:N1} ms without a profiler; what it adds, each frame by its median of {with.Repeats} runs by turns:");
-        AppendProfiling(text, "counters, tags, timeline", without, with);
-        AppendProfiling(text, "the owners of page faults, too", without, withOwners);
-        return text.ToString();
+        var table = new TextTable(
+            ["what a profiler adds to a frame, in %", "to the work:", "to the work:", "its calls:", "its calls:", "its calls:"],
+            [$"each frame by its value of {with.Repeats} runs", "by medians", "by the least", "by medians", "by the least", "ns, medians"]);
+        table.Add(ProfilingCells("counters, tags, timeline", without, with));
+        table.Add(ProfilingCells("the owners of page faults, too", without, withOwners));
+        return Environment.NewLine + table;
     }
 
-    private static void AppendProfiling(StringBuilder text, string what, RowResults without, RowResults with)
-    {
-        double before = without.WorkNanoseconds;
-        double counting = 100 * (with.WorkNanoseconds - before) / before;
-        double calls = 100 * with.ProfilerNanoseconds / before;
-        text.AppendLine(
-            Culture,
-            $"  {what}: {counting:+0.0;-0.0;0.0} % in the frames' work and {calls:+0.0;-0.0;0.0} % in the profiler's calls, "
-            + $"{with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames):N0} ns a frame");
-    }
+    private static string[] ProfilingCells(string what, RowResults without, RowResults with) =>
+    [
+        what,
+        Percent(with.WorkNanoseconds - without.WorkNanoseconds, without.WorkNanoseconds),
+        Percent(with.LeastWorkNanoseconds - without.LeastWorkNanoseconds, without.LeastWorkNanoseconds),
+        Percent(with.ProfilerNanoseconds, without.WorkNanoseconds),
+        Percent(with.LeastProfilerNanoseconds, without.LeastWorkNanoseconds),
+        Count(with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames)),
+    ];
+
+    private static string Percent(long part, long whole) => (100.0 * part / whole).ToString("+0.0;-0.0;0.0", Culture);
 
     private static string[] Cells(RowSpec row, RunDocument run)
     {

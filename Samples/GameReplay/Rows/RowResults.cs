@@ -18,13 +18,19 @@ internal sealed class RowResults(RowSpec row)
     public RowSpec Row => row;
 
     /// <summary>The work of all frames together, each frame by its median of the repeats: one that was disturbed does not count.</summary>
-    public long WorkNanoseconds => SumOfMedians(_work);
+    public long WorkNanoseconds => Sum(_work, Statistics.Median);
+
+    /// <summary>The same, each frame by its least of the repeats: what the machine's other work has the smallest part in.</summary>
+    public long LeastWorkNanoseconds => Sum(_work, Enumerable.Min);
 
     /// <summary>How long the recorded plans took to be made, the median of the repeats.</summary>
     public long PlanNanoseconds => Statistics.Median(_planTimes);
 
-    /// <summary>What the profiler's own calls took in all frames together, in the same way.</summary>
-    public long ProfilerNanoseconds => SumOfMedians(_profilerTimes);
+    /// <summary>What the profiler's own calls took in all frames together, each frame by its median.</summary>
+    public long ProfilerNanoseconds => Sum(_profilerTimes, Statistics.Median);
+
+    /// <summary>The same, each frame by its least.</summary>
+    public long LeastProfilerNanoseconds => Sum(_profilerTimes, Enumerable.Min);
 
     /// <summary>How often the row was measured.</summary>
     public int Repeats => _runs.Count;
@@ -102,12 +108,12 @@ internal sealed class RowResults(RowSpec row)
             : $"{row.Title}: {use.WasteBytes} bytes of the plan's prewarm were never used, and at most {use.WasteLimitBytes} may be";
     }
 
-    private static long SumOfMedians(List<long[]> runs)
+    private static long Sum(List<long[]> runs, Func<List<long>, long> ofFrame)
     {
         long sum = 0;
         for (int frame = 0; frame < runs[0].Length; frame++)
         {
-            sum += Statistics.Median(runs.ConvertAll(run => run[frame]));
+            sum += ofFrame(runs.ConvertAll(run => run[frame]));
         }
 
         return sum;
