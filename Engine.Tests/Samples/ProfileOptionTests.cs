@@ -79,6 +79,8 @@ internal sealed class ProfileOptionTests
     public void PlatformProbe()
     {
         const int SuperSlabs = 8;
+        const int OfRuntime = 50;
+        int pages = SuperSlabs * (2 << 20) / Environment.SystemPageSize;
         ProfileDocument document = ProfileOf("PlatformProbe");
         string[] policies = [.. document.Events.Where(one => one.Track == "policies" && one.Nanoseconds > 0).Select(one => one.Name).Where(name => !name.Contains("not here"))];
         long[] faults = [.. document.Frames.PageFaults.Chunk(SuperSlabs).Select(frames => frames.Sum())];
@@ -86,8 +88,9 @@ internal sealed class ProfileOptionTests
         Assert.That(faults, Has.Length.EqualTo(policies.Length));
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(faults[Array.IndexOf(policies, "none, normal")], Is.EqualTo(SuperSlabs * (2 << 20) / Environment.SystemPageSize));
-            Assert.That(faults.Where((_, index) => !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.Zero);
+            // The thread's own faults are counted, of which the runtime may take a few anywhere.
+            Assert.That(faults[Array.IndexOf(policies, "none, normal")], Is.InRange(pages, pages + OfRuntime));
+            Assert.That(faults.Where((_, index) => !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.LessThanOrEqualTo(OfRuntime));
             Assert.That(document.Plans.Select(plan => plan.Scene), Is.EquivalentTo(policies));
             Assert.That(_output, Does.Contain("no figure of the probe").And.Not.Contains("us/MiB"));
         }

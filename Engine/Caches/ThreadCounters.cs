@@ -27,6 +27,8 @@ internal unsafe struct ThreadCounters
     private const int CellWords = 2 * UnitWords;
 
     private nint* _current;
+
+    // Units begin at a multiple of their size, so that none lies in two cache lines.
     private readonly nint _alignment;
     private fixed long _units[SizeClasses.Count * UnitWords];
     private fixed long _cells[Tags * CellWords];
