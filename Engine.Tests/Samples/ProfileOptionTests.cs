@@ -7,6 +7,9 @@ namespace Engine.Tests.Samples;
 /// <summary>--profile of the samples: a profile with frames, allocations and what the sample is known to do.</summary>
 internal sealed class ProfileOptionTests
 {
+    /// <summary>Page faults that the runtime may take in a thread's frames at any time; without a prewarm they are thousands.</summary>
+    private const int OfRuntime = 50;
+
     private string _folder = "";
     private string _output = "";
 
@@ -30,7 +33,7 @@ internal sealed class ProfileOptionTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(document.Frames.Count, Is.EqualTo(100));
-            Assert.That(document.Frames.PageFaults, Is.All.Zero, "it is prewarmed");
+            Assert.That(document.Frames.PageFaults.Sum(), Is.LessThanOrEqualTo(OfRuntime), "it is prewarmed");
             Assert.That(document.Frames.Allocations.Sum(), Is.InRange(49_000, 51_200), "half of the operations allocate");
             Assert.That(document.Plans, Has.Count.EqualTo(1));
         }
@@ -79,7 +82,6 @@ internal sealed class ProfileOptionTests
     public void PlatformProbe()
     {
         const int SuperSlabs = 8;
-        const int OfRuntime = 50;
         int pages = SuperSlabs * (2 << 20) / Environment.SystemPageSize;
         ProfileDocument document = ProfileOf("PlatformProbe");
         string[] policies = [.. document.Events.Where(one => one.Track == "policies" && one.Nanoseconds > 0).Select(one => one.Name).Where(name => !name.Contains("not here"))];
@@ -88,7 +90,6 @@ internal sealed class ProfileOptionTests
         Assert.That(faults, Has.Length.EqualTo(policies.Length));
         using (Assert.EnterMultipleScope())
         {
-            // The thread's own faults are counted, of which the runtime may take a few anywhere.
             Assert.That(faults[Array.IndexOf(policies, "none, normal")], Is.InRange(pages, pages + OfRuntime));
             Assert.That(faults.Where((_, index) => !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.LessThanOrEqualTo(OfRuntime));
             Assert.That(document.Plans.Select(plan => plan.Scene), Is.EquivalentTo(policies));
