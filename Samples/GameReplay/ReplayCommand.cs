@@ -124,7 +124,7 @@ internal static class ReplayCommand
         OnlyRow.Name, $"{row.AllocatorName}:{(row.IsRecorded ? Recorded : row.IsPrewarmed ? Prewarmed : "cold")}",
         .. options.Plan is { } plan && row.IsPrewarmed ? [Plan.Name, plan] : Array.Empty<string>(),
         .. options.Verify ? [Verify.Name] : Array.Empty<string>(),
-        .. options.Faults || row.AttributesFaults ? [Faults.Name] : Array.Empty<string>(),
+        .. (row.IsProfiled ? row.AttributesFaults : options.Faults) ? [Faults.Name] : Array.Empty<string>(),
         .. row.IsProfiled && options.Profile is { } folder ? [Profile.Name, folder] : Array.Empty<string>(),
     ];
 
