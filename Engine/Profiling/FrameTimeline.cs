@@ -4,6 +4,8 @@ namespace Engine.Profiling;
 internal sealed class FrameTimeline(int capacity) : IDisposable
 {
     private readonly NativeArray<FrameRecord> _ring = new(capacity);
+
+    // Count modulo the length, without a division at each frame's end.
     private int _next;
 
     /// <summary>All frames so far.</summary>

@@ -5,6 +5,8 @@ internal sealed class FrameTimes
 {
     private readonly Frame[] _frames;
     private long _count;
+
+    // The count modulo the length, without a division at each frame's end.
     private int _next;
     private Frame _current;
 

@@ -46,6 +46,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
         ensemble.Faults = faults;
         StepFigures hotLoop = default(StepFigures) with { EngineFaults = 0 };
         int frames = 0;
+        long spentTicks = 0;
         while (compiler.TryCompile(script))
         {
             bool isFrame = script.Kind == StepKind.Frame;
@@ -60,7 +61,8 @@ internal static class RowRun<TContestant, TLane, TTouch>
             {
                 unprofiled?.EndFrame();
                 profiled?.EndFrame(new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
-                profilerTicks[frames] = profiled?.CostTicks ?? 0;
+                profilerTicks[frames] = (profiled?.CostTicks ?? 0) - spentTicks;
+                spentTicks += profilerTicks[frames];
                 frameTicks[frames++] = figures.WorkTicks;
                 hotLoop += figures;
             }
@@ -77,11 +79,6 @@ internal static class RowRun<TContestant, TLane, TTouch>
         string? recorded = row.IsRecorded ? contestant.RecordPlan()?.ToJson() : null;
         long planTicks = Stopwatch.GetTimestamp() - start;
         long[] work = Array.ConvertAll(frameTicks, Nanoseconds);
-        for (int frame = frames - 1; frame > 0; frame--)
-        {
-            profilerTicks[frame] -= profilerTicks[frame - 1];
-        }
-
         RunDocument run = Document(row, profile, frameTicks, hotLoop, contestant.PrewarmNanoseconds, peak);
         return new RowMeasurement
         {
