@@ -53,6 +53,7 @@ public sealed class EngineMemory : IDisposable
             _heap = new MetadataHeap(_reservation.Heap);
             Counters = CounterSwitch.IsOn ? new CounterBoard(_heap) : null;
             _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
+            _pool.Shortage = _arenas.Reclaim;
             _owners = new AddressOwners(_reservation, _pool, _arenas);
         }
         catch

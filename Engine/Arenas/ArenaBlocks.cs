@@ -33,7 +33,6 @@ internal sealed unsafe class ArenaBlocks(Reservation reservation, ArenaSlabs sla
     {
         _free.Clear();
         caches.CollectFree(_free);
-        slabs.Depots.CollectFree(_free);
         _superSlab = slabs.Space.FirstOwned;
         _slab = 0;
         _index = 0;

@@ -6,42 +6,144 @@ using Engine.SuperSlabs;
 namespace Engine.Arenas;
 
 /// <summary>
-/// One prewarm of a long-lived arena: metadata first, then all SuperSlabs in one go (in parallel where that is worth it), then the
-/// slabs of each class, the longest runs first so that they find whole SuperSlabs. Whatever fails, the arena is as it was.
+/// One prewarm of a long-lived arena. First everything that can fail: room for metadata, the budget, bitmaps, and SuperSlabs, which are
+/// claimed and made ready together (in parallel where that is worth it). They are nobody else's by then, and not yet the arena's, so
+/// whatever fails is given back as it was taken, and other threads, which may allocate meanwhile, see nothing of it. Then the arena gets all.
 /// </summary>
-internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool)
+internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool, uint tag)
 {
-    private long _carvedSlabs;
+    private readonly List<Carved> _extents = [];
+    private readonly List<Carved> _runs = [];
+    private readonly SlabPacking _packing = new();
     private long _dividedSlabs;
     private int _longestDivided = 1;
 
-    public void Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
+    /// <returns>SuperSlabs that the arena gained.</returns>
+    public int Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         BlockCount[] ordered = Ordered(blocks);
         nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
+        bool isDone = false;
         try
         {
-            BlockCount[] carved = carve ? ordered : Array.FindAll(ordered, block => slabs.IsCarvedAlways(block.Bytes));
-            CountSlabs(ordered, carve);
+            Plan(ordered, carve);
 
-            // However runs of at most so many slabs are taken from divided SuperSlabs, no more than the longest less one are left over.
-            long divided = DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs;
-            int superSlabs = checked((int)(DivideRoundingUp(_carvedSlabs, SuperSlab.SlabCount) + divided));
-            pool.EnsureReady(superSlabs, task);
-            try
+            // Any order of runs of up to N slabs leaves at most N - 1 slabs of a divided SuperSlab unused.
+            int divided = checked((int)DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs);
+            int gained = Claim(divided, task);
+            isDone = true;
+            return gained;
+        }
+        finally
+        {
+            if (!isDone)
             {
-                Carve(carved, (int)divided);
-            }
-            finally
-            {
-                pool.EndHold(superSlabs);
+                caches.WithdrawMetadata(promised);
             }
         }
-        catch
+    }
+
+    /// <summary>Decides which runs are carved, the longest first, and in which SuperSlab each will lie.</summary>
+    private void Plan(BlockCount[] blocks, bool carve)
+    {
+        foreach (BlockCount block in blocks)
         {
-            caches.WithdrawMetadata(promised);
-            throw;
+            if (!carve && !slabs.IsCarvedAlways(block.Bytes))
+            {
+                _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count);
+                _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
+                continue;
+            }
+
+            int length = slabs.RunSlabs(block.Bytes);
+            int runs = checked((int)(slabs.SlabsFor(block.Bytes, block.Count) / length));
+            bool isExtent = length > SuperSlab.SlabCount;
+            (isExtent ? _extents : _runs).Add(new Carved(block.Bytes, length, runs));
+        }
+
+        _runs.Sort(static (left, right) => right.Slabs.CompareTo(left.Slabs));
+        foreach (Carved carved in _runs)
+        {
+            for (int run = 0; run < carved.Places.Length; run++)
+            {
+                carved.Places[run] = _packing.Add(carved.Slabs);
+            }
+        }
+    }
+
+    private int Claim(int divided, PrefaultTask task)
+    {
+        int[] lengths = Lengths(divided);
+        int total = lengths.Sum();
+        slabs.Space.AdmitOrReclaim(total);
+        bool isClaimed = false;
+        try
+        {
+            foreach (Carved carved in _runs)
+            {
+                carved.Bitmaps = slabs.AllocateBitmaps(carved.Bytes, carved.Places.Length);
+            }
+
+            int[] starts = pool.Claim(lengths, new Demand(tag, Demand.NoClass), task);
+            isClaimed = true;
+            Give(lengths, starts);
+            return total;
+        }
+        finally
+        {
+            if (!isClaimed)
+            {
+                slabs.Space.Budget.Return(total);
+                foreach (Carved carved in _runs)
+                {
+                    slabs.FreeBitmaps(carved.Bytes, carved.Bitmaps);
+                }
+            }
+        }
+    }
+
+    /// <summary>Extents, the longest first, then SuperSlabs for carved runs, then those to be divided as needed.</summary>
+    private int[] Lengths(int divided)
+    {
+        List<int> lengths = [];
+        foreach (Carved carved in _extents)
+        {
+            lengths.AddRange(Enumerable.Repeat(carved.Slabs / SuperSlab.SlabCount, carved.Places.Length));
+        }
+
+        lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided)));
+        return [.. lengths];
+    }
+
+    /// <summary>The claimed SuperSlabs become the arena's, and the runs in them their classes'. Cannot fail.</summary>
+    private void Give(int[] lengths, int[] starts)
+    {
+        int next = 0;
+        foreach (Carved carved in _extents)
+        {
+            for (int run = 0; run < carved.Places.Length; run++, next++)
+            {
+                slabs.Space.AdoptClaimed(starts[next], lengths[next], 0, isPromised: false);
+                slabs.AddPromised(carved.Bytes, starts[next] * SuperSlab.SlabCount, carved.Slabs, 0);
+            }
+        }
+
+        ReadOnlySpan<int> singles = starts.AsSpan(next);
+        for (int index = 0; index < singles.Length; index++)
+        {
+            bool isDivided = index >= _packing.Count;
+            slabs.Space.AdoptClaimed(singles[index], 1, isDivided ? uint.MaxValue : _packing.FreeSlabs(index), isPromised: isDivided);
+        }
+
+        foreach (Carved carved in _runs)
+        {
+            for (int run = 0; run < carved.Places.Length; run++)
+            {
+                (int superSlab, int slab) = carved.Places[run];
+                nint bitmap = carved.Bitmaps.Length == 0 ? 0 : carved.Bitmaps[run];
+                slabs.AddPromised(carved.Bytes, (singles[superSlab] * SuperSlab.SlabCount) + slab, carved.Slabs, bitmap);
+            }
         }
     }
 
@@ -71,71 +173,43 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
     private nuint PromiseMetadata(BlockCount[] blocks, int spareSuperSlabs, int threads)
     {
         long threadClasses = 0;
-        long depotMagazines = 0;
+        long stockMagazines = 0;
         nuint bitmapBytes = 0;
         foreach (BlockCount block in blocks)
         {
             threadClasses += block.Threads == 0 ? threads : block.Threads;
-            depotMagazines += DepotMagazines(SizeClasses.IndexOf(block.Bytes), block.Count);
+            stockMagazines += StockMagazines(SizeClasses.IndexOf(block.Bytes), block.Count);
             bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count);
         }
 
         if (spareSuperSlabs != 0)
         {
             // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
-            // A depot does with the magazines that there are.
+            // Stocks do with the magazines that there are.
             threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
-            depotMagazines += (long)spareSuperSlabs * SuperSlab.SlabCount;
+            stockMagazines += (long)spareSuperSlabs * SuperSlab.SlabCount;
             long runs = (long)spareSuperSlabs * SuperSlab.SlabCount;
             bitmapBytes += slabs.BitmapBytesFor(1, runs * (long)(SuperSlab.SlabBytes / SizeClasses.BlockBytes(0)));
         }
 
-        return caches.PromiseMetadata(threads, threadClasses, depotMagazines, bitmapBytes);
+        return caches.PromiseMetadata(threads, threadClasses, stockMagazines, bitmapBytes);
     }
 
-    /// <summary>The most full magazines of a class that so many blocks can be in.</summary>
-    private static long DepotMagazines(int sizeClass, long blocks) =>
-        Magazine.DepotLimit(sizeClass) is 0 and var none ? none : Math.Min(Magazine.DepotLimit(sizeClass), blocks / Magazine.BlocksOf(sizeClass));
+    /// <summary>The most full magazines of a class that so many blocks can be in; beyond some, a thread makes do with those that there are.</summary>
+    private static long StockMagazines(int sizeClass, long blocks) =>
+        Magazine.BlocksOf(sizeClass) is 0 and var none ? none : Math.Min(MagazineStock.MaximumCount, blocks / Magazine.BlocksOf(sizeClass));
 
-    private void CountSlabs(BlockCount[] blocks, bool carve)
+    /// <summary>The runs of one block size that are made now.</summary>
+    private sealed class Carved(nuint bytes, int slabs, int runs)
     {
-        foreach (BlockCount block in blocks)
-        {
-            long count = slabs.SlabsFor(block.Bytes, block.Count);
-            if (carve || slabs.IsCarvedAlways(block.Bytes))
-            {
-                _carvedSlabs += count;
-            }
-            else
-            {
-                _dividedSlabs += count;
-                _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
-            }
-        }
-    }
+        public nuint Bytes { get; } = bytes;
 
-    private void Carve(BlockCount[] blocks, int dividedSuperSlabs)
-    {
-        int done = 0;
-        try
-        {
-            for (; done < blocks.Length; done++)
-            {
-                slabs.Prewarm(blocks[done].Bytes, blocks[done].Count);
-            }
+        /// <summary>The length of each run.</summary>
+        public int Slabs { get; } = slabs;
 
-            slabs.Space.TakeAhead(dividedSuperSlabs);
-            slabs.Space.PrewarmedSuperSlabs = dividedSuperSlabs == 0 ? slabs.Space.PrewarmedSuperSlabs : slabs.Space.DividedSuperSlabCount;
-        }
-        catch
-        {
-            while (done-- > 0)
-            {
-                slabs.ForgetPrewarm(blocks[done].Bytes, blocks[done].Count);
-            }
+        /// <summary>Where each lies: the number of a SuperSlab, and of a slab in it. Not used for extents.</summary>
+        public (int SuperSlab, int Slab)[] Places { get; } = new (int, int)[runs];
 
-            slabs.ReleaseEmptyRuns();
-            throw;
-        }
+        public nint[] Bitmaps { get; set; } = [];
     }
 }

@@ -89,6 +89,13 @@ internal sealed class ArenaRegistry
         }
     }
 
+    /// <summary>Lets each complete arena give back what nobody uses, because another has no room. None is disposed meanwhile.</summary>
+    public void Reclaim()
+    {
+        Reclaimer reclaimer = default;
+        Read(ref reclaimer);
+    }
+
     public void CountOverflow() => Interlocked.Increment(ref _overflows);
 
     public void Remove(uint tag)
@@ -128,6 +135,21 @@ internal sealed class ArenaRegistry
         lock (_lock)
         {
             return [.. _arenas.OfType<IArena>()];
+        }
+    }
+
+    private struct Reclaimer : IArenaReader
+    {
+        public readonly void Read(IArena arena, int number)
+        {
+            try
+            {
+                (arena as LongLivedArena)?.Caches.Reclaim();
+            }
+            catch (EngineMemoryException)
+            {
+                // A wrong free of that arena's user: its own trim tells it. It is not the fault of who asks for room.
+            }
         }
     }
 }

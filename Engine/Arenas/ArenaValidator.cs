@@ -24,22 +24,18 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         }
 
         Check(superSlabs == slabs.Space.SuperSlabCount, $"{slabs.Space.SuperSlabCount} SuperSlabs are counted, {superSlabs} are owned");
+        Check(superSlabs == slabs.Space.Budget.Held, $"the budget counts {slabs.Space.Budget.Held} SuperSlabs as held, {superSlabs} are owned");
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             CheckClass(sizeClass);
         }
 
         HashSet<nuint> free = [];
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
-        {
-            CheckDepot(sizeClass, free);
-        }
-
         for (int slot = 1; slot < ThreadSlots.Count; slot++)
         {
             if (caches.Table[slot] != ThreadCache.Detached)
             {
-                CheckCache(caches.Table[slot], free);
+                CheckCache(caches, slot, free);
             }
         }
     }
@@ -109,37 +105,26 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         Check(state->Lock == 0, $"class {sizeClass} is locked");
     }
 
-    private void CheckDepot(int sizeClass, HashSet<nuint> seen)
-    {
-        ClassState* state = slabs.ClassOf(sizeClass);
-        int full = 0;
-        for (Magazine* magazine = state->Full; magazine != null && full <= state->FullCount; magazine = magazine->Next)
-        {
-            CheckBlocks(sizeClass, Magazine.BlocksOfFull(magazine, state->MagazineBlocks), seen);
-            full++;
-        }
-
-        Check(full == state->FullCount, $"the depot of class {sizeClass} counts {state->FullCount} full magazines and has {full}");
-    }
-
     /// <summary>Each block in a cache is a block of its class, counted as out by its run, and in no cache twice.</summary>
-    private void CheckCache(ThreadCache* cache, HashSet<nuint> seen)
+    private void CheckCache(ArenaCaches caches, int slot, HashSet<nuint> seen)
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             int capacity = slabs.MagazineBlocks(sizeClass);
-            nuint* top = ThreadCache.Top(cache, sizeClass);
-            if (top != ThreadCache.NoTop)
+            nuint* top = ThreadCache.Top(caches.Table[slot], sizeClass);
+            if (top != null)
             {
                 nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
                 CheckBlocks(sizeClass, Magazine.BlocksBelow(top, capacity), seen);
                 Check(bottom[-1] == 0, $"a magazine of class {sizeClass} lost the word below its first block");
             }
 
-            nuint second = (nuint)cache->Seconds[sizeClass];
-            if ((second & ThreadCache.FullBit) != 0)
+            MagazineStock stock = caches.StockOf(caches.Table[slot], sizeClass);
+            Magazine* full = stock.Top;
+            for (int count = stock.Count; count > 0; count--, full = full->Next)
             {
-                CheckBlocks(sizeClass, Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity), seen);
+                Check(full != null, $"the stock of class {sizeClass} counts {stock.Count} full magazines and has {stock.Count - count}");
+                CheckBlocks(sizeClass, Magazine.BlocksOfFull(full, capacity), seen);
             }
         }
     }

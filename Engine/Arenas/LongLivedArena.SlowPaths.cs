@@ -41,24 +41,31 @@ public sealed unsafe partial class LongLivedArena
     internal void* AllocateOfClass(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment = SizeClasses.Quantum)
     {
         nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
-        if (block != 0)
+        if (block == 0)
         {
-            if (CounterSwitch.IsOn)
+            using SlowPath slow = SlowPath.Enter();
+            ThreadCache* own = Checked(cache);
+            // The thread may have a cache only now, perhaps a dead thread's with blocks in it.
+            block = own == cache ? 0 : ThreadCache.Pop(own, (nuint)sizeClass);
+            if (block == 0)
             {
-                ThreadCounters.CountAllocation(cache, (nuint)sizeClass);
+                return AllocateNew(own, sizeClass, bytes, alignment);
             }
 
-            return (void*)block;
+            cache = own;
         }
 
-        ThreadCache* own = Checked(cache);
-        if (own != cache)
+        if (CounterSwitch.IsOn)
         {
-            // The thread has a cache now, perhaps a dead thread's with blocks in it.
-            return AllocateOfClass(own, sizeClass, bytes, alignment);
+            ThreadCounters.CountAllocation(cache, (nuint)sizeClass);
         }
 
-        block = _checked is not null ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.CurrentName)
+        return (void*)block;
+    }
+
+    private void* AllocateNew(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment)
+    {
+        nuint block = _checked is not null ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.CurrentName)
             : sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes)
             : _caches.Allocate(cache, sizeClass);
         if (block == 0)
@@ -70,7 +77,7 @@ public sealed unsafe partial class LongLivedArena
 
         if (CounterSwitch.IsOn)
         {
-            ThreadCounters.CountAllocationOf(cache, UsableBytes((void*)block, sizeClass));
+            _caches.CountAllocationOf(cache, UsableBytes((void*)block, sizeClass));
         }
 
         _tracker?.Add(block, bytes);
@@ -100,6 +107,7 @@ public sealed unsafe partial class LongLivedArena
             return;
         }
 
+        using SlowPath slow = SlowPath.Enter();
         cache = Checked(cache);
         int sizeClass = ClassOf(block);
         nuint bytes = CounterSwitch.IsOn && _checked is null ? _slabs.UsableBytes((nint)block, sizeClass) : 0;
@@ -114,28 +122,27 @@ public sealed unsafe partial class LongLivedArena
 
         if (CounterSwitch.IsOn)
         {
-            ThreadCounters.CountFreeOf(cache, bytes);
+            _caches.CountFreeOf(cache, bytes);
         }
     }
 
     private void FreeToCache(ThreadCache* cache, int sizeClass, nuint block)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top[-1] == block)
+        if (top != null && top[-1] == block)
         {
             throw new EngineMemoryException($"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
         }
 
+        _hardened?.Check(cache, sizeClass, block);
         if (((nuint)top & Magazine.Mask) != 0)
         {
             // The cache was detached when the caller looked; the thread has one.
-            _hardened?.Check(cache, sizeClass, block);
             *top = block;
-            cache->Tops[sizeClass] = (ulong)(top + 1);
+            ThreadCache.SetTop(cache, sizeClass, top + 1);
             return;
         }
 
-        _hardened?.Check(cache, sizeClass, block);
         _tracker?.Remove(block);
         _caches.Free(cache, sizeClass, block);
     }
@@ -149,10 +156,12 @@ public sealed unsafe partial class LongLivedArena
         }
 
         ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using SlowPath slow = SlowPath.Enter();
         int sizeClass = ClassOf(block);
         nuint usable = UsableBytes(block, sizeClass);
         if (_checked is null && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
         {
+            _tracker?.Move((nuint)block, (nuint)block, bytes);
             return block;
         }
 
@@ -162,18 +171,36 @@ public sealed unsafe partial class LongLivedArena
             if (CounterSwitch.IsOn)
             {
                 ThreadCache* own = Checked(cache);
-                ThreadCounters.CountFreeOf(own, usable);
-                ThreadCounters.CountAllocationOf(own, UsableBytes((void*)grown, SizeClasses.IndexOf(bytes)));
+                _caches.CountFreeOf(own, usable);
+                _caches.CountAllocationOf(own, UsableBytes((void*)grown, SizeClasses.IndexOf(bytes)));
             }
 
             _tracker?.Move((nuint)block, grown, bytes);
             return (void*)grown;
         }
 
+        return ReallocateByCopy(handle, block, nuint.Min(usable, bytes), bytes);
+    }
+
+    private static void* ReallocateByCopy(ArenaHandle handle, void* block, nuint kept, nuint bytes)
+    {
         void* moved = handle.Allocate(bytes);
-        nuint kept = nuint.Min(usable, bytes);
         Buffer.MemoryCopy(block, moved, kept, kept);
-        handle.Free(block);
+        bool isFreed = false;
+        try
+        {
+            handle.Free(block);
+            isFreed = true;
+        }
+        finally
+        {
+            if (!isFreed)
+            {
+                // The old block was no block that can be freed: the caller keeps it, and the copy is nobody's.
+                handle.Free(moved);
+            }
+        }
+
         return moved;
     }
 
@@ -204,7 +231,10 @@ public sealed unsafe partial class LongLivedArena
         return _caches.Attach();
     }
 
-    /// <summary>The cache that a slow path may use: the caller's own, made now where the thread had none.</summary>
+    /// <summary>
+    /// The cache that a slow path may use: the caller's own, made now where the thread had none; the detached one where there is neither a
+    /// slot nor memory for it.
+    /// </summary>
     private ThreadCache* Checked(ThreadCache* cache)
     {
         ThreadCache* own = AttachedCache();

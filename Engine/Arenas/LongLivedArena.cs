@@ -14,7 +14,7 @@ namespace Engine.Arenas;
 /// <para>
 /// Allocating and freeing may be done in the hot loop and from any thread; once prewarmed they fault nothing, call no OS function and
 /// make no garbage. Blocks are aligned to 16 bytes unless more is asked for, and their contents are undefined unless zeroed. A size of 0
-/// is treated as 1. <see cref="Reset"/>, <see cref="Validate"/>, <see cref="Trim"/> and <see cref="Dispose"/> are for level load and
+/// is treated as 1. <see cref="Reset"/>, <see cref="Validate"/> and <see cref="Dispose"/> are for level load and
 /// unload: no other thread may use the arena meanwhile.
 /// </para>
 /// <para>
@@ -120,7 +120,16 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// or a frame, on the thread that uses it; it must not outlive the arena.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
-    public ArenaHandle GetHandle() => new(this, AttachedCache());
+    public ArenaHandle GetHandle()
+    {
+        ThreadCache* cache = AttachedCache();
+        if (cache != ThreadCache.Detached)
+        {
+            cache->HasHandle = true;
+        }
+
+        return new(this, cache);
+    }
 
     /// <summary>Allocates a block of at least <paramref name="bytes"/>, its contents undefined.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The size is above <see cref="MaximumBytes"/>.</exception>
@@ -222,18 +231,15 @@ public sealed unsafe partial class LongLivedArena : IArena
     internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        int before = SuperSlabCount;
         try
         {
-            new ArenaPrewarm(_reservation, _slabs, _caches, _pool).Run(blocks, superSlabs, threads, carve, task);
+            return (nuint)new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag).Run(blocks, superSlabs, threads, carve, task) << SuperSlab.Shift;
         }
         catch
         {
-            _pool.Trim();
+            _pool.TryTrim();
             throw;
         }
-
-        return (nuint)(SuperSlabCount - before) << SuperSlab.Shift;
     }
 
     /// <summary>
@@ -295,6 +301,19 @@ public sealed unsafe partial class LongLivedArena : IArena
     public void AttachThread() => AttachedCache();
 
     /// <summary>
+    /// Returns the free blocks that the calling thread holds back. Called by a thread that will not use the arena for a while; handles that it
+    /// took before must not be used any more. It may go on afterwards as if it had never used the arena. Not for the hot loop.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void DetachThread()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using SlowPath slow = SlowPath.Enter();
+        _caches.Detach();
+    }
+
+    /// <summary>
     /// Frees every block at once, however many there are. The memory stays: what was prewarmed with its classes, the rest in the
     /// retained reserve until <c>EngineMemory.Trim</c>.
     /// </summary>
@@ -311,15 +330,17 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Returns the blocks that the caches of the calling thread and of dead threads and the exchange between threads hold back, and puts
-    /// SuperSlabs without live blocks in the retained reserve. Prewarmed memory stays. Not for the hot loop.
+    /// Returns the free blocks that the calling thread, dead threads and threads that wait hold back, and puts SuperSlabs without live blocks
+    /// in the retained reserve. Prewarmed memory stays, and so does what threads that run, or took a handle, hold of each size: 64 KiB of
+    /// blocks at most. An arena does the same by itself before it says that there is no memory. Other threads may go on. Not for the hot loop.
     /// </summary>
+    /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        _caches.ReturnOwnAndAbandoned();
-        _slabs.ReleaseEmptyRuns();
+        using SlowPath slow = SlowPath.Enter();
+        _caches.Reclaim();
     }
 
     /// <inheritdoc/>

@@ -10,8 +10,15 @@ namespace Engine.Caches;
 /// <para>
 /// Ordering: an entry of the table is written by the slot's own thread and read by it, so it needs none. The next owner of a dead
 /// thread's slot sees the entry and the cache because it took the slot under the lock of <see cref="ThreadSlots"/> after it saw the
-/// thread dead. Trim, reset and validation look at all caches while no other thread uses the arena, by the caller's word; counts that are
+/// thread dead. Reset and validation look at all caches while no other thread uses the arena, by the caller's word; counts that are
 /// taken while threads run see a cache only after it was initialised (the entry is written as a release), and numbers of the moment.
+/// </para>
+/// <para>
+/// What a thread keeps to itself, its loaded magazines, others take in two cases only (<see cref="Reclaim"/>). A dead thread's cache: the
+/// taker borrows its slot, so nobody adopts it meanwhile. The cache of a thread that waits: the taker first hides it from the table, then
+/// makes every processor pass a barrier, then looks whether the thread waits outside of the arena's slow paths. A thread that does holds no
+/// cache in its hands: before its next call it reads the table, finds nothing, and asks <see cref="Attach"/>, which waits for the taker. Only
+/// a handle would hold it: a thread that took one is left alone.
 /// </para>
 /// </summary>
 internal sealed unsafe class ArenaCaches
@@ -22,6 +29,9 @@ internal sealed unsafe class ArenaCaches
     private readonly uint _arenaTag;
     private readonly bool _checksFrees;
     private readonly CounterBoard? _counters;
+    private readonly Lock _attaching = new();
+    private nint[] _attached = new nint[8];
+    private int _attachedCount;
     private nuint _promisedBytes;
 
     /// <param name="reservation">Where the blocks lie.</param>
@@ -40,6 +50,8 @@ internal sealed unsafe class ArenaCaches
         _arenaTag = arenaTag;
         Table = (ThreadCache**)heap.Allocate(TableBytes);
         new Span<nint>(Table, ThreadSlots.Count).Fill((nint)ThreadCache.Detached);
+        slabs.Relieve = Relieve;
+        slabs.Space.Reclaim = Reclaim;
     }
 
     public static nuint TableBytes => (nuint)(ThreadSlots.Count * sizeof(nint));
@@ -49,44 +61,98 @@ internal sealed unsafe class ArenaCaches
     /// <summary>A cache for each slot; the detached one where the slot's thread has not used the arena yet.</summary>
     public ThreadCache** Table { get; }
 
-    /// <summary>The calling thread's cache, made or adopted now if it has none.</summary>
+    /// <summary>The calling thread's cache, made or adopted now if it has none; the detached one where there is no slot or no memory for it.</summary>
     public ThreadCache* Attach()
     {
-        int slot = ThreadSlots.Take();
+        int slot = ThreadSlots.TryTake();
         ThreadCache* cache = Table[slot];
-        if (cache == ThreadCache.Detached)
+        return cache != ThreadCache.Detached || slot == 0 ? cache : AttachNew(slot);
+    }
+
+    private ThreadCache* AttachNew(int slot)
+    {
+        lock (_attaching)
         {
-            cache = (ThreadCache*)_heap.Allocate(CacheBytes);
+            ThreadCache* cache = Table[slot];
+            if (cache != ThreadCache.Detached)
+            {
+                return cache;
+            }
+
+            cache = (ThreadCache*)AllocateOrNull(CacheBytes);
+            if (cache == null)
+            {
+                return ThreadCache.Detached;
+            }
+
             ThreadCache.Initialise(cache);
             cache->ReservationBase = _reservation.Base;
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
             cache->ArenaTag = _arenaTag;
-            if (CounterSwitch.IsOn)
+            if (CounterSwitch.IsOn && !TryCount(cache, slot))
             {
-                ThreadCounters.Initialise(cache, ThreadSlots.TagOf(slot));
-                _counters?.Add(cache);
+                _heap.Free(cache, CacheBytes);
+                return ThreadCache.Detached;
             }
 
+            NoteAttached(cache);
             Volatile.Write(ref ((nint*)Table)[slot], (nint)cache);
+            return cache;
+        }
+    }
+
+    private bool TryCount(ThreadCache* cache, int slot)
+    {
+        try
+        {
+            ThreadCounters.Initialise(cache, ThreadSlots.TagOf(slot));
+            _counters?.Add(cache);
+            return true;
+        }
+        catch (Exception exception) when (exception is EngineOutOfMemoryException or EngineMemoryException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Adds a cache to those whose stocks others look through. The array is replaced, never changed below its count, so readers need no lock.</summary>
+    private void NoteAttached(ThreadCache* cache)
+    {
+        nint[] attached = _attached;
+        if (_attachedCount == attached.Length)
+        {
+            Array.Resize(ref attached, 2 * attached.Length);
         }
 
-        return cache;
+        attached[_attachedCount] = (nint)cache;
+        Volatile.Write(ref _attached, attached);
+        Volatile.Write(ref _attachedCount, _attachedCount + 1);
+    }
+
+    /// <summary>The caches that there are, as far as the caller can see.</summary>
+    private ReadOnlySpan<nint> Attached
+    {
+        get
+        {
+            int count = Volatile.Read(ref _attachedCount);
+            return Volatile.Read(ref _attached).AsSpan(0, count);
+        }
     }
 
     /// <summary>
-    /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, the depots
+    /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, those in stocks
     /// and the bitmaps of runs, so that none of them is an OS call later.
     /// </summary>
     /// <param name="threads">Threads that will use the arena.</param>
     /// <param name="threadClasses">Pairs of a thread and a class it uses.</param>
-    /// <param name="depotMagazines">Magazines that the depots of the used classes can hold.</param>
+    /// <param name="stockMagazines">Magazines that the stocks of the used classes can hold.</param>
     /// <param name="bitmapBytes">Bitmaps of the runs of the used classes.</param>
     /// <returns>The bytes promised, for <see cref="WithdrawMetadata"/>.</returns>
-    public nuint PromiseMetadata(int threads, long threadClasses, long depotMagazines, nuint bitmapBytes)
+    public nuint PromiseMetadata(int threads, long threadClasses, long stockMagazines, nuint bitmapBytes)
     {
         nuint bytes = checked(
-            ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + depotMagazines) * Magazine.Bytes) + bitmapBytes
+            ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + stockMagazines) * Magazine.Bytes) + bitmapBytes
             + (CounterSwitch.IsOn ? CounterBoard.BytesFor(threads) : 0));
         _heap.Promise(bytes);
         _promisedBytes += bytes;
@@ -101,110 +167,396 @@ internal sealed unsafe class ArenaCaches
 
     /// <summary>Allocates when the loaded magazine is empty.</summary>
     /// <returns>The block, or 0 where the reservation is full.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
     public nuint Allocate(ThreadCache* cache, int sizeClass)
     {
-        int capacity = _slabs.MagazineBlocks(sizeClass);
+        int capacity = cache == ThreadCache.Detached ? 0 : _slabs.MagazineBlocks(sizeClass);
         if (capacity == 0)
         {
-            nuint block;
-            return _slabs.Fill(sizeClass, &block, 1) == 0 ? 0 : block;
+            return AllocateUncached(sizeClass);
         }
 
-        Magazine* loaded = LoadedOrNew(cache, sizeClass);
-        nuint second = (nuint)cache->Seconds[sizeClass];
-        nuint* top;
-        if ((second & ThreadCache.FullBit) != 0)
+        Magazine* full = TakeFull(cache, sizeClass);
+        if (full != null)
         {
-            cache->Seconds[sizeClass] = (nuint)loaded;
-            top = Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit));
+            return capacity == 1 ? TakeOnly(cache, full) : Load(cache, sizeClass, full);
         }
-        else if (_slabs.Depots.TakeFull(sizeClass, second == 0 ? null : loaded) is var full && full != null)
+
+        nuint* bottom = capacity == 1 ? null : Loaded(cache, sizeClass, capacity);
+        if (bottom == null)
         {
-            cache->Seconds[sizeClass] = second == 0 ? (nuint)loaded : second;
-            top = Magazine.FullTop(full);
+            return AllocateUncached(sizeClass);
         }
-        else
+
+        int got = _slabs.Fill(sizeClass, bottom, NextFillStep(cache, sizeClass, capacity));
+        if (got == 0)
         {
-            if (capacity == 1 && !_slabs.HasFreeBlock(sizeClass))
-            {
-                ReturnLarge(cache);
-            }
-
-            nuint* bottom = Magazine.FullTop(loaded) - capacity;
-            int got = _slabs.Fill(sizeClass, bottom, NextFillStep(cache, sizeClass, capacity));
-            if (got == 0)
-            {
-                return 0;
-            }
-
-            top = bottom + got;
+            return 0;
         }
 
-        cache->Tops[sizeClass] = (ulong)(top - 1);
-        return top[-1];
+        ThreadCache.SetTop(cache, sizeClass, bottom + got - 1);
+        return bottom[got - 1];
     }
 
-    /// <summary>Frees when the loaded magazine is full.</summary>
+    /// <summary>Frees when the loaded magazine is full. Never fails for want of memory: what finds no place in a magazine goes back to its run.</summary>
     /// <exception cref="EngineMemoryException">A block freed earlier turns out to be no free-able block. This one is freed all the same.</exception>
     public void Free(ThreadCache* cache, int sizeClass, nuint block)
     {
-        int capacity = _slabs.MagazineBlocks(sizeClass);
-        nuint* top = ThreadCache.Top(cache, sizeClass);
+        int capacity = cache == ThreadCache.Detached ? 0 : _slabs.MagazineBlocks(sizeClass);
         if (capacity == 0)
         {
             _slabs.Return(sizeClass, &block, 1);
-            return;
+        }
+        else if (capacity == 1)
+        {
+            FreeOnly(cache, sizeClass, block);
+        }
+        else
+        {
+            FreeToFull(cache, sizeClass, capacity, block);
+        }
+    }
+
+    private nuint AllocateUncached(int sizeClass)
+    {
+        nuint block;
+        return _slabs.Fill(sizeClass, &block, 1) == 0 ? 0 : block;
+    }
+
+    /// <summary>A full magazine becomes the loaded one; the empty one is kept. Gives its top block.</summary>
+    private nuint Load(ThreadCache* cache, int sizeClass, Magazine* full)
+    {
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top != null)
+        {
+            Keep(cache, Magazine.Of(top));
         }
 
-        if (top == ThreadCache.NoTop)
+        top = Magazine.FullTop(full) - 1;
+        ThreadCache.SetTop(cache, sizeClass, top);
+        return *top;
+    }
+
+    /// <summary>The block of a magazine that holds one.</summary>
+    private nuint TakeOnly(ThreadCache* cache, Magazine* full)
+    {
+        nuint block = Magazine.FullTop(full)[-1];
+        Keep(cache, full);
+        return block;
+    }
+
+    private void FreeOnly(ThreadCache* cache, int sizeClass, nuint block)
+    {
+        cache->FillSteps[sizeClass] = 1;
+        Magazine* magazine = TakeEmpty(cache);
+        if (magazine != null)
         {
-            Magazine* first = TryNewMagazine();
-            if (first == null)
+            *Magazine.Empty(magazine, 1) = block;
+            if (StockOf(cache, sizeClass).TryPush(magazine, _slabs.StockLimit(sizeClass)))
             {
-                _slabs.Return(sizeClass, &block, 1);
                 return;
             }
 
-            Push(cache, sizeClass, Magazine.FullTop(first) - capacity, block);
-            return;
+            Keep(cache, magazine);
         }
 
-        Magazine* loaded = Magazine.Of(top);
-        nuint second = (nuint)cache->Seconds[sizeClass];
-        Magazine* other = (Magazine*)(second & ~ThreadCache.FullBit);
-        bool isFull = (second & ThreadCache.FullBit) != 0;
-        Magazine* empty = isFull ? TakeEmpty(sizeClass, other) : other == null ? TryNewMagazine() : other;
-        if (empty == null && other == null)
+        _slabs.Return(sizeClass, &block, 1);
+    }
+
+    private void FreeToFull(ThreadCache* cache, int sizeClass, int capacity, nuint block)
+    {
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        Magazine* empty = TakeEmpty(cache);
+        if (top == null && empty == null)
         {
             _slabs.Return(sizeClass, &block, 1);
             return;
         }
 
-        nuint* bottom = Magazine.FullTop(empty == null ? other : empty) - capacity;
+        Magazine* loaded = top == null ? null : Magazine.Of(top);
         try
         {
-            if (empty == null)
+            if (loaded != null && (empty == null || !StockOf(cache, sizeClass).TryPush(loaded, _slabs.StockLimit(sizeClass))))
             {
-                _slabs.Return(sizeClass, bottom, capacity);
+                if (empty != null)
+                {
+                    Keep(cache, empty);
+                }
+
+                empty = loaded;
+                _slabs.Return(sizeClass, Magazine.FullTop(loaded) - capacity, capacity);
             }
         }
         finally
         {
-            bottom[-1] = 0;
-            cache->Seconds[sizeClass] = (nuint)loaded | ThreadCache.FullBit;
-            Push(cache, sizeClass, bottom, block);
+            nuint* bottom = Magazine.Empty(empty, capacity);
+            *bottom = block;
+            ThreadCache.SetTop(cache, sizeClass, bottom + 1);
         }
     }
 
-    /// <summary>Whether a block is among the free ones of the calling thread or of the depot.</summary>
+    /// <summary>A full magazine of the thread's own stock, else half of what the next thread's has, else null.</summary>
+    private Magazine* TakeFull(ThreadCache* cache, int sizeClass)
+    {
+        MagazineStock own = StockOf(cache, sizeClass);
+        Magazine* full = own.TryPop();
+        return full != null ? full : Steal(cache, sizeClass, own);
+    }
+
+    private Magazine* Steal(ThreadCache* cache, int sizeClass, MagazineStock own)
+    {
+        ReadOnlySpan<nint> attached = Attached;
+        int first = cache->NextVictim < attached.Length ? cache->NextVictim : 0;
+        for (int index = 0; index < attached.Length; index++)
+        {
+            int victim = first + index < attached.Length ? first + index : first + index - attached.Length;
+            MagazineStock stock = StockOf((ThreadCache*)attached[victim], sizeClass);
+            int there = stock.Count;
+            if (there == 0)
+            {
+                continue;
+            }
+
+            Magazine* full = stock.TryTake((there + 1) / 2, out int count);
+            if (full == null)
+            {
+                continue;
+            }
+
+            cache->NextVictim = victim;
+            if (count > 1)
+            {
+                Magazine* last = full->Next;
+                for (int more = 2; more < count; more++)
+                {
+                    last = last->Next;
+                }
+
+                // Only its own thread adds to a stock, and this one's is empty: there is room.
+                own.TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
+            }
+
+            return full;
+        }
+
+        return null;
+    }
+
+    /// <summary>A thread's full magazines of a class.</summary>
+    public MagazineStock StockOf(ThreadCache* cache, int sizeClass) => new(cache->Stocks + sizeClass, _heap.Base);
+
+    /// <summary>
+    /// Before a class takes a new run: of blocks that stand alone in their magazine, the thread's own are returned, so that a buffer that grows
+    /// through the classes does not leave one behind in each; then full magazines of all threads, the largest blocks first, until there are
+    /// as many neighbouring free slabs as a run has.
+    /// </summary>
+    private void Relieve(int sizeClass)
+    {
+        int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
+        ThreadCache* own = Table[ThreadSlots.Current];
+        for (int large = Magazine.FirstOfOne; sizeClass >= Magazine.FirstOfOne && own != ThreadCache.Detached && large < SizeClasses.Huge; large++)
+        {
+            _slabs.ThrowIfWrong(large, ReturnStock(own, large));
+        }
+
+        for (int other = SizeClasses.LastWithinSuperSlab; slabs != 0 && other >= 0 && !_slabs.Space.HasRun(slabs); other--)
+        {
+            foreach (nint cache in Attached)
+            {
+                _slabs.ThrowIfWrong(other, ReturnStock((ThreadCache*)cache, other));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Returns to their runs the free blocks that the calling thread, dead threads, threads that wait, and all stocks hold, and releases runs
+    /// without a block: what an arena does before it says that there is no memory. Other threads may use the arena meanwhile. Takes no OS
+    /// memory. Blocks in the loaded magazines of other threads that run, or took a handle, stay: at most 64 KiB of a class each.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A block that was freed before is no free-able block. The others have been returned.</exception>
+    public void Reclaim()
+    {
+        (int SizeClass, nuint Block) wrong = default;
+        foreach (nint cache in Attached)
+        {
+            for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
+            {
+                Note(ref wrong, sizeClass, ReturnStock((ThreadCache*)cache, sizeClass));
+            }
+        }
+
+        ReturnLoaded(Table[ThreadSlots.Current], ref wrong);
+        lock (_attaching)
+        {
+            ReturnOfDead(ref wrong);
+            ReturnOfWaiting(ref wrong);
+        }
+
+        _slabs.ReleaseEmptyRuns();
+        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
+    }
+
+    private static void Note(ref (int SizeClass, nuint Block) wrong, int sizeClass, nuint block) => wrong = block == 0 ? wrong : (sizeClass, block);
+
+    private void ReturnOfDead(ref (int SizeClass, nuint Block) wrong)
+    {
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
+        {
+            if (Table[slot] != ThreadCache.Detached && ThreadSlots.TryBorrow(slot) is { } dead)
+            {
+                ReturnLoaded(Table[slot], ref wrong);
+                ThreadSlots.GiveBack(slot, dead);
+            }
+        }
+    }
+
+    private void ReturnOfWaiting(ref (int SizeClass, nuint Block) wrong)
+    {
+        List<(int Slot, nint Cache)> hidden = [];
+        for (int slot = 1; slot < ThreadSlots.End; slot++)
+        {
+            ThreadCache* cache = Table[slot];
+            if (cache != ThreadCache.Detached && slot != ThreadSlots.Current && !cache->HasHandle && ThreadSlots.Waits(slot))
+            {
+                hidden.Add((slot, (nint)cache));
+                Volatile.Write(ref ((nint*)Table)[slot], (nint)ThreadCache.Detached);
+            }
+        }
+
+        if (hidden.Count != 0)
+        {
+            Interlocked.MemoryBarrierProcessWide();
+        }
+
+        foreach ((int slot, nint cache) in hidden)
+        {
+            // It may have taken a handle before it was hidden, and only the barrier showed that.
+            if (ThreadSlots.Waits(slot) && !((ThreadCache*)cache)->HasHandle)
+            {
+                ReturnLoaded((ThreadCache*)cache, ref wrong);
+            }
+
+            Volatile.Write(ref ((nint*)Table)[slot], cache);
+        }
+    }
+
+    /// <summary>Returns the blocks of a cache's loaded magazines to their runs; the magazines stay. The caller has the cache to itself.</summary>
+    private void ReturnLoaded(ThreadCache* cache, ref (int SizeClass, nuint Block) wrong)
+    {
+        for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < SizeClasses.Huge; sizeClass++)
+        {
+            nuint* top = ThreadCache.Top(cache, sizeClass);
+            if (top != null)
+            {
+                nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - _slabs.MagazineBlocks(sizeClass);
+                ThreadCache.SetTop(cache, sizeClass, bottom);
+                Note(ref wrong, sizeClass, _slabs.ReturnAll(sizeClass, bottom, (int)(top - bottom)));
+            }
+        }
+    }
+
+    /// <summary>Returns what a stock holds of a class to its runs. Any thread.</summary>
+    /// <returns>A block that could not be returned, or 0.</returns>
+    private nuint ReturnStock(ThreadCache* cache, int sizeClass)
+    {
+        nuint wrong = 0;
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        MagazineStock stock = StockOf(cache, sizeClass);
+        for (Magazine* full = stock.Count == 0 ? null : stock.TryPop(); full != null; full = stock.TryPop())
+        {
+            nuint found = _slabs.ReturnAll(sizeClass, Magazine.FullTop(full) - capacity, capacity);
+            wrong = found == 0 ? wrong : found;
+            _heap.Free(full, Magazine.Bytes);
+        }
+
+        return wrong;
+    }
+
+    /// <summary>Gives the calling thread's blocks back to their runs, and lets others take what it may free until it takes a handle again.</summary>
+    public void Detach()
+    {
+        ThreadCache* own = Table[ThreadSlots.Current];
+        (int SizeClass, nuint Block) wrong = default;
+        for (int sizeClass = 0; own != ThreadCache.Detached && sizeClass < SizeClasses.Huge; sizeClass++)
+        {
+            Note(ref wrong, sizeClass, ReturnStock(own, sizeClass));
+        }
+
+        ReturnLoaded(own, ref wrong);
+        if (own != ThreadCache.Detached)
+        {
+            own->HasHandle = false;
+        }
+
+        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
+    }
+
+    /// <summary>The thread allocated a block whose size is not its class's, or on a slow path.</summary>
+    public void CountAllocationOf(ThreadCache* cache, nuint bytes)
+    {
+        if (cache == ThreadCache.Detached)
+        {
+            _counters?.CountWithoutCache((long)bytes, 0);
+            return;
+        }
+
+        ThreadCounters.CountAllocationOf(cache, bytes);
+    }
+
+    /// <summary>The same for a free.</summary>
+    public void CountFreeOf(ThreadCache* cache, nuint bytes)
+    {
+        if (cache == ThreadCache.Detached)
+        {
+            _counters?.CountWithoutCache(0, (long)bytes);
+            return;
+        }
+
+        ThreadCounters.CountFreeOf(cache, bytes);
+    }
+
+    /// <summary>Whether a block is among the free ones of the calling thread or in the stock of any.</summary>
     public bool Holds(ThreadCache* cache, int sizeClass, nuint block)
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        nuint second = (nuint)cache->Seconds[sizeClass];
-        return (top != ThreadCache.NoTop && Magazine.BlocksBelow(top, capacity).Contains(block))
-            || ((second & ThreadCache.FullBit) != 0 && Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity).Contains(block))
-            || _slabs.Depots.Holds(sizeClass, block);
+        bool found = top != null && Magazine.BlocksBelow(top, capacity).Contains(block);
+        foreach (nint attached in Attached)
+        {
+            found = found || HoldsInStock((ThreadCache*)attached, sizeClass, capacity, block);
+        }
+
+        return found;
+    }
+
+    /// <summary>Looks through a stock's magazines while they are the caller's: while others have them, their contents mean nothing.</summary>
+    private bool HoldsInStock(ThreadCache* cache, int sizeClass, int capacity, nuint block)
+    {
+        MagazineStock stock = StockOf(cache, sizeClass);
+        Magazine* first = stock.TryTake(MagazineStock.MaximumCount, out int count);
+        if (first == null)
+        {
+            return false;
+        }
+
+        bool found = Magazine.BlocksOfFull(first, capacity).Contains(block);
+        Magazine* last = first;
+        for (int index = 1; index < count; index++)
+        {
+            last = last->Next;
+            found |= Magazine.BlocksOfFull(last, capacity).Contains(block);
+        }
+
+        for (; count > 0 && !stock.TryPush(first, last, count, MagazineStock.MaximumCount); count--)
+        {
+            // Its thread filled it meanwhile.
+            Magazine* next = first->Next;
+            _slabs.ReturnAll(sizeClass, Magazine.FullTop(first) - capacity, capacity);
+            _heap.Free(first, Magazine.Bytes);
+            first = next;
+        }
+
+        return found;
     }
 
     /// <summary>
@@ -230,8 +582,7 @@ internal sealed unsafe class ArenaCaches
             for (int sizeClass = 0; sizeClass < SizeClasses.Count && !isMagazine; sizeClass++)
             {
                 nuint* top = ThreadCache.Top(cache, sizeClass);
-                nuint second = (nuint)cache->Seconds[sizeClass] & ~ThreadCache.FullBit;
-                isMagazine = (nuint)address - (nuint)Magazine.Of(top) < Magazine.Bytes || (nuint)address - second < Magazine.Bytes;
+                isMagazine = top != null && (nuint)address - (nuint)Magazine.Of(top) < Magazine.Bytes;
             }
 
             if (isMagazine)
@@ -249,7 +600,7 @@ internal sealed unsafe class ArenaCaches
         int count = 0;
         for (int slot = 1; slot < ThreadSlots.Count; slot++)
         {
-            count += ThreadCache.Top(Table[slot], sizeClass) != ThreadCache.NoTop ? 1 : 0;
+            count += ThreadCache.Top(Table[slot], sizeClass) != null || Table[slot]->FillSteps[sizeClass] != 0 ? 1 : 0;
         }
 
         return count;
@@ -276,10 +627,14 @@ internal sealed unsafe class ArenaCaches
             {
                 int capacity = _slabs.MagazineBlocks(sizeClass);
                 nuint* top = ThreadCache.Top(Table[slot], sizeClass);
-                nuint second = (nuint)Table[slot]->Seconds[sizeClass];
-                ReadOnlySpan<nuint> loaded = top == ThreadCache.NoTop ? [] : Magazine.BlocksBelow(top, capacity);
-                ReadOnlySpan<nuint> other = (second & ThreadCache.FullBit) == 0 ? [] : Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity);
-                free.UnionWith([.. loaded, .. other]);
+                ReadOnlySpan<nuint> loaded = top == null ? [] : Magazine.BlocksBelow(top, capacity);
+                free.UnionWith([.. loaded]);
+                MagazineStock stock = StockOf(Table[slot], sizeClass);
+                Magazine* full = stock.Top;
+                for (int count = stock.Count; count > 0; count--, full = full->Next)
+                {
+                    free.UnionWith(Magazine.BlocksOfFull(full, capacity).ToArray());
+                }
             }
         }
     }
@@ -290,8 +645,8 @@ internal sealed unsafe class ArenaCaches
         ThreadCache* cache = Table[slot];
         int capacity = _slabs.MagazineBlocks(sizeClass);
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        long loaded = top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
-        return loaded + ((cache->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0);
+        long loaded = top == null ? 0 : Magazine.BlocksBelow(top, capacity).Length;
+        return loaded + ((long)StockOf(cache, sizeClass).Count * capacity);
     }
 
     /// <summary>The bytes that live by what the caches counted; 0 where <see cref="CounterSwitch"/> is off.</summary>
@@ -332,19 +687,10 @@ internal sealed unsafe class ArenaCaches
             {
                 DropClass(cache, sizeClass);
             }
-        }
-    }
 
-    /// <summary>Returns the blocks in the caches of the calling thread and of threads that have died to their runs.</summary>
-    public void ReturnOwnAndAbandoned()
-    {
-        nint own = ThreadSlots.Current;
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
-        {
-            ThreadCache* cache = Table[slot];
-            if (cache != ThreadCache.Detached && (slot == own || ThreadSlots.IsAbandoned(slot)))
+            if (cache != ThreadCache.Detached)
             {
-                ReturnAll(cache);
+                DropEmpty(cache);
             }
         }
     }
@@ -372,54 +718,6 @@ internal sealed unsafe class ArenaCaches
         WithdrawMetadata(_promisedBytes);
     }
 
-    /// <summary>Gives the blocks of one cache back to their runs, and its magazines to the heap.</summary>
-    public void ReturnAll(ThreadCache* cache)
-    {
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
-        {
-            ReturnClass(cache, sizeClass);
-            DropClass(cache, sizeClass);
-        }
-    }
-
-    /// <summary>
-    /// Before a thread takes new memory for a block so large that its magazines hold one: gives back the large blocks that its cache holds
-    /// in all classes, so that a buffer that grows through the classes does not leave a block behind in each.
-    /// </summary>
-    private void ReturnLarge(ThreadCache* cache)
-    {
-        for (int sizeClass = Magazine.FirstOfOne; sizeClass < SizeClasses.Huge; sizeClass++)
-        {
-            ReturnClass(cache, sizeClass);
-        }
-    }
-
-    /// <summary>Gives the blocks of one class back to their runs; the magazines stay.</summary>
-    private void ReturnClass(ThreadCache* cache, int sizeClass)
-    {
-        int capacity = _slabs.MagazineBlocks(sizeClass);
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != ThreadCache.NoTop)
-        {
-            nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
-            cache->Tops[sizeClass] = (ulong)bottom;
-            _slabs.Return(sizeClass, bottom, (int)(top - bottom));
-        }
-
-        nuint second = (nuint)cache->Seconds[sizeClass];
-        if ((second & ThreadCache.FullBit) != 0)
-        {
-            cache->Seconds[sizeClass] = second & ~ThreadCache.FullBit;
-            _slabs.Return(sizeClass, Magazine.FullTop((Magazine*)(second & ~ThreadCache.FullBit)) - capacity, capacity);
-        }
-    }
-
-    private static void Push(ThreadCache* cache, int sizeClass, nuint* top, nuint block)
-    {
-        *top = block;
-        cache->Tops[sizeClass] = (ulong)(top + 1);
-    }
-
     /// <summary>A class is filled in small steps at first, which double, so that a thread that takes few blocks holds few back.</summary>
     private static int NextFillStep(ThreadCache* cache, int sizeClass, int capacity)
     {
@@ -429,46 +727,60 @@ internal sealed unsafe class ArenaCaches
         return Math.Min(step, capacity);
     }
 
-    private Magazine* LoadedOrNew(ThreadCache* cache, int sizeClass)
+    /// <summary>Block 0 of the loaded magazine, which is empty, or of a new one; null where there is no memory for one.</summary>
+    private nuint* Loaded(ThreadCache* cache, int sizeClass, int capacity)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != ThreadCache.NoTop)
+        if (top == null)
         {
-            return Magazine.Of(top);
-        }
-
-        Magazine* loaded = (Magazine*)_heap.Allocate(Magazine.Bytes);
-        cache->Tops[sizeClass] = (ulong)(Magazine.FullTop(loaded) - _slabs.MagazineBlocks(sizeClass));
-        return loaded;
-    }
-
-    /// <summary>
-    /// An empty magazine for a full one, which the depot takes; or null, and the full one stays the caller's. A prewarmed arena makes no
-    /// OS call for the depot's sake.
-    /// </summary>
-    private Magazine* TakeEmpty(int sizeClass, Magazine* full)
-    {
-        Magazine* empty = _slabs.Depots.TakeEmpty(sizeClass, full);
-        if (empty == null && _slabs.Depots.HasRoom(sizeClass))
-        {
-            empty = _promisedBytes == 0 ? TryNewMagazine() : (Magazine*)_heap.TryAllocateReady(Magazine.Bytes);
-            if (empty != null && !_slabs.Depots.TryDeposit(sizeClass, full))
+            Magazine* empty = TakeEmpty(cache);
+            if (empty == null)
             {
-                _heap.Free(empty, Magazine.Bytes);
-                empty = null;
+                return null;
             }
+
+            top = Magazine.Empty(empty, capacity);
+            ThreadCache.SetTop(cache, sizeClass, top);
         }
 
-        return empty;
+        return top;
     }
 
-    private Magazine* TryNewMagazine()
+    /// <summary>An empty magazine, or null. A prewarmed arena makes no OS call for one.</summary>
+    private Magazine* TakeEmpty(ThreadCache* cache)
+    {
+        Magazine* empty = cache->Empty;
+        if (empty != null)
+        {
+            cache->Empty = empty->Next;
+            cache->EmptyCount--;
+            return empty;
+        }
+
+        return (Magazine*)(_promisedBytes == 0 ? AllocateOrNull(Magazine.Bytes) : _heap.TryAllocateReady(Magazine.Bytes));
+    }
+
+    /// <summary>Keeps a magazine that is empty now.</summary>
+    private void Keep(ThreadCache* cache, Magazine* empty)
+    {
+        if (cache->EmptyCount == ThreadCache.MostEmpty)
+        {
+            _heap.Free(empty, Magazine.Bytes);
+            return;
+        }
+
+        empty->Next = cache->Empty;
+        cache->Empty = empty;
+        cache->EmptyCount++;
+    }
+
+    private void* AllocateOrNull(nuint bytes)
     {
         try
         {
-            return (Magazine*)_heap.Allocate(Magazine.Bytes);
+            return _heap.Allocate(bytes);
         }
-        catch (EngineOutOfMemoryException)
+        catch (Exception exception) when (exception is EngineOutOfMemoryException or EngineMemoryException)
         {
             return null;
         }
@@ -477,17 +789,28 @@ internal sealed unsafe class ArenaCaches
     private void DropClass(ThreadCache* cache, int sizeClass)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != ThreadCache.NoTop)
+        if (top != null)
         {
             _heap.Free(Magazine.Of(top), Magazine.Bytes);
-            cache->Tops[sizeClass] = (ulong)ThreadCache.NoTop;
+            ThreadCache.SetTop(cache, sizeClass, null);
         }
 
-        Magazine* second = (Magazine*)((nuint)cache->Seconds[sizeClass] & ~ThreadCache.FullBit);
-        if (second != null)
+        MagazineStock stock = StockOf(cache, sizeClass);
+        for (Magazine* full = stock.TryPop(); full != null; full = stock.TryPop())
         {
-            _heap.Free(second, Magazine.Bytes);
-            cache->Seconds[sizeClass] = 0;
+            _heap.Free(full, Magazine.Bytes);
         }
+    }
+
+    private void DropEmpty(ThreadCache* cache)
+    {
+        while (cache->Empty != null)
+        {
+            Magazine* empty = cache->Empty;
+            cache->Empty = empty->Next;
+            _heap.Free(empty, Magazine.Bytes);
+        }
+
+        cache->EmptyCount = 0;
     }
 }

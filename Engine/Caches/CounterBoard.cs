@@ -52,6 +52,20 @@ internal sealed unsafe class CounterBoard
         }
     }
 
+    /// <summary>A thread that has no cache allocated, or freed, so many bytes; they count under no tag.</summary>
+    public void CountWithoutCache(long allocatedBytes, long freedBytes)
+    {
+        NativeLock.Enter(&_board->Lock);
+        Retired[0].Add(new CounterCell
+        {
+            Allocations = allocatedBytes == 0 ? 0 : 1,
+            AllocatedBytes = allocatedBytes,
+            Frees = freedBytes == 0 ? 0 : 1,
+            FreedBytes = freedBytes,
+        });
+        NativeLock.Exit(&_board->Lock);
+    }
+
     /// <summary>A cache's blocks were all thrown away: takes over what it counted, and sets it back to 0. Its thread does not use the arena.</summary>
     public void Retire(ThreadCache* cache)
     {

@@ -7,19 +7,19 @@ namespace Engine.Caches;
 /// <summary>
 /// One thread's private stacks of free blocks for one arena: what the fast path reads and writes, and nothing else.
 ///
-///   | a top for each class | where blocks lie | class by size, 1,025 bytes | the other magazine of each class | fill steps |
+///   | a top for each class | where blocks lie | class by size, 1,025 bytes | fill steps, empty magazines | a stock for each class |
 ///
-/// A class has two magazines: the loaded one, whose top stands in <see cref="Tops"/>, and a second one that is wholly full or wholly
-/// empty, so that a thread that allocates and frees around a magazine's end does not exchange magazines with others each time.
-/// Written by its thread only, without any ordering: nobody else may look at it but under the rules of <see cref="ArenaCaches"/>. What
-/// one thread wrote into a block another may see that gets the address from it in an ordered way, as with any pointer; a block that
-/// wanders through a depot is ordered by the depot's lock.
+/// A class has one loaded magazine, whose top stands in <see cref="Tops"/>, and a stock of full ones. Blocks above 32 KiB have no loaded
+/// magazine, only the stock. Written by its thread only, without any ordering, but for the stocks: from those every thread may take (see
+/// <see cref="MagazineStock"/>), so what a thread keeps to itself is one magazine of each class, 64 KiB of blocks at most. Nobody else looks at
+/// the rest but under the rules of <see cref="ArenaCaches"/>. What one thread wrote into a block another may see that gets the address
+/// from it in an ordered way, as with any pointer; a block that wanders through a stock is ordered by its compare-and-swap.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ThreadCache
 {
-    /// <summary>The bit in <see cref="Seconds"/> that says that the second magazine is full.</summary>
-    public const nuint FullBit = 1;
+    /// <summary>Empty magazines that a thread keeps for any class, so that it does not fetch one for each full one.</summary>
+    public const int MostEmpty = 32;
 
     // Where the map begins. The fast paths reach the tops and the map by address: through the fields the JIT checks the cache for null
     // each time. For the same reason the other fields they read lie in the first 2 KiB, and the tops at 0 where they need no addition.
@@ -36,8 +36,18 @@ internal unsafe struct ThreadCache
 
     /// <summary>The class of each size from 0 up.</summary>
     public fixed byte Map[(int)SizeClasses.MappedBytes + 1];
-    public fixed ulong Seconds[SizeClasses.Count];
     public fixed byte FillSteps[SizeClasses.Count];
+    public Magazine* Empty;
+    public int EmptyCount;
+
+    /// <summary>Whose stock was not empty when this thread took from it last.</summary>
+    public int NextVictim;
+
+    /// <summary>The thread took a handle, which it may still use: see <see cref="ArenaCaches.Reclaim"/>.</summary>
+    public bool HasHandle;
+
+    /// <summary>Words of <see cref="MagazineStock"/>s. Other threads write them: they lie apart from what the fast path reads.</summary>
+    public fixed ulong Stocks[SizeClasses.Count];
 
     /// <summary>Stands in the place of a class's loaded magazine while it has none: empty for a pop, full for a push.</summary>
     public static readonly nuint* NoTop = MakeNoTop();
@@ -54,7 +64,17 @@ internal unsafe struct ThreadCache
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* MapOf(ThreadCache* cache) => (byte*)cache + MapOffset;
 
-    public static nuint* Top(ThreadCache* cache, int sizeClass) => (nuint*)cache->Tops[sizeClass];
+    /// <summary>The top of a class's loaded magazine; null where it has none.</summary>
+    public static nuint* Top(ThreadCache* cache, int sizeClass)
+    {
+        nuint* top = (nuint*)cache->Tops[sizeClass];
+        return top == NoTop ? null : top;
+    }
+
+    /// <param name="cache">The calling thread's.</param>
+    /// <param name="sizeClass">The class.</param>
+    /// <param name="top">The top of its loaded magazine, or null where it has none.</param>
+    public static void SetTop(ThreadCache* cache, int sizeClass, nuint* top) => cache->Tops[sizeClass] = (ulong)(top == null ? NoTop : top);
 
     /// <summary>The block that was freed last, or 0 where the loaded magazine is empty.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -48,7 +48,11 @@ internal static unsafe class ThreadSlots
 
     /// <summary>The calling thread's slot, taken now if it has none.</summary>
     /// <exception cref="EngineMemoryException">More threads than slots are alive.</exception>
-    public static int Take()
+    public static int Take() => TryTake() is var slot and not 0 ? slot : throw new EngineMemoryException(
+        $"{Count - 1} living threads already use arenas, which is the most for what needs a place of each thread; a thread that ends makes room for another.");
+
+    /// <summary>The same, but 0 where more threads than slots are alive: such a thread works without a cache of its own.</summary>
+    public static int TryTake()
     {
         if (Slot.Current != 0)
         {
@@ -71,8 +75,7 @@ internal static unsafe class ThreadSlots
             }
         }
 
-        throw new EngineMemoryException(
-            $"{Count - 1} living threads already use arenas, which is the most; a thread that ends makes room for another.");
+        return 0;
     }
 
     /// <summary>The slot's thread, alive or not; null where nobody has had it.</summary>
@@ -84,14 +87,42 @@ internal static unsafe class ThreadSlots
         }
     }
 
-    /// <summary>Whether the slot's thread has died and nobody has taken its place.</summary>
-    public static bool IsAbandoned(int slot)
+    /// <summary>
+    /// Makes a dead thread's slot the caller's, so that nobody adopts it, until <see cref="GiveBack"/>. Null where its thread lives, or
+    /// nobody had it, or it is borrowed.
+    /// </summary>
+    public static Thread? TryBorrow(int slot)
     {
         lock (s_lock)
         {
-            return s_owners[slot] is { IsAlive: false };
+            Thread? dead = s_owners[slot];
+            if (dead is null or { IsAlive: true })
+            {
+                return null;
+            }
+
+            s_owners[slot] = Thread.CurrentThread;
+            return dead;
         }
     }
+
+    public static void GiveBack(int slot, Thread dead)
+    {
+        lock (s_lock)
+        {
+            s_owners[slot] = dead;
+        }
+    }
+
+    /// <summary>
+    /// Whether the slot's thread waits for something, by the runtime's own functions, outside of the arenas' slow paths: then it is not in the
+    /// middle of an allocation or a free. Some moments old.
+    /// </summary>
+    public static bool Waits(int slot) =>
+        OwnerOf(slot) is { IsAlive: true } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && Volatile.Read(ref *DepthOf(slot)) == 0;
+
+    /// <summary>How many slow paths the slot's thread is in. Written by it.</summary>
+    public static nint* DepthOf(int slot) => TagOf(slot) + 1;
 
     /// <summary>
     /// Alone in a class without other statics: the JIT then reads it straight from the thread's local data instead of checking first

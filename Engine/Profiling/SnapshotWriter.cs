@@ -101,7 +101,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
                 continue;
             }
 
-            long cached = arena.Caches.CachedBlocks(sizeClass) + ((long)state.FullCount * state.MagazineBlocks);
+            long cached = arena.Caches.CachedBlocks(sizeClass);
             long held = Math.Max(0, state.BlocksOut - cached);
             nuint waste = state.BlockBytes == 0 ? 0
                 : (nuint)state.Runs * (((nuint)state.SlabsPerRun << SuperSlab.SlabShift) - nuint.Min((nuint)state.SlabsPerRun << SuperSlab.SlabShift, (nuint)state.Capacity * state.BlockBytes));

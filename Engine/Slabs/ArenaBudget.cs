@@ -13,8 +13,9 @@ public sealed record ArenaBudget
     public ArenaOverflow Overflow { get; init; }
 
     /// <summary>
-    /// Decides, for <see cref="ArenaOverflow.Callback"/>, whether the arena gets more; none refuses. Called on the allocating thread with
-    /// the arena's locks held: it must not use the arena.
+    /// Decides, for <see cref="ArenaOverflow.Callback"/>, whether the arena gets more; none refuses. Called on the allocating thread, after
+    /// the arena gave back what it does not use, and under no lock: it may allocate and free, in this arena too, trim or dispose others,
+    /// take a snapshot, or wait. It must not dispose this arena. What it throws is what the allocation throws; nothing has changed then.
     /// </summary>
     public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
 }

@@ -7,10 +7,11 @@ namespace Engine.Slabs;
 
 /// <summary>
 /// One arena's slab runs by size class: where magazines are filled and emptied. A thread comes here once a magazine, so a lock for each
-/// class is cheap, and blocks freed by any thread end in the run they came from without anybody owning a run.
+/// class is cheap, and blocks freed by any thread end in the run they came from without anybody owning a run. No class's lock is held
+/// while another is taken, while SuperSlabs are taken, or while anything of the caller's runs.
 ///
-///   magazine empty:  a full one from <see cref="Depots"/>  ->  else blocks from runs with free ones  ->  else a new run  ->  SlabSpace
-///   magazine full:   into <see cref="Depots"/>  ->  else its blocks back to their runs  ->  a run without blocks out, back to SlabSpace
+///   magazine empty:  a full one of some thread's stock  ->  else blocks from runs with free ones  ->  else a new run  ->  SlabSpace
+///   magazine full:   into the thread's own stock  ->  else its blocks back to their runs  ->  a run without blocks out, back to SlabSpace
 /// </summary>
 internal sealed unsafe class ArenaSlabs
 {
@@ -33,7 +34,6 @@ internal sealed unsafe class ArenaSlabs
         _reservation = reservation;
         _heap = heap;
         _classes = (ClassState*)heap.Allocate(ClassesBytes);
-        Depots = new Depots(_classes, heap);
         try
         {
             _spaceState = heap.Allocate(SlabSpace.StateBytes);
@@ -53,7 +53,7 @@ internal sealed unsafe class ArenaSlabs
             state.FirstRun = SuperSlab.None;
             state.BlockBytes = (uint)block;
             state.MagazineBlocks = (ushort)(cached ? Magazine.BlocksOf(index) : 0);
-            state.DepotLimit = cached ? Magazine.DepotLimit(index) : 0;
+            state.StockLimit = cached ? Magazine.StockLimit(index) : 0;
             state.SlabsPerRun = index <= SizeClasses.LastWithinSuperSlab ? SizeClasses.SlabsPerRun(index) : 0;
             state.Capacity = (ushort)nuint.Max(1, block == 0 ? 1 : ((nuint)state.SlabsPerRun << SuperSlab.SlabShift) / block);
             state.Reciprocal = SlabRuns.ReciprocalOf(block);
@@ -64,96 +64,132 @@ internal sealed unsafe class ArenaSlabs
 
     public SlabRuns Runs => _runs;
 
-    public Depots Depots { get; }
+    /// <summary>
+    /// Called with a class that is about to take a new run: whoever holds free blocks returns some, so that the arena need not grow. Null where
+    /// nobody holds any. Called under no lock.
+    /// </summary>
+    public Action<int>? Relieve { get; set; }
 
     private static nuint ClassesBytes => (nuint)(SizeClasses.Count * sizeof(ClassState));
 
     public ClassState* ClassOf(int sizeClass) => _classes + sizeClass;
 
-    /// <summary>Whether the class has a free block in one of its runs. Another thread may be faster.</summary>
-    public bool HasFreeBlock(int sizeClass) => _classes[sizeClass].FirstRun >= 0;
+    public int StockLimit(int sizeClass) => _classes[sizeClass].StockLimit;
 
     public int MagazineBlocks(int sizeClass) => _classes[sizeClass].MagazineBlocks;
 
     /// <summary>Writes up to <paramref name="want"/> free blocks, the lowest address last, where a stack's top will be.</summary>
     /// <returns>How many; 0 only where the reservation is full.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
     public int Fill(int sizeClass, nuint* blocks, int want)
     {
         ClassState* state = _classes + sizeClass;
-        NativeLock.Enter(&state->Lock);
-        try
+        int got = TakeFree(state, blocks, want);
+        if (got == 0)
         {
-            int got = 0;
-            while (got < want)
+            Relieve?.Invoke(sizeClass);
+            got = TakeFree(state, blocks, want);
+        }
+
+        return got != 0 ? got : FillFromNewRun(sizeClass, state, blocks, want);
+    }
+
+    /// <summary>Takes blocks from runs that have free ones.</summary>
+    private int TakeFree(ClassState* state, nuint* blocks, int want)
+    {
+        int got = 0;
+        if (Volatile.Read(ref state->FirstRun) >= 0)
+        {
+            NativeLock.Enter(&state->Lock);
+            while (got < want && state->FirstRun >= 0)
             {
-                int slab = state->FirstRun;
-                if (slab < 0)
-                {
-                    if (got != 0)
-                    {
-                        break;
-                    }
-
-                    ReclaimDepots(state->SlabsPerRun, isLarge: sizeClass >= Magazine.FirstOfOne);
-                    slab = _runs.NewRun(sizeClass, state);
-                    if (slab < 0)
-                    {
-                        break;
-                    }
-                }
-
-                got += _runs.TakeBlocks(state, slab, blocks + got, want - got);
+                got += _runs.TakeBlocks(state, state->FirstRun, blocks + got, want - got);
             }
 
-            new Span<nuint>(blocks, got).Reverse();
-            return got;
-        }
-        finally
-        {
             NativeLock.Exit(&state->Lock);
+            new Span<nuint>(blocks, got).Reverse();
         }
+
+        return got;
+    }
+
+    private int FillFromNewRun(int sizeClass, ClassState* state, nuint* blocks, int want)
+    {
+        int slab = _runs.NewRun(sizeClass, state, out ulong* bitmap);
+        if (slab < 0)
+        {
+            // The reclaim may have returned blocks of this very class.
+            return TakeFree(state, blocks, want);
+        }
+
+        NativeLock.Enter(&state->Lock);
+        _runs.Begin(sizeClass, state, slab, _runs.SlabsOf(slab, state), bitmap);
+        int got = _runs.TakeBlocks(state, slab, blocks, want);
+        NativeLock.Exit(&state->Lock);
+        new Span<nuint>(blocks, got).Reverse();
+        return got;
     }
 
     /// <summary>Gives blocks back to the runs they came from.</summary>
     /// <exception cref="EngineMemoryException">An address is no block, or is free already. The others have been returned.</exception>
-    public void Return(int sizeClass, nuint* blocks, int count)
+    public void Return(int sizeClass, nuint* blocks, int count) => ThrowIfWrong(sizeClass, ReturnAll(sizeClass, blocks, count));
+
+    /// <summary>The same, but tells an address that is no block, or is free already, instead of throwing; 0 where all were.</summary>
+    public nuint ReturnAll(int sizeClass, nuint* blocks, int count)
     {
         ClassState* state = _classes + sizeClass;
         NativeLock.Enter(&state->Lock);
         nuint wrong = ReturnBlocks(sizeClass, state, blocks, count);
         NativeLock.Exit(&state->Lock);
-        ThrowIfWrong(wrong, state);
+        return wrong;
+    }
+
+    /// <exception cref="EngineMemoryException">There is such a block.</exception>
+    public void ThrowIfWrong(int sizeClass, nuint wrong)
+    {
+        if (wrong != 0)
+        {
+            throw new EngineMemoryException(
+                $"0x{wrong:x} was freed twice, or is not the beginning of a block of {_classes[sizeClass].BlockBytes} bytes; it was found when a thread's freed blocks were returned.");
+        }
     }
 
     /// <summary>An extent above the largest class.</summary>
     /// <returns>Its address, or 0 where the reservation has no such run.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
     public nuint AllocateHuge(nuint bytes)
     {
         int superSlabs = checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes));
         ClassState* state = _classes + SizeClasses.Huge;
         NativeLock.Enter(&state->Lock);
-        try
+        int slab = _runs.BestIdleHuge(state, superSlabs);
+        nuint block = slab < 0 ? 0 : TakeHuge(state, slab);
+        NativeLock.Exit(&state->Lock);
+        if (slab >= 0)
         {
-            int slab = _runs.BestIdleHuge(state, superSlabs);
-            if (slab < 0)
-            {
-                slab = _runs.NewExtent(SizeClasses.Huge, state, superSlabs);
-                if (slab < 0)
-                {
-                    return 0;
-                }
-            }
-
-            nuint block;
-            _runs.TakeBlocks(state, slab, &block, 1);
-            _hugeUse.Count(_runs[slab]->SlabCount, 1);
             return block;
         }
-        finally
+
+        slab = Space.TakeExtent(superSlabs, SizeClasses.Huge);
+        if (slab < 0)
         {
-            NativeLock.Exit(&state->Lock);
+            return 0;
         }
+
+        NativeLock.Enter(&state->Lock);
+        _runs.Begin(SizeClasses.Huge, state, slab, superSlabs * SuperSlab.SlabCount, bitmap: null);
+        block = TakeHuge(state, slab);
+        NativeLock.Exit(&state->Lock);
+        return block;
+    }
+
+    /// <summary>Under the class's lock.</summary>
+    private nuint TakeHuge(ClassState* state, int slab)
+    {
+        nuint block;
+        _runs.TakeBlocks(state, slab, &block, 1);
+        _hugeUse.Count(_runs[slab]->SlabCount, 1);
+        return block;
     }
 
     public nuint UsableBytes(nint block, int sizeClass) => sizeClass != SizeClasses.Huge
@@ -172,11 +208,12 @@ internal sealed unsafe class ArenaSlabs
         int slab = _runs.SlabOf(block);
         bool isExtent = sizeClass > SizeClasses.LastWithinSuperSlab;
         if (state->Capacity != 1 || _classes[newClass].Capacity != 1 || block != _reservation.AddressOfSlab(slab)
-            || isExtent != newClass > SizeClasses.LastWithinSuperSlab || !TryLeaveClass(state))
+            || isExtent != newClass > SizeClasses.LastWithinSuperSlab || !TryLeaveClass(sizeClass, slab))
         {
             return 0;
         }
 
+        int oldSlabs = _runs[slab]->SlabCount;
         int slabs = isExtent
             ? checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes)) * SuperSlab.SlabCount
             : _classes[newClass].SlabsPerRun;
@@ -184,12 +221,15 @@ internal sealed unsafe class ArenaSlabs
         try
         {
             grown = isExtent ? Space.GrowExtent(slab, slabs / SuperSlab.SlabCount, newClass)
-                : Space.TryGrowSlabs(slab, _runs[slab]->SlabCount, slabs) ? slab
+                : Space.TryGrowSlabs(slab, oldSlabs, slabs) ? slab
                 : -1;
         }
         finally
         {
-            EnterClass(grown < 0 ? state : _classes + newClass);
+            if (grown < 0)
+            {
+                EnterClass(sizeClass, oldSlabs);
+            }
         }
 
         if (grown < 0)
@@ -197,52 +237,15 @@ internal sealed unsafe class ArenaSlabs
             return 0;
         }
 
-        int oldSlabs = _runs[slab]->SlabCount;
+        // First what describes the block moves, then its old SuperSlabs go: whoever takes them may describe them at once.
         _runs.Move(slab, grown, newClass, slabs);
-        if (newClass == SizeClasses.Huge)
+        EnterClass(newClass, slabs);
+        if (grown != slab)
         {
-            NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
-            _hugeUse.Count(oldSlabs, sizeClass == SizeClasses.Huge ? -1 : 0);
-            _hugeUse.Count(slabs, 1);
-            NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
+            Space.GiveMoved(slab);
         }
 
         return (nuint)_reservation.AddressOfSlab(grown);
-    }
-
-    /// <summary>
-    /// Before a class takes another run: returns the full magazines of the depots, the largest blocks first, until so many neighbouring
-    /// slabs are free; for a block that fills a magazine by itself those of all such blocks, whose slabs it can have. Under one class's
-    /// lock; of the others' it takes those that are free, since waiting could be for ever.
-    /// </summary>
-    /// <exception cref="EngineMemoryException">A block in a depot is no free-able block. The others have been returned.</exception>
-    private void ReclaimDepots(int slabs, bool isLarge)
-    {
-        int last = isLarge ? Magazine.FirstOfOne : SizeClasses.LastWithinSuperSlab + 1;
-        for (int sizeClass = SizeClasses.LastWithinSuperSlab; sizeClass >= 0 && slabs != 0 && (sizeClass >= last || !Space.HasRun(slabs)); sizeClass--)
-        {
-            ClassState* state = _classes + sizeClass;
-            if (state->FullCount != 0 && NativeLock.TryEnter(&state->Lock))
-            {
-                nuint wrong = UnloadDepot(sizeClass, state);
-                NativeLock.Exit(&state->Lock);
-                ThrowIfWrong(wrong, state);
-            }
-        }
-    }
-
-    /// <summary>Returns the blocks of a class's full magazines to their runs. Under the class's lock.</summary>
-    /// <returns>A block that could not be returned, or 0.</returns>
-    private nuint UnloadDepot(int sizeClass, ClassState* state)
-    {
-        nuint wrong = 0;
-        for (Magazine* full = Depots.Unload(state); full != null; full = Depots.Unload(state))
-        {
-            nuint found = ReturnBlocks(sizeClass, state, Magazine.FullTop(full) - state->MagazineBlocks, state->MagazineBlocks);
-            wrong = found == 0 ? wrong : found;
-        }
-
-        return wrong;
     }
 
     private nuint ReturnBlocks(int sizeClass, ClassState* state, nuint* blocks, int count)
@@ -264,31 +267,38 @@ internal sealed unsafe class ArenaSlabs
         return wrong;
     }
 
-    private static void ThrowIfWrong(nuint wrong, ClassState* state)
+    /// <summary>A block's run leaves its class, unless a prewarm promised it.</summary>
+    private bool TryLeaveClass(int sizeClass, int slab)
     {
-        if (wrong != 0)
-        {
-            throw new EngineMemoryException(
-                $"0x{wrong:x} was freed twice, or is not the beginning of a block of {state->BlockBytes} bytes; it was found when a thread's freed blocks were returned.");
-        }
-    }
-
-    private static bool TryLeaveClass(ClassState* state)
-    {
+        ClassState* state = _classes + sizeClass;
         NativeLock.Enter(&state->Lock);
-        bool spare = state->Runs > state->PrewarmedRuns;
-        state->Runs -= spare ? 1 : 0;
-        state->BlocksOut -= spare ? 1 : 0;
+        bool isSpare = _runs.IsSpare(state, slab);
+        if (isSpare)
+        {
+            state->Runs--;
+            state->BlocksOut--;
+            if (sizeClass == SizeClasses.Huge)
+            {
+                _hugeUse.Count(_runs[slab]->SlabCount, -1);
+            }
+        }
+
         NativeLock.Exit(&state->Lock);
-        return spare;
+        return isSpare;
     }
 
-    private static void EnterClass(ClassState* state)
+    private void EnterClass(int sizeClass, int slabs)
     {
+        ClassState* state = _classes + sizeClass;
         NativeLock.Enter(&state->Lock);
         state->Runs++;
         state->BlocksOut++;
         state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
+        if (sizeClass == SizeClasses.Huge)
+        {
+            _hugeUse.Count(slabs, 1);
+        }
+
         NativeLock.Exit(&state->Lock);
     }
 
@@ -298,6 +308,11 @@ internal sealed unsafe class ArenaSlabs
     /// </summary>
     public bool IsCarvedAlways(nuint bytes) =>
         SizeClasses.IndexOf(bytes) > SizeClasses.LastWithinSuperSlab || SlabsPerRun(bytes) > LongestDividedRun;
+
+    /// <summary>The length of a run of blocks of a size, in slabs; of an extent, whole SuperSlabs.</summary>
+    public int RunSlabs(nuint bytes) => SizeClasses.IndexOf(bytes) > SizeClasses.LastWithinSuperSlab
+        ? checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes) * SuperSlab.SlabCount)
+        : SlabsPerRun(bytes);
 
     public int SlabsPerRun(nuint bytes) => _classes[SizeClasses.IndexOf(bytes)].SlabsPerRun;
 
@@ -318,56 +333,44 @@ internal sealed unsafe class ArenaSlabs
             : checked((count + state->Capacity - 1) / state->Capacity * state->SlabsPerRun);
     }
 
-    /// <summary>Makes runs for that many blocks, and promises them to their class.</summary>
-    /// <exception cref="EngineOutOfMemoryException">Memory ran out; what was made is left as ordinary empty runs, see <see cref="ReleaseEmptyRuns"/>.</exception>
-    public void Prewarm(nuint bytes, long count)
+    /// <summary>Bitmaps for runs of so many blocks of a size, for <see cref="AddPromised"/>; empty where they stand in the descriptors.</summary>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory for them. Nothing has changed.</exception>
+    public nint[] AllocateBitmaps(nuint bytes, int runs) => _runs.AllocateBitmaps(_classes + SizeClasses.IndexOf(bytes), runs);
+
+    public void FreeBitmaps(nuint bytes, nint[] bitmaps) => _runs.FreeBitmaps(_classes + SizeClasses.IndexOf(bytes), bitmaps);
+
+    /// <summary>A run in claimed memory, which the space counts as taken, becomes its class's and stays so. Cannot fail.</summary>
+    /// <param name="bytes">The size of its blocks.</param>
+    /// <param name="slab">Its first slab.</param>
+    /// <param name="slabs">Its length.</param>
+    /// <param name="bitmap">Its bitmap, or 0 where that stands in the descriptor.</param>
+    public void AddPromised(nuint bytes, int slab, int slabs, nint bitmap)
     {
         int sizeClass = SizeClasses.IndexOf(bytes);
         ClassState* state = _classes + sizeClass;
-        long runs = (count + state->Capacity - 1) / state->Capacity;
         NativeLock.Enter(&state->Lock);
-        try
-        {
-            for (long made = 0; made < runs; made++)
-            {
-                int slab = sizeClass == SizeClasses.Huge
-                    ? _runs.NewExtent(sizeClass, state, checked((int)Sizes.DivideRoundingUp(bytes, SuperSlab.Bytes)))
-                    : _runs.NewRun(sizeClass, state);
-                if (slab < 0)
-                {
-                    throw new EngineOutOfMemoryException(
-                        $"The reservation has no room left for {count} blocks of {Sizes.Text(bytes)}; {made * state->Capacity} fitted.");
-                }
-            }
-
-            state->PrewarmedRuns += (int)runs;
-        }
-        finally
-        {
-            NativeLock.Exit(&state->Lock);
-        }
+        _runs.Begin(sizeClass, state, slab, slabs, (ulong*)bitmap);
+        _runs[slab]->IsPromised = sizeClass == SizeClasses.Huge;
+        state->PrewarmedRuns++;
+        NativeLock.Exit(&state->Lock);
     }
 
-    /// <summary>Forgets what a prewarm promised, so that empty runs may be released.</summary>
-    public void ForgetPrewarm(nuint bytes, long count)
-    {
-        ClassState* state = _classes + SizeClasses.IndexOf(bytes);
-        state->PrewarmedRuns -= (int)((count + state->Capacity - 1) / state->Capacity);
-    }
-
-    /// <summary>Gives the depots' blocks and all runs without a block out, above what was prewarmed, back to the SuperSlabs.</summary>
+    /// <summary>Gives all runs without a block out, above what was prewarmed, back to the SuperSlabs.</summary>
     public void ReleaseEmptyRuns()
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ClassState* state = _classes + sizeClass;
+            if (Volatile.Read(ref state->EmptyRuns) == 0)
+            {
+                continue;
+            }
+
             NativeLock.Enter(&state->Lock);
-            nuint wrong = UnloadDepot(sizeClass, state);
-            Depots.FreeEmpty(state);
             for (int slab = state->FirstRun; slab != SuperSlab.None;)
             {
                 int next = _runs[slab]->Next;
-                if (_runs[slab]->IsEmpty && state->Runs > state->PrewarmedRuns)
+                if (_runs[slab]->IsEmpty && _runs.IsSpare(state, slab))
                 {
                     _runs.ReleaseRun(state, slab);
                 }
@@ -376,14 +379,12 @@ internal sealed unsafe class ArenaSlabs
             }
 
             NativeLock.Exit(&state->Lock);
-            ThrowIfWrong(wrong, state);
         }
     }
 
     /// <summary>Every block becomes free at once; prewarmed runs stay with their classes, all others go. No other thread uses the arena.</summary>
     public void Reset()
     {
-        DropDepots();
         for (int superSlab = Space.FirstOwned; superSlab != SuperSlab.None; superSlab = _reservation.SuperSlabs[superSlab].NextOwned)
         {
             _runs.ForEachRun(superSlab, (run, slab) =>
@@ -414,9 +415,7 @@ internal sealed unsafe class ArenaSlabs
     /// <summary>Gives everything back to the pool at once, however many blocks are out. No other thread uses the arena.</summary>
     public void ReleaseAll()
     {
-        DropDepots();
-        Space.PrewarmedSuperSlabs = 0;
-        Space.ReleaseDownTo(0, superSlab => _runs.ForEachRun(superSlab, (_, slab) => _runs.ForgetRun(slab)));
+        Space.ReleaseAll(superSlab => _runs.ForEachRun(superSlab, (_, slab) => _runs.ForgetRun(slab)));
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ref ClassState state = ref _classes[sizeClass];
@@ -439,7 +438,10 @@ internal sealed unsafe class ArenaSlabs
 
         foreach ((nuint bytes, _, long peak) in HugeBlocks())
         {
-            collect(bytes, peak, SizeClasses.Huge);
+            if (peak != 0)
+            {
+                collect(bytes, peak, SizeClasses.Huge);
+            }
         }
     }
 
@@ -449,7 +451,7 @@ internal sealed unsafe class ArenaSlabs
         for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
         {
             ref ClassState state = ref _classes[sizeClass];
-            collect(state.BlockBytes, state.BlocksOut - ((long)state.FullCount * state.MagazineBlocks), sizeClass);
+            collect(state.BlockBytes, state.BlocksOut, sizeClass);
         }
 
         foreach ((nuint bytes, long count, _) in HugeBlocks())
@@ -484,14 +486,6 @@ internal sealed unsafe class ArenaSlabs
         finally
         {
             NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
-        }
-    }
-
-    private void DropDepots()
-    {
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
-        {
-            Depots.Drop(sizeClass);
         }
     }
 }

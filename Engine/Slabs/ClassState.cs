@@ -7,7 +7,7 @@ namespace Engine.Slabs;
 /// cache lines so that two classes' locks do not disturb each other.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 128)]
-internal unsafe struct ClassState
+internal struct ClassState
 {
     public int Lock;
 
@@ -21,11 +21,8 @@ internal unsafe struct ClassState
     /// <summary>Runs that a prewarm made; the class never goes below, so what was promised to it is not lent to another.</summary>
     public int PrewarmedRuns;
 
-    /// <summary>The class's magazines in <see cref="Depots"/>: how many full ones, and the most there may be.</summary>
-    public int FullCount;
-    public int DepotLimit;
-    public Magazine* Full;
-    public Magazine* Empty;
+    /// <summary>The most full magazines that a thread keeps in its stock; see <see cref="MagazineStock"/>.</summary>
+    public int StockLimit;
 
     /// <summary>(2^43 / block bytes) rounded up: (offset * reciprocal) &gt;&gt; 43 divides exactly within a SuperSlab.</summary>
     public ulong Reciprocal;
@@ -34,7 +31,7 @@ internal unsafe struct ClassState
     public ushort MagazineBlocks;
     public int SlabsPerRun;
 
-    /// <summary>Blocks with callers, in thread caches and in the depot, and the most there ever were: what a prewarm of this use would need.</summary>
+    /// <summary>Blocks with callers and in thread caches, and the most there ever were: what a prewarm of this use would need.</summary>
     public long BlocksOut;
     public long PeakBlocksOut;
 }

@@ -32,7 +32,14 @@ internal sealed class HugeUse
         use.Peak = Math.Max(use.Peak, use.Out);
     }
 
-    public void Clear() => _byLength.Clear();
+    /// <summary>No block is out any more; the peaks stay.</summary>
+    public void Clear()
+    {
+        foreach (int superSlabs in _byLength.Keys)
+        {
+            CollectionsMarshal.GetValueRefOrNullRef(_byLength, superSlabs).Out = 0;
+        }
+    }
 
     public (nuint Bytes, long Out, long Peak)[] ToArray()
     {

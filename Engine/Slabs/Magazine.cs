@@ -29,7 +29,7 @@ internal unsafe struct Magazine
     /// <summary>The first class whose magazines hold a single block.</summary>
     public static readonly int FirstOfOne = SizeClasses.IndexOf((TargetBytes / 2) + 1);
 
-    /// <summary>The next magazine in a depot.</summary>
+    /// <summary>The magazine below it in a stock or in a list of empty ones.</summary>
     public Magazine* Next;
 
     /// <summary>How many blocks of a class fill a magazine: 64 KiB of them, at most 126, at least one, none above 8 MiB.</summary>
@@ -39,11 +39,13 @@ internal unsafe struct Magazine
         return block == 0 || block > LargestCachedBytes ? 0 : (int)nuint.Clamp(TargetBytes / block, 1, MaximumBlocks);
     }
 
-    /// <summary>How many full magazines a depot holds: 8 MiB of blocks, at most 128 magazines; none of blocks above 512 KiB.</summary>
-    public static int DepotLimit(int sizeClass)
+    /// <summary>How many full magazines a thread's stock holds: 8 MiB of blocks, at most 128 magazines, and of blocks above 512 KiB two.</summary>
+    public static int StockLimit(int sizeClass)
     {
         nuint block = SizeClasses.BlockBytes(sizeClass);
-        return block == 0 || block > LargestSharedBytes ? 0 : (int)nuint.Min(8 * Sizes.MiB / (block * (nuint)BlocksOf(sizeClass)), 128);
+        return BlocksOf(sizeClass) == 0 ? 0
+            : block > LargestSharedBytes ? 2
+            : (int)nuint.Min(8 * Sizes.MiB / (block * (nuint)BlocksOf(sizeClass)), MagazineStock.MaximumCount);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -57,7 +59,15 @@ internal unsafe struct Magazine
     }
 
     /// <summary>The blocks of a full one.</summary>
-    public static ReadOnlySpan<nuint> BlocksOfFull(Magazine* full, int capacity) => new(FullTop(full) - capacity, capacity);
+    public static Span<nuint> BlocksOfFull(Magazine* full, int capacity) => new(FullTop(full) - capacity, capacity);
+
+    /// <summary>Where block 0 of a class whose magazines have so many lies, after the word below it was set to 0.</summary>
+    public static nuint* Empty(Magazine* magazine, int capacity)
+    {
+        nuint* bottom = FullTop(magazine) - capacity;
+        bottom[-1] = 0;
+        return bottom;
+    }
 
     /// <summary>The magazine of a top, which lies above its start and at most at its end.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

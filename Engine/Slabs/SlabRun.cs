@@ -13,7 +13,7 @@ namespace Engine.Slabs;
 /// Equations:
 ///   FreeBlocks            =  number of ones in the bitmap
 ///   FreeBlocks &gt; 0       &lt;=&gt; the run is in its class's list of runs with free blocks
-///   blocks out            =  Capacity - FreeBlocks: with callers, in thread caches, or in the class's depot
+///   blocks out            =  Capacity - FreeBlocks: with callers, or in thread caches
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = Reservation.SlabDescriptorBytes)]
 internal unsafe struct SlabRun
@@ -34,6 +34,9 @@ internal unsafe struct SlabRun
     /// <summary>How many slabs back the run begins; 0 in the first.</summary>
     public byte Offset;
     public ushort FirstWord;
+
+    /// <summary>A prewarm promised this very run, one of the class <see cref="SizeClasses.Huge"/>: it stays when its block is free.</summary>
+    public bool IsPromised;
     public int SlabCount;
 
     public readonly int BitmapWords => (Capacity + 63) / 64;

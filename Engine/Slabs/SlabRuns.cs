@@ -56,17 +56,17 @@ internal sealed unsafe class SlabRuns
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int SlabOf(nint address) => (int)((nuint)(address - _reservation.Base) >> SuperSlab.SlabShift);
 
-    /// <summary>Makes a run of a class. Under the class's lock.</summary>
+    /// <summary>Takes slabs, or SuperSlabs, and a bitmap for a run of a class, which <see cref="Begin"/> then begins. Under no lock.</summary>
     /// <returns>Its first slab, or -1 where the reservation is full.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
-    public int NewRun(int sizeClass, ClassState* state)
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
+    public int NewRun(int sizeClass, ClassState* state, out ulong* bitmap)
     {
+        bitmap = null;
         if (sizeClass > SizeClasses.LastWithinSuperSlab)
         {
-            return NewExtent(sizeClass, state, SizeClasses.SuperSlabsOf(sizeClass));
+            return _space.TakeExtent(SizeClasses.SuperSlabsOf(sizeClass), sizeClass);
         }
 
-        ulong* bitmap = null;
         if (state->Capacity > SlabRun.InlineBlocks)
         {
             bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity));
@@ -82,30 +82,53 @@ internal sealed unsafe class SlabRuns
             if (slab < 0 && bitmap != null)
             {
                 _heap.Free(bitmap, SlabRun.BitmapBytes(state->Capacity));
+                bitmap = null;
             }
         }
 
-        if (slab >= 0)
-        {
-            Begin(sizeClass, state, slab, state->SlabsPerRun, bitmap);
-        }
-
         return slab;
     }
 
-    /// <summary>The same for a run of so many SuperSlabs.</summary>
-    public int NewExtent(int sizeClass, ClassState* state, int superSlabs)
+    /// <summary>The length of a run of a class with a size, which begins at a slab that was just taken.</summary>
+    public int SlabsOf(int slab, ClassState* state) =>
+        state->SlabsPerRun != 0 ? state->SlabsPerRun : _reservation.SuperSlabs[slab / SuperSlab.SlabCount].RunLength * SuperSlab.SlabCount;
+
+    /// <summary>Whether a run may leave its class when no block of it is out: no prewarm promised it. Under the class's lock.</summary>
+    public bool IsSpare(ClassState* state, int slab) =>
+        _runs[slab].SizeClass == SizeClasses.Huge ? !_runs[slab].IsPromised : state->Runs > state->PrewarmedRuns;
+
+    public nint[] AllocateBitmaps(ClassState* state, int runs)
     {
-        int slab = _space.TakeExtent(superSlabs, sizeClass);
-        if (slab >= 0)
+        nint[] bitmaps = new nint[state->Capacity > SlabRun.InlineBlocks ? runs : 0];
+        int made = 0;
+        try
         {
-            Begin(sizeClass, state, slab, superSlabs * SuperSlab.SlabCount, bitmap: null);
+            for (; made < bitmaps.Length; made++)
+            {
+                bitmaps[made] = (nint)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity));
+            }
+        }
+        finally
+        {
+            if (made < bitmaps.Length)
+            {
+                FreeBitmaps(state, bitmaps[..made]);
+            }
         }
 
-        return slab;
+        return bitmaps;
     }
 
-    private void Begin(int sizeClass, ClassState* state, int slab, int slabs, ulong* bitmap)
+    public void FreeBitmaps(ClassState* state, nint[] bitmaps)
+    {
+        foreach (nint bitmap in bitmaps)
+        {
+            _heap.Free((void*)bitmap, SlabRun.BitmapBytes(state->Capacity));
+        }
+    }
+
+    /// <summary>Describes a run in slabs that are the arena's and nobody else's. Under the class's lock. Cannot fail.</summary>
+    public void Begin(int sizeClass, ClassState* state, int slab, int slabs, ulong* bitmap)
     {
         SlabRun* run = _runs + slab;
         *run = new SlabRun { SizeClass = (byte)sizeClass, Capacity = state->Capacity, SlabCount = slabs };
@@ -138,6 +161,7 @@ internal sealed unsafe class SlabRuns
         _tags[from] = 0;
         _runs[to] = run;
         _runs[to].Bitmap = _runs[to].Inline;
+        _runs[to].IsPromised = false;
         _tags[to] = _arenaTag | (uint)sizeClass;
     }
 
@@ -224,7 +248,7 @@ internal sealed unsafe class SlabRuns
             // One empty run of a slab is kept for the next block; larger ones, and extents, go at once unless they were prewarmed.
             int keep = run->SlabCount == 1 ? 1 : 0;
             state->EmptyRuns++;
-            if (state->EmptyRuns > keep && state->Runs > state->PrewarmedRuns)
+            if (state->EmptyRuns > keep && IsSpare(state, slab))
             {
                 ReleaseRun(state, slab);
             }
@@ -268,14 +292,18 @@ internal sealed unsafe class SlabRuns
         }
     }
 
-    /// <summary>The smallest run without a block out that has so many SuperSlabs, or -1.</summary>
+    /// <summary>
+    /// The smallest run without a block out that has so many SuperSlabs, or -1. A promised run is lent only to blocks of more than half
+    /// its length, so that a small one that stays does not keep it from the large one it was promised to.
+    /// </summary>
     public int BestIdleHuge(ClassState* state, int superSlabs)
     {
         int best = -1;
+        int wanted = superSlabs * SuperSlab.SlabCount;
         for (int slab = state->FirstRun; slab != SuperSlab.None; slab = _runs[slab].Next)
         {
             int length = _runs[slab].SlabCount;
-            if (length >= superSlabs * SuperSlab.SlabCount && (best < 0 || length < _runs[best].SlabCount))
+            if (length >= wanted && (length < 2 * wanted || !_runs[slab].IsPromised) && (best < 0 || length < _runs[best].SlabCount))
             {
                 best = slab;
             }

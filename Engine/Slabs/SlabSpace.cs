@@ -7,7 +7,8 @@ namespace Engine.Slabs;
 /// <summary>
 /// One arena's SuperSlabs, divided into slabs. SuperSlabs with free slabs stand in 33 lists by the longest run of free slabs in them,
 /// so the best fit for a run of slabs is found with one bit scan. A SuperSlab whose slabs are all free goes back to the pool unless a
-/// prewarm promised it to this arena. Guarded by a lock of its own; order of locks: class, then this, then pool, then metadata heap.
+/// prewarm promised it to this arena. Its lock is held for the lists only: SuperSlabs are taken, and made ready by the system, under no
+/// lock, and shown afterwards. What describes memory is moved before the memory is given back. Order of locks: class, then this, then pool.
 /// </summary>
 internal sealed unsafe class SlabSpace
 {
@@ -44,67 +45,115 @@ internal sealed unsafe class SlabSpace
     /// <summary>The most that there were.</summary>
     public int PeakSuperSlabCount { get; private set; }
 
-    /// <summary>Those of them that are divided into slabs; the others are parts of extents, which have two or more.</summary>
-    public int DividedSuperSlabCount { get; private set; }
-
     /// <summary>What the arena may hold, and how often it wanted more.</summary>
     public BudgetMeter Budget { get; } = new();
 
-    /// <summary>The arena keeps this many divided SuperSlabs even when they are empty.</summary>
-    public int PrewarmedSuperSlabs { get; set; }
+    /// <summary>
+    /// Called before the arena says that there is no memory: whoever holds free blocks returns them to their runs. Null where nobody does.
+    /// Called under no lock.
+    /// </summary>
+    public Action? Reclaim { get; set; }
 
     /// <summary>The first SuperSlab that the arena owns, or -1; follow <see cref="SuperSlab.NextOwned"/>.</summary>
     public int FirstOwned => _firstOwned;
 
     /// <summary>Whether so many neighbouring slabs are free now. Another thread may be faster.</summary>
-    public bool HasRun(int slabs) => _nonEmptyLists >> slabs != 0;
+    public bool HasRun(int slabs) => Volatile.Read(ref _nonEmptyLists) >> slabs != 0;
 
-    /// <summary>Takes neighbouring slabs, at most 32.</summary>
-    /// <returns>The first slab's number, or -1 where the reservation is full.</returns>
-    public int TakeSlabs(int count, int sizeClass = Demand.NoClass)
+    /// <summary>Takes neighbouring slabs, at most 32, of a SuperSlab that the arena has; -1 where none has so many.</summary>
+    public int TryTakeSlabs(int count)
     {
         NativeLock.Enter(_lock);
-        try
-        {
-            ulong fitting = _nonEmptyLists >> count;
-            int superSlab;
-            if (fitting != 0)
-            {
-                superSlab = _firstByRun[count + BitOperations.TrailingZeroCount(fitting)];
-            }
-            else
-            {
-                superSlab = Take(1, sizeClass);
-                if (superSlab < 0)
-                {
-                    return -1;
-                }
+        int slab = TakeFitting(count);
+        NativeLock.Exit(_lock);
+        return slab;
+    }
 
-                Adopt(superSlab, 1);
+    /// <summary>Takes neighbouring slabs, at most 32, of a new SuperSlab where it must be.</summary>
+    /// <returns>The first slab's number, or -1 where the reservation is full.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
+    public int TakeSlabs(int count, int sizeClass = Demand.NoClass)
+    {
+        int slab = TryTakeSlabs(count);
+        if (slab >= 0)
+        {
+            return slab;
+        }
+
+        int superSlab = TryAcquire(1, sizeClass, isLast: Reclaim is null);
+        if (superSlab < 0 && Reclaim is { } reclaim)
+        {
+            reclaim();
+            slab = TryTakeSlabs(count);
+            if (slab >= 0)
+            {
+                return slab;
             }
 
-            int first = Bitmap.FindRun(_superSlabs[superSlab].FreeSlabs, count);
-            SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~Mask(first, count));
-            return (superSlab * SuperSlab.SlabCount) + first;
+            superSlab = TryAcquire(1, sizeClass, isLast: true);
         }
-        finally
+
+        return superSlab < 0 ? -1 : ShowAndTake(superSlab, count);
+    }
+
+    /// <summary>
+    /// Takes neighbouring slabs, and shows a SuperSlab that was taken for them. Where another thread was faster, the SuperSlab goes back to
+    /// the reserve, so threads that ran out together leave no more than they need.
+    /// </summary>
+    private int ShowAndTake(int superSlab, int count)
+    {
+        NativeLock.Enter(_lock);
+        int slab = TakeFitting(count);
+        if (slab < 0)
         {
-            NativeLock.Exit(_lock);
+            Adopt(superSlab, 1);
+            SetFree(superSlab, uint.MaxValue);
+            slab = TakeFitting(count);
+            superSlab = SuperSlab.None;
         }
+
+        NativeLock.Exit(_lock);
+        if (superSlab != SuperSlab.None)
+        {
+            GiveBack(superSlab, 1);
+        }
+
+        return slab;
+    }
+
+    /// <summary>Under the lock.</summary>
+    private int TakeFitting(int count)
+    {
+        ulong fitting = _nonEmptyLists >> count;
+        if (fitting == 0)
+        {
+            return -1;
+        }
+
+        int superSlab = _firstByRun[count + BitOperations.TrailingZeroCount(fitting)];
+        int first = Bitmap.FindRun(_superSlabs[superSlab].FreeSlabs, count);
+        SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~Mask(first, count));
+        return (superSlab * SuperSlab.SlabCount) + first;
     }
 
     public void GiveSlabs(int slab, int count)
     {
         int superSlab = slab / SuperSlab.SlabCount;
+        bool isSpare = false;
         NativeLock.Enter(_lock);
         SetFree(superSlab, _superSlabs[superSlab].FreeSlabs | Mask(slab % SuperSlab.SlabCount, count));
-        if (_superSlabs[superSlab].LongestFreeRun == AllFree && DividedSuperSlabCount > PrewarmedSuperSlabs)
+        if (_superSlabs[superSlab].LongestFreeRun == AllFree && !_superSlabs[superSlab].IsPromised)
         {
             SetFree(superSlab, 0);
             Disown(superSlab, 1);
+            isSpare = true;
         }
 
         NativeLock.Exit(_lock);
+        if (isSpare)
+        {
+            GiveBack(superSlab, 1);
+        }
     }
 
     /// <summary>Makes a run of slabs longer where the slabs behind it in its SuperSlab are free.</summary>
@@ -132,9 +181,16 @@ internal sealed unsafe class SlabSpace
 
     /// <summary>Takes whole SuperSlabs for an extent.</summary>
     /// <returns>The first slab's number, or -1 where the reservation has no such run.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
     public int TakeExtent(int superSlabs, int sizeClass = Demand.NoClass)
     {
-        int superSlab = Take(superSlabs, sizeClass);
+        int superSlab = TryAcquire(superSlabs, sizeClass, isLast: Reclaim is null);
+        if (superSlab < 0 && Reclaim is { } reclaim)
+        {
+            reclaim();
+            superSlab = TryAcquire(superSlabs, sizeClass, isLast: true);
+        }
+
         if (superSlab < 0)
         {
             return -1;
@@ -142,7 +198,6 @@ internal sealed unsafe class SlabSpace
 
         NativeLock.Enter(_lock);
         Adopt(superSlab, superSlabs);
-        SetFree(superSlab, 0);
         NativeLock.Exit(_lock);
         return superSlab * SuperSlab.SlabCount;
     }
@@ -150,83 +205,112 @@ internal sealed unsafe class SlabSpace
     public void GiveExtent(int slab)
     {
         int superSlab = slab / SuperSlab.SlabCount;
+        int length = _superSlabs[superSlab].RunLength;
         NativeLock.Enter(_lock);
-        Disown(superSlab, _superSlabs[superSlab].RunLength);
+        Disown(superSlab, length);
         NativeLock.Exit(_lock);
+        GiveBack(superSlab, length);
     }
 
     /// <summary>
-    /// Makes an extent longer: where the SuperSlabs behind it are free, in place; else by moving its pages to where there is room.
+    /// Makes an extent longer: where the SuperSlabs behind it are free, in place; else by moving its pages to where there is room. Then the
+    /// old SuperSlabs are the arena's until the caller, who moves what describes the block first, returns them by <see cref="GiveMoved"/>.
     /// </summary>
-    /// <returns>The extent's first slab afterwards, or -1 where neither is to be had.</returns>
+    /// <returns>The extent's first slab afterwards, or -1 where neither is possible.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
     public int GrowExtent(int slab, int newSuperSlabs, int sizeClass = Demand.NoClass)
     {
         int superSlab = slab / SuperSlab.SlabCount;
         int length = _superSlabs[superSlab].RunLength;
-        Admit(newSuperSlabs - length, sizeClass);
-        if (_pool.TryTakeAt(superSlab + length, newSuperSlabs - length, new Demand(_ownerTag, sizeClass)))
+        int more = newSuperSlabs - length;
+        AdmitOrReclaim(more, sizeClass);
+        int grown = -1;
+        try
         {
-            NativeLock.Enter(_lock);
-            _superSlabs[superSlab + length].RunLength = 0;
-            _superSlabs[superSlab].RunLength = newSuperSlabs;
-            SuperSlabCount += newSuperSlabs - length;
-            PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
-            NativeLock.Exit(_lock);
-            return slab;
+            Demand demand = new(_ownerTag, sizeClass);
+            grown = _pool.TryTakeAt(superSlab + length, more, demand) ? superSlab : _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, demand);
+        }
+        finally
+        {
+            if (grown < 0)
+            {
+                Budget.Return(more);
+            }
         }
 
-        int moved = _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, new Demand(_ownerTag, sizeClass));
-        if (moved < 0)
+        if (grown < 0)
         {
             return -1;
         }
 
         NativeLock.Enter(_lock);
-        Adopt(moved, newSuperSlabs);
-        SetFree(moved, 0);
-        Disown(superSlab, length);
+        if (grown == superSlab)
+        {
+            _superSlabs[superSlab + length].RunLength = 0;
+            _superSlabs[superSlab].RunLength = newSuperSlabs;
+            Count(more);
+        }
+        else
+        {
+            Adopt(grown, newSuperSlabs);
+        }
+
         NativeLock.Exit(_lock);
-        return moved * SuperSlab.SlabCount;
+        return grown * SuperSlab.SlabCount;
     }
 
-    /// <summary>Takes SuperSlabs ahead of their use. All, or none.</summary>
-    /// <exception cref="EngineOutOfMemoryException">The reservation or the system has no more.</exception>
-    public void TakeAhead(int count)
+    /// <summary>Gives back what an extent left behind when its pages moved. Nothing describes a block there any more.</summary>
+    public void GiveMoved(int slab)
     {
-        int before = SuperSlabCount;
-        try
-        {
-            for (int taken = 0; taken < count; taken++)
-            {
-                int superSlab = Take(1, Demand.NoClass);
-                if (superSlab < 0)
-                {
-                    throw new EngineOutOfMemoryException($"{count} SuperSlabs of 2 MiB were asked for ahead, and the reservation had only {taken} left.");
-                }
+        int superSlab = slab / SuperSlab.SlabCount;
+        int length = _superSlabs[superSlab].RunLength;
+        NativeLock.Enter(_lock);
+        Disown(superSlab, length);
+        NativeLock.Exit(_lock);
+        _pool.Give(superSlab, length);
+    }
 
-                NativeLock.Enter(_lock);
-                Adopt(superSlab, 1);
-                NativeLock.Exit(_lock);
-            }
-        }
-        catch
+    /// <summary>Counts SuperSlabs against the budget before a prewarm claims them. <see cref="BudgetMeter.Return"/> undoes it.</summary>
+    /// <exception cref="EngineOutOfMemoryException">They are beyond the hard budget.</exception>
+    public void AdmitOrReclaim(int superSlabs, int sizeClass = Demand.NoClass)
+    {
+        bool isAdmitted = Budget.TryTake(superSlabs, sizeClass, isLast: Reclaim is null);
+        if (!isAdmitted && Reclaim is { } reclaim)
         {
-            ReleaseDownTo(before, before: null);
-            throw;
+            reclaim();
+            isAdmitted = Budget.TryTake(superSlabs, sizeClass, isLast: true);
         }
+
+        if (!isAdmitted)
+        {
+            ThrowOverBudget(superSlabs);
+        }
+    }
+
+    /// <summary>SuperSlabs that a prewarm claimed, which the budget admitted, are the arena's from now on.</summary>
+    /// <param name="superSlab">The first.</param>
+    /// <param name="length">How many; more than one is an extent.</param>
+    /// <param name="freeSlabs">Which slabs of a single one may be taken for any class.</param>
+    /// <param name="isPromised">Whether it stays when its slabs are all free.</param>
+    public void AdoptClaimed(int superSlab, int length, uint freeSlabs, bool isPromised)
+    {
+        NativeLock.Enter(_lock);
+        Adopt(superSlab, length);
+        _superSlabs[superSlab].IsPromised = isPromised;
+        SetFree(superSlab, freeSlabs);
+        NativeLock.Exit(_lock);
     }
 
     /// <summary>
-    /// Gives all SuperSlabs back to the pool, beginning with the newest, until <paramref name="keep"/> are left. Nothing may be in use in
-    /// them any more. <paramref name="before"/> is told of each before it goes.
+    /// Gives all SuperSlabs back to the pool, beginning with the newest. Nothing is in use in them any more, and nobody else uses the arena.
+    /// <paramref name="before"/> is told of each before it goes.
     /// </summary>
-    public void ReleaseDownTo(int keep, Action<int>? before)
+    public void ReleaseAll(Action<int> before)
     {
-        NativeLock.Enter(_lock);
-        while (_firstOwned != SuperSlab.None && SuperSlabCount > keep)
+        while (_firstOwned != SuperSlab.None)
         {
             int superSlab = _firstOwned;
-            before?.Invoke(superSlab);
+            before(superSlab);
             int length = _superSlabs[superSlab].RunLength;
             if (length == 1)
             {
@@ -234,30 +318,68 @@ internal sealed unsafe class SlabSpace
             }
 
             Disown(superSlab, length);
+            GiveBack(superSlab, length);
         }
-
-        NativeLock.Exit(_lock);
     }
 
-    private int Take(int superSlabs, int sizeClass)
+    /// <summary>Takes SuperSlabs within the budget, under no lock.</summary>
+    /// <param name="superSlabs">How many neighbours.</param>
+    /// <param name="sizeClass">For blocks of which class.</param>
+    /// <param name="isLast">False where the caller can reclaim and try again: then it is told -1 and not why.</param>
+    /// <returns>The first, or -1.</returns>
+    private int TryAcquire(int superSlabs, int sizeClass, bool isLast)
     {
-        Admit(superSlabs, sizeClass);
-        return _pool.Take(superSlabs, new Demand(_ownerTag, sizeClass));
-    }
-
-    /// <summary>Holds the arena to its budget before it takes SuperSlabs.</summary>
-    private void Admit(int superSlabs, int sizeClass)
-    {
-        nuint before = (nuint)SuperSlabCount << SuperSlab.Shift;
-        if (!Budget.Admits(before, (nuint)superSlabs << SuperSlab.Shift, sizeClass))
+        if (!Budget.TryTake(superSlabs, sizeClass, isLast))
         {
-            throw new EngineOutOfMemoryException(
-                $"The arena holds {Sizes.Text(before)} and asked for {Sizes.Text((nuint)superSlabs << SuperSlab.Shift)} more, over its hard budget of {Sizes.Text(Budget.Limits.HardBytes)}.");
+            if (isLast)
+            {
+                ThrowOverBudget(superSlabs);
+            }
+
+            return -1;
         }
+
+        int start = -1;
+        try
+        {
+            start = _pool.Take(superSlabs, new Demand(_ownerTag, sizeClass));
+        }
+        catch (EngineOutOfMemoryException) when (!isLast && CanReclaim())
+        {
+            // The system gives no more; what the arena does not use may be enough.
+        }
+        finally
+        {
+            if (start < 0)
+            {
+                Budget.Return(superSlabs);
+            }
+        }
+
+        return start;
+    }
+
+    private bool CanReclaim() => _firstOwned != SuperSlab.None;
+
+    private void ThrowOverBudget(int superSlabs) => throw new EngineOutOfMemoryException(
+        $"The arena holds {Sizes.Text((nuint)Budget.Held << SuperSlab.Shift)} and asked for {Sizes.Text((nuint)superSlabs << SuperSlab.Shift)} more, "
+        + $"over its hard budget of {Sizes.Text(Budget.Limits.HardBytes)}.");
+
+    private void GiveBack(int superSlab, int length)
+    {
+        _pool.Give(superSlab, length);
+        Budget.Return(length);
+    }
+
+    private void Count(int change)
+    {
+        SuperSlabCount += change;
+        PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
     }
 
     private static uint Mask(int first, int count) => (count == SuperSlab.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;
 
+    /// <summary>Under the lock. No slab of it is free yet.</summary>
     private void Adopt(int superSlab, int length)
     {
         ref SuperSlab descriptor = ref _superSlabs[superSlab];
@@ -269,12 +391,10 @@ internal sealed unsafe class SlabSpace
         }
 
         _firstOwned = superSlab;
-        SuperSlabCount += length;
-        PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
-        DividedSuperSlabCount += length == 1 ? 1 : 0;
-        SetFree(superSlab, uint.MaxValue);
+        Count(length);
     }
 
+    /// <summary>Under the lock. The SuperSlabs are nobody's until they are given back to the pool.</summary>
     private void Disown(int superSlab, int length)
     {
         ref SuperSlab descriptor = ref _superSlabs[superSlab];
@@ -292,9 +412,7 @@ internal sealed unsafe class SlabSpace
             _superSlabs[descriptor.NextOwned].PreviousOwned = descriptor.PreviousOwned;
         }
 
-        SuperSlabCount -= length;
-        DividedSuperSlabCount -= length == 1 ? 1 : 0;
-        _pool.Give(superSlab, length);
+        Count(-length);
     }
 
     /// <summary>Changes which slabs are free and moves the SuperSlab to the list where it then belongs.</summary>

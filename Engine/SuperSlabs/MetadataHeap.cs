@@ -39,6 +39,9 @@ internal sealed unsafe class MetadataHeap
 
     public nuint UsedBytes => _cursor;
 
+    /// <summary>Where the heap begins: a multiple of 1 KiB.</summary>
+    public nint Base => _region.Address;
+
     /// <summary>Whether an object could lie there: the address is in the heap's resident part.</summary>
     public bool IsResident(void* address) => (nuint)((nint)address - _region.Address) < _region.ResidentBytes;
 

@@ -48,7 +48,7 @@ internal sealed unsafe class Reservation : IDisposable
             }
 
             Heap = Region(nuint.Max(TotalBytes / 32, 8 * Sizes.MiB), 64 * Sizes.KiB);
-            Bitmaps = Region((2 * (nuint)BitmapWords * sizeof(ulong)) + 64, page);
+            Bitmaps = Region((SuperSlabPool.Bitmaps * (nuint)BitmapWords * sizeof(ulong)) + 64, page);
             _superSlabs = Region(count * SuperSlab.DescriptorBytes, page);
             _slabs = Region(count * SuperSlab.SlabCount * SlabDescriptorBytes, 64 * Sizes.KiB);
             _tags = Region(count * SuperSlab.SlabCount * sizeof(uint), page);

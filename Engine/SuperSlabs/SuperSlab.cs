@@ -44,6 +44,9 @@ internal struct SuperSlab
 
     public int NextOwned;
 
+    /// <summary>A prewarm promised it to its arena, to be divided as needed: it stays when its slabs are all free.</summary>
+    public bool IsPromised;
+
     /// <summary>The kind of the pages that were put behind it last; it outlives owners.</summary>
     public PageKind Pages;
 }

@@ -5,7 +5,7 @@ using Engine.Platform;
 namespace Engine.SuperSlabs;
 
 /// <summary>
-/// Hands out SuperSlabs and unbroken runs of them, lowest address first, and takes them back. Two bits a SuperSlab say all:
+/// Hands out SuperSlabs and unbroken runs of them, lowest address first, and takes them back. Two bits a SuperSlab say whose it is:
 ///
 ///   free  ready
 ///    1     0     reserved: no memory behind it
@@ -13,23 +13,25 @@ namespace Engine.SuperSlabs;
 ///    0     1     owned by an arena
 ///    0     0     being prefaulted or given back, by the thread that took it
 ///
+/// A third bit, refused, marks free SuperSlabs that the system did not take back: the next trim offers them again.
+///
 /// OS calls are made only to prefault what is not ready, and in <see cref="Trim(nuint)"/>; never when something is given back, and never
 /// under the lock, so that a level that loads does not stop another's hot loop. Any thread.
 /// </summary>
 internal sealed unsafe class SuperSlabPool
 {
-    private static readonly Demand s_prefaulting = new(uint.MaxValue, Demand.NoClass);
+    /// <summary>The bitmaps that the pool keeps, a bit for each SuperSlab, in <see cref="Reservation.Bitmaps"/>.</summary>
+    public const int Bitmaps = 3;
 
     private readonly VirtualMemory _os;
     private readonly Prefaulter _prefaulter;
     private readonly Reservation _reservation;
     private readonly ulong* _free;
     private readonly ulong* _ready;
+    private readonly ulong* _refused;
     private readonly int* _lock;
     private readonly nuint _retainBytes;
     private nuint _raisedRetainBytes;
-    private int _held;
-    private nuint _owedTrimBytes = nuint.MaxValue;
     private readonly Lock _tables = new();
     private int _end;
 
@@ -45,15 +47,16 @@ internal sealed unsafe class SuperSlabPool
         _reservation = reservation;
         _free = (ulong*)reservation.Bitmaps.Address;
         _ready = _free + reservation.BitmapWords;
-        _lock = (int*)(_ready + reservation.BitmapWords);
+        _refused = _ready + reservation.BitmapWords;
+        _lock = (int*)(_refused + reservation.BitmapWords);
         Bitmap.Set(_free, 0, reservation.SuperSlabCount);
     }
 
-    /// <summary>
-    /// Told, before the OS call, who needs SuperSlabs that are not ready, and how many; null, the default, tells nobody. It may be called
-    /// with locks of the arena held, so it must not use the memory system.
-    /// </summary>
+    /// <summary>Told, before the OS call, who needs SuperSlabs that are not ready, and how many; null, the default, tells nobody. No lock is held.</summary>
     public Action<Demand, int>? Observer { get; set; }
+
+    /// <summary>Called when the reservation has no room for a request: arenas then give back what they do not use. No lock is held.</summary>
+    public Action? Shortage { get; set; }
 
     /// <summary>SuperSlabs that an arena owns.</summary>
     public int OwnedCount { get; private set; }
@@ -94,32 +97,64 @@ internal sealed unsafe class SuperSlabPool
 
     /// <summary>
     /// Takes <paramref name="count"/> neighbouring SuperSlabs for an owner. Ready ones are preferred; what is not ready is prefaulted here.
+    /// The caller holds no lock: the system is called, and arenas may be asked for what they do not use.
     /// </summary>
     /// <returns>The first SuperSlab, or -1 where the reservation has no such run.</returns>
     /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
     public int Take(int count, Demand demand, PrefaultTask? task = null)
     {
-        int start;
-        Enter();
-        start = Bitmap.FindRun(_free, _ready, 0, _end, count);
-        if (start < 0)
+        int start = ClaimRun(count);
+        if (start < 0 && Shortage is { } shortage)
         {
-            start = Bitmap.FindRun(_free, _free, 0, _reservation.SuperSlabCount, count);
+            shortage();
+            start = ClaimRun(count);
         }
 
         if (start >= 0)
         {
-            Claim(start, count);
-        }
-
-        Exit();
-        if (start >= 0)
-        {
-            MakeReady(start, count, demand, task);
+            MakeReady([(start, count)], demand, task);
             Own(start, count, demand.OwnerTag);
         }
 
         return start;
+    }
+
+    /// <summary>
+    /// Takes many runs of neighbouring SuperSlabs for one owner at once, all or none: what a prewarm hands to its arena. Ready SuperSlabs
+    /// are used as far as they go; the others are prefaulted together, by as many threads as the task says.
+    /// </summary>
+    /// <param name="lengths">The length of each run, the longest first.</param>
+    /// <param name="demand">Who asks.</param>
+    /// <param name="task">How what is not ready is prefaulted.</param>
+    /// <returns>The first SuperSlab of each run.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The reservation or the system has no more. What was made ready stays in the reserve.</exception>
+    /// <exception cref="OperationCanceledException">The task was cancelled. What was made ready stays in the reserve.</exception>
+    public int[] Claim(ReadOnlySpan<int> lengths, Demand demand, PrefaultTask? task)
+    {
+        int[] starts = new int[lengths.Length];
+        int claimed = ClaimRuns(lengths, starts);
+        if (claimed < lengths.Length && Shortage is { } shortage)
+        {
+            Unclaim(lengths, starts, claimed);
+            shortage();
+            claimed = ClaimRuns(lengths, starts);
+        }
+
+        if (claimed < lengths.Length)
+        {
+            Unclaim(lengths, starts, claimed);
+            throw new EngineOutOfMemoryException(
+                $"{Sum(lengths)} SuperSlabs of 2 MiB were to be prefaulted, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has room for {Sum(lengths[..claimed])} of them; "
+                + "a larger EngineMemoryOptions.ReservationBytes gives more.");
+        }
+
+        MakeReady(Ranges(lengths, starts), demand, task);
+        for (int index = 0; index < starts.Length; index++)
+        {
+            Own(starts[index], lengths[index], demand.OwnerTag);
+        }
+
+        return starts;
     }
 
     /// <summary>Takes the SuperSlabs [start, start + count) if all are free. Used to let an extent grow where it is.</summary>
@@ -134,13 +169,13 @@ internal sealed unsafe class SuperSlabPool
         bool isFree = Bitmap.RunLength(_free, start, count, value: true) == count;
         if (isFree)
         {
-            Claim(start, count);
+            MarkClaimed(start, count);
         }
 
         Exit();
         if (isFree)
         {
-            MakeReady(start, count, demand, task: null);
+            MakeReady([(start, count)], demand, task: null);
             Own(start, count, demand.OwnerTag);
         }
 
@@ -149,18 +184,20 @@ internal sealed unsafe class SuperSlabPool
 
     /// <summary>
     /// Takes <paramref name="count"/> SuperSlabs and moves the pages of the caller's <paramref name="fromCount"/> there, which stay the
-    /// caller's but have nothing behind them any more. Only where prefaulting would be needed anyway: memory in the reserve is taken
-    /// without an OS call instead, and copied to.
+    /// caller's but have nothing behind them any more: the caller moves what describes them, then gives them back. Only where prefaulting
+    /// would be needed anyway: memory in the reserve is taken without an OS call instead, and copied to.
     /// </summary>
     /// <returns>The first SuperSlab, or -1 where there is no room, the reserve has room, or the system cannot move pages.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory for what is longer. Nothing has changed.</exception>
+    /// <exception cref="EngineMemoryException">The system failed half-way through the move.</exception>
     public int TakeWithPagesOf(int from, int fromCount, int count, Demand demand)
     {
         Enter();
-        int start = Bitmap.FindRun(_free, _ready, 0, _end, count) >= 0 ? -1 : Bitmap.FindRun(_free, _free, 0, _reservation.SuperSlabCount, count);
+        int start = FindRun(_ready, _end, count) >= 0 ? -1 : FindRun(_free, _reservation.SuperSlabCount, count);
         bool isCold = start >= 0 && Bitmap.RunLength(_ready, start, fromCount, value: false) == fromCount;
         if (isCold)
         {
-            Claim(start, count);
+            MarkClaimed(start, count);
         }
 
         Exit();
@@ -169,21 +206,25 @@ internal sealed unsafe class SuperSlabPool
             return -1;
         }
 
-        int tail = start + fromCount;
+        bool isMoved = false;
         try
         {
-            MakeReady(tail, count - fromCount, demand, task: null);
+            Prefault([(start + fromCount, count - fromCount)], demand, task: null);
+            EnsureTables(start + count);
+
+            // The last step cannot be half done. The old addresses stay accessible and empty until they are prefaulted anew.
+            isMoved = _os.TryMovePages(_reservation.AddressOf(from), _reservation.AddressOf(start), (nuint)fromCount << SuperSlab.Shift);
         }
-        catch
+        finally
         {
-            Unclaim(start, fromCount);
-            throw;
+            if (!isMoved)
+            {
+                Unclaim(start, count);
+            }
         }
 
-        // The last step cannot be half done. The old addresses stay accessible and empty until they are prefaulted anew.
-        if (!_os.TryMovePages(_reservation.AddressOf(from), _reservation.AddressOf(start), (nuint)fromCount << SuperSlab.Shift))
+        if (!isMoved)
         {
-            Unclaim(start, count);
             return -1;
         }
 
@@ -211,77 +252,6 @@ internal sealed unsafe class SuperSlabPool
         Unclaim(start, count);
     }
 
-    /// <summary>
-    /// Sees to it that so many SuperSlabs are in the retained reserve, neighbours where the reservation has room for that, and holds them
-    /// there: until <see cref="EndHold"/>, which the caller owes after it took them, nobody's <see cref="Trim()"/> gives them back.
-    /// </summary>
-    /// <exception cref="EngineOutOfMemoryException">The reservation or the system has no more. What was made ready stays in the reserve; nothing is held.</exception>
-    public void EnsureReady(int count, PrefaultTask? task)
-    {
-        Enter();
-        bool isReady = count <= ReadyCount - _held;
-        _held += isReady ? count : 0;
-        Exit();
-        if (!isReady)
-        {
-            MakeReserve(count, task);
-        }
-    }
-
-    /// <summary>Ends the hold of as many SuperSlabs as <see cref="EnsureReady"/> was asked for, and gives back what a trim left for its sake.</summary>
-    public void EndHold(int count)
-    {
-        Enter();
-        _held -= count;
-        nuint owed = _owedTrimBytes;
-        _owedTrimBytes = nuint.MaxValue;
-        Exit();
-        if (owed != nuint.MaxValue)
-        {
-            Trim(owed);
-        }
-    }
-
-    private void MakeReserve(int count, PrefaultTask? task)
-    {
-        List<(int Start, int Count)> taken = [];
-        try
-        {
-            int piece = count;
-            for (int have = 0; have < count;)
-            {
-                piece = Math.Min(piece, count - have);
-                int start = Take(piece, s_prefaulting, task);
-                if (start >= 0)
-                {
-                    taken.Add((start, piece));
-                    have += piece;
-                }
-                else if (piece > 1)
-                {
-                    piece /= 2;
-                }
-                else
-                {
-                    throw new EngineOutOfMemoryException(
-                        $"{count} SuperSlabs of 2 MiB were to be prefaulted, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has room for {have}; "
-                        + "a larger EngineMemoryOptions.ReservationBytes gives more.");
-                }
-            }
-
-            Enter();
-            _held += count;
-            Exit();
-        }
-        finally
-        {
-            foreach ((int start, int length) in taken)
-            {
-                Give(start, length);
-            }
-        }
-    }
-
     /// <summary>Raises what <see cref="Trim()"/> leaves in the retained reserve, until <see cref="EndRaise"/>.</summary>
     public void RaiseRetained(nuint bytes)
     {
@@ -301,11 +271,25 @@ internal sealed unsafe class SuperSlabPool
     /// <summary>Gives back to the system what the retained reserve has above its limit.</summary>
     public nuint Trim() => Trim(nuint.Max(_retainBytes, _raisedRetainBytes));
 
+    /// <summary>The same where something else went wrong, which says more than that the system refused to take memory back.</summary>
+    public void TryTrim()
+    {
+        try
+        {
+            Trim();
+        }
+        catch (EngineMemoryException)
+        {
+            // It stays free, and the next trim offers it again.
+        }
+    }
+
     /// <summary>
-    /// Gives the retained reserve back to the system, down to <paramref name="retainBytes"/> and what is held for loads that go on, the highest
-    /// addresses first. The rest follows when the hold ends.
+    /// Gives the retained reserve back to the system, down to <paramref name="retainBytes"/>, the highest addresses first, and with it what
+    /// the system refused to take back earlier.
     /// </summary>
     /// <returns>The bytes given back.</returns>
+    /// <exception cref="EngineMemoryException">The system refused; what it refused stays free, and the next trim offers it again.</exception>
     public nuint Trim(nuint retainBytes)
     {
         int retain = (int)nuint.Min(retainBytes >> SuperSlab.Shift, int.MaxValue);
@@ -313,17 +297,11 @@ internal sealed unsafe class SuperSlabPool
         while (true)
         {
             Enter();
-            int excess = ReadyCount - retain - _held;
-            if (_held != 0)
+            int excess = ReadyCount - retain;
+            int count = TakeHighest(_refused, int.MaxValue, out int start);
+            if (count == 0 && excess > 0)
             {
-                _owedTrimBytes = nuint.Min(_owedTrimBytes, retainBytes);
-            }
-
-            int start = -1;
-            int count = 0;
-            if (excess > 0)
-            {
-                count = TakeHighestReady(excess, out start);
+                count = TakeHighest(_ready, excess, out start);
             }
 
             Exit();
@@ -332,15 +310,22 @@ internal sealed unsafe class SuperSlabPool
                 return given;
             }
 
+            bool isTaken = false;
             try
             {
                 _os.Decommit(_reservation.AddressOf(start), (nuint)count << SuperSlab.Shift);
+                isTaken = true;
             }
             finally
             {
                 // What the system refused may be inaccessible in part: it is not ready, and is prefaulted anew when it is taken.
                 Enter();
                 Bitmap.Set(_free, start, count);
+                if (!isTaken)
+                {
+                    Bitmap.Set(_refused, start, count);
+                }
+
                 Exit();
             }
 
@@ -374,7 +359,153 @@ internal sealed unsafe class SuperSlabPool
 
     private void Exit() => NativeLock.Exit(_lock);
 
-    private void Claim(int start, int count)
+    private static int Sum(ReadOnlySpan<int> lengths)
+    {
+        int sum = 0;
+        foreach (int length in lengths)
+        {
+            sum += length;
+        }
+
+        return sum;
+    }
+
+    /// <summary>The runs as few ranges, by address.</summary>
+    private static List<(int Start, int Count)> Ranges(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts)
+    {
+        List<(int Start, int Count)> ranges = new(starts.Length);
+        for (int index = 0; index < starts.Length; index++)
+        {
+            ranges.Add((starts[index], lengths[index]));
+        }
+
+        ranges.Sort(static (left, right) => left.Start.CompareTo(right.Start));
+        int last = 0;
+        for (int index = 1; index < ranges.Count; index++)
+        {
+            (int start, int count) = ranges[last];
+            if (start + count == ranges[index].Start)
+            {
+                ranges[last] = (start, count + ranges[index].Count);
+            }
+            else
+            {
+                ranges[++last] = ranges[index];
+            }
+        }
+
+        if (ranges.Count != 0)
+        {
+            ranges.RemoveRange(last + 1, ranges.Count - last - 1);
+        }
+
+        return ranges;
+    }
+
+    private int FindRun(ulong* other, int end, int count) => Bitmap.FindRun(_free, other, 0, end, count);
+
+    /// <summary>Claims a run: a ready one, else the first.</summary>
+    private int ClaimRun(int count)
+    {
+        Enter();
+        int start = FindRun(_ready, _end, count);
+        if (start < 0)
+        {
+            start = FindRun(_free, _reservation.SuperSlabCount, count);
+        }
+
+        if (start >= 0)
+        {
+            MarkClaimed(start, count);
+        }
+
+        Exit();
+        return start;
+    }
+
+    /// <summary>Claims runs in their order until one finds no room.</summary>
+    /// <returns>How many were claimed.</returns>
+    private int ClaimRuns(ReadOnlySpan<int> lengths, Span<int> starts)
+    {
+        int claimed = 0;
+        Enter();
+        for (; claimed < lengths.Length && lengths[claimed] > 1; claimed++)
+        {
+            int start = FindReadiest(lengths[claimed]);
+            if (start < 0)
+            {
+                Exit();
+                return claimed;
+            }
+
+            MarkClaimed(start, lengths[claimed]);
+            starts[claimed] = start;
+        }
+
+        claimed = ClaimSingles(_ready, _end, starts, claimed);
+        claimed = ClaimSingles(_free, _reservation.SuperSlabCount, starts, claimed);
+        Exit();
+        return claimed;
+    }
+
+    /// <summary>Claims single SuperSlabs that are free in both bitmaps, the lowest first, until all have one. Under the lock.</summary>
+    private int ClaimSingles(ulong* other, int end, Span<int> starts, int claimed)
+    {
+        for (int word = 0; word < (end + 63) >> 6 && claimed < starts.Length; word++)
+        {
+            for (ulong bits = _free[word] & other[word]; bits != 0 && claimed < starts.Length; bits &= bits - 1)
+            {
+                int index = (word << 6) + BitOperations.TrailingZeroCount(bits);
+                MarkClaimed(index, 1);
+                starts[claimed++] = index;
+            }
+        }
+
+        return claimed;
+    }
+
+    /// <summary>The free run of a length in which the most SuperSlabs are ready, or -1. Under the lock.</summary>
+    private int FindReadiest(int count)
+    {
+        int best = FindRun(_ready, _end, count);
+        if (best >= 0)
+        {
+            return best;
+        }
+
+        best = FindRun(_free, _reservation.SuperSlabCount, count);
+        int most = best < 0 ? 0 : ReadyIn(best, count);
+        int end = ReadyCount == 0 ? 0 : _end;
+        for (int start = best + 1; best >= 0 && start < end; start++)
+        {
+            start = Bitmap.FindRun(_free, _free, start, _reservation.SuperSlabCount, count);
+            if (start < 0)
+            {
+                break;
+            }
+
+            int ready = ReadyIn(start, count);
+            if (ready > most)
+            {
+                (best, most) = (start, ready);
+            }
+        }
+
+        return best;
+    }
+
+    private int ReadyIn(int start, int count)
+    {
+        int ready = 0;
+        for (int index = start; index < Math.Min(start + count, _end); index++)
+        {
+            ready += Bitmap.IsSet(_ready, index) ? 1 : 0;
+        }
+
+        return ready;
+    }
+
+    private void MarkClaimed(int start, int count)
     {
         Bitmap.Clear(_free, start, count);
         OwnedCount += count;
@@ -386,6 +517,14 @@ internal sealed unsafe class SuperSlabPool
         Bitmap.Set(_free, start, count);
         OwnedCount -= count;
         Exit();
+    }
+
+    private void Unclaim(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts, int claimed)
+    {
+        for (int index = 0; index < claimed; index++)
+        {
+            Unclaim(starts[index], lengths[index]);
+        }
     }
 
     private void Own(int start, int count, uint ownerTag)
@@ -401,60 +540,89 @@ internal sealed unsafe class SuperSlabPool
         }
     }
 
-    /// <summary>Prefaults those of the claimed SuperSlabs that are not ready, a run of them at a time; all go back when that fails.</summary>
-    private void MakeReady(int start, int count, Demand demand, PrefaultTask? task)
+    private void EnsureTables(int end)
     {
-        int end = start + count;
-        int index = start;
+        lock (_tables)
+        {
+            _reservation.EnsureTables(end);
+        }
+
+        Enter();
+        _end = Math.Max(_end, end);
+        Exit();
+    }
+
+    /// <summary>Makes claimed ranges ready; all go back when that fails.</summary>
+    private void MakeReady(List<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    {
         try
         {
-            lock (_tables)
-            {
-                _reservation.EnsureTables(end);
-            }
-
-            Enter();
-            _end = Math.Max(_end, end);
-            Exit();
-
-            while (index < end)
-            {
-                bool ready = Bitmap.IsSet(_ready, index);
-                int run = Bitmap.RunLength(_ready, index, end - index, ready);
-                if (!ready)
-                {
-                    Observer?.Invoke(demand, run);
-                    nint address = _reservation.AddressOf(index);
-                    nuint bytes = (nuint)run << SuperSlab.Shift;
-                    PrefaultReport report = task is null
-                        ? _prefaulter.Provide(address, bytes, 1, null, CancellationToken.None)
-                        : (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
-                    for (int superSlab = index; superSlab < index + run; superSlab++)
-                    {
-                        _reservation.SuperSlabs[superSlab].Pages = report.Pages;
-                    }
-
-                    Enter();
-                    Bitmap.Set(_ready, index, run);
-                    Exit();
-                }
-
-                index += run;
-            }
+            Prefault(ranges, demand, task);
         }
         catch
         {
-            Unclaim(start, count);
+            foreach ((int start, int count) in ranges)
+            {
+                Unclaim(start, count);
+            }
+
             throw;
         }
     }
 
-    /// <summary>Claims the highest run of ready, free SuperSlabs, at most <paramref name="most"/> of them. Under the lock.</summary>
-    private int TakeHighestReady(int most, out int start)
+    /// <summary>Prefaults those SuperSlabs of claimed ranges that are not ready, a run of them at a time.</summary>
+    private void Prefault(List<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    {
+        long total = 0;
+        foreach ((int start, int count) in ranges)
+        {
+            EnsureTables(start + count);
+            total += count;
+        }
+
+        long done = 0;
+        foreach ((int start, int count) in ranges)
+        {
+            for (int index = start; index < start + count;)
+            {
+                bool ready = Bitmap.IsSet(_ready, index);
+                int run = Bitmap.RunLength(_ready, index, start + count - index, ready);
+                if (!ready)
+                {
+                    Prefault(index, run, demand, task?.Part((double)done / total, (double)run / total));
+                }
+
+                index += run;
+                done += run;
+            }
+        }
+    }
+
+    private void Prefault(int start, int count, Demand demand, PrefaultTask? task)
+    {
+        Observer?.Invoke(demand, count);
+        nint address = _reservation.AddressOf(start);
+        nuint bytes = (nuint)count << SuperSlab.Shift;
+        PrefaultReport report = task is null
+            ? _prefaulter.Provide(address, bytes, 1, null, CancellationToken.None)
+            : (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
+        for (int superSlab = start; superSlab < start + count; superSlab++)
+        {
+            _reservation.SuperSlabs[superSlab].Pages = report.Pages;
+        }
+
+        Enter();
+        Bitmap.Set(_ready, start, count);
+        Bitmap.Clear(_refused, start, count);
+        Exit();
+    }
+
+    /// <summary>Claims the highest free run of SuperSlabs of a kind, at most <paramref name="most"/> of them, to give it back. Under the lock.</summary>
+    private int TakeHighest(ulong* kind, int most, out int start)
     {
         for (int word = (_end - 1) >> 6; word >= 0; word--)
         {
-            ulong bits = _free[word] & _ready[word];
+            ulong bits = _free[word] & kind[word];
             if (bits == 0)
             {
                 continue;
@@ -462,14 +630,14 @@ internal sealed unsafe class SuperSlabPool
 
             int last = (word << 6) + 63 - BitOperations.LeadingZeroCount(bits);
             int count = 1;
-            while (count < most && Bitmap.IsSet(_free, last - count) && Bitmap.IsSet(_ready, last - count))
+            while (count < most && count <= last && Bitmap.IsSet(_free, last - count) && Bitmap.IsSet(kind, last - count))
             {
                 count++;
             }
 
             start = last - count + 1;
             Bitmap.Clear(_free, start, count);
-            Bitmap.Clear(_ready, start, count);
+            Bitmap.Clear(kind, start, count);
             return count;
         }
 
