@@ -16,7 +16,7 @@ internal sealed class ThreadSlotsTests
             Assert.That(slot, Is.InRange(1, ThreadSlots.Count - 1));
             Assert.That(ThreadSlots.Take(), Is.EqualTo(slot));
             Assert.That(ThreadSlots.Current, Is.EqualTo((nint)slot));
-            Assert.That(ThreadSlots.IsAbandoned(slot), Is.False);
+            Assert.That(ThreadSlots.TryBorrow(slot), Is.Null);
         });
     }
 
@@ -39,38 +39,67 @@ internal sealed class ThreadSlotsTests
         int first = 0;
         int second = 0;
         Workers.Run(() => first = ThreadSlots.Take());
-        Assert.That(ThreadSlots.IsAbandoned(first), Is.True);
         Workers.Run(() => second = ThreadSlots.Take());
         Assert.That(second, Is.LessThanOrEqualTo(first), "the lowest free slot");
     }
 
     [Test]
+    public void A_borrowed_slot_is_adopted_by_nobody_until_it_is_given_back()
+    {
+        int first = 0;
+        int second = 0;
+        Workers.Run(() => first = ThreadSlots.Take());
+        Thread? dead = ThreadSlots.TryBorrow(first);
+        Assert.That(dead, Is.Not.Null);
+        Assert.That(ThreadSlots.TryBorrow(first), Is.Null, "it is lent already");
+        Workers.Run(() => second = ThreadSlots.Take());
+        Assert.That(second, Is.Not.EqualTo(first));
+        ThreadSlots.GiveBack(first, dead!);
+        Assert.That(ThreadSlots.OwnerOf(first), Is.SameAs(dead));
+    }
+
+    [Test]
     [Category("Large")]
     [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)]
-    public void More_living_threads_than_slots_get_a_clear_error_and_room_when_others_end()
+    public void More_living_threads_than_slots_allocate_and_free_all_the_same()
     {
         using ManualResetEventSlim end = new();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
         using var arena = memory.CreateLongLivedArena("crowd");
-        EngineMemoryException? refused = null;
+        LiveRange[] blocks = new LiveRange[ThreadSlots.Count + 50];
+        int withoutSlot = 0;
+        Exception? failure = null;
         List<Thread> threads = [];
-        for (int index = 0; index < ThreadSlots.Count && refused is null; index++)
+        for (int index = 0; index < blocks.Length; index++)
         {
+            int own = index;
             using ManualResetEventSlim taken = new();
             Thread thread = new(
                 () =>
                 {
                     try
                     {
-                        arena.AttachThread();
+                        blocks[own] = new LiveRange(arena, 64 + (nuint)own, (byte)own);
+                        new LiveRange(arena, 100_000, 1).Free(arena);
+                        withoutSlot += ThreadSlots.Current == 0 ? 1 : 0;
                     }
-                    catch (EngineMemoryException exception)
+                    catch (Exception exception)
                     {
-                        refused = exception;
+                        failure = exception;
                     }
 
                     taken.Set();
                     end.Wait();
+
+                    // Each frees another's: those without a slot those of threads that have one.
+                    try
+                    {
+                        blocks[blocks.Length - 1 - own].Free(arena);
+                    }
+                    catch (Exception exception)
+                    {
+                        failure = exception;
+                    }
                 },
                 maxStackSize: 128 * 1024);
             thread.Start();
@@ -80,8 +109,37 @@ internal sealed class ThreadSlotsTests
 
         end.Set();
         threads.ForEach(thread => thread.Join());
-        Assert.That(refused, Is.Not.Null.And.Message.Contains("living threads"));
-        Assert.That(() => Workers.Run(arena.AttachThread), Throws.Nothing);
-        arena.Validate();
+        Assert.That(failure, Is.Null);
+        Assert.That(withoutSlot, Is.GreaterThanOrEqualTo(50));
+        Assert.That(arena.LiveBlocks(), Is.Empty);
+        memory.Validate();
+        arena.Trim();
+        Assert.That(arena.SuperSlabCount, Is.Zero);
+    }
+
+    /// <summary>A block with its contents, checked when it is freed.</summary>
+    private readonly unsafe struct LiveRange
+    {
+        private readonly nint _address;
+        private readonly int _bytes;
+        private readonly byte _content;
+
+        public LiveRange(Engine.Arenas.LongLivedArena arena, nuint bytes, byte content)
+        {
+            _address = (nint)arena.Allocate(bytes);
+            _bytes = (int)bytes;
+            _content = content;
+            new Span<byte>((void*)_address, _bytes).Fill(content);
+        }
+
+        public void Free(Engine.Arenas.LongLivedArena arena)
+        {
+            if (new Span<byte>((void*)_address, _bytes).IndexOfAnyExcept(_content) >= 0)
+            {
+                throw new InvalidOperationException($"the block at 0x{_address:x} was overwritten");
+            }
+
+            arena.Free((void*)_address);
+        }
     }
 }

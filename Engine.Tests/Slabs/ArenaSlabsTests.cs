@@ -1,3 +1,4 @@
+using Engine.Arenas;
 using Engine.Core;
 using Engine.Slabs;
 using Engine.SuperSlabs;
@@ -108,33 +109,40 @@ internal sealed unsafe class ArenaSlabsTests
     }
 
     [Test]
-    public void The_smallest_idle_extent_that_fits_is_used()
+    public void The_smallest_idle_extent_that_fits_is_used_unless_it_was_promised_to_blocks_twice_as_large()
     {
-        using ArenaLayers layers = new();
-        layers.Slabs.Prewarm(100 * Sizes.MiB, 1);
-        layers.Slabs.Prewarm(40 * Sizes.MiB, 1);
-        layers.Slabs.Prewarm(60 * Sizes.MiB, 1);
-        long osCalls = layers.Lower.Os.OsCalls;
-        nuint small = layers.Slabs.AllocateHuge(36 * Sizes.MiB);
-        nuint middle = layers.Slabs.AllocateHuge(36 * Sizes.MiB);
-        Assert.That(layers.Slabs.UsableBytes((nint)small, SizeClasses.Huge), Is.EqualTo(40 * Sizes.MiB));
-        Assert.That(layers.Slabs.UsableBytes((nint)middle, SizeClasses.Huge), Is.EqualTo(60 * Sizes.MiB));
-        Assert.That(layers.Lower.Os.OsCalls, Is.EqualTo(osCalls));
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("extents");
+        arena.Prewarm([new(100 * Sizes.MiB, 1), new(40 * Sizes.MiB, 1), new(60 * Sizes.MiB, 1)], threads: 1);
+        long osCalls = memory.OsCalls;
+        void* small = arena.Allocate(36 * Sizes.MiB);
+        void* middle = arena.Allocate(36 * Sizes.MiB);
+        Assert.That(arena.UsableBytes(small), Is.EqualTo(40 * Sizes.MiB));
+        Assert.That(arena.UsableBytes(middle), Is.EqualTo(60 * Sizes.MiB));
+        Assert.That(memory.OsCalls, Is.EqualTo(osCalls));
+        void* beyond = arena.Allocate(36 * Sizes.MiB);
+        Assert.That(arena.UsableBytes(beyond), Is.EqualTo(36 * Sizes.MiB), "the block of 100 MiB may still come");
+        osCalls = memory.OsCalls;
+        void* large = arena.Allocate(100 * Sizes.MiB);
+        Assert.That(memory.OsCalls, Is.EqualTo(osCalls));
+        arena.Free(large);
+        arena.Free(beyond);
+        memory.Validate();
     }
 
     [Test]
     public void What_a_prewarm_promised_to_a_class_stays_with_it()
     {
-        using ArenaLayers layers = new();
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("promised");
         int sizeClass = SizeClasses.IndexOf(4096);
-        layers.Slabs.Prewarm(4096, 64);
-        Assert.That(layers.RunsOf(sizeClass), Is.EqualTo(4));
-        layers.ReturnOne(sizeClass, layers.TakeOne(sizeClass));
-        layers.Slabs.ReleaseEmptyRuns();
-        Assert.That(layers.RunsOf(sizeClass), Is.EqualTo(4));
-        layers.Slabs.ForgetPrewarm(4096, 64);
-        layers.Slabs.ReleaseEmptyRuns();
-        Assert.That(layers.RunsOf(sizeClass), Is.Zero);
+        arena.Prewarm([new(4096, 64)], threads: 1);
+        Assert.That(arena.Slabs.ClassOf(sizeClass)->Runs, Is.EqualTo(4));
+        arena.Free(arena.Allocate(4096));
+        arena.Trim();
+        Assert.That(arena.Slabs.ClassOf(sizeClass)->Runs, Is.EqualTo(4));
+        arena.Reset();
+        Assert.That(arena.Slabs.ClassOf(sizeClass)->Runs, Is.EqualTo(4));
     }
 
     [Test]

@@ -136,7 +136,7 @@ internal sealed class SizeClassesTests
             Assert.That(blocks, block <= 8 * Sizes.MiB ? Is.InRange(1, 126) : Is.Zero);
             Assert.That(blocks <= 1 || (nuint)blocks * block <= 64 * Sizes.KiB, $"class {index}");
             Assert.That(SizeClasses.CacheBlocks(index), Is.EqualTo(2 * blocks));
-            Assert.That(Magazine.DepotLimit(index), Is.InRange(0, 128));
+            Assert.That(Magazine.StockLimit(index), Is.InRange(0, MagazineStock.MaximumCount));
         }
     }
 

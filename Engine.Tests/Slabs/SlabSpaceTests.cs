@@ -30,13 +30,24 @@ internal sealed class SlabSpaceTests
         int slab = space.TakeSlabs(5);
         space.GiveSlabs(slab, 5);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
-        space.TakeAhead(2);
-        space.PrewarmedSuperSlabs = 2;
+        space.AdmitOrReclaim(2);
+        foreach (int promised in layers.Lower.Pool.Claim([1, 1], new Demand(ArenaLayers.Tag, Demand.NoClass), null))
+        {
+            space.AdoptClaimed(promised, 1, uint.MaxValue, isPromised: true);
+        }
+
         slab = space.TakeSlabs(5);
+        int beyond = space.TakeSlabs(32);
+        int third = space.TakeSlabs(30);
+        Assert.That(space.SuperSlabCount, Is.EqualTo(3), "one over plan");
         space.GiveSlabs(slab, 5);
+        space.GiveSlabs(beyond, 32);
+        space.GiveSlabs(third, 30);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.EqualTo(2));
-        space.ReleaseDownTo(0, before: null);
+        Assert.That(space.Budget.Held, Is.EqualTo(2));
+        space.ReleaseAll(_ => { });
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+        Assert.That(space.Budget.Held, Is.Zero);
     }
 
     [Test]
@@ -58,16 +69,27 @@ internal sealed class SlabSpaceTests
     }
 
     [Test]
-    public void Taking_ahead_is_all_or_nothing()
+    public void Runs_are_packed_each_in_one_SuperSlab_and_never_overlap()
     {
-        using ArenaLayers layers = new(bytes: 64 * Sizes.MiB);
-        SlabSpace space = layers.Slabs.Space;
-        int slab = space.TakeSlabs(1);
-        Assert.That(() => space.TakeAhead(layers.Lower.Reservation.SuperSlabCount), Throws.TypeOf<EngineOutOfMemoryException>());
-        Assert.That(space.SuperSlabCount, Is.EqualTo(1));
-        Assert.That(layers.Lower.Pool.OwnedCount, Is.EqualTo(1));
-        space.GiveSlabs(slab, 1);
-        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+        Random random = TestRandom.Create();
+        SlabPacking packing = new();
+        List<uint> used = [];
+        foreach (int length in Enumerable.Range(0, 500).Select(_ => random.Next(1, 33)).OrderDescending())
+        {
+            (int superSlab, int slab) = packing.Add(length);
+            while (used.Count <= superSlab)
+            {
+                used.Add(0);
+            }
+
+            uint mask = (uint)(((1UL << length) - 1) << slab);
+            Assert.That(slab + length, Is.LessThanOrEqualTo(SuperSlab.SlabCount));
+            Assert.That(used[superSlab] & mask, Is.Zero);
+            used[superSlab] |= mask;
+        }
+
+        Assert.That(used, Has.Count.EqualTo(packing.Count));
+        Assert.That(used.Select(bits => ~bits), Is.EqualTo(Enumerable.Range(0, packing.Count).Select(packing.FreeSlabs)));
     }
 
     [Test]

@@ -1,4 +1,5 @@
 using Engine.Core;
+using Engine.Platform;
 using Engine.SuperSlabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
@@ -116,55 +117,124 @@ internal sealed class SuperSlabPoolTests
     }
 
     [Test]
-    public void Ensuring_more_than_the_reservation_has_fails_and_keeps_the_pool_whole()
+    public void Claiming_more_than_the_reservation_has_fails_and_keeps_the_pool_whole()
     {
         using LowerLayers layers = new(bytes: 64 * Sizes.MiB);
         int all = layers.Reservation.SuperSlabCount;
-        Assert.That(() => layers.Pool.EnsureReady(all + 1, null), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(
+            () => layers.Pool.Claim([4, .. Singles(all - 3)], Owner, null),
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains($"{all + 1} SuperSlabs of 2 MiB were to be prefaulted"));
         layers.Pool.Validate();
         Assert.That(layers.Pool.OwnedCount, Is.Zero);
         Assert.That(layers.Pool.Take(all, Owner), Is.Zero);
     }
 
     [Test]
-    public void Ensured_memory_is_ready()
+    public void Claimed_runs_lie_apart_are_ready_and_are_the_owners()
     {
         using LowerLayers layers = new();
-        layers.Pool.EnsureReady(10, null);
-        Assert.That(layers.Pool.ReadyCount, Is.EqualTo(10));
-        long osCalls = layers.Os.OsCalls;
-        layers.Pool.EndHold(10);
-        layers.Pool.EnsureReady(7, null);
-        Assert.That(layers.Pool.Take(10, Owner), Is.GreaterThanOrEqualTo(0));
-        Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
+        int hole = layers.Pool.Take(3, Owner);
+        int[] lengths = [5, 2, 2, .. Singles(9)];
+        int[] starts = layers.Pool.Claim(lengths, Owner, null);
+        layers.Pool.Validate();
+        Assert.That(layers.Pool.OwnedCount, Is.EqualTo(21));
+        HashSet<int> seen = [hole, hole + 1, hole + 2];
+        for (int index = 0; index < lengths.Length; index++)
+        {
+            for (int superSlab = starts[index]; superSlab < starts[index] + lengths[index]; superSlab++)
+            {
+                Assert.That(seen.Add(superSlab), Is.True, $"SuperSlab {superSlab} was given twice");
+            }
+
+            Assert.That(
+                layers.Os.PagesThatWouldFault(layers.Reservation.AddressOf(starts[index]), (nuint)lengths[index] * SuperSlab.Bytes), Is.LessThanOrEqualTo(0));
+            Assert.That(RunLengthOf(layers, starts[index]), Is.EqualTo(lengths[index]));
+        }
     }
 
     [Test]
-    public void What_a_load_made_ready_is_not_trimmed_before_the_load_took_it()
+    public void A_claim_uses_what_is_ready_first_however_it_lies()
     {
         using LowerLayers layers = new();
-        int other = layers.Pool.Take(8, Owner);
-        layers.Pool.EnsureReady(8, null);
-        layers.Pool.Give(other, 8);
-        Assert.That(layers.Pool.Trim(), Is.EqualTo((nuint)8 * SuperSlab.Bytes), "another scene's unload");
+        int start = layers.Pool.Take(40, Owner);
+        for (int index = start; index < start + 40; index += 2)
+        {
+            layers.Pool.Give(index, 1);
+        }
+
+        Assert.That(layers.Pool.ReadyCount, Is.EqualTo(20));
         long osCalls = layers.Os.OsCalls;
-        int start = layers.Pool.Take(8, Owner);
-        Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "not prefaulted a second time");
-        Assert.That(layers.Os.PagesThatWouldFault(layers.Reservation.AddressOf(start), 8 * SuperSlab.Bytes), Is.LessThanOrEqualTo(0));
-        layers.Pool.EndHold(8);
-        Assert.That(layers.Pool.OwnedCount, Is.EqualTo(8));
+        layers.Pool.Claim(Singles(20), Owner, null);
+        Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "20 were ready");
+        for (int index = start; index < start + 7; index++)
+        {
+            layers.Pool.Give(index, 1);
+        }
+
+        int run = layers.Pool.Claim([10], Owner, null)[0];
+        Assert.That(run, Is.GreaterThanOrEqualTo(start + 40), "no ten neighbours are free below");
+        Assert.That(layers.Pool.ReadyCount, Is.EqualTo(7));
+        Assert.That(layers.Pool.Claim([7], Owner, null)[0], Is.EqualTo(start));
+        layers.Pool.Validate();
     }
 
     [Test]
-    public void What_a_trim_left_for_a_load_goes_when_the_load_has_ended()
+    public void What_one_load_claims_no_other_takes_nor_trims()
     {
         using LowerLayers layers = new();
-        layers.Pool.EnsureReady(32, null);
+        layers.Pool.Give(layers.Pool.Take(8, Owner), 8);
+        int[] starts = [];
+        using ManualResetEventSlim isPrefaulting = new();
+        using ManualResetEventSlim goOn = new();
+        layers.Pool.Observer = (_, _) =>
+        {
+            isPrefaulting.Set();
+            goOn.Wait();
+        };
+        Thread load = new(() => starts = layers.Pool.Claim(Singles(12), Owner, null));
+        load.Start();
+        isPrefaulting.Wait();
+        layers.Pool.Observer = null;
+        Assert.That(layers.Pool.Trim(0), Is.EqualTo((nuint)0), "what was ready is claimed");
+        int[] others = layers.Pool.Claim(Singles(12), new Demand(9u << 8, Demand.NoClass), null);
+        long osCalls = VirtualMemory.OsCallsOfThread;
+        goOn.Set();
+        load.Join();
+        Assert.That(starts.Intersect(others), Is.Empty);
+        Assert.That(VirtualMemory.OsCallsOfThread, Is.EqualTo(osCalls));
+        layers.Pool.Validate();
+    }
+
+    [Test]
+    public void A_claim_that_the_system_refuses_gives_back_what_it_took()
+    {
+        using var context = new FailingContext();
+        using LowerLayers layers = new(context: context);
+        layers.Pool.Give(layers.Pool.Take(4, Owner), 4);
+        context.FailAlways("mprotect", errno: 12);
+        Assert.That(() => layers.Pool.Claim([8, .. Singles(10)], Owner, null), Throws.TypeOf<EngineOutOfMemoryException>());
+        context.Heal("mprotect");
+        layers.Pool.Validate();
+        Assert.That(layers.Pool.OwnedCount, Is.Zero);
+        Assert.That(layers.Pool.ReadyCount, Is.EqualTo(4));
+    }
+
+    [Test]
+    public void What_the_system_refused_to_take_back_goes_with_the_next_trim()
+    {
+        using var context = new FailingContext();
+        using LowerLayers layers = new(context: context);
         nuint before = ResidentMemory.Settled();
-        Assert.That(layers.Pool.Trim(), Is.EqualTo((nuint)0));
-        layers.Pool.EndHold(32);
-        Assert.That(layers.Pool.ReadyCount, Is.Zero);
-        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(-60));
+        layers.Pool.Give(layers.Pool.Take(32, Owner), 32);
+        context.FailAlways("mmap", errno: 12);
+        context.FailAlways("madvise", errno: 12);
+        Assert.That(() => layers.Pool.Trim(0), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
+        context.Heal("mmap");
+        context.Heal("madvise");
+        Assert.That(layers.Pool.ReadyCount, Is.Zero, "it may be inaccessible in part");
+        Assert.That(layers.Pool.Trim(64 * Sizes.MiB), Is.EqualTo((nuint)64 * Sizes.MiB), "whatever is to be retained");
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(8));
+        Assert.That(layers.Pool.Trim(0), Is.EqualTo((nuint)0));
         layers.Pool.Validate();
     }
 
@@ -229,4 +299,8 @@ internal sealed class SuperSlabPoolTests
 
         static unsafe uint OwnerOf(LowerLayers layers, int superSlab) => layers.Reservation.SuperSlabs[superSlab].OwnerTag;
     }
+
+    private static int[] Singles(int count) => [.. Enumerable.Repeat(1, count)];
+
+    private static unsafe int RunLengthOf(LowerLayers layers, int superSlab) => layers.Reservation.SuperSlabs[superSlab].RunLength;
 }

@@ -129,7 +129,7 @@ public sealed unsafe partial class LongLivedArena
     private void FreeToCache(ThreadCache* cache, int sizeClass, nuint block)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != null && top[-1] == block)
+        if ((top != null && top[-1] == block) || _caches.IsLastOnly(cache, sizeClass, block))
         {
             throw new EngineMemoryException($"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
         }

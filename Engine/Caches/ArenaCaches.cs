@@ -515,6 +515,10 @@ internal sealed unsafe class ArenaCaches
         ThreadCounters.CountFreeOf(cache, bytes);
     }
 
+    /// <summary>Whether a block of a class whose magazines hold one is the one that the thread freed last.</summary>
+    public bool IsLastOnly(ThreadCache* cache, int sizeClass, nuint block) =>
+        _slabs.MagazineBlocks(sizeClass) == 1 && cache != ThreadCache.Detached && StockOf(cache, sizeClass).IsLast(block);
+
     /// <summary>Whether a block is among the free ones of the calling thread or in the stock of any.</summary>
     public bool Holds(ThreadCache* cache, int sizeClass, nuint block)
     {

@@ -91,6 +91,14 @@ internal readonly unsafe struct MagazineStock
         }
     }
 
+    /// <summary>Whether the block that was put in last is this one. The answer is of a moment at which the top magazine was in the stack.</summary>
+    public bool IsLast(nuint block)
+    {
+        ulong old = Volatile.Read(ref *_word);
+        Magazine* top = At(old);
+        return top != null && Volatile.Read(ref Magazine.FullTop(top)[-1]) == block && Volatile.Read(ref *_word) == old;
+    }
+
     /// <summary>The top magazine, for those who look while nobody else uses the arena; follow <see cref="Magazine.Next"/> <see cref="Count"/> times.</summary>
     public Magazine* Top => At(*_word);
 

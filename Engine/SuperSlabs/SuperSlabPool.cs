@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Engine.Core;
 using Engine.Platform;
 
@@ -371,7 +372,7 @@ internal sealed unsafe class SuperSlabPool
     }
 
     /// <summary>The runs as few ranges, by address.</summary>
-    private static List<(int Start, int Count)> Ranges(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts)
+    private static ReadOnlySpan<(int Start, int Count)> Ranges(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts)
     {
         List<(int Start, int Count)> ranges = new(starts.Length);
         for (int index = 0; index < starts.Length; index++)
@@ -394,12 +395,7 @@ internal sealed unsafe class SuperSlabPool
             }
         }
 
-        if (ranges.Count != 0)
-        {
-            ranges.RemoveRange(last + 1, ranges.Count - last - 1);
-        }
-
-        return ranges;
+        return CollectionsMarshal.AsSpan(ranges)[..Math.Min(last + 1, ranges.Count)];
     }
 
     private int FindRun(ulong* other, int end, int count) => Bitmap.FindRun(_free, other, 0, end, count);
@@ -553,7 +549,7 @@ internal sealed unsafe class SuperSlabPool
     }
 
     /// <summary>Makes claimed ranges ready; all go back when that fails.</summary>
-    private void MakeReady(List<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    private void MakeReady(ReadOnlySpan<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
     {
         try
         {
@@ -571,7 +567,7 @@ internal sealed unsafe class SuperSlabPool
     }
 
     /// <summary>Prefaults those SuperSlabs of claimed ranges that are not ready, a run of them at a time.</summary>
-    private void Prefault(List<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    private void Prefault(ReadOnlySpan<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
     {
         long total = 0;
         foreach ((int start, int count) in ranges)
