@@ -32,7 +32,7 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         }
     }
 
-    /// <summary>The block was made larger without being allocated anew.</summary>
+    /// <summary>The block has another size than before, where it stands or, with <paramref name="to"/> another address, elsewhere, without being allocated anew.</summary>
     public void Move(nuint from, nuint to, nuint bytes)
     {
         lock (_lock)

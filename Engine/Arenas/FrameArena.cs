@@ -12,8 +12,14 @@ namespace Engine.Arenas;
 ///   buffer 1   | lane 0 | lane 1 | lane 2 |      frames 1, 3, 5, ...     (with the default of two buffers)
 ///
 /// <see cref="NextFrame"/> turns to the next buffer and resets it; what the last frame allocated stays readable while this one runs.
-/// A lane that needs more than its share overflows into SuperSlabs that stay with it; memory is given back by <see cref="Trim"/> and
-/// <see cref="Dispose"/> only. NextFrame, Trim and Dispose are called while no lane is in use; lanes by one thread each.
+/// A lane that needs more than its share overflows into chunks of SuperSlabs that stay with it. An overflow goes to the first chunk ahead
+/// that is large enough; if there is none, a new one takes the place of all that are ahead. So a frame that is like the one before it in
+/// its buffer finds its chunks as that one left them, and a frame that grows does not pile them up. For each lane and buffer that has overflowed:
+///
+///   LaneBytes + bytes of its overflow chunks  &lt;=  2 x HighWaterBytes + 2 MiB x its chunks, the first included
+///
+/// since what did not fit in the rest of a chunk stands in the next, and a new chunk is its block rounded up to 2 MiB. What takes memory from a
+/// lane that needs it no more is <see cref="Trim"/>. NextFrame, Trim and Dispose are called while no lane is in use; lanes by one thread each.
 /// </summary>
 public sealed unsafe class FrameArena : IArena
 {
@@ -23,7 +29,9 @@ public sealed unsafe class FrameArena : IArena
     private readonly ArenaRegistry _registry;
     private readonly FrameArenaOptions _options;
     private readonly uint _tag;
-    private readonly Lock _overflow = new();
+    private readonly Lock _overflow = new(); // of what the lanes share; no OS call is made under it
+
+    private static long s_laneIds;
     private readonly int _ownSuperSlab;
     private readonly int _ownSuperSlabCount;
     private readonly bool _isChecked;
@@ -34,6 +42,9 @@ public sealed unsafe class FrameArena : IArena
     private FrameChunk* _spares;
     private int _spareCount;
     private int _overflowSuperSlabs;
+
+    /// <summary>Chunks without memory.</summary>
+    private FrameChunk* _idle;
     private bool _disposed;
 
     internal FrameArena(
@@ -151,6 +162,7 @@ public sealed unsafe class FrameArena : IArena
             lane->HighWaterBytes = nuint.Max(lane->HighWaterBytes, lane->UsedBytes);
             lane->BytesBefore = 0;
             lane->Frame = Frame;
+            LaneMarks.Clear(lane);
             Enter(lane, lane->First + buffer);
         }
 
@@ -192,10 +204,12 @@ public sealed unsafe class FrameArena : IArena
             LaneState state = _lanes[lane];
             for (int buffer = 0; buffer < _buffers; buffer++)
             {
-                for (FrameChunk* chunk = state.First[buffer].Next; chunk != null; chunk = chunk->Next)
-                {
-                    overflow += chunk->SuperSlabCount;
-                }
+                overflow += ValidateChunks(lane, buffer);
+            }
+
+            if (LaneMarks.Fault(_lanes + lane) is { } fault)
+            {
+                throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is damaged: {fault}.");
             }
 
             if (state.Cursor < state.Chunk->Start || state.Cursor > state.End || state.End != state.Chunk->Start + state.Chunk->Bytes
@@ -208,6 +222,19 @@ public sealed unsafe class FrameArena : IArena
         if (overflow != _overflowSuperSlabs)
         {
             throw new EngineMemoryException($"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
+        }
+
+        int spares = 0;
+        for (FrameChunk* spare = _spares; spare != null; spare = spare->Next)
+        {
+            ThrowIfNotOurs(spare, "A spare chunk");
+            spares++;
+        }
+
+        if (spares != _spareCount || spares > _options.OverflowSuperSlabs)
+        {
+            throw new EngineMemoryException(
+                $"Frame arena '{Name}' counts {_spareCount} spare SuperSlabs and has {spares}; the plan says {_options.OverflowSuperSlabs}.");
         }
 
         if (_isChecked)
@@ -231,6 +258,7 @@ public sealed unsafe class FrameArena : IArena
             for (int lane = 0; lane < Lanes && _lanes[lane].First != null; lane++)
             {
                 _heap.Free(_lanes[lane].First, FirstChunksBytes);
+                LaneMarks.End(_lanes + lane, _heap);
 
                 // A lane that outlives its arena has no room and finds out on its next call.
                 _lanes[lane] = default;
@@ -248,6 +276,11 @@ public sealed unsafe class FrameArena : IArena
         while (_spares != null)
         {
             DropChunk(PopSpare());
+        }
+
+        while (_idle != null)
+        {
+            _heap.Free(PopIdle(), (nuint)sizeof(FrameChunk));
         }
 
         _registry.Remove(_tag);
@@ -280,7 +313,7 @@ public sealed unsafe class FrameArena : IArena
         return -1;
     }
 
-    /// <summary>Allocates from the lane's next chunk, or from a new one.</summary>
+    /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one in place of those ahead.</summary>
     internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -291,12 +324,17 @@ public sealed unsafe class FrameArena : IArena
                 nameof(bytes), bytes, $"{bytes} bytes were asked for in a frame; frame arena '{Name}' can hold at most {Sizes.Text(limit)}.");
         }
 
+        // A block of no bytes takes some too: a position in the frame then never names the end of a chunk and the beginning of the next.
+        bytes = nuint.Max(bytes, 1);
         FrameChunk* current = lane->Chunk;
-        FrameChunk* next = current->Next;
-        if (next == null || Fitting(next, bytes, alignment) == null)
+        FrameChunk* next = BringNext(current, bytes, alignment);
+        if (next == null)
         {
+            // Dropped first: the new one can have their memory, with what lies behind it.
+            FrameChunk* tooSmall = current->Next;
+            current->Next = null;
+            FreeChunks(tooSmall);
             next = NewChunk(bytes);
-            next->Next = current->Next;
             current->Next = next;
             lane->Overflows++;
             _registry.CountOverflow();
@@ -309,23 +347,32 @@ public sealed unsafe class FrameArena : IArena
         return start;
     }
 
+    internal FrameMark Mark(LaneState* lane)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return LaneMarks.Take(lane, _heap);
+    }
+
     internal void Rewind(LaneState* lane, in FrameMark mark)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (mark.Lane != lane || mark.Frame != lane->Frame)
+        if (mark.Lane != lane->Id || mark.Frame != lane->Frame)
         {
             throw new EngineMemoryException($"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame {Frame}.");
         }
 
-        if (mark.BytesBefore + (nuint)(mark.Cursor - mark.Chunk->Start) > lane->UsedBytes)
+        if (LaneMarks.IsStale(lane, mark))
         {
-            throw new EngineMemoryException($"A lane of frame arena '{Name}' was rewound to a mark that lies ahead of it: it was rewound further back before.");
+            throw new EngineMemoryException(
+                $"A lane of frame arena '{Name}' was to be rewound to a mark that is stale: after the mark was taken the lane was rewound to a place further back, "
+                + "so the mark lies ahead of the lane or in memory that was allocated anew.");
         }
 
         lane->HighWaterBytes = nuint.Max(lane->HighWaterBytes, lane->UsedBytes);
         Enter(lane, mark.Chunk);
         lane->Cursor = mark.Cursor;
-        lane->BytesBefore = mark.BytesBefore;
+        lane->BytesBefore = mark.Position - (nuint)(mark.Cursor - mark.Chunk->Start);
+        LaneMarks.NoteRewind(lane, mark.Position);
     }
 
     private static void Enter(LaneState* lane, FrameChunk* chunk)
@@ -342,8 +389,65 @@ public sealed unsafe class FrameArena : IArena
         return gap <= chunk->Bytes && bytes <= chunk->Bytes - gap ? chunk->Start + gap : null;
     }
 
+    /// <summary>Puts the first of the chunks ahead in which the block fits right behind the current one; the order of the others stays.</summary>
+    /// <returns>The chunk, or null where there is none.</returns>
+    private static FrameChunk* BringNext(FrameChunk* current, nuint bytes, nuint alignment)
+    {
+        FrameChunk* before = current;
+        FrameChunk* chunk = current->Next;
+        while (chunk != null && Fitting(chunk, bytes, alignment) == null)
+        {
+            before = chunk;
+            chunk = chunk->Next;
+        }
+
+        if (chunk != null && before != current)
+        {
+            before->Next = chunk->Next;
+            chunk->Next = current->Next;
+            current->Next = chunk;
+        }
+
+        return chunk;
+    }
+
+    /// <returns>The SuperSlabs of the overflow chunks of a lane in a buffer.</returns>
+    private int ValidateChunks(int lane, int buffer)
+    {
+        FrameChunk* first = _lanes[lane].First + buffer;
+        int superSlabs = 0;
+        int chunks = 1;
+        for (FrameChunk* chunk = first->Next; chunk != null; chunk = chunk->Next)
+        {
+            ThrowIfNotOurs(chunk, $"A chunk of lane {lane}");
+            superSlabs += chunk->SuperSlabCount;
+            chunks++;
+        }
+
+        nuint bytes = LaneBytes + ((nuint)superSlabs << SuperSlab.Shift);
+        nuint most = (2 * nuint.Max(_lanes[lane].HighWaterBytes, _lanes[lane].UsedBytes)) + ((nuint)chunks << SuperSlab.Shift);
+        return chunks == 1 || bytes <= most ? superSlabs : throw new EngineMemoryException(
+            $"Lane {lane} of frame arena '{Name}' holds {Sizes.Text(bytes)} in {chunks} chunks of buffer {buffer}, and its largest frame explains {Sizes.Text(most)}.");
+    }
+
+    private void ThrowIfNotOurs(FrameChunk* chunk, string which)
+    {
+        bool isWhole = chunk->SuperSlabCount > 0 && chunk->Bytes == (nuint)chunk->SuperSlabCount << SuperSlab.Shift
+            && (nint)chunk->Start == _reservation.AddressOf(chunk->SuperSlab);
+        for (int index = 0; index < chunk->SuperSlabCount; index++)
+        {
+            isWhole &= _pool.OwnerTagOf(chunk->SuperSlab + index) == _tag;
+        }
+
+        if (!isWhole)
+        {
+            throw new EngineMemoryException($"{which} of frame arena '{Name}' is damaged, or its SuperSlabs are not the arena's.");
+        }
+    }
+
     private void LayOut()
     {
+        long id = Interlocked.Add(ref s_laneIds, Lanes) - Lanes;
         byte* memory = (byte*)_reservation.AddressOf(_ownSuperSlab);
         for (int index = 0; index < Lanes; index++)
         {
@@ -354,6 +458,8 @@ public sealed unsafe class FrameArena : IArena
                 lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * Lanes) + index) * LaneBytes), Bytes = LaneBytes };
             }
 
+            LaneMarks.Begin(lane, _heap);
+            lane->Id = ++id;
             Enter(lane, lane->First);
         }
 
@@ -407,16 +513,27 @@ public sealed unsafe class FrameArena : IArena
         int superSlabs = (int)Sizes.DivideRoundingUp(nuint.Max(bytes, 1), SuperSlab.Bytes);
         lock (_overflow)
         {
-            FrameChunk* chunk = superSlabs == 1 && _spares != null ? PopSpare() : MakeChunk(superSlabs, task: null);
-            _overflowSuperSlabs += superSlabs;
-            return chunk;
+            if (superSlabs == 1 && _spares != null)
+            {
+                _overflowSuperSlabs++;
+                return PopSpare();
+            }
         }
+
+        // The system may take its time, and whom it asks may take locks: other lanes go on meanwhile.
+        FrameChunk* chunk = MakeChunk(superSlabs, task: null);
+        lock (_overflow)
+        {
+            _overflowSuperSlabs += superSlabs;
+        }
+
+        return chunk;
     }
 
     /// <summary>A chunk of whole SuperSlabs, which are aligned to 2 MiB, so any alignment fits at their beginning.</summary>
     private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task)
     {
-        FrameChunk* chunk = (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
+        FrameChunk* chunk = NewIdle();
         try
         {
             int start = TakeOrThrow(superSlabs, task);
@@ -430,17 +547,49 @@ public sealed unsafe class FrameArena : IArena
         }
         catch
         {
-            _heap.Free(chunk, (nuint)sizeof(FrameChunk));
+            lock (_overflow)
+            {
+                PushIdle(chunk);
+            }
+
             throw;
         }
 
         return chunk;
     }
 
+    private FrameChunk* NewIdle()
+    {
+        lock (_overflow)
+        {
+            if (_idle != null)
+            {
+                return PopIdle();
+            }
+        }
+
+        return (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
+    }
+
     private void DropChunk(FrameChunk* chunk)
     {
-        _pool.Give(chunk->SuperSlab, chunk->SuperSlabCount);
-        _heap.Free(chunk, (nuint)sizeof(FrameChunk));
+        int superSlab = chunk->SuperSlab;
+        int count = chunk->SuperSlabCount;
+        PushIdle(chunk);
+        _pool.Give(superSlab, count);
+    }
+
+    private void PushIdle(FrameChunk* chunk)
+    {
+        *chunk = new FrameChunk { Next = _idle };
+        _idle = chunk;
+    }
+
+    private FrameChunk* PopIdle()
+    {
+        FrameChunk* chunk = _idle;
+        _idle = chunk->Next;
+        return chunk;
     }
 
     private void PushSpare(FrameChunk* chunk)
@@ -472,22 +621,31 @@ public sealed unsafe class FrameArena : IArena
         }
     }
 
+    /// <summary>Gives chunks that no chain has any more to the spares, as far as the plan says, and else to the pool. Makes no OS call.</summary>
     private void FreeChunks(FrameChunk* chunk)
     {
-        while (chunk != null)
+        if (chunk == null)
         {
-            FrameChunk* next = chunk->Next;
-            _overflowSuperSlabs -= chunk->SuperSlabCount;
-            if (chunk->SuperSlabCount == 1 && _spareCount < _options.OverflowSuperSlabs)
-            {
-                PushSpare(chunk);
-            }
-            else
-            {
-                DropChunk(chunk);
-            }
+            return;
+        }
 
-            chunk = next;
+        lock (_overflow)
+        {
+            while (chunk != null)
+            {
+                FrameChunk* next = chunk->Next;
+                _overflowSuperSlabs -= chunk->SuperSlabCount;
+                if (chunk->SuperSlabCount == 1 && _spareCount < _options.OverflowSuperSlabs)
+                {
+                    PushSpare(chunk);
+                }
+                else
+                {
+                    DropChunk(chunk);
+                }
+
+                chunk = next;
+            }
         }
     }
 }

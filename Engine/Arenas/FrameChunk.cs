@@ -4,7 +4,8 @@ namespace Engine.Arenas;
 
 /// <summary>
 /// A stretch of memory that one buffer of one lane bumps through. The first is the lane's share of the arena's own memory; those after it
-/// came with an overflow and stay for the frames to come.
+/// came with an overflow and stay for the frames to come, until one of them needs a larger one in their place.
+/// While its arena lives a chunk is used for nothing but chunks, also when it has no memory: a profiler may walk a chain that changes.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 64)]
 internal unsafe struct FrameChunk

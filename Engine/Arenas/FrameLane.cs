@@ -107,10 +107,17 @@ public readonly unsafe ref struct FrameLane
     }
 
     /// <summary>Remembers how far the lane has come in this frame.</summary>
-    public FrameMark Mark() => new(_state);
+    /// <exception cref="EngineOutOfMemoryException">Metadata ran out: thousands of nested marks were used in the frame. Nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public FrameMark Mark() => _arena.Mark(_state);
 
-    /// <summary>Forgets what was allocated since the mark. Overflow memory stays with the lane.</summary>
-    /// <exception cref="EngineMemoryException">The mark is another lane's or another frame's, or the lane was rewound to before it.</exception>
+    /// <summary>
+    /// Forgets what was allocated since the mark. Overflow memory stays with the lane. The mark, and those taken before it, can be used again.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">
+    /// The mark is another lane's or another frame's, or the lane was rewound to before it since it was taken. Nothing has changed.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Rewind(FrameMark mark) => _arena.Rewind(_state, mark);
 
     /// <summary>A mark that rewinds itself when disposed.</summary>

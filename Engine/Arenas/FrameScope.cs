@@ -16,5 +16,6 @@ public readonly ref struct FrameScope
 
     /// <summary>Ends the scope: what was allocated in it is gone. Hot-loop safe.</summary>
     /// <exception cref="EngineMemoryException">The frame has ended meanwhile, or the lane was rewound to before the scope.</exception>
+    /// <exception cref="ObjectDisposedException">The arena was disposed meanwhile.</exception>
     public void Dispose() => _lane.Rewind(_mark);
 }

@@ -22,5 +22,17 @@ internal unsafe struct LaneState
     public long Overflows;
     public long Frame;
 
+    /// <summary>No other lane of the process ever has this number; never 0.</summary>
+    public long Id;
+
+    /// <summary>Rewinds of this frame that may have made marks stale; see <see cref="LaneMarks"/>.</summary>
+    public long MarkEpoch;
+
+    /// <summary>No mark of this frame that is not stale lies at a higher position.</summary>
+    public nuint HighestMark;
+
+    /// <summary>The block with the newest of the rewinds that are kept.</summary>
+    public LaneMarks.Block* Marks;
+
     public readonly nuint UsedBytes => Chunk == null ? 0 : BytesBefore + (nuint)(Cursor - Chunk->Start);
 }

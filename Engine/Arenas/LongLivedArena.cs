@@ -357,12 +357,12 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// </summary>
     public void Dispose()
     {
-        if (IsDisposed)
+        if (IsDisposed || _isReporting)
         {
             return;
         }
 
-        ReportChecks();
+        Exception? thrown = ReportChecks();
         _caches.RetireCounters();
         _registry.Hide(_tag);
 
@@ -373,6 +373,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         _slabs.FreeTables();
         _registry.Remove(_tag);
         _pool.Trim();
+        ThrowIfReportThrew(thrown);
     }
 
     private ArenaHandle Local

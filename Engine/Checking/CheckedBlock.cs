@@ -21,12 +21,15 @@ internal sealed class CheckedBlock
 
     public required int SizeClass { get; init; }
 
-    public required bool HasGuardPage { get; init; }
+    /// <summary>Whether the page at ZoneEnd is closed. Whoever took the block out of its tables writes this.</summary>
+    public bool HasGuardPage { get; set; }
 
     public required CheckedCall Allocated { get; init; }
 
     /// <summary>Null while the block is live.</summary>
     public CheckedCall? Freed { get; set; }
+
+    public nuint ZoneBytes => ZoneEnd - Raw;
 
     public bool Contains(nuint address) => address - Raw < ZoneEnd - Raw;
 

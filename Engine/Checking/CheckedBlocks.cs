@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Engine.Core;
 using Engine.Slabs;
 using Engine.SuperSlabs;
@@ -7,6 +8,11 @@ namespace Engine.Checking;
 /// <summary>
 /// One arena's blocks in checked mode: each is made a little larger and filled, surrounded by red zones, remembered, and after its free
 /// held back in a quarantine whose bytes nobody may write. The arena's threads hold no blocks back, so every call comes here. Any thread.
+/// <para>
+/// The lock is of the tables only: blocks are taken from the slabs and returned to them, and guard pages closed and opened, outside it, since the
+/// system may take its time. A block is meanwhile its thread's own. One whose guard page the system does not open stays here, and each later
+/// free tries again: nothing is returned with a page that cannot be accessed.
+/// </para>
 /// </summary>
 internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings, ArenaSlabs slabs, SuperSlabPool pool)
 {
@@ -18,62 +24,60 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     private const nuint ZoneBytes = 16;
     private const int HistoryLength = 4096;
 
+    private static readonly CheckedCall s_nobody = new(0, string.Empty, null, null);
+
     private readonly Dictionary<nuint, CheckedBlock> _live = [];
     private readonly Queue<CheckedBlock> _quarantine = [];
     private readonly Queue<CheckedBlock> _history = [];
+
+    /// <summary>Blocks that left the quarantine and could not be returned. It has no lock to wait for, so a block is not lost on the way here.</summary>
+    private readonly ConcurrentQueue<CheckedBlock> _refused = [];
     private readonly Lock _lock = new();
     private nuint _quarantined;
     private long _calls;
     private long _allocations;
 
+    /// <summary>Damage that was found where it could not be told.</summary>
+    private string? _untold;
+
     /// <returns>The block, or null where the reservation is full.</returns>
     /// <exception cref="EngineOutOfMemoryException">The system gave no memory.</exception>
     public void* Allocate(nuint bytes, nuint alignment, string? tag)
     {
-        lock (_lock)
-        {
-            nuint page = pool.PageBytes;
-            bool guard = page < SuperSlab.SlabBytes
-                && (bytes >= settings.GuardFromBytes || (settings.GuardOneIn != 0 && ++_allocations % settings.GuardOneIn == 0));
-            nuint end = guard ? Sizes.AlignUp(bytes + ZoneBytes, page) : bytes + ZoneBytes;
-            nuint wanted = guard ? end + page : end;
-            int sizeClass = SizeClasses.IndexOf(wanted, guard ? nuint.Max(alignment, page) : alignment);
-            nuint raw;
-            if (sizeClass == SizeClasses.Huge)
-            {
-                raw = slabs.AllocateHuge(wanted);
-            }
-            else if (slabs.Fill(sizeClass, &raw, 1) == 0)
-            {
-                raw = 0;
-            }
-
-            return raw == 0 ? null : (void*)Admit(raw, bytes, alignment, sizeClass, end, guard, tag);
-        }
+        nuint page = pool.PageBytes;
+        bool guard = page < SuperSlab.SlabBytes
+            && (bytes >= settings.GuardFromBytes || (settings.GuardOneIn != 0 && Interlocked.Increment(ref _allocations) % settings.GuardOneIn == 0));
+        nuint end = guard ? Sizes.AlignUp(bytes + ZoneBytes, page) : bytes + ZoneBytes;
+        nuint wanted = guard ? end + page : end;
+        int sizeClass = SizeClasses.IndexOf(wanted, guard ? nuint.Max(alignment, page) : alignment);
+        nuint raw = TakeRaw(sizeClass, wanted);
+        return raw == 0 ? null : (void*)Admit(raw, bytes, alignment, sizeClass, end, guard, tag);
     }
 
-    /// <summary>Frees a block of this arena's slabs, after looking whether it was written where it may not be.</summary>
+    /// <summary>
+    /// Frees a block of this arena's slabs, after looking whether it was written where it may not be. It never fails for want of memory.
+    /// </summary>
     /// <exception cref="EngineMemoryException">
-    /// The address is no live block: nothing has changed. Or the block, or one that was freed before, was damaged: this one is freed.
+    /// The address is no live block: nothing has changed. Or the block, or some that were freed before, were damaged: this one is freed.
     /// </exception>
     public void Free(void* address, string? tag)
     {
+        string? damage;
         lock (_lock)
         {
             CheckedBlock block = Require((nuint)address, "freed");
-            _live.Remove(block.Address);
-            block.Freed = CheckedCall.Now(++_calls, tag, settings.CallStacks);
-            string? damage = DamagedZone(block);
-            new NativeSpan(block.Raw, block.ZoneEnd - block.Raw).Fill(Freed);
+            CheckedCall freed = CheckedCall.Now(Interlocked.Increment(ref _calls), tag, settings.CallStacks);
             _quarantine.Enqueue(block);
-            _quarantined += block.ZoneEnd - block.Raw;
-            while (_quarantined > settings.QuarantineBytes)
-            {
-                damage ??= Release();
-            }
-
-            EngineMemoryException.ThrowIf(damage);
+            _live.Remove(block.Address);
+            block.Freed = freed;
+            damage = DamagedZone(block);
+            new NativeSpan(block.Raw, block.ZoneBytes).Fill(Freed);
+            _quarantined += block.ZoneBytes;
         }
+
+        damage = Joined(damage, ReleaseDownTo(settings.QuarantineBytes, out _));
+        damage = Joined(damage, Interlocked.Exchange(ref _untold, null));
+        EngineMemoryException.ThrowIf(damage);
     }
 
     /// <summary>What was asked for when a live block was allocated, in bytes.</summary>
@@ -92,7 +96,16 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     {
         lock (_lock)
         {
-            EngineMemoryException.ThrowIf(FindDamage());
+            EngineMemoryException.ThrowIf(Damages().FirstOrDefault());
+        }
+    }
+
+    /// <summary>All that was written where it may not be, a sentence each.</summary>
+    public IReadOnlyList<string> FindDamage()
+    {
+        lock (_lock)
+        {
+            return [.. Damages()];
         }
     }
 
@@ -114,29 +127,96 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         }
     }
 
-    /// <summary>Forgets all blocks, live or not, and opens their guard pages; the slabs are the caller's to throw away.</summary>
+    /// <summary>Opens all guard pages and forgets all blocks, live or not; the slabs are the caller's to throw away. No other thread uses the arena.</summary>
     /// <returns>What was damaged, as a sentence, or null.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The system did not open a guard page. No block is forgotten.</exception>
     public string? Clear()
     {
         lock (_lock)
         {
-            string? damage = FindDamage();
-            foreach (CheckedBlock block in _live.Values)
+            string? damage = Damages().FirstOrDefault();
+            foreach (CheckedBlock block in All())
             {
                 OpenGuardPage(block);
             }
 
-            foreach (CheckedBlock block in _quarantine)
-            {
-                OpenGuardPage(block);
-            }
-
-            _live.Clear();
-            _quarantine.Clear();
-            _history.Clear();
-            _quarantined = 0;
+            Forget();
             return damage;
         }
+    }
+
+    /// <summary>
+    /// The same when the arena's SuperSlabs go to the pool: it never fails. A SuperSlab with a page that the system does not open is prefaulted anew
+    /// before it is used again.
+    /// </summary>
+    public void Abandon()
+    {
+        lock (_lock)
+        {
+            foreach (CheckedBlock block in All())
+            {
+                if (!TryOpenGuardPage(block))
+                {
+                    pool.Distrust((nint)block.ZoneEnd);
+                }
+            }
+
+            Forget();
+        }
+    }
+
+    private static string? Joined(string? first, string? second) =>
+        first is null ? second : second is null ? first : $"{first}{Environment.NewLine}{second}";
+
+    /// <summary>A block of the slabs, or 0. What is held back is not missing: it is returned before anyone is told that there is no memory.</summary>
+    private nuint TakeRaw(int sizeClass, nuint wanted)
+    {
+        try
+        {
+            nuint raw = TryTakeRaw(sizeClass, wanted);
+            if (raw != 0 || !EmptyQuarantine())
+            {
+                return raw;
+            }
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            if (!EmptyQuarantine())
+            {
+                throw;
+            }
+        }
+
+        return TryTakeRaw(sizeClass, wanted);
+    }
+
+    private nuint TryTakeRaw(int sizeClass, nuint wanted)
+    {
+        if (sizeClass == SizeClasses.Huge)
+        {
+            return slabs.AllocateHuge(wanted);
+        }
+
+        nuint raw;
+        return slabs.Fill(sizeClass, &raw, 1) == 0 ? 0 : raw;
+    }
+
+    /// <returns>Whether a block was returned to its run.</returns>
+    private bool EmptyQuarantine()
+    {
+        string? damage = ReleaseDownTo(0, out bool any);
+        if (damage is not null)
+        {
+            // The caller allocates: the next free tells.
+            Interlocked.Exchange(ref _untold, Joined(Interlocked.Exchange(ref _untold, null), damage));
+        }
+
+        if (any)
+        {
+            slabs.ReleaseEmptyRuns();
+        }
+
+        return any;
     }
 
     private nuint Admit(nuint raw, nuint bytes, nuint alignment, int sizeClass, nuint end, bool guard, string? tag)
@@ -150,20 +230,35 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             address = alignment <= pool.PageBytes ? (zoneEnd - ZoneBytes - bytes) & ~(nuint.Max(alignment, ZoneBytes) - 1) : raw;
         }
 
-        CheckedBlock block = new()
+        CheckedBlock? block = null;
+        try
         {
-            Address = address,
-            Bytes = bytes,
-            Raw = raw,
-            ZoneEnd = zoneEnd,
-            SizeClass = sizeClass,
-            HasGuardPage = guard,
-            Allocated = CheckedCall.Now(++_calls, tag, settings.CallStacks),
-        };
-        new NativeSpan(raw, address - raw).Fill(Zone);
-        new NativeSpan(address, bytes).Fill(Fresh);
-        new NativeSpan(address + bytes, zoneEnd - address - bytes).Fill(Zone);
-        _live.Add(address, block);
+            block = new()
+            {
+                Address = address,
+                Bytes = bytes,
+                Raw = raw,
+                ZoneEnd = zoneEnd,
+                SizeClass = sizeClass,
+                HasGuardPage = guard,
+                Allocated = CheckedCall.Now(Interlocked.Increment(ref _calls), tag, settings.CallStacks),
+            };
+            new NativeSpan(raw, address - raw).Fill(Zone);
+            new NativeSpan(address, bytes).Fill(Fresh);
+            new NativeSpan(address + bytes, zoneEnd - address - bytes).Fill(Zone);
+            lock (_lock)
+            {
+                _live.Add(address, block);
+            }
+        }
+        catch
+        {
+            // The runtime has no memory, or the thread was interrupted: the caller gets no block, so it goes back.
+            string? ignored = null;
+            _ = GiveBack(block ?? new() { Address = address, Bytes = bytes, Raw = raw, ZoneEnd = zoneEnd, SizeClass = sizeClass, HasGuardPage = guard, Allocated = s_nobody }, ref ignored);
+            throw;
+        }
+
         return address;
     }
 
@@ -197,40 +292,89 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         throw new EngineMemoryException($"0x{address:x} was to be {done} {now}, and is no block of arena '{arena}': none that is live, and none of those freed lately.");
     }
 
-    /// <summary>Gives the block that was freed the longest ago back to its run.</summary>
-    /// <returns>What was damaged, or null.</returns>
-    private string? Release()
-    {
-        CheckedBlock block = _quarantine.Dequeue();
-        _quarantined -= block.ZoneEnd - block.Raw;
-        string? damage = DamagedAfterFree(block);
-        OpenGuardPage(block);
-        nuint raw = block.Raw;
-        slabs.Return(block.SizeClass, &raw, 1);
-        _history.Enqueue(block);
-        if (_history.Count > HistoryLength)
-        {
-            _history.Dequeue();
-        }
-
-        return damage;
-    }
-
-    private string? FindDamage()
+    /// <summary>Returns the blocks that were freed the longest ago to their runs, until so many bytes are held back, and tries again those that were refused.</summary>
+    /// <returns>What was damaged, a sentence each, or null.</returns>
+    private string? ReleaseDownTo(nuint heldBytes, out bool any)
     {
         string? damage = null;
-        foreach (CheckedBlock block in _live.Values)
+        any = false;
+        while (_refused.TryDequeue(out CheckedBlock? again) && GiveBack(again, ref damage))
         {
-            damage ??= DamagedZone(block);
+            any = true;
         }
 
-        foreach (CheckedBlock block in _quarantine)
+        while (NextDue(heldBytes) is { } block)
         {
-            damage ??= DamagedAfterFree(block);
+            damage = Joined(damage, DamagedAfterFree(block));
+            any |= GiveBack(block, ref damage);
         }
 
         return damage;
     }
+
+    /// <returns>The block that was freed the longest ago, which is the caller's now, or null where no more than that is held back.</returns>
+    private CheckedBlock? NextDue(nuint heldBytes)
+    {
+        lock (_lock)
+        {
+            if (_quarantined <= heldBytes)
+            {
+                return null;
+            }
+
+            CheckedBlock block = _quarantine.Peek();
+            _history.Enqueue(block);
+            _quarantine.Dequeue();
+            _quarantined -= block.ZoneBytes;
+            if (_history.Count > HistoryLength)
+            {
+                _history.Dequeue();
+            }
+
+            return block;
+        }
+    }
+
+    /// <summary>Returns a block that no table has to its run, or keeps it for a later try.</summary>
+    /// <returns>Whether it was returned.</returns>
+    private bool GiveBack(CheckedBlock block, ref string? damage)
+    {
+        try
+        {
+            if (TryOpenGuardPage(block))
+            {
+                nuint raw = block.Raw;
+                slabs.Return(block.SizeClass, &raw, 1);
+                return true;
+            }
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            // Kept, as below.
+        }
+        catch (EngineMemoryException wrong)
+        {
+            damage = Joined(damage, wrong.Message); // a run that contradicts itself: trying again would not help
+            return false;
+        }
+
+        _refused.Enqueue(block);
+        return false;
+    }
+
+    private IEnumerable<CheckedBlock> All() => _live.Values.Concat(_quarantine).Concat(_refused);
+
+    private void Forget()
+    {
+        _live.Clear();
+        _quarantine.Clear();
+        _history.Clear();
+        _refused.Clear();
+        _quarantined = 0;
+    }
+
+    private IEnumerable<string> Damages() =>
+        _live.Values.Select(DamagedZone).Concat(_quarantine.Concat(_refused).Select(DamagedAfterFree)).OfType<string>();
 
     private string? DamagedZone(CheckedBlock block)
     {
@@ -251,17 +395,32 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
     private string? DamagedAfterFree(CheckedBlock block)
     {
-        nuint wrong = new NativeSpan(block.Raw, block.ZoneEnd - block.Raw).FirstOtherThan(Freed);
+        nuint wrong = new NativeSpan(block.Raw, block.ZoneBytes).FirstOtherThan(Freed);
         return wrong == 0 ? null
             : $"In arena '{arena}', {block} was written after it was freed: 0x{*(byte*)wrong:x2} stands {(long)(wrong - block.Address)} bytes from its beginning. "
             + $"It was allocated {block.Allocated} and freed {block.Freed}.";
     }
 
+    /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
     private void OpenGuardPage(CheckedBlock block)
     {
         if (block.HasGuardPage)
         {
             pool.Unguard((nint)block.ZoneEnd);
+            block.HasGuardPage = false;
+        }
+    }
+
+    private bool TryOpenGuardPage(CheckedBlock block)
+    {
+        try
+        {
+            OpenGuardPage(block);
+            return true;
+        }
+        catch (Exception refused) when (refused is EngineOutOfMemoryException or EngineMemoryException)
+        {
+            return false;
         }
     }
 }

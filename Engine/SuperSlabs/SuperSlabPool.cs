@@ -87,6 +87,14 @@ internal sealed unsafe class SuperSlabPool
     /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
     public void Unguard(nint page) => _os.Commit(page, PageBytes);
 
+    /// <summary>Sees to it that the owned SuperSlab of a page that stays inaccessible is prefaulted anew when it has been given back and is taken again.</summary>
+    public void Distrust(nint page)
+    {
+        Enter();
+        Bitmap.Clear(_ready, (int)((page - _reservation.Base) >> SuperSlab.Shift), 1);
+        Exit();
+    }
+
     /// <summary>SuperSlabs from here on have never been used.</summary>
     public int End => Volatile.Read(ref _end);
 
