@@ -229,7 +229,15 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
         catch
         {
-            _pool.Trim();
+            try
+            {
+                _pool.Trim();
+            }
+            catch (EngineMemoryException)
+            {
+                // Why the prewarm failed says more; what the system refused to take back stays free.
+            }
+
             throw;
         }
 
