@@ -14,6 +14,8 @@ namespace Engine.Tests.Platform;
 /// context.Fail("mprotect", call: 3, errno: 12);      // the third call from now on fails, once
 /// context.FailAlways("madvise", errno: 22, argument: 23);  // every call with this advice (3rd argument) fails
 /// context.FailHalfDone("mprotect", call: 3, errno: 12); // does the first half, or unmaps what it would map over, and then fails
+/// context.FailRun("mmap", call: 3, count: 2, errno: 12); // the third and the fourth call from now on fail
+/// FailingContext.StealsHoles = true;                 // what a call that gets half-way has unmapped is another's at once
 /// context.Lie("madvise", argument: 23);              // returns 0, and does nothing
 /// context.LimitMaps(bytes);                          // no mapping may be larger
 /// context.ShiftMaps(bytes);                          // where the system may choose, addresses are not aligned to more than this
@@ -40,6 +42,7 @@ internal sealed unsafe class FailingContext : INativeContext
             throw new InvalidOperationException("Another FailingContext is alive; dispose of it first.");
         }
 
+        StealsHoles = false;
         for (int i = 0; i < Rules.Length; i++)
         {
             Rules[i] = new Rule();
@@ -61,9 +64,18 @@ internal sealed unsafe class FailingContext : INativeContext
 
     /// <summary>
     /// The Nth call from now on fails half-way, as a kernel may: of a range the first half is done; what a mapping or a move would have replaced
-    /// is unmapped (mmap, mprotect, madvise, mremap, mlock only).
+    /// is unmapped (mmap, mprotect, madvise, mremap, mlock only). So many calls after it fail too.
     /// </summary>
-    public void FailHalfDone(string function, int call, int errno) => FailOnce(function, call, errno, Mode.FailHalfDone);
+    public void FailHalfDone(string function, int call, int errno, int thenFail = 0) => FailOnce(function, call, errno, Mode.FailHalfDone, 1 + thenFail);
+
+    /// <summary>So many calls, from the Nth from now on, fail.</summary>
+    public void FailRun(string function, int call, int count, int errno) => FailOnce(function, call, errno, Mode.FailOnce, count);
+
+    /// <summary>Whether the first page of what a half-done mmap or mremap has unmapped is mapped at once by somebody else, who writes <see cref="Stolen"/> to it.</summary>
+    public static bool StealsHoles { get; set; }
+
+    /// <summary>What stands in the first byte of a stolen page.</summary>
+    public const byte Stolen = 77;
 
     /// <summary>Mappings of more bytes are refused for want of address space.</summary>
     public void LimitMaps(nuint bytes) => _rules[0].MostBytes = bytes;
@@ -113,10 +125,11 @@ internal sealed unsafe class FailingContext : INativeContext
 
     public void Dispose() => Interlocked.Exchange(ref s_living, 0);
 
-    private void FailOnce(string function, int call, int errno, Mode mode)
+    private void FailOnce(string function, int call, int errno, Mode mode, int count = 1)
     {
         Rule rule = RuleOf(function);
         rule.Errno = errno;
+        rule.Run = count;
         rule.Mode = mode;
         Interlocked.Exchange(ref rule.Countdown, call);
     }
@@ -160,7 +173,7 @@ internal sealed unsafe class FailingContext : INativeContext
         Verdict verdict = Rules[0].Decide(flags);
         if (verdict == Verdict.FailHalfDone && (flags & Fixed) != 0)
         {
-            ((delegate* unmanaged<nint, nuint, int>)Rules[1].Forward)(address, bytes);
+            MakeHole(address, bytes);
         }
 
         if (verdict != Verdict.Work || bytes > Rules[0].MostBytes)
@@ -206,7 +219,7 @@ internal sealed unsafe class FailingContext : INativeContext
         Verdict verdict = Rules[4].Decide(flags);
         if (verdict == Verdict.FailHalfDone)
         {
-            ((delegate* unmanaged<nint, nuint, int>)Rules[1].Forward)(to, newBytes);
+            MakeHole(to, newBytes);
         }
 
         return verdict != Verdict.Work
@@ -261,6 +274,17 @@ internal sealed unsafe class FailingContext : INativeContext
         return nuint.Max(bytes / 2 / page * page, page);
     }
 
+    private static void MakeHole(nint address, nuint bytes)
+    {
+        const int PrivateFixedAnonymous = 0x32; // Linux
+        ((delegate* unmanaged<nint, nuint, int>)Rules[1].Forward)(address, bytes);
+        if (StealsHoles)
+        {
+            var mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Rules[0].Forward;
+            *(byte*)mmap(address, (nuint)Environment.SystemPageSize, 3, PrivateFixedAnonymous, -1, 0) = Stolen;
+        }
+    }
+
     private static nint FailWith(Rule rule, nint result)
     {
         Marshal.SetLastSystemError(rule.Errno == 0 ? OutOfMemory : rule.Errno);
@@ -288,6 +312,7 @@ internal sealed unsafe class FailingContext : INativeContext
     {
         public long Calls;
         public long Countdown;
+        public int Run = 1;
         public nint Forward;
         public nuint MostBytes = nuint.MaxValue;
         public nuint ShiftBytes;
@@ -301,10 +326,11 @@ internal sealed unsafe class FailingContext : INativeContext
         public Verdict Decide(int argument)
         {
             Interlocked.Increment(ref Calls);
+            long left = Mode is Mode.FailOnce or Mode.FailHalfDone ? Interlocked.Decrement(ref Countdown) : 0;
             bool applies = Mode switch
             {
                 Mode.Work => false,
-                Mode.FailOnce or Mode.FailHalfDone => Interlocked.Decrement(ref Countdown) == 0,
+                Mode.FailOnce or Mode.FailHalfDone => left <= 0 && left > -Run,
                 _ => Argument is null || Argument == argument,
             };
             if (!applies)
@@ -315,7 +341,7 @@ internal sealed unsafe class FailingContext : INativeContext
             return Mode switch
             {
                 Mode.Lie => Verdict.Lie,
-                Mode.FailHalfDone => Verdict.FailHalfDone,
+                Mode.FailHalfDone when left == 0 => Verdict.FailHalfDone,
                 _ => Verdict.Fail,
             };
         }

@@ -78,6 +78,87 @@ internal sealed unsafe class SceneRecorderTests
         Assert.That(() => recorder.Plan(0.5), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
+    [Test]
+    public void A_recorder_that_is_asked_twice_gives_each_size_once_and_none_that_was_not_used()
+    {
+        SceneRecorder recorder = new();
+        ScenePlan[] plans = new ScenePlan[2];
+        using (Scene scene = Scene.Load(_memory, Rough))
+        {
+            for (int time = 0; time < 2; time++)
+            {
+                void* block = scene.Arena.Allocate(32 << 20);
+                block = scene.Arena.Reallocate(block, 33 << 20);
+                block = scene.Arena.Reallocate(block, 48 << 20);
+                scene.Arena.Free(block);
+                recorder.Add(scene);
+                plans[time] = recorder.Plan(1 + time);
+                Assert.That(plans[time].Arenas[0].Blocks, Has.All.Property(nameof(BlockCount.Count)).GreaterThan(0));
+                scene.Arena.Reset();
+            }
+
+            recorder.Add(scene);
+        }
+
+        foreach (ScenePlan plan in (ScenePlan[])[.. plans, recorder.Plan(), recorder.Plan(1.3)])
+        {
+            using Scene again = Scene.Load(_memory, ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(plan.ToJson())));
+            Assert.That(again.Arena.PeakBlocks, Throws.Nothing);
+        }
+    }
+
+    [Test]
+    public void Peaks_come_into_a_plan_once_and_within_its_ranges()
+    {
+        List<BlockCount> used = SceneRecorder.Used(
+            [new(64, 0, 3), new(32 << 20, 0), new(32 << 20, 2, 1), new(4096, 5_000_000_000, 2), new(128, 5, 1000), new(32 << 20, 1, 2), new(256, -1)], out int threads);
+        Assert.That(used, Is.EqualTo(new BlockCount[] { new(128, 5, 512), new(4096, 1_000_000_000, 2), new(32 << 20, 3, 2) }));
+        Assert.That(threads, Is.EqualTo(512));
+    }
+
+    [Test]
+    public void Any_recording_gives_a_plan_that_loads_and_replays_without_OS_calls([Range(1, 12)] int seed)
+    {
+        Random random = new(seed);
+        int bits = random.Next(5, 26);
+        ScenePlan rough = Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }], Frame = random.Next(3) == 0 ? Rough.Frame : Rough.Frame! with { Buffers = 3 } };
+        SceneRecorder recorder = new();
+        for (int recording = random.Next(1, 4); recording >= 0; recording--)
+        {
+            using Scene scene = Scene.Load(_memory, rough);
+            if (recording == 0 || random.Next(2) == 0)
+            {
+                Play(scene, seed, bits);
+            }
+
+            if (random.Next(2) == 0)
+            {
+                recorder.Add(scene);
+                scene.Arena.Reset();
+                scene.GetArena("unused").Trim();
+            }
+
+            if (recording == 0)
+            {
+                Play(scene, seed, bits);
+            }
+
+            recorder.Add(scene);
+            _ = recorder.Plan(1 + random.NextDouble());
+        }
+
+        ScenePlan plan = ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(recorder.Plan(random.Next(2) == 0 ? 1 : 1.1).ToJson()));
+        Assert.That(plan.Arenas[1].Blocks, Is.Empty);
+        using Scene again = Scene.Load(_memory, plan);
+        HotLoopCost cost = HotLoopCost.BestOf(3, () =>
+        {
+            again.Arena.Reset();
+            return HotLoopCost.Of(_memory, () => Play(again, seed, bits));
+        });
+        Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
+        _memory.Validate();
+    }
+
     private static void Play(Scene scene, int seed, int bits)
     {
         // A generator of its own: one of the runtime's would allocate in the frames.

@@ -13,6 +13,10 @@ internal static class MemoryMap
     public static ulong MappedWithin(nint start, nuint bytes) =>
         Ranges().Where(range => range.Start - (ulong)start < bytes).Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
 
+    /// <summary>How many addresses of a range belong to some mapping.</summary>
+    public static ulong CoveredWithin(nint start, nuint bytes) => Ranges().Aggregate(
+        0UL, (sum, range) => sum + Math.Max(Math.Min(range.End, (ulong)start + bytes), (ulong)start) - Math.Min(Math.Max(range.Start, (ulong)start), (ulong)start + bytes));
+
     /// <summary>Whether an address may be read and written.</summary>
     public static bool IsAccessible(nint address)
     {

@@ -77,7 +77,15 @@ public sealed unsafe class FrameArena : IArena
         }
         catch
         {
-            Dispose();
+            try
+            {
+                Dispose();
+            }
+            catch (EngineMemoryException)
+            {
+                // Why it could not be made says more; what the system refused to take back stays free.
+            }
+
             throw;
         }
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Silk.NET.Core.Contexts;
 
@@ -21,7 +22,6 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private const int MapPopulate = 0x8000;
     private const int MapHugeTlb = 0x40000;
     private const int MapHuge2MiB = 21 << 26;
-    private const int MapFixedNoReplace = 0x100000; // Linux 4.17
     private const int RemapMayMove = 1;
     private const int RemapFixed = 2;
     private const int RemapDontUnmap = 4; // Linux 5.7
@@ -38,6 +38,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private volatile bool _hasLockedPages;
     private volatile bool _hasAdvisedHugePages;
     private volatile bool _hasExplicitHugePages;
+    private volatile bool _hasInheritedMappings;
 
     public LinuxVirtualMemory(INativeContext context)
         : base(context, PosixConstants.Linux)
@@ -98,8 +99,12 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     public override string? SettingOf(PageKind pages) =>
         pages == PageKind.TransparentHuge ? "enabled=" + Facts.TransparentHugePages : null;
 
-    protected override bool TryFinishReservation(nint address, nuint bytes) =>
-        Advise(address, bytes, AdviseDontFork) is Errno.None or Errno.Invalid; // Invalid: a system that has no such advice
+    protected override bool TryFinishReservation(nint address, nuint bytes)
+    {
+        bool isDone = Advise(address, bytes, AdviseDontFork) is Errno.None or Errno.Invalid; // Invalid: a system that has no such advice
+        _hasInheritedMappings |= !isDone;
+        return isDone;
+    }
 
     protected override bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
     {
@@ -138,12 +143,17 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
-    protected override void DecommitCore(nint address, nuint bytes)
+    protected override bool TryDecommitCore(nint address, nuint bytes, out string reason)
     {
+        reason = string.Empty;
         if (_hasExplicitHugePages)
         {
-            ReplaceByReserved(address, bytes); // a mapping of the pool cannot be made an ordinary one in any other way
-            return;
+            return TryReplaceByReserved(address, bytes, out reason); // a mapping of the pool cannot be made an ordinary one in any other way
+        }
+
+        if (_hasInheritedMappings)
+        {
+            _ = TryFinishReservation(address, bytes); // it was refused before, here perhaps
         }
 
         if (_hasLockedPages)
@@ -153,10 +163,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
         int errno = Advise(address, bytes, AdviseDontNeed);
         errno = errno == Errno.None ? Protect(address, bytes, PosixConstants.ProtectNone) : errno;
-        if (errno != Errno.None)
-        {
-            ReplaceByReserved(address, bytes);
-        }
+        return errno == Errno.None || TryReplaceByReserved(address, bytes, out reason);
     }
 
     protected override long PagesThatWouldFaultCore(nint address, nuint bytes) => _pageMap.PagesThatWouldFault(address, bytes);
@@ -208,7 +215,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
         if (!TryFinishReservation(address, bytes))
         {
-            ReplaceByReserved(address, bytes);
+            _ = TryDecommit(address, bytes, out _);
             failure = new PrefaultFailure("madvise(MADV_DONTFORK) was refused", IsLasting: false);
             return false;
         }
@@ -248,13 +255,13 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             || TryAdvise(address, bytes, AdviseNoHugePage, "madvise(MADV_NOHUGEPAGE)", out failure);
     }
 
-    /// <summary>Part of preparing: on false, the range is reserved again.</summary>
+    /// <summary>Part of preparing: on false, the range is reserved again, as far as the system takes it back.</summary>
     private bool TryAdvise(nint address, nuint bytes, int advice, string call, out PrefaultFailure failure)
     {
         bool isDone = Succeeds(Advise(address, bytes, advice), call, out failure);
         if (!isDone)
         {
-            DecommitCore(address, bytes);
+            _ = TryDecommit(address, bytes, out _);
         }
 
         return isDone;
@@ -283,24 +290,45 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     }
 
     /// <summary>
-    /// A call that maps over a range unmaps it first, and may fail afterwards: take the addresses back before anyone else
-    /// gets them. Where nothing was unmapped, this does nothing.
+    /// All of our mappings, and next to none of others, are MADV_DONTFORK, which /proc/self/smaps shows as "dc". Where that file is not to be read, nothing is known to
+    /// be ours. It takes milliseconds, and is asked only when a call that maps over a range has failed.
     /// </summary>
-    private void FillHole(nint address, nuint bytes)
+    protected override bool IsStillOurs(nint address, nuint bytes)
     {
-        int extra = MapFixedNoReplace | Constants.MapNoReserve;
-        if (!TryMap(address, bytes, PosixConstants.ProtectNone, extra, out nint mapped, out _))
+        nuint next = (nuint)address;
+        nuint end = next + bytes;
+        nuint mappingEnd = 0;
+        foreach (string line in ReadLines("/proc/self/smaps"))
         {
-            return;
+            int dash = line.IndexOf('-', StringComparison.Ordinal);
+            if (dash > 0 && nuint.TryParse(line.AsSpan(0, dash), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out nuint start))
+            {
+                nuint last = nuint.Parse(line.AsSpan(dash + 1, line.IndexOf(' ', StringComparison.Ordinal) - dash - 1), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+                mappingEnd = start <= next && next < last ? last : 0;
+            }
+            else if (mappingEnd != 0 && line.StartsWith("VmFlags:", StringComparison.Ordinal) && line.Contains(" dc", StringComparison.Ordinal))
+            {
+                next = mappingEnd;
+            }
+
+            if (next >= end)
+            {
+                return true;
+            }
         }
 
-        if (mapped != address)
+        return false;
+    }
+
+    private static string[] ReadLines(string path)
+    {
+        try
         {
-            _ = Unmap(mapped, bytes); // a kernel without MAP_FIXED_NOREPLACE took the address for a hint
+            return File.ReadAllLines(path);
         }
-        else if (!TryFinishReservation(address, bytes))
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            ThrowRefused("Mapping", bytes, "a range that the system had unmapped could not be set up again");
+            return [];
         }
     }
 
@@ -320,13 +348,13 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         CommitCore(from, page);
         Marshal.WriteByte(from, 1);
         bool isMoved = TryMovePagesCore(from, to, page) && Marshal.ReadByte(to) == 1;
-        if (isMoved && TryMap(from, page, PosixConstants.ProtectNone, MapFixedNoReplace | Constants.MapNoReserve, out nint mapped, out _))
+        if (isMoved && TryMap(from, page, PosixConstants.ProtectNone, Constants.MapFixedNoReplace | Constants.MapNoReserve, out nint mapped, out _))
         {
             isMoved = false;
             _ = mapped == from ? Errno.None : Unmap(mapped, page);
         }
 
-        ReleaseCore(from, 2 * page);
+        Release(from, 2 * page);
         return isMoved;
     }
 

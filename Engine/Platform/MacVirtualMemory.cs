@@ -84,17 +84,17 @@ internal sealed unsafe class MacVirtualMemory : PosixVirtualMemory
             return TryFinishReservation(address, bytes);
         }
 
-        ReplaceByReserved(address, bytes);
+        _ = TryDecommit(address, bytes, out _);
         failure = new PrefaultFailure(Errno.Describe("mmap(VM_FLAGS_SUPERPAGE_SIZE_2MB)", errno), IsLasting: errno == Errno.Invalid);
         return false;
     }
 
-    protected override void DecommitCore(nint address, nuint bytes)
+    protected override bool TryDecommitCore(nint address, nuint bytes, out string reason)
     {
         // The new mapping drops the pages; the advice first takes them off the process's account even where the kernel is
         // slow to do so. What it answers does not matter: the range may not be committed.
         _ = Advise(address, bytes, AdviseFreeReusable);
-        ReplaceByReserved(address, bytes);
+        return TryReplaceByReserved(address, bytes, out reason);
     }
 
     protected override long PagesThatWouldFaultCore(nint address, nuint bytes)

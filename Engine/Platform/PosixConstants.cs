@@ -15,6 +15,9 @@ internal sealed record PosixConstants
     /// <summary>0 where every reservation is free of charge, or where it is not known.</summary>
     public int MapNoReserve { get; init; }
 
+    /// <summary>MAP_FIXED_NOREPLACE (Linux 4.17); 0 where the address can only be a hint.</summary>
+    public int MapFixedNoReplace { get; init; }
+
     /// <summary>RUSAGE_THREAD; RUSAGE_SELF (0) where threads are not told apart.</summary>
     public int FaultsOfThread { get; init; }
 
@@ -23,7 +26,7 @@ internal sealed record PosixConstants
 
     /// <summary>From asm-generic/mman-common.h and asm-generic/mman.h (x86-64, arm64, riscv64).</summary>
     public static PosixConstants Linux { get; } =
-        new() { System = SystemKinds.Linux, MapAnonymous = 0x20, MapNoReserve = 0x4000, ErrorTryAgain = 11, FaultsOfThread = 1 };
+        new() { System = SystemKinds.Linux, MapAnonymous = 0x20, MapNoReserve = 0x4000, MapFixedNoReplace = 0x100000, ErrorTryAgain = 11, FaultsOfThread = 1 };
 
     /// <summary>From sys/mman.h of xnu.</summary>
     public static PosixConstants Mac { get; } =

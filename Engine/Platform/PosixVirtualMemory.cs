@@ -144,24 +144,58 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         }
     }
 
-    protected override void DecommitCore(nint address, nuint bytes) => ReplaceByReserved(address, bytes);
+    protected override bool TryDecommitCore(nint address, nuint bytes, out string reason) => TryReplaceByReserved(address, bytes, out reason);
 
     protected override void ReleaseCore(nint address, nuint bytes) => ReleaseOrThrow(address, bytes);
 
-    /// <summary>Maps fresh inaccessible address space over the range, whatever was there.</summary>
-    protected void ReplaceByReserved(nint address, nuint bytes)
+    /// <summary>Maps fresh inaccessible address space over the range, whatever was there. On false, with the reason, anything may be there still.</summary>
+    protected bool TryReplaceByReserved(nint address, nuint bytes, out string reason)
     {
-        int extra = PosixConstants.MapFixed | Constants.MapNoReserve;
-        if (!TryMap(address, bytes, PosixConstants.ProtectNone, extra, out _, out int errno))
+        reason = string.Empty;
+        if (!TryMap(address, bytes, PosixConstants.ProtectNone, PosixConstants.MapFixed | Constants.MapNoReserve, out _, out int errno))
         {
-            ThrowRefused("Decommit", bytes, Errno.Describe("mmap", errno));
+            reason = Errno.Describe("mmap", errno);
+            FillHole(address, bytes);
+        }
+        else if (!TryFinishReservation(address, bytes))
+        {
+            reason = "the fresh mapping could not be set up";
         }
 
-        if (!TryFinishReservation(address, bytes))
-        {
-            ThrowRefused("Decommit", bytes, "the fresh mapping could not be set up");
-        }
+        return reason.Length == 0;
     }
+
+    /// <summary>
+    /// A call that maps over a range unmaps it first, and may fail afterwards: take the addresses back before anyone else gets them. Afterwards the range is ours,
+    /// or is known as lost. Where nothing was unmapped, this does nothing.
+    /// </summary>
+    protected void FillHole(nint address, nuint bytes)
+    {
+        const int Attempts = 3; // the first may fail for want of what a moment later is there
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            if (TryMap(address, bytes, PosixConstants.ProtectNone, Constants.MapFixedNoReplace | Constants.MapNoReserve, out nint mapped, out _))
+            {
+                if (mapped == address)
+                {
+                    _ = TryFinishReservation(address, bytes);
+                    return;
+                }
+
+                _ = Unmap(mapped, bytes); // a kernel without MAP_FIXED_NOREPLACE took the address for a hint
+            }
+
+            if (IsStillOurs(address, bytes))
+            {
+                return;
+            }
+        }
+
+        Lose(address, bytes);
+    }
+
+    /// <summary>Whether nothing of a range was unmapped, as far as the system tells.</summary>
+    protected virtual bool IsStillOurs(nint address, nuint bytes) => true;
 
     protected bool TryMap(nint address, nuint bytes, int protection, int extraFlags, out nint mapped, out int errno, int file = -1)
     {

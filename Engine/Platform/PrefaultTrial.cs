@@ -15,7 +15,7 @@ public sealed record PrefaultTrial(PrefaultPolicy Policy, PageKind Pages, bool I
     private const nuint SuperSlabBytes = 2 << 20;
 
     /// <summary>Tries it. <c>Automatic</c> is obtained whatever it comes to. Any thread; not in the hot loop.</summary>
-    /// <exception cref="EngineMemoryException">The system lacks a function without which nothing works.</exception>
+    /// <exception cref="EngineMemoryException">The system lacks a function without which nothing works, or refused to take the address space back.</exception>
     public static PrefaultTrial Run(PrefaultPolicy policy, PageKind pages)
     {
         VirtualMemory os = VirtualMemory.Create();

@@ -11,7 +11,8 @@ namespace Engine.Platform;
 /// chain for ranges that huge pages fit, and one for the rest (a few pages of metadata).
 ///
 /// Either the whole range is committed and resident afterwards, or an exception was thrown and the range is reserved as
-/// before. Any thread; never in the hot loop.
+/// before; where the system refused to take it back, in no particular state, which <see cref="VirtualMemory.DecommitRefused"/> tells. The exception says why the
+/// prefault failed, never that its undo did: an EngineMemoryException is not among them. Any thread; never in the hot loop.
 /// </summary>
 internal sealed class Prefaulter
 {
@@ -48,6 +49,7 @@ internal sealed class Prefaulter
     /// </summary>
     /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or no step of the chain worked.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the range is reserved as before.</exception>
+    /// <exception cref="Exception">What <paramref name="progress"/> threw first, as itself, after all threads stopped; the range is reserved as before.</exception>
     public PrefaultReport Provide(nint address, nuint bytes, int threads, IProgress<double>? progress, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -63,7 +65,8 @@ internal sealed class Prefaulter
         {
             PrefaultStep step = chain.StepAt(index);
             bool isPrepared = _os.TryPrepare(address, bytes, step, out PrefaultFailure failure);
-            if (isPrepared && TryPopulateOrUndo(chain, index, address, bytes, threads, progress, cancellation, out failure))
+            string refusal = string.Empty;
+            if (isPrepared && TryPopulateOrUndo(chain, index, address, bytes, threads, progress, cancellation, out failure, out refusal))
             {
                 long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
                 Interlocked.Add(ref _nanoseconds, nanoseconds);
@@ -71,6 +74,10 @@ internal sealed class Prefaulter
             }
 
             index = chain.Fell(index, failure, failedForPages: !isPrepared && step.Pages != PageKind.Normal);
+            if (refusal.Length != 0)
+            {
+                ThrowNotUndone(bytes, failure.Reason, refusal); // the next step wants a reserved range
+            }
         }
 
         ThrowNothingWorked(bytes, chain.LastFailure);
@@ -113,7 +120,7 @@ internal sealed class Prefaulter
         return huge == 0 || (((nuint)address | bytes) & (huge - 1)) == 0;
     }
 
-    /// <summary>On false, or when cancelled or interrupted by anything else, the range is reserved again.</summary>
+    /// <summary>On false, or when cancelled or interrupted by anything else, the range is reserved again; on false without, the system's refusal is said.</summary>
     private bool TryPopulateOrUndo(
         PrefaultChain chain,
         int index,
@@ -122,19 +129,24 @@ internal sealed class Prefaulter
         int threads,
         IProgress<double>? progress,
         CancellationToken cancellation,
-        out PrefaultFailure failure)
+        out PrefaultFailure failure,
+        out string refusal)
     {
-        bool isDone = false;
+        refusal = string.Empty;
+        bool isDone;
         try
         {
             isDone = TryPopulateVerified(chain, index, address, bytes, threads, progress, cancellation, out failure);
         }
-        finally
+        catch
         {
-            if (!isDone)
-            {
-                _os.Decommit(address, bytes);
-            }
+            _ = _os.TryDecommit(address, bytes, out _); // what interrupted it says more than a refusal
+            throw;
+        }
+
+        if (!isDone)
+        {
+            _ = _os.TryDecommit(address, bytes, out refusal);
         }
 
         return isDone;
@@ -182,6 +194,7 @@ internal sealed class Prefaulter
 
         var work = new ParallelPopulation(_os, address, bytes, step, progress, cancellation);
         ParallelHelper.For(0, Math.Max(threads, 1), new ParallelPopulation.Worker(work));
+        work.Interruption?.Throw();
         failure = work.Failure;
         if (!work.IsDone && !work.HasFailed)
         {
@@ -190,6 +203,11 @@ internal sealed class Prefaulter
 
         return work.IsDone;
     }
+
+    [DoesNotReturn]
+    private static void ThrowNotUndone(nuint bytes, string reason, string refusal) => throw new EngineOutOfMemoryException(
+        $"Physical memory could not be put behind {bytes} bytes: {reason}. The system then refused to take back what had come ({refusal}), so that no other way was tried; "
+        + "that memory stays resident until it is used or given back.");
 
     [DoesNotReturn]
     private static void ThrowNothingWorked(nuint bytes, string reason) => throw new EngineOutOfMemoryException(

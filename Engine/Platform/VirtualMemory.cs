@@ -25,13 +25,25 @@ namespace Engine.Platform;
 ///                                  from is committed and empty; on false: nothing has changed
 ///   Release       pre: a whole reservation. post: the addresses belong to nobody
 ///
+/// Taking memory back can be refused (Decommit throws; so may what TryPrepare undoes): the range then counts as reserved, in no particular
+/// state. Page by page, contents are kept or gone, resident or not, accessible or not. It may be prepared, committed and released like any
+/// other, but what is committed then may not be zero; and Decommit may be tried again, at any time, by whoever has the range to himself.
+/// <see cref="DecommitRefused"/> tells of each such range.
+///
+/// A call that maps over a range can fail with the range unmapped. It is then mapped anew before anything else; where another thread's mapping
+/// was faster, it is lost: <see cref="IsLost"/>. What is lost is refused to everybody (Commit throws, TryPrepare and TryMovePages say no), and
+/// Decommit and Release leave it alone.
+///
 /// All verbs may be called by any thread, on different ranges at the same time. None belongs in the hot loop.
 /// </summary>
 internal abstract class VirtualMemory
 {
+    private const string LostReason = "the system unmapped these addresses in a call that failed, and they belong to somebody else now";
+
     [ThreadStatic]
     private static long s_osCallsOfThread;
 
+    private readonly LostRanges _lost = new();
     private long _osCalls;
 
     /// <summary>What this machine offers.</summary>
@@ -47,6 +59,12 @@ internal abstract class VirtualMemory
     /// How many of such calls the calling thread made, of all instances: what a level that loads on another thread does is not in it.
     /// </summary>
     public static long OsCallsOfThread => s_osCallsOfThread;
+
+    /// <summary>
+    /// Told of each range, address and bytes, whose decommit the system refused, also where a prefault undoes what it began: by the thread that has the range to
+    /// itself, before anyone else may use it. It must not throw.
+    /// </summary>
+    public Action<nint, nuint>? DecommitRefused { get; set; }
 
     /// <summary>Resident memory of the process in bytes, asked anew each time.</summary>
     public abstract nuint ResidentBytes { get; }
@@ -112,10 +130,15 @@ internal abstract class VirtualMemory
     }
 
     /// <summary>Makes a reserved range readable and writable.</summary>
-    /// <exception cref="EngineOutOfMemoryException">The system refused; the range is reserved as before.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The system refused, or the range is lost; it is reserved as before.</exception>
     public void Commit(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
+        if (_lost.Overlap(address, bytes))
+        {
+            throw new EngineOutOfMemoryException($"{bytes} bytes at 0x{address:x} cannot be committed: {LostReason}.");
+        }
+
         CommitCore(address, bytes);
     }
 
@@ -126,6 +149,12 @@ internal abstract class VirtualMemory
         if (!PrefaultTable.MakesSense(step, Facts.System))
         {
             failure = new PrefaultFailure($"{step.Policy} with {step.Pages} pages makes no sense on this system", IsLasting: true);
+            return false;
+        }
+
+        if (_lost.Overlap(address, bytes))
+        {
+            failure = new PrefaultFailure(LostReason, IsLasting: false);
             return false;
         }
 
@@ -140,19 +169,62 @@ internal abstract class VirtualMemory
     }
 
     /// <summary>Gives the physical pages back and makes the range inaccessible; it stays reserved.</summary>
-    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    /// <exception cref="EngineMemoryException">The system refused; the range counts as reserved, in no particular state.</exception>
     public void Decommit(nint address, nuint bytes)
     {
-        CheckRange(address, bytes);
-        DecommitCore(address, bytes);
+        if (!TryDecommit(address, bytes, out string reason))
+        {
+            ThrowRefused("Decommit", bytes, reason);
+        }
     }
 
-    /// <summary>Gives a whole reservation back.</summary>
-    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    /// <summary>The same; false, with the reason, where the system refused.</summary>
+    public bool TryDecommit(nint address, nuint bytes, out string reason)
+    {
+        CheckRange(address, bytes);
+        reason = string.Empty;
+        bool isDone = true;
+        if (!_lost.Overlap(address, bytes))
+        {
+            isDone = TryDecommitCore(address, bytes, out reason);
+        }
+        else
+        {
+            foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
+            {
+                isDone &= TryDecommitCore(start, length, out string refusal);
+                reason = refusal.Length == 0 ? reason : refusal;
+            }
+        }
+
+        if (!isDone)
+        {
+            DecommitRefused?.Invoke(address, bytes);
+        }
+
+        return isDone;
+    }
+
+    /// <summary>Whether a part of a range belongs to somebody else by now, and must not be handed out any more.</summary>
+    public bool IsLost(nint address, nuint bytes) => _lost.Overlap(address, bytes);
+
+    /// <summary>Gives a whole reservation back, except what is lost of it.</summary>
+    /// <exception cref="EngineMemoryException">The system refused. Another call tries again.</exception>
     public void Release(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
-        ReleaseCore(address, bytes);
+        if (!_lost.Overlap(address, bytes))
+        {
+            ReleaseCore(address, bytes);
+            return;
+        }
+
+        foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
+        {
+            ReleaseCore(start, length);
+        }
+
+        _lost.ForgetWithin(address, bytes);
     }
 
     /// <summary>
@@ -184,9 +256,9 @@ internal abstract class VirtualMemory
 
     /// <summary>
     /// Moves the physical pages of <paramref name="from"/> to <paramref name="to"/> without copying a byte. False where the
-    /// system cannot, and then nothing has changed.
+    /// system cannot, and then nothing has changed, except that <paramref name="to"/> may be lost.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The ranges overlap; or the system failed half-way and could not be put back.</exception>
+    /// <exception cref="EngineMemoryException">The ranges overlap.</exception>
     public bool TryMovePages(nint from, nint to, nuint bytes)
     {
         CheckRange(from, bytes);
@@ -196,7 +268,7 @@ internal abstract class VirtualMemory
             ThrowWrongUse($"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {bytes} bytes overlap.");
         }
 
-        return Facts.MovesPages && TryMovePagesCore(from, to, bytes);
+        return Facts.MovesPages && !_lost.Overlap(from, bytes) && !_lost.Overlap(to, bytes) && TryMovePagesCore(from, to, bytes);
     }
 
     protected abstract bool TryReserveCore(nuint bytes, nuint alignment, out nint address);
@@ -207,7 +279,7 @@ internal abstract class VirtualMemory
 
     protected abstract bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
 
-    protected abstract void DecommitCore(nint address, nuint bytes);
+    protected abstract bool TryDecommitCore(nint address, nuint bytes, out string reason);
 
     protected abstract void ReleaseCore(nint address, nuint bytes);
 
@@ -223,6 +295,9 @@ internal abstract class VirtualMemory
     protected virtual long HugePageBytesBehindCore(nint address, nuint bytes) => -1;
 
     protected virtual bool TryMovePagesCore(nint from, nint to, nuint bytes) => false;
+
+    /// <summary>The range, of a reservation of ours, belongs to somebody else by now.</summary>
+    protected void Lose(nint address, nuint bytes) => _lost.Add(address, bytes);
 
     /// <summary>To be called with every call that changes memory.</summary>
     protected void CountOsCall()

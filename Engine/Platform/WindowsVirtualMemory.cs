@@ -160,13 +160,12 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
         }
     }
 
-    protected override void DecommitCore(nint address, nuint bytes)
+    protected override bool TryDecommitCore(nint address, nuint bytes, out string reason)
     {
         CountOsCall();
-        if (_windows.VirtualFree(address, bytes, WindowsFunctions.Decommit) == 0)
-        {
-            ThrowRefused("Decommit", bytes, Errno.Describe("VirtualFree", Marshal.GetLastSystemError()));
-        }
+        bool isDone = _windows.VirtualFree(address, bytes, WindowsFunctions.Decommit) != 0;
+        reason = isDone ? string.Empty : Errno.Describe("VirtualFree", Marshal.GetLastSystemError());
+        return isDone;
     }
 
     protected override void ReleaseCore(nint address, nuint bytes)

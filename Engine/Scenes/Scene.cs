@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using Engine.Arenas;
 using Engine.Core;
@@ -10,7 +11,7 @@ namespace Engine.Scenes;
 
 /// <summary>
 /// A loaded scene: its arenas, prewarmed as its plan says. Loading pays for every page and OS call, so that the frames between load and
-/// <see cref="Dispose"/> do not. A load that fails or is cancelled leaves nothing behind.
+/// <see cref="Dispose"/> do not. A load that fails, is cancelled, or whose callback throws leaves nothing behind.
 /// </summary>
 public sealed class Scene : IDisposable
 {
@@ -44,13 +45,18 @@ public sealed class Scene : IDisposable
     /// <summary>The long-lived arenas, in the plan's order.</summary>
     internal ReadOnlySpan<LongLivedArena> Arenas => _arenas;
 
+    internal bool IsDisposed => _disposed;
+
     /// <summary>What the load did.</summary>
     public PrewarmReport Report { get; }
 
     /// <summary>Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread; not in the hot loop.</summary>
     /// <param name="memory">Where the scene's memory comes from.</param>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="progress">Told the share of the memory that is ready, 0 to 1, from whichever thread made it so.</param>
+    /// <param name="progress">
+    /// Told the share of the memory that is ready, 0 to 1, from whichever thread made it so; see <see cref="SceneLoadOptions.Progress"/>. What it throws, the load
+    /// throws, and nothing is left behind.
+    /// </param>
     /// <param name="onOverflow">
     /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
     /// </param>
@@ -58,6 +64,7 @@ public sealed class Scene : IDisposable
     /// <exception cref="ScenePlanException">The plan is not valid.</exception>
     /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or a hard budget forbids it. Nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
+    /// <exception cref="EngineMemoryException">The system refused something other than memory. Nothing is left behind.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public static Scene Load(
         EngineMemory memory,
@@ -88,7 +95,7 @@ public sealed class Scene : IDisposable
     /// <param name="memory">Where the scene's memory comes from.</param>
     /// <param name="plan">What the scene needs.</param>
     /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
-    /// <returns>The scene, or what <see cref="Load(EngineMemory, ScenePlan, SceneLoadOptions)"/> would have thrown.</returns>
+    /// <returns>The scene, or what <see cref="Load(EngineMemory, ScenePlan, SceneLoadOptions)"/> would have thrown, exceptions of callbacks included, as itself where it is awaited.</returns>
     public static Task<Scene> LoadAsync(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
     {
         SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreads = 1 };
@@ -128,6 +135,7 @@ public sealed class Scene : IDisposable
     /// Unloads the scene as <see cref="Dispose"/> does, and tells what was left in it. No other thread uses the scene any more.
     /// </summary>
     /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
+    /// <exception cref="EngineOutOfMemoryException">With full checks: the system refused to open a guard page. The scene is unloaded all the same.</exception>
     /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
     public UnloadReport Unload()
     {
@@ -135,14 +143,18 @@ public sealed class Scene : IDisposable
         long start = Stopwatch.GetTimestamp();
         int superSlabs = _frame?.SuperSlabCount ?? 0;
         List<ArenaLeaks> leaks = [];
-        foreach (LongLivedArena arena in _arenas)
+        try
         {
-            superSlabs += arena.SuperSlabCount;
-            IReadOnlyList<BlockCount> blocks = arena.LiveBlocks();
-            if (blocks.Count != 0)
+            foreach (LongLivedArena arena in _arenas)
             {
-                leaks.Add(new ArenaLeaks(arena.Name, blocks, arena.LiveAllocations()));
+                superSlabs += arena.IsDisposed ? 0 : arena.SuperSlabCount;
+                AddLeaks(arena, leaks);
             }
+        }
+        catch
+        {
+            DisposeQuietly(this);
+            throw;
         }
 
         Dispose();
@@ -154,6 +166,7 @@ public sealed class Scene : IDisposable
     /// plan has retained. A second call does nothing.
     /// </summary>
     /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
+    /// <exception cref="EngineOutOfMemoryException">With full checks: the system refused to open a guard page. The scene is unloaded all the same.</exception>
     public void Dispose()
     {
         if (_disposed)
@@ -166,25 +179,53 @@ public sealed class Scene : IDisposable
         DisposeAll([.. _arenas, _frame]);
     }
 
-    /// <summary>Disposes all of them, whatever one of them throws; the first exception is thrown when all are disposed.</summary>
+    /// <summary>
+    /// Disposes all of them, whatever one of them throws; the first exception is thrown when all are disposed. What threw is disposed of a second time: a refusal
+    /// may pass, and a part that is disposed does nothing.
+    /// </summary>
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever one part throws, the others are disposed.")]
     internal static void DisposeAll(ReadOnlySpan<IDisposable?> parts)
     {
-        EngineMemoryException? first = null;
+        Exception? first = null;
         foreach (IDisposable? part in parts)
         {
             try
             {
                 part?.Dispose();
             }
-            catch (EngineMemoryException refused)
+            catch (Exception refused)
             {
                 first ??= refused;
+                DisposeQuietly(part!);
             }
         }
 
         if (first is not null)
         {
             ExceptionDispatchInfo.Throw(first);
+        }
+    }
+    /// <summary>What another exception says more about.</summary>
+    [SuppressMessage("Design", "CA1031", Justification = "The exception that came first is on its way.")]
+    private static void DisposeQuietly(IDisposable part)
+    {
+        try
+        {
+            part.Dispose();
+        }
+        catch (Exception)
+        {
+            // Told before.
+        }
+    }
+
+    /// <summary>An arena that its user disposed of has none.</summary>
+    private static void AddLeaks(LongLivedArena arena, List<ArenaLeaks> leaks)
+    {
+        IReadOnlyList<BlockCount> blocks = arena.IsDisposed ? [] : arena.LiveBlocks();
+        if (blocks.Count != 0)
+        {
+            leaks.Add(new ArenaLeaks(arena.Name, blocks, arena.LiveAllocations()));
         }
     }
 }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using Engine.Arenas;
-using Engine.Core;
 using Engine.Platform;
 using Engine.Slabs;
 using Engine.SuperSlabs;
@@ -20,7 +20,6 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         long start = Stopwatch.GetTimestamp();
         FrameArena? frame = null;
         LongLivedArena[] arenas = new LongLivedArena[plan.Arenas.Count];
-        int made = 0;
         int superSlabs = 0;
         try
         {
@@ -30,7 +29,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
                 superSlabs += frame.SuperSlabCount;
             }
 
-            for (; made < arenas.Length; made++)
+            for (int made = 0; made < arenas.Length; made++)
             {
                 ArenaPlan part = plan.Arenas[made];
                 options.Cancellation.ThrowIfCancellationRequested();
@@ -38,25 +37,31 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
                 Prewarm(arenas[made], part);
                 superSlabs += arenas[made].SuperSlabCount;
             }
+
+            // The caller's code may throw here as anywhere: it is a part of what is undone.
+            options.Progress?.Report(1);
+            long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+            PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
+            return new Scene(memory, plan, frame, arenas, report);
         }
         catch
         {
-            try
-            {
-                Scene.DisposeAll([.. arenas, frame]);
-            }
-            catch (EngineMemoryException)
-            {
-                // Why the load failed says more than that the system did not take back what it had got; that stays free for others.
-            }
-
+            Undo(arenas, frame);
             throw;
         }
+    }
 
-        options.Progress?.Report(1);
-        long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-        PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
-        return new Scene(memory, plan, frame, arenas, report);
+    [SuppressMessage("Design", "CA1031", Justification = "Why the load failed says more than that the undo was refused; what was refused stays free for others.")]
+    private static void Undo(LongLivedArena[] arenas, FrameArena? frame)
+    {
+        try
+        {
+            Scene.DisposeAll([.. arenas, frame]);
+        }
+        catch (Exception)
+        {
+            // All are disposed that can be.
+        }
     }
 
     private static double FrameBytes(ScenePlan plan) =>

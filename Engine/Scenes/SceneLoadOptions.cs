@@ -6,7 +6,11 @@ namespace Engine.Scenes;
 /// <summary>How a scene is loaded, as opposed to what it needs, which its plan says. Immutable.</summary>
 public sealed record SceneLoadOptions
 {
-    /// <summary>Told the share of the load that is done, 0 to 1, by whichever thread did it. Null, the default, is nobody.</summary>
+    /// <summary>
+    /// Told the share of the load that is done, 0 to 1, by whichever thread did it, several at the same time where several prefault; the last report is 1. Null, the
+    /// default, is nobody. It is called under no lock and may do anything except wait for its own load: what it throws, the load throws, and nothing is left behind;
+    /// while it runs, its part of the load waits.
+    /// </summary>
     public IProgress<double>? Progress { get; init; }
 
     /// <summary>

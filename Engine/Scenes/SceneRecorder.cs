@@ -1,5 +1,6 @@
 using Engine.Arenas;
 using Engine.Core;
+using Engine.SuperSlabs;
 
 namespace Engine.Scenes;
 
@@ -27,13 +28,7 @@ public sealed class SceneRecorder
         List<ArenaPlan> arenas = [];
         for (int index = 0; index < scene.Arenas.Length; index++)
         {
-            IReadOnlyList<BlockCount> blocks = scene.Arenas[index].PeakBlocks();
-            int threads = 1;
-            foreach (BlockCount block in blocks)
-            {
-                threads = Math.Max(threads, block.Threads);
-            }
-
+            List<BlockCount> blocks = Used(scene.Arenas[index].PeakBlocks(), out int threads);
             arenas.Add(scene.Plan.Arenas[index] with { Blocks = blocks, SuperSlabs = 0, Threads = threads, Carve = true });
         }
 
@@ -51,12 +46,40 @@ public sealed class SceneRecorder
 
     private static FrameArenaOptions Recorded(FrameArena frame)
     {
-        nuint bytes = 4096;
+        nuint bytes = (nuint)PlanRange.BytesPerLane.Minimum;
         for (int lane = 0; lane < frame.Lanes; lane++)
         {
             bytes = nuint.Max(bytes, frame.HighWaterBytes(lane));
         }
 
-        return new FrameArenaOptions { BytesPerLane = Sizes.AlignUp(bytes, 4096), Lanes = frame.Lanes, Buffers = frame.Buffers };
+        nuint most = (nuint)PlanRange.BytesPerLane.Maximum;
+        nuint beyond = bytes > most ? Sizes.DivideRoundingUp(bytes - most, SuperSlab.Bytes) * (nuint)(frame.Lanes * frame.Buffers) : 0;
+        return new FrameArenaOptions
+        {
+            BytesPerLane = nuint.Min(Sizes.AlignUp(bytes, 4096), most),
+            Lanes = frame.Lanes,
+            Buffers = frame.Buffers,
+            OverflowSuperSlabs = (int)nuint.Min(beyond, (nuint)PlanRange.OverflowSuperSlabs.Maximum),
+        };
+    }
+
+    /// <summary>Peaks as a plan has them: each size once, none that was never used, and no number beyond its range.</summary>
+    internal static List<BlockCount> Used(IReadOnlyList<BlockCount> peaks, out int threads)
+    {
+        SortedDictionary<nuint, BlockCount> sizes = [];
+        threads = (int)PlanRange.Threads.Minimum;
+        foreach (BlockCount peak in peaks)
+        {
+            if (peak.Count > 0)
+            {
+                int users = (int)Math.Min(peak.Threads, PlanRange.BlockThreads.Maximum);
+                sizes.TryGetValue(peak.Bytes, out BlockCount same);
+                long count = Math.Min(same.Count + peak.Count, PlanRange.BlockCount.Maximum);
+                sizes[peak.Bytes] = new BlockCount(peak.Bytes, count, Math.Max(same.Threads, users));
+                threads = Math.Max(threads, users);
+            }
+        }
+
+        return [.. sizes.Values];
     }
 }

@@ -1,17 +1,18 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using Engine.Core;
 
 namespace Engine.Scenes;
 
 /// <summary>
 /// A scene that a <see cref="BackgroundLoader"/> loads and unloads, as often as the game likes. Made at start-up; afterwards
 /// <see cref="Load"/>, <see cref="Unload"/> and the questions are hot-loop safe: they allocate nothing and wait for nobody. One thread,
-/// the game's, gives the orders; any thread may ask.
+/// the game's, gives the orders; any thread may ask. A callback of a load gives none, as it runs on a thread that would have to carry them out.
 /// <code>
 ///   Unloaded --Load--> Loading --> Loaded --Unload--> Unloading --> Unloaded
 ///                         '------> Failed --Load--> Loading ...
 /// </code>
+/// Whatever a load, an unload or one of their callbacks throws is kept in <see cref="Error"/>, and the scene comes to rest. Once the loader is disposed it rests for
+/// good, <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/>.
 /// </summary>
 public sealed class StreamedScene
 {
@@ -46,12 +47,12 @@ public sealed class StreamedScene
     public Scene Scene => _scene ?? throw new InvalidOperationException($"Scene '{Plan.Name}' is not loaded; its state is {_state}.");
 
     /// <summary>
-    /// Why the last load failed; <see cref="OperationCanceledException"/> where it was cancelled. After an unload, the system's refusal to take
-    /// memory back, if it refused: the scene is unloaded all the same. Else null.
+    /// Why the last load failed: what it or its progress threw, <see cref="OperationCanceledException"/> where it was cancelled. After an unload, what that threw, such as
+    /// the system's refusal to take memory back: the scene is unloaded all the same. Else null.
     /// </summary>
     public Exception? Error { get; private set; }
 
-    /// <summary>What the last unload found; null before, and where <see cref="Error"/> tells of a refusal.</summary>
+    /// <summary>What the last unload found; null before, where <see cref="Error"/> says that it threw, and where the game had disposed of the scene itself.</summary>
     public UnloadReport? UnloadReport { get; private set; }
 
     /// <summary>
@@ -66,36 +67,39 @@ public sealed class StreamedScene
     internal StreamedScene? NextInQueue { get; set; }
 
     /// <summary>Begins to load in the background.</summary>
-    /// <exception cref="InvalidOperationException">It is loaded, or on its way.</exception>
-    /// <exception cref="ObjectDisposedException">The loader is disposed.</exception>
+    /// <exception cref="InvalidOperationException">It is loaded, or on its way; or a callback of one of the loader's loads asks for it. Nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">The loader is disposed. Nothing has changed.</exception>
     public void Load()
     {
+        _loader.ThrowIfCalledBack("load a scene");
+        _loader.ThrowIfDisposed();
         if (_state is not (StreamState.Unloaded or StreamState.Failed))
         {
             throw new InvalidOperationException($"Scene '{Plan.Name}' cannot be loaded now; its state is {_state}.");
         }
 
-        Volatile.Write(ref _progress, 0);
-        _cancelRequested = false;
-        _state = StreamState.Loading;
-        _loader.Enqueue(this);
+        _loader.Order(this, StreamState.Loading);
     }
 
     /// <summary>Begins to unload in the background. The game does not use the scene any more.</summary>
-    /// <exception cref="InvalidOperationException">It is not loaded.</exception>
-    /// <exception cref="ObjectDisposedException">The loader is disposed.</exception>
+    /// <exception cref="InvalidOperationException">It is not loaded; or a callback of one of the loader's loads asks for it. Nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">The loader is disposed. Nothing has changed.</exception>
     public void Unload()
     {
+        _loader.ThrowIfCalledBack("unload a scene");
+        _loader.ThrowIfDisposed();
         if (_state != StreamState.Loaded)
         {
             throw new InvalidOperationException($"Scene '{Plan.Name}' cannot be unloaded now; its state is {_state}.");
         }
 
-        _state = StreamState.Unloading;
-        _loader.Enqueue(this);
+        _loader.Order(this, StreamState.Unloading);
     }
 
-    /// <summary>Stops a load that is waiting or running; it ends as <see cref="StreamState.Failed"/>. Does nothing in any other state.</summary>
+    /// <summary>
+    /// Stops a load that is waiting or running; it ends as <see cref="StreamState.Failed"/>, or as <see cref="StreamState.Loaded"/> where all of its memory was ready already. Does
+    /// nothing in any other state. Callbacks may ask for it too.
+    /// </summary>
     public void Cancel()
     {
         lock (_changed)
@@ -105,10 +109,16 @@ public sealed class StreamedScene
         }
     }
 
-    /// <summary>Waits until it is neither loading nor unloading. Not for the hot loop.</summary>
+    /// <summary>Waits until it is neither loading nor unloading, which is at once where the loader is disposed. Not for the hot loop.</summary>
     /// <returns>The state it came to rest in.</returns>
+    /// <exception cref="InvalidOperationException">It is on its way, and a callback of one of the loader's loads asks: the callback would wait for itself.</exception>
     public StreamState Wait()
     {
+        if (_state is StreamState.Loading or StreamState.Unloading)
+        {
+            _loader.ThrowIfCalledBack("wait for a scene");
+        }
+
         lock (_changed)
         {
             while (_state is StreamState.Loading or StreamState.Unloading)
@@ -120,7 +130,19 @@ public sealed class StreamedScene
         return _state;
     }
 
-    /// <summary>On the loader's thread: does what was ordered.</summary>
+    /// <summary>Under the loader's lock: an order was given.</summary>
+    internal void Begin(StreamState state)
+    {
+        if (state == StreamState.Loading)
+        {
+            Volatile.Write(ref _progress, 0);
+            _cancelRequested = false;
+        }
+
+        _state = state;
+    }
+
+    /// <summary>On the loader's thread: does what was ordered, and throws nothing. On the one that disposes of the loader: unloads.</summary>
     internal void Work(EngineMemory memory)
     {
         WorkBegan = Stopwatch.GetTimestamp();
@@ -142,7 +164,23 @@ public sealed class StreamedScene
     private StreamState LoadNow(EngineMemory memory)
     {
         Error = null;
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(_options.Cancellation);
+        try
+        {
+            // The caller's own source may be disposed, which this is told.
+            using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(_options.Cancellation);
+            LoadUnder(cancellation, memory);
+            Volatile.Write(ref _progress, 1);
+            return StreamState.Loaded;
+        }
+        catch (Exception exception)
+        {
+            Error = exception;
+            return StreamState.Failed;
+        }
+    }
+
+    private void LoadUnder(CancellationTokenSource cancellation, EngineMemory memory)
+    {
         lock (_changed)
         {
             _cancellation = cancellation;
@@ -154,16 +192,8 @@ public sealed class StreamedScene
 
         try
         {
-            Share share = new(this);
             cancellation.Token.ThrowIfCancellationRequested();
-            _scene = Scene.Load(memory, Plan, _options with { Cancellation = cancellation.Token, Progress = share });
-            Volatile.Write(ref _progress, 1);
-            return StreamState.Loaded;
-        }
-        catch (Exception exception)
-        {
-            Error = exception;
-            return StreamState.Failed;
+            _scene = Scene.Load(memory, Plan, _options with { Cancellation = cancellation.Token, Progress = new Share(this) });
         }
         finally
         {
@@ -174,6 +204,7 @@ public sealed class StreamedScene
         }
     }
 
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, the game asks for it in Error; the loader's thread goes on.")]
     private StreamState UnloadNow()
     {
         Scene scene = _scene!;
@@ -181,11 +212,11 @@ public sealed class StreamedScene
         (Error, UnloadReport) = (null, null);
         try
         {
-            UnloadReport = scene.Unload();
+            UnloadReport = scene.IsDisposed ? null : scene.Unload();
         }
-        catch (EngineMemoryException refused)
+        catch (Exception exception)
         {
-            Error = refused;
+            Error = exception;
         }
 
         Volatile.Write(ref _progress, 0);
@@ -202,7 +233,10 @@ public sealed class StreamedScene
                 Volatile.Write(ref scene._progress, value);
             }
 
-            scene._options.Progress?.Report(value);
+            if (scene._options.Progress is { } told)
+            {
+                scene._loader.Report(told, value);
+            }
         }
     }
 }
