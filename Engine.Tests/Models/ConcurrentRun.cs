@@ -238,7 +238,7 @@ internal sealed unsafe class ConcurrentRun : IDisposable
         Overflow = which % 7 == 0 ? ArenaOverflow.Fail : ArenaOverflow.Callback,
         OnOverflow = request =>
         {
-            Thread.Yield();
+            Thread.Sleep(0);
             return request.HeldBytes < Size.MiB(200) && (request.HeldBytes >> 21) % 5 != 4;
         },
     };
