@@ -2,6 +2,7 @@ using Engine.Arenas;
 using Engine.Core;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
+using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests;
 
@@ -16,6 +17,7 @@ internal sealed unsafe class FailureInjectionTests
     private const int Invalid = 22;
     private const int ReadWrite = 3;
     private static readonly nuint ReservationBytes = Size.MiB(256);
+    private static readonly bool s_triesAll = Environment.GetEnvironmentVariable("ENGINE_FAILURES") == "all";
 
     [TestCase("mmap", OutOfMemory)]
     [TestCase("munmap", OutOfMemory)]
@@ -107,8 +109,51 @@ internal sealed unsafe class FailureInjectionTests
         }
     }
 
+    /// <summary>
+    /// The Nth call and those after it fail, whatever they are: a call, what is tried instead, and what would undo it. The whole life is gone
+    /// through with each N; ENGINE_FAILURES=all tries each length of the row, otherwise some.
+    /// </summary>
+    [Test]
+    public void A_life_survives_calls_in_a_row_that_fail([Values(1, 2, 3, 4, 5, 6)] int count)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Ignore("The calls that are made to fail are Linux's.");
+        }
+
+        if (count is 1 or 3 or 5 && !s_triesAll)
+        {
+            Assert.Ignore("with ENGINE_FAILURES=all");
+        }
+
+        int call = 1;
+        int failures = 0;
+        List<string> wrong = [];
+        for (bool reached = true; reached; call++)
+        {
+            using RefusingSystem system = new();
+            using Life life = new(system);
+            RefusingSystem.Refuse(call, count);
+            try
+            {
+                life.Run();
+            }
+            catch (Exception exception)
+            {
+                wrong.Add($"Calls {call} to {call + count - 1} failed, and then: {exception.Message} {exception.StackTrace}");
+            }
+
+            failures += life.Failures;
+            reached = RefusingSystem.Calls >= call;
+        }
+
+        TestContext.Out.WriteLine($"{count} in a row: {call - 2} calls in a life, {failures} of which made something fail");
+        Assert.That(call, Is.GreaterThan(10), "functions are called at all");
+        Assert.That(wrong, Is.Empty);
+    }
+
     /// <summary>Create, prewarm, allocate small, large and huge on two threads, grow, overflow a frame, trim, reset, dispose.</summary>
-    private sealed class Life(FailingContext context, Action<int>? beforeStep = null) : IDisposable
+    private sealed class Life(INativeContext context, Action<int>? beforeStep = null) : IDisposable
     {
         private readonly ShadowModel _model = new();
         private EngineMemory _memory = null!;
@@ -126,9 +171,10 @@ internal sealed unsafe class FailureInjectionTests
 
         public void Dispose()
         {
-            _frame.Dispose();
-            _arena.Dispose();
-            _memory.Dispose();
+            RefusingSystem.Heal();
+            _frame?.Dispose();
+            _arena?.Dispose();
+            _memory?.Dispose();
         }
 
         public void Run()
@@ -157,6 +203,7 @@ internal sealed unsafe class FailureInjectionTests
                 Step(_frame.Trim);
                 _model.CheckAll();
                 Step(FreeHalf);
+                Workers.Run(FreeOne); // which has no cache yet
                 Step(_arena.Trim);
                 Step(() => _memory.Trim());
                 _model.CheckAll();
@@ -170,9 +217,9 @@ internal sealed unsafe class FailureInjectionTests
                 Assert.That(_memory.OwnedSuperSlabs + _memory.ReadySuperSlabs, Is.Zero);
                 long absent = _memory.PagesThatWouldFault(start, _arena.MaximumBytes);
                 Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize), "resident memory is back");
-                _calls = [.. Functions.Select(context.CallsOf)];
+                CountCalls();
                 Step(_memory.Dispose, check: false);
-                _calls = [.. Functions.Select(context.CallsOf)];
+                CountCalls();
                 Assert.That(MemoryMap.CountWithin(start, ReservationBytes), Is.Zero, "the reservation is gone");
             }
         }
@@ -188,6 +235,7 @@ internal sealed unsafe class FailureInjectionTests
             catch (Exception exception) when (exception is EngineOutOfMemoryException or EngineMemoryException)
             {
                 beforeStep?.Invoke(0);
+                RefusingSystem.Heal();
                 Assert.That(exception.Message, Has.Length.GreaterThan(30));
                 Failures++;
                 if (check)
@@ -205,6 +253,8 @@ internal sealed unsafe class FailureInjectionTests
             }
         }
 
+        private void CountCalls() => _calls = context is FailingContext counting ? [.. Functions.Select(counting.CallsOf)] : [];
+
         private void AllocateAll()
         {
             foreach (nuint bytes in (nuint[])[16, 64, 1_000, 100_000, 1 << 20, 3 << 20, 34 << 20])
@@ -217,9 +267,31 @@ internal sealed unsafe class FailureInjectionTests
         {
             for (int count = _model.Count / 2; count > 0; count--)
             {
-                void* block = _model.Pick(new Random(count), out _);
-                _model.Remove(block);
+                FreeOne();
+            }
+        }
+
+        private void FreeOne()
+        {
+            void* block = _model.Pick(new Random(_model.Count), out _);
+            _model.Remove(block);
+            Free(block);
+        }
+
+        /// <summary>A free needs no memory of the system, so it never fails for want of it.</summary>
+        private void Free(void* block)
+        {
+            try
+            {
                 _arena.Free(block);
+            }
+            catch (EngineMemoryException failure)
+            {
+                throw new AssertionException($"a free failed: {failure}", failure);
+            }
+            catch (EngineOutOfMemoryException failure)
+            {
+                throw new AssertionException($"a free failed: {failure}", failure);
             }
         }
 
@@ -242,8 +314,8 @@ internal sealed unsafe class FailureInjectionTests
             finally
             {
                 Assert.That(((byte*)block)[bytes - 1], Is.EqualTo(77));
-                _arena.Free(neighbour);
-                _arena.Free(block);
+                Free(neighbour);
+                Free(block);
             }
         }
     }

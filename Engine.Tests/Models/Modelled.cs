@@ -1,4 +1,6 @@
 using Engine.Arenas;
+using Engine.Core;
+using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Models;
@@ -6,7 +8,9 @@ namespace Engine.Tests.Models;
 /// <summary>A long-lived arena beside its model.</summary>
 internal sealed unsafe class Modelled(LongLivedArena arena)
 {
+    private const int MostPrewarms = 3;
     private readonly ShadowModel _model = new();
+    private int _prewarms;
 
     public LongLivedArena Arena => arena;
 
@@ -34,8 +38,9 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
                 Assert.That(new ReadOnlySpan<byte>(zeroed, operation.Size).IndexOfAnyExcept((byte)0), Is.Negative, "zeroed");
                 Add(zeroed, bytes);
                 break;
-            case OperationKind.Reallocate when mayGrow && _model.Count != 0:
+            case OperationKind.Reallocate or OperationKind.GrowExtent when mayGrow && _model.Count != 0:
                 void* from = Pick(operation);
+                bytes = operation.Kind == OperationKind.GrowExtent ? Size.MiB(2 + (operation.Size % 39)) : bytes;
                 _model.Moved(from, arena.Reallocate(from, bytes), bytes);
                 break;
             case OperationKind.Free when _model.Count != 0:
@@ -62,6 +67,94 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
                 arena.Validate();
                 break;
         }
+    }
+
+    /// <summary>A prewarm beside what lives. It must succeed.</summary>
+    public void Prewarm(Operation operation)
+    {
+        if (_prewarms++ < MostPrewarms)
+        {
+            int before = arena.SuperSlabCount;
+            nuint bytes = (nuint)operation.Size + 1;
+            nuint gained = arena.Prewarm([new BlockCount(bytes, 1 + (long)((6 << 20) / bytes / 2 * (nuint)(operation.Which % 3)))], threads: 1, carve: operation.Which % 2 == 0);
+            Assert.That(arena.SuperSlabCount - before, Is.EqualTo((int)(gained >> 21)), "SuperSlabs gained");
+        }
+    }
+
+    /// <summary>A prewarm that may fail, or that must: it undoes what it took, and nothing else.</summary>
+    public void PrewarmInVain(BlockCount blocks, bool carve, bool mayHold = false)
+    {
+        int before = arena.SuperSlabCount;
+        try
+        {
+            arena.Prewarm([blocks], threads: 1, carve);
+            Assert.That(mayHold, $"a prewarm of {blocks} cannot hold");
+            _prewarms++;
+        }
+        catch (Exception refused) when (refused is EngineOutOfMemoryException or EngineMemoryException)
+        {
+            // What was empty besides may have gone in the search for room.
+            Assert.That(arena.SuperSlabCount, Is.LessThanOrEqualTo(before), "SuperSlabs that a failed prewarm left");
+        }
+    }
+
+    /// <summary>A prewarm of more than the arena may hold.</summary>
+    public void PrewarmOverBudget(bool carve)
+    {
+        ArenaBudget limits = arena.Budget;
+        arena.Budget = new ArenaBudget { HardBytes = Size.MiB(2 * (arena.SuperSlabCount + 2)), Overflow = ArenaOverflow.Fail };
+        PrewarmInVain(new BlockCount(1 << 20, 2 * (arena.SuperSlabCount + 4)), carve);
+        arena.Budget = limits;
+    }
+
+    /// <summary>Frees all that lives; then 12 MiB fit into a budget of 16, whatever caches, depots and other classes held.</summary>
+    public void FillBudget()
+    {
+        if (_prewarms == 0 && arena.Budget.HardBytes == 0)
+        {
+            Empty();
+            arena.Budget = new ArenaBudget { HardBytes = Size.MiB(16), Overflow = ArenaOverflow.Fail };
+            for (int block = 0; block < 3; block++)
+            {
+                Add(arena.Allocate(Size.MiB(4)), Size.MiB(4));
+                Assert.That(arena.SuperSlabCount, Is.LessThanOrEqualTo(8), "SuperSlabs within the budget");
+            }
+
+            arena.Budget = new ArenaBudget();
+        }
+    }
+
+    /// <summary>Allocates all of it, checks it, and frees it in an order of chance.</summary>
+    public void PlayFrame(BlockCount[] frame, Random random)
+    {
+        foreach (BlockCount blocks in frame)
+        {
+            for (long block = 0; block < blocks.Count; block++)
+            {
+                _model.Add(arena.Allocate(blocks.Bytes), 64);
+            }
+        }
+
+        while (_model.Count != 0)
+        {
+            void* block = _model.Pick(random, out _);
+            _model.Remove(block);
+            arena.Free(block);
+        }
+    }
+
+    /// <summary>Disposes the arena with whatever lives. Its handle is used when <paramref name="next"/>, made afterwards, has its number.</summary>
+    public void Replace(Func<Modelled> next)
+    {
+        ArenaHandle handle = arena.GetHandle();
+        handle.Free(handle.Allocate(64));
+        Check();
+        arena.Dispose();
+        Modelled other = next();
+        other.Add(other.Arena.Allocate(64), 64);
+        Stale.Refuses(handle, other._model.Pick(new Random(0), out _));
+        other.Check();
+        Assert.That(() => (nint)arena.Allocate(64), Throws.TypeOf<ObjectDisposedException>());
     }
 
     public void Check()

@@ -1,5 +1,8 @@
 using Engine.Arenas;
+using Engine.Profiling;
 using Engine.Scenes;
+using Engine.Slabs;
+using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Models;
@@ -13,16 +16,23 @@ internal sealed unsafe class ProgramRun : IDisposable
 {
     private const int Actors = 3;
     private static readonly nuint s_mostLiveBytes = Size.MiB(40);
-    private readonly EngineMemory _memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), RetainBytes = 4 << 20 });
+    private static readonly BlockCount[] s_plan = [new(1 << 20, 1), new(3 << 20, 1), new(6 << 20, 1)];
+    private static readonly string[] s_systemCalls = ["mmap", "mprotect", "madvise", "mremap"];
+    private readonly FailingContext? _system = OperatingSystem.IsLinux() ? new FailingContext() : null;
+    private readonly EngineMemory _memory;
     private readonly List<Modelled> _arenas = [];
+    private readonly Modelled _planned;
     private readonly List<Scene> _scenes = [];
-    private readonly FrameModel _frame;
+    private FrameModel _frame;
     private readonly Actor[] _actors = [.. Enumerable.Range(0, Actors).Select(_ => new Actor())];
     private int _made;
 
     public ProgramRun()
     {
-        _frame = new FrameModel(_memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 32 * 1024, OverflowSuperSlabs = 1 }));
+        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(512), RetainBytes = 4 << 20, NativeContext = _system });
+        _frame = NewFrames();
+        _planned = new Modelled(_memory.CreateLongLivedArena("planned"));
+        _planned.Arena.Prewarm(s_plan, threads: Actors + 1);
         NewArena();
     }
 
@@ -42,6 +52,7 @@ internal sealed unsafe class ProgramRun : IDisposable
     {
         Array.ForEach(_actors, actor => actor.Dispose());
         _memory.Dispose();
+        _system?.Dispose();
     }
 
     private void Do(Operation operation)
@@ -66,8 +77,44 @@ internal sealed unsafe class ProgramRun : IDisposable
                 _memory.Trim();
                 _memory.Validate();
                 break;
-            case >= OperationKind.Bump and <= OperationKind.TrimFrame:
+            case >= OperationKind.Bump and <= OperationKind.RewindToMark:
                 _frame.Do(operation);
+                break;
+            case OperationKind.Prewarm:
+                on.Prewarm(operation);
+                break;
+            case OperationKind.PrewarmOverBudget:
+                (operation.Which % 3 == 0 ? _planned : on).PrewarmOverBudget(carve: operation.Size % 2 == 0);
+                _memory.Validate();
+                break;
+            case OperationKind.PrewarmOverReservation:
+                (operation.Which % 3 == 0 ? _planned : on).PrewarmInVain(
+                    new BlockCount(1 << 20, (long)(_planned.Arena.MaximumBytes >> 20) - 4), carve: operation.Size % 2 == 0);
+                _memory.Validate();
+                break;
+            case OperationKind.PrewarmRefused when _system is not null:
+                PrewarmRefused(on, operation);
+                break;
+            case OperationKind.FillBudget when !_scenes.Exists(scene => scene.Arena == on.Arena):
+                on.FillBudget();
+                break;
+            case OperationKind.ChangeBudget:
+                on.Arena.Budget = new ArenaBudget { SoftBytes = (nuint)operation.Size, HardBytes = operation.Which % 2 == 0 ? 0 : Size.MiB(2048) };
+                break;
+            case OperationKind.DisposeArena when !_scenes.Exists(scene => scene.Arena == on.Arena):
+                _arenas.Remove(on);
+                on.Replace(NewArena);
+                break;
+            case OperationKind.DisposeFrames:
+                ReplaceFrames();
+                break;
+            case OperationKind.PlayPlan or OperationKind.PlayOverPlan:
+                PlayPlan(operation);
+                break;
+            case OperationKind.Snapshot:
+                Assert.That(MemorySnapshot.TryTake(_memory, new byte[1 << 20], out _, out _));
+                break;
+            case OperationKind.PrewarmRefused or OperationKind.FillBudget or OperationKind.DisposeArena:
                 break;
             case OperationKind.NewArena or OperationKind.LoadScene or OperationKind.UnloadScene:
                 break;
@@ -79,7 +126,59 @@ internal sealed unsafe class ProgramRun : IDisposable
 
     private nuint LiveBytes() => _arenas.Aggregate((nuint)0, (sum, modelled) => sum + modelled.LiveBytes);
 
-    private void NewArena() => _arenas.Add(new Modelled(_memory.CreateLongLivedArena($"arena {_made++}")));
+    private Modelled NewArena()
+    {
+        _arenas.Add(new Modelled(_memory.CreateLongLivedArena($"arena {_made++}")));
+        return _arenas[^1];
+    }
+
+    private FrameModel NewFrames() =>
+        new(_memory, _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 32 * 1024, OverflowSuperSlabs = 1 }));
+
+    private void ReplaceFrames()
+    {
+        FrameLane stale = _frame.Arena.Lane(0);
+        _frame.Check();
+        _frame.Arena.Dispose();
+        _frame = NewFrames();
+        _frame.Do(new Operation(OperationKind.Bump, 0, 0, 1000));
+        Stale.Refuses(stale);
+        _frame.Do(new Operation(OperationKind.Bump, 0, 0, 1000));
+    }
+
+    private void PrewarmRefused(Modelled on, Operation operation)
+    {
+        Array.ForEach(s_systemCalls, call => _system!.FailAlways(call, errno: 12));
+        try
+        {
+            on.PrewarmInVain(new BlockCount((nuint)operation.Size + 1, 3), carve: operation.Which % 2 == 0, mayHold: true);
+        }
+        finally
+        {
+            Array.ForEach(s_systemCalls, _system!.Heal);
+        }
+
+        _memory.Validate();
+    }
+
+    /// <summary>What was prewarmed is there in each frame that keeps to it, whatever frames over plan did, also when the reserve is empty.</summary>
+    private void PlayPlan(Operation operation)
+    {
+        bool isOver = operation.Kind == OperationKind.PlayOverPlan;
+        if (operation.Which % 3 == 0)
+        {
+            _frame.PlayPlan(isOver);
+            return;
+        }
+
+        BlockCount[] frame = isOver ? [.. s_plan, new(5 << 20, 1), new(1 << 20, 3)] : s_plan;
+        new Random(operation.Which).Shuffle(frame);
+        _planned.PlayFrame(frame, new Random(operation.Size));
+        _memory.Trim();
+        long before = _memory.OsCalls;
+        _planned.PlayFrame(s_plan, new Random(operation.Size));
+        Assert.That(_memory.OsCalls - before, Is.Zero, "OS calls of a frame in plan");
+    }
 
     private void Load(Operation operation)
     {
@@ -118,6 +217,7 @@ internal sealed unsafe class ProgramRun : IDisposable
             modelled.Arena.Dispose();
         }
 
+        _planned.Arena.Dispose();
         _frame.Arena.Dispose();
         Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
         _memory.Trim();
