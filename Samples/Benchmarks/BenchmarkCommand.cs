@@ -33,8 +33,8 @@ internal static class BenchmarkCommand
         allocator. malloc, mimalloc, jemalloc and tcmalloc are called from C# by function pointers with suppressed transition, and with
         "(C)" from C, without any interop. The best peer is the fastest of these last. What is not installed is left out, and why is said.
 
-        With --threads there are seven other workloads, which several threads do at once, and besides the times those of single calls, and the
-        threads' system calls, switches and page faults.
+        With --threads there are seven other workloads, which several threads do at once, and besides their times those of single calls,
+        and the threads' system calls, switches and page faults.
 
         Each contestant is measured in a process of its own, the contestants by turns. Times are medians with the least and the most.
 
@@ -75,26 +75,26 @@ internal static class BenchmarkCommand
 
     private static readonly Option<string?> Threads = new("--threads")
     {
-        Description = "The scaling workloads, on these numbers of threads; without a list on powers of two up to the processors, and on four for each of them.",
+        Description = "The scaling workloads, on these numbers of threads; without a list on powers of two up to the cores, and on four for each.",
         HelpName = "N,N,...",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
     private static readonly Option<long?> Operations = new("--operations")
     {
-        Description = "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do a tenth or a hundredth.",
+        Description = "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
         HelpName = "N",
     };
 
     private static readonly Option<string[]> Library = new(LibraryOption)
     {
-        Description = "With --threads: measures a library that takes malloc's place, too, by preloading it into the C program. May be given more than once.",
+        Description = "With --threads: another library that takes malloc's place, preloaded into the C program. May be given more than once.",
         HelpName = "NAME=PATH",
     };
 
     private static readonly Option<string?> AheadOfTime = new(AheadOfTimeOption)
     {
-        Description = "With --threads: this program, published with -p:PublishAot=true. Without it, the one that lies in .../publish, if any.",
+        Description = "With --threads: this program, published with -p:PublishAot=true; usually the one in the build's publish folder.",
         HelpName = "PATH",
     };
 
@@ -121,7 +121,7 @@ internal static class BenchmarkCommand
         AheadOfTime.Validators.Add(CheckFile);
         Operations.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && long.TryParse(result.Tokens[0].Value, out long operations) && operations is < 1 or > int.MaxValue)
+            if (result.Tokens is [var token] && long.TryParse(token.Value, out long operations) && operations is < 1 or > int.MaxValue)
             {
                 result.AddError($"{Operations.Name} takes 1 to {int.MaxValue}, not {operations}.");
             }
@@ -176,7 +176,8 @@ internal static class BenchmarkCommand
     /// <summary>The arguments by which this program does a scaling workload with one contestant in a child process.</summary>
     public static string[] ScalingArguments(ScalingLoad load, string contestant, string? systemCalls) =>
     [
-        Threads.Name, $"{load.Threads}", Workload.Name, load.Work.Name, Operations.Name, $"{load.Operations}", OnlyContestant.Name, contestant,
+        Threads.Name, $"{load.Threads}", Workload.Name, load.Work.Name, Operations.Name, $"{load.Operations}",
+        OnlyContestant.Name, contestant,
         .. systemCalls is null ? Array.Empty<string>() : [SystemCalls.Name, systemCalls],
     ];
 
@@ -195,7 +196,8 @@ internal static class BenchmarkCommand
         {
             if (isScaling && !Array.Exists(ScalingWork.All, work => work.Name == name))
             {
-                result.AddError($"There is no scaling workload '{name}'; there are {string.Join(", ", ScalingWork.All.Select(work => work.Name))}.");
+                string all = string.Join(", ", ScalingWork.All.Select(work => work.Name));
+                result.AddError($"There is no scaling workload '{name}'; there are {all}.");
             }
             else if (!isScaling && Catalog.Find([name], isQuick: true).Count == 0)
             {

@@ -3,8 +3,8 @@
 //   plain      for warmth; then the repetitions, which are timed and whose switches and faults are counted
 //   timed      the clock read before and after each call, twice, of which the second counts
 //   counted    the threads' system calls
-// Prints "nanoseconds A B C ...", "checksum N", "lost N", "latency P50 P99.9 P99.99 LONGEST UNDISTURBED", "usage VOLUNTARY INVOLUNTARY FAULTS"
-// and, where they can be counted, "calls N".
+// Prints "nanoseconds A B C ...", "checksum N", "lost N", "latency P50 P99.9 P99.99 LONGEST UNDISTURBED",
+// "usage VOLUNTARY INVOLUNTARY FAULTS" and, where they can be counted, "calls N".
 #include "driver.h"
 #include "system_calls.h"
 #include <pthread.h>
@@ -35,7 +35,7 @@ typedef enum { CHECKED, WARM_UP, REPETITION, TIMED, COUNTED } Pass;
 typedef enum { MIXED, SHARED, BATCH64, BATCH64K, BIG, SCRATCH, LIVES } Work;
 static const char *const names[] = {"mixed", "shared", "batch64", "batch64k", "big", "scratch", "lives"};
 
-// Several powers of two lie between the first field of one thread's and the last of the one before.
+// The gap at the end keeps what one thread writes off the lines of the next.
 typedef struct {
   _Alignas(128) uint32_t number;
   uint32_t seed;

@@ -16,7 +16,7 @@ internal sealed class CallTimes
     private const int SubBucketBits = 6;
     private const int Powers = 40;
     private const long SlowNanoseconds = 20_000;
-    private const double NanosecondsPerSecond = 1e9;
+    private const long NanosecondsPerSecond = 1_000_000_000;
     private readonly long[] _buckets = new long[SubBuckets * Powers];
     private long _switches = ThreadUsage.OfThisThread().InvoluntarySwitches;
 
@@ -45,7 +45,9 @@ internal sealed class CallTimes
     [MethodImpl(MethodImplOptions.NoInlining)]
     public void Add(long ticks)
     {
-        long nanoseconds = Stopwatch.Frequency == (long)NanosecondsPerSecond ? ticks : (long)(ticks * (NanosecondsPerSecond / Stopwatch.Frequency));
+        long nanoseconds = Stopwatch.Frequency == NanosecondsPerSecond
+            ? ticks
+            : (long)(ticks * ((double)NanosecondsPerSecond / Stopwatch.Frequency));
         int shift = nanoseconds < SubBuckets ? 0 : BitOperations.Log2((ulong)nanoseconds) - SubBucketBits;
         _buckets[Math.Min((shift * SubBuckets) + (int)(nanoseconds >> shift), _buckets.Length - 1)]++;
         Longest = Math.Max(Longest, nanoseconds);

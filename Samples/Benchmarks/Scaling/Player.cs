@@ -5,7 +5,7 @@ using Samples.Benchmarks.Measuring;
 
 namespace Samples.Benchmarks.Scaling;
 
-/// <summary>What is done to blocks besides the work. Implementations are empty structs, so that a loop is compiled for each by itself.</summary>
+/// <summary>What is done to blocks besides the work. Implementations are empty structs: a loop is compiled for each by itself.</summary>
 internal interface IPass
 {
     /// <summary>Whether blocks are looked at before they are freed.</summary>

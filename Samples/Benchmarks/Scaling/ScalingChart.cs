@@ -57,7 +57,8 @@ internal static class ScalingChart
 
     private static (string Name, Color Color, MarkerShape Shape)[] LinesOf(ScalingResult result)
     {
-        var known = Drawn.Where(line => result.Names.Contains(line.Name)).Select(line => (line.Name, Color.FromHex(line.Color), line.Shape));
+        var known = Drawn.Where(line => result.Names.Contains(line.Name))
+            .Select(line => (line.Name, Color.FromHex(line.Color), line.Shape));
         var given = result.Peers.Where(name => !Array.Exists(Drawn, line => line.Name == name))
             .Select((name, index) => (name, Color.FromHex(OtherColors[index % OtherColors.Length]), MarkerShape.OpenTriangleDown));
         return [.. given, .. known];

@@ -29,7 +29,8 @@ internal static class ScalingProgram
         }
 
         SystemCallCounter? counter = options.SystemCalls is null ? null : new SystemCallCounter(options.SystemCalls);
-        ScalingMeasurement measurement = ScalingHost.Measure(new ScalingLoad(works[0], threads[0], operations, Repetitions), contestant, counter);
+        var load = new ScalingLoad(works[0], threads[0], operations, Repetitions);
+        ScalingMeasurement measurement = ScalingHost.Measure(load, contestant, counter);
         Console.Out.WriteLine(JsonSerializer.Serialize(measurement, BenchmarkJson.Default.ScalingMeasurement));
         return ExitCodes.Success;
     }
@@ -72,10 +73,11 @@ internal static class ScalingProgram
     {
         foreach (Peer library in libraries)
         {
-            string reason = driverReason;
-            if (driver is null || !driver.Has(library, out reason))
+            if (driver is null || !driver.Has(library, out _))
             {
-                throw new BadInputException($"{BenchmarkCommand.LibraryOption} {library.Name}: {library.Library} does not take malloc's place: {reason}.");
+                string reason = driver is null ? driverReason : "it cannot be preloaded, or has no malloc";
+                throw new BadInputException(
+                    $"{BenchmarkCommand.LibraryOption} {library.Name}: {library.Library} does not take malloc's place: {reason}.");
             }
         }
     }
@@ -97,8 +99,9 @@ internal static class ScalingProgram
 
         if (aheadOfTime is null)
         {
-            output.WriteLine($"left out: {ContestantNames.OfAheadOfTime(ContestantNames.Handle)} and {ContestantNames.OfAheadOfTime(ContestantNames.Engine)}: "
-                + $"no published program; {BenchmarkCommand.AheadOfTimeOption} names one");
+            output.WriteLine(
+                $"left out: {ContestantNames.OfAheadOfTime(ContestantNames.Handle)}, {ContestantNames.OfAheadOfTime(ContestantNames.Engine)}: "
+                + $"no program that was published ahead of time; {BenchmarkCommand.AheadOfTimeOption} names one");
         }
 
         if (driver?.SystemCallsLibrary is null)

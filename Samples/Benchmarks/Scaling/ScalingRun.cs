@@ -21,12 +21,20 @@ internal readonly record struct ScalingLoad(ScalingWork Work, int Threads, long 
     /// <summary>The operations that each thread really does.</summary>
     public long OperationsPerThread => Steps * Work.OperationsPerStep;
 
-    /// <summary>What a level load would know of it: whole SuperSlabs, because which sizes meet is chance.</summary>
-    public ScenePlan Plan() => new()
+    /// <summary>What a level load would know: whole SuperSlabs, because which sizes meet is chance, and blocks that need two.</summary>
+    public ScenePlan Plan()
     {
-        Name = "scaling",
-        Arenas = [new ArenaPlan { SuperSlabs = Threads * Work.SuperSlabsPerThread, Threads = (Work.HasLives ? 2 * Threads : Threads) + 1 }],
-    };
+        int largest = Threads * Work.LargestPerThread;
+        var arena = new ArenaPlan
+        {
+            Blocks = largest == 0 ? [] : [new BlockCount(ScalingWork.MostBytes, largest)],
+            SuperSlabs = Threads * Work.SuperSlabsPerThread,
+
+            // The main thread too; and one that dies may still be there when the next has begun.
+            Threads = (Work.HasLives ? 2 * Threads : Threads) + 1,
+        };
+        return new ScenePlan { Name = "scaling", Arenas = [arena] };
+    }
 }
 
 /// <summary>Makes a contestant, as fresh as a process can have it, and lets its threads do a workload.</summary>
@@ -58,7 +66,8 @@ internal static class ScalingHost
     }
 
     /// <summary>Does the work on a contestant that nobody has used.</summary>
-    public static ScalingMeasurement Run<TContestant, TAllocator, TBlock>(ScalingLoad load, TContestant contestant, SystemCallCounter? counter)
+    public static ScalingMeasurement Run<TContestant, TAllocator, TBlock>(
+        ScalingLoad load, TContestant contestant, SystemCallCounter? counter)
         where TContestant : struct, IContestant<TAllocator>
         where TAllocator : struct, IAllocator<TBlock>, allows ref struct
         where TBlock : struct, IBlock
@@ -93,7 +102,8 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         _load = load;
         _contestant = contestant;
         _counter = counter;
-        _passes = [Pass.Checked, Pass.WarmUp, .. Enumerable.Repeat(Pass.Repetition, load.Repetitions), Pass.Timed, Pass.Timed, Pass.Counted];
+        _passes =
+            [Pass.Checked, Pass.WarmUp, .. Enumerable.Repeat(Pass.Repetition, load.Repetitions), Pass.Timed, Pass.Timed, Pass.Counted];
         _meeting = new Barrier(load.Threads + 1);
         _shared = load.Work.IsShared ? new TBlock[Player.SharedSlots * load.Threads] : [];
         _players = [.. Enumerable.Range(0, load.Threads).Select(number => new Player<TBlock>(number, _shared))];

@@ -12,10 +12,13 @@ internal static class ScalingTables
     public static string Print(ScalingResult result)
     {
         var table = new TextTable(
-            [result.Work.Name, "", "", "least ..", "of 1", "of best", "single calls, ns", "", "", "", "not", "calls to the", "by the", "switches", "", "page"],
             [
-                "ns per " + result.Work.Operation, "threads", "median", "most", "thread", "peer", "p50", "p99.9", "p99.99", "longest", "preempted", "system",
-                "engine", "voluntary", "others", "faults",
+                result.Work.Name, "", "", "least ..", "of 1", "of best", "single calls, ns", "", "", "", "not",
+                "calls to the", "by the", "switches", "", "page",
+            ],
+            [
+                "ns per " + result.Work.Operation, "threads", "median", "most", "thread", "peer", "p50", "p99.9", "p99.99", "longest", "preempted",
+                "system", "engine", "voluntary", "others", "faults",
             ]);
         foreach (ScalingPoint point in result.Points)
         {

@@ -41,6 +41,9 @@ internal abstract class ScalingWork
     /// <summary>What a level load prewarms for each thread.</summary>
     public virtual int SuperSlabsPerThread => 8;
 
+    /// <summary>How many blocks of <see cref="MostBytes"/> it prewarms besides for each.</summary>
+    public virtual int LargestPerThread => 0;
+
     /// <summary>How many of its own slots a thread keeps blocks in from one pass to the next.</summary>
     public virtual int KeptSlots => 0;
 
@@ -112,7 +115,7 @@ internal class MixedWork : ScalingWork
     }
 }
 
-/// <summary>One table for all: every new block is exchanged for what lies in a random slot, and that, mostly another thread's, is freed.</summary>
+/// <summary>One table for all: each new block is exchanged for what lies in a random slot, mostly another thread's, which is freed.</summary>
 internal sealed class SharedWork : ScalingWork
 {
     /// <inheritdoc/>
@@ -228,7 +231,10 @@ internal sealed class BigWork : ScalingWork
     public override long AskedPerStep => 100;
 
     /// <inheritdoc/>
-    public override int SuperSlabsPerThread => 64;
+    public override int SuperSlabsPerThread => 32;
+
+    /// <inheritdoc/>
+    public override int LargestPerThread => KeptSlots;
 
     /// <inheritdoc/>
     public override int KeptSlots => 16;

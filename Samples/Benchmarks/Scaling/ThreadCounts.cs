@@ -18,7 +18,8 @@ internal static class ThreadCounts
             counts.Add(count);
         }
 
-        return [.. counts.Append(processors).Append(OversubscribedPerProcessor * processors).Select(count => Math.Min(count, Most)).Distinct()];
+        counts.AddRange([processors, OversubscribedPerProcessor * processors]);
+        return [.. counts.Select(count => Math.Min(count, Most)).Distinct()];
     }
 
     /// <summary>Reads a list like "1,2,4".</summary>
