@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Scaling;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
 
@@ -17,6 +19,12 @@ internal static class BenchmarkCommand
     /// <summary>The option that asks for the chart.</summary>
     public const string ChartOption = "--chart";
 
+    /// <summary>The option that names a library.</summary>
+    public const string LibraryOption = "--library";
+
+    /// <summary>The option that names the program compiled ahead of time.</summary>
+    public const string AheadOfTimeOption = "--aot";
+
     private const string Purpose =
         """
         The engine beside the native allocators and beside what C# offers: the same work for each, in one run, with the empty loop.
@@ -24,6 +32,9 @@ internal static class BenchmarkCommand
         "handle" is the engine by its per-thread handle, "engine" finds the thread's cache by itself, "null" is the loop without an
         allocator. malloc, mimalloc, jemalloc and tcmalloc are called from C# by function pointers with suppressed transition, and with
         "(C)" from C, without any interop. The best peer is the fastest of these last. What is not installed is left out, and why is said.
+
+        With --threads there are seven other workloads, which several threads do at once, and besides their times those of single calls,
+        and the threads' system calls, switches and page faults.
 
         Each contestant is measured in a process of its own, the contestants by turns. Times are medians with the least and the most.
 
@@ -62,21 +73,57 @@ internal static class BenchmarkCommand
     private static readonly Option<string?> Profile = SampleProfile.Option(
         $"one workload by the engine's handle, its repetitions as frames, in place of measuring ({ProfiledByDefault} unless {WorkloadOption} names another)");
 
+    private static readonly Option<string?> Threads = new("--threads")
+    {
+        Description = "The scaling workloads, on these numbers of threads; without a list on powers of two up to the cores, and on four for each.",
+        HelpName = "N,N,...",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<long?> Operations = new("--operations")
+    {
+        Description = "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
+        HelpName = "N",
+    };
+
+    private static readonly Option<string[]> Library = new(LibraryOption)
+    {
+        Description = "With --threads: another library that takes malloc's place, preloaded into the C program. May be given more than once.",
+        HelpName = "NAME=PATH",
+    };
+
+    private static readonly Option<string?> AheadOfTime = new(AheadOfTimeOption)
+    {
+        Description = "With --threads: this program, published with -p:PublishAot=true; usually the one in the build's publish folder.",
+        HelpName = "PATH",
+    };
+
+    private static readonly Option<bool> NoSystemCalls = new("--require-no-system-calls")
+    {
+        Description = "With --threads: exit code 1 when a thread of the prewarmed engine called the system or waited in a measured loop.",
+    };
+
+    private static readonly Option<string?> SystemCalls = new("--system-calls-library") { Hidden = true };
+
     private static readonly Option<string?> OnlyContestant = new("--only-contestant") { Hidden = true };
 
     private static readonly Option<bool> IsAttendance = new(AttendanceOption) { Hidden = true };
 
+    // They mean nothing without --threads.
+    private static readonly Option[] ScalingOptions = [Operations, Library, AheadOfTime, NoSystemCalls, SystemCalls];
+
     /// <summary>Makes the command.</summary>
     public static RootCommand Create(Func<BenchmarkOptions, int> run)
     {
-        Workload.Validators.Add(result =>
+        Workload.Validators.Add(CheckWorkloads);
+        Threads.Validators.Add(CheckThreads);
+        Library.Validators.Add(CheckLibraries);
+        AheadOfTime.Validators.Add(CheckFile);
+        Operations.Validators.Add(result =>
         {
-            foreach (var token in result.Tokens)
+            if (result.Tokens is [var token] && long.TryParse(token.Value, out long operations) && operations is < 1 or > int.MaxValue)
             {
-                if (Catalog.Find([token.Value], isQuick: true).Count == 0)
-                {
-                    result.AddError($"There is no workload '{token.Value}'; there are {string.Join(", ", Catalog.Names())}.");
-                }
+                result.AddError($"{Operations.Name} takes 1 to {int.MaxValue}, not {operations}.");
             }
         });
         Repeat.Validators.Add(result =>
@@ -87,7 +134,13 @@ internal static class BenchmarkCommand
             }
         });
         var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, Profile, OnlyContestant, IsAttendance };
+        foreach (Option option in ScalingOptions.Prepend(Threads))
+        {
+            command.Add(option);
+        }
+
         command.Validators.Add(CheckProfile);
+        command.Validators.Add(CheckScaling);
         command.SetAction(parsed => run(new BenchmarkOptions
         {
             Workloads = parsed.GetValue(Workload) ?? [],
@@ -98,6 +151,12 @@ internal static class BenchmarkCommand
             Profile = parsed.GetValue(Profile),
             OnlyContestant = parsed.GetValue(OnlyContestant),
             IsAttendance = parsed.GetValue(IsAttendance),
+            Threads = parsed.GetResult(Threads) is null ? null : ThreadsOf(parsed.GetValue(Threads)),
+            Operations = parsed.GetValue(Operations),
+            Libraries = Array.ConvertAll(parsed.GetValue(Library) ?? [], LibraryOf),
+            AheadOfTime = parsed.GetValue(AheadOfTime),
+            RequiresNoSystemCalls = parsed.GetValue(NoSystemCalls),
+            SystemCalls = parsed.GetValue(SystemCalls),
         }));
         return command;
     }
@@ -113,6 +172,93 @@ internal static class BenchmarkCommand
         .. isQuick ? [Quick.Name] : Array.Empty<string>(),
         OnlyContestant.Name, contestant,
     ];
+
+    /// <summary>The arguments by which this program does a scaling workload with one contestant in a child process.</summary>
+    public static string[] ScalingArguments(ScalingLoad load, string contestant, string? systemCalls) =>
+    [
+        Threads.Name, $"{load.Threads}", Workload.Name, load.Work.Name, Operations.Name, $"{load.Operations}",
+        OnlyContestant.Name, contestant,
+        .. systemCalls is null ? Array.Empty<string>() : [SystemCalls.Name, systemCalls],
+    ];
+
+    private static int[] ThreadsOf(string? text) => text is not null && ThreadCounts.TryParse(text, out int[] counts, out _) ? counts : [];
+
+    private static Peer LibraryOf(string text)
+    {
+        int equals = text.IndexOf('=', StringComparison.Ordinal);
+        return new Peer(text[..equals], Path.GetFullPath(text[(equals + 1)..]), "", $"given by {LibraryOption}");
+    }
+
+    private static void CheckWorkloads(OptionResult result)
+    {
+        bool isScaling = result.GetResult(Threads) is not null;
+        foreach (string name in result.Tokens.Select(token => token.Value))
+        {
+            if (isScaling && !Array.Exists(ScalingWork.All, work => work.Name == name))
+            {
+                string all = string.Join(", ", ScalingWork.All.Select(work => work.Name));
+                result.AddError($"There is no scaling workload '{name}'; there are {all}.");
+            }
+            else if (!isScaling && Catalog.Find([name], isQuick: true).Count == 0)
+            {
+                result.AddError($"There is no workload '{name}'; there are {string.Join(", ", Catalog.Names())}.");
+            }
+        }
+    }
+
+    private static void CheckThreads(OptionResult result)
+    {
+        if (result.Tokens.Count == 1 && !ThreadCounts.TryParse(result.Tokens[0].Value, out _, out string reason))
+        {
+            result.AddError($"{Threads.Name} {reason}.");
+        }
+    }
+
+    private static void CheckLibraries(OptionResult result)
+    {
+        List<string> names = [.. Peer.All.Select(peer => peer.Name)];
+        foreach (string text in result.Tokens.Select(token => token.Value))
+        {
+            int equals = text.IndexOf('=', StringComparison.Ordinal);
+            string name = text[..Math.Max(equals, 0)];
+            if (name.Length == 0)
+            {
+                result.AddError($"{Library.Name} takes NAME=PATH, not '{text}'.");
+            }
+            else if (names.Contains(name))
+            {
+                result.AddError($"{Library.Name}: there is a contestant '{name}' already.");
+            }
+            else if (!File.Exists(text[(equals + 1)..]))
+            {
+                result.AddError($"{Library.Name}: there is no file '{text[(equals + 1)..]}'.");
+            }
+
+            names.Add(name);
+        }
+    }
+
+    private static void CheckFile(OptionResult result)
+    {
+        if (result.Tokens.Count == 1 && !File.Exists(result.Tokens[0].Value))
+        {
+            result.AddError($"{AheadOfTime.Name}: there is no file '{result.Tokens[0].Value}'.");
+        }
+    }
+
+    private static void CheckScaling(CommandResult result)
+    {
+        bool isScaling = result.GetResult(Threads) is not null;
+        if (isScaling && result.GetValue(Profile) is not null)
+        {
+            result.AddError($"{Profile.Name} is not for the scaling workloads of {Threads.Name}.");
+        }
+
+        if (!isScaling && Array.Find(ScalingOptions, option => result.GetResult(option) is OptionResult { Implicit: false }) is { } alone)
+        {
+            result.AddError($"{alone.Name} is for the scaling workloads: {Threads.Name} is missing.");
+        }
+    }
 
     private static void CheckProfile(CommandResult result)
     {

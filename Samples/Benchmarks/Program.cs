@@ -3,6 +3,7 @@ using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Reporting;
+using Samples.Benchmarks.Scaling;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
 
@@ -30,6 +31,11 @@ internal static class Program
         if (options.Profile is not null)
         {
             return RunProfiled(options, options.Profile);
+        }
+
+        if (options.Threads is not null)
+        {
+            return ScalingProgram.Run(options);
         }
 
         IReadOnlyList<Workload> workloads = Catalog.Find(options.Workloads, options.IsQuick);

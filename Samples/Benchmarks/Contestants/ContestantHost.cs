@@ -25,7 +25,7 @@ internal static unsafe class ContestantHost
         ContestantNames.NativeMemory => work.Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(default),
         ContestantNames.Gc => work.Run<GcAllocator, GcAllocator, ArrayBlock>(default),
         ContestantNames.ArrayPool => work.Run<PoolAllocator, PoolAllocator, ArrayBlock>(default),
-        _ => MeasurePeer(work, contestant),
+        _ => work.Run<FunctionAllocator, FunctionAllocator, Address>(Peer.Load(contestant)),
     };
 
     // As a game would: the level load knows what the level needs.
@@ -77,14 +77,6 @@ internal static unsafe class ContestantHost
         {
             NativeMemory.Free(buffer);
         }
-    }
-
-    private static Measurement MeasurePeer(BlockWorkload work, string contestant)
-    {
-        Peer peer = Array.Find(Peer.All, peer => peer.Name == contestant) ?? throw new RunFailedException($"There is no contestant '{contestant}'.");
-        return peer.TryLoad(out FunctionAllocator allocator, out string reason)
-            ? work.Run<FunctionAllocator, FunctionAllocator, Address>(allocator)
-            : throw new RunFailedException(reason);
     }
 
     private static ScenePlan PlanFor(BlockWorkload work)

@@ -54,5 +54,8 @@ internal static class ContestantNames
     /// <summary>The name of a contestant that the native driver runs.</summary>
     public static string OfC(string name) => name + " (C)";
 
+    /// <summary>The name of a contestant in the program that was compiled ahead of time.</summary>
+    public static string OfAheadOfTime(string name) => name + " (AOT)";
+
     private static string[] InProcessPeers() => Array.ConvertAll(Peer.All, peer => peer.Name);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Contestants;
 
@@ -17,6 +18,14 @@ internal sealed record Peer(string Name, string? Library, string Prefix, string 
         new("jemalloc", "libjemalloc.so.2", "", "libjemalloc2"),
         new("tcmalloc", "libtcmalloc_minimal.so.4", "tc_", "libtcmalloc-minimal4"),
     ];
+
+    /// <summary>Loads the library of the peer of that name into this process.</summary>
+    /// <exception cref="RunFailedException">There is no such peer, or its library is not there.</exception>
+    public static FunctionAllocator Load(string name)
+    {
+        Peer peer = Array.Find(All, peer => peer.Name == name) ?? throw new RunFailedException($"There is no contestant '{name}'.");
+        return peer.TryLoad(out FunctionAllocator allocator, out string reason) ? allocator : throw new RunFailedException(reason);
+    }
 
     /// <summary>Loads the library into this process.</summary>
     /// <param name="allocator">Its functions.</param>

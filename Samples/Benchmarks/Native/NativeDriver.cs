@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Scaling;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
 
@@ -15,6 +16,7 @@ internal sealed class NativeDriver : IDisposable
 {
     private const string Driver = "driver";
     private const string NullDriver = "driver-null";
+    private const string SystemCalls = "system_calls";
     private static readonly string[] Flags = ["-O2", "-fno-builtin-malloc", "-fno-builtin-free", "-fno-builtin-realloc", "-pthread"];
     private readonly DirectoryInfo _folder;
 
@@ -57,6 +59,9 @@ internal sealed class NativeDriver : IDisposable
         return isThere;
     }
 
+    /// <summary>The library by which a thread's system calls are counted in C#.</summary>
+    public string SystemCallsLibrary => PathOf(SystemCalls + ".so");
+
     /// <summary>The arguments by which the driver does a workload.</summary>
     public IReadOnlyList<string> ArgumentsOf(Workload work) => work.NativeArguments(_folder.FullName);
 
@@ -65,6 +70,11 @@ internal sealed class NativeDriver : IDisposable
     /// <param name="peer">The allocator; null for the loop without one.</param>
     /// <exception cref="RunFailedException">The driver failed.</exception>
     public string Run(IReadOnlyList<string> arguments, Peer? peer) => RunProcess(PathOf(peer is null ? NullDriver : Driver), arguments, peer?.Library);
+
+    /// <summary>Runs a scaling workload and gives what the driver printed; <see cref="ScalingMeasurement.Parse"/> reads it.</summary>
+    /// <exception cref="RunFailedException">The driver failed.</exception>
+    public string Run(ScalingLoad load, Peer peer) =>
+        RunProcess(PathOf(Driver), ["scaling", load.Work.Name, $"{load.Threads}", $"{load.Steps}", $"{load.Repetitions}"], peer.Library);
 
     /// <inheritdoc/>
     public void Dispose() => _folder.Delete(recursive: true);
@@ -88,9 +98,15 @@ internal sealed class NativeDriver : IDisposable
 
         RunProcess("gcc", [.. Flags, .. sources, "-o", PathOf(Driver)], preload: null);
         RunProcess("gcc", [.. Flags, "-DALLOCATE_NULL", .. sources, "-o", PathOf(NullDriver)], preload: null);
+        RunProcess("gcc", ["-O2", "-shared", "-fPIC", PathOf(SystemCalls + ".c"), "-o", SystemCallsLibrary], preload: null);
     }
 
-    private static string RunProcess(string file, IEnumerable<string> arguments, string? preload)
+    /// <summary>Runs a program and gives its standard output.</summary>
+    /// <param name="file">The program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="preload">The library that takes malloc's place in it; null for none.</param>
+    /// <exception cref="RunFailedException">It failed.</exception>
+    public static string RunProcess(string file, IEnumerable<string> arguments, string? preload)
     {
         var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (preload is not null)

@@ -2,6 +2,7 @@
 // same writes as the C# loops of the same names, so that the checksums are equal.
 //   driver WORKLOAD NUMBER...     prints "nanoseconds A B C ..." (the whole of each repetition after the warm-up) and "checksum N"
 //   driver replay SCRIPT          prints "p50 N", "p99 N", "max N" of the frames' times, and "peak N" and "checksum N"
+//   driver scaling NAME THREADS STEPS REPETITIONS     see scaling.c
 //   driver who                    prints the file that malloc comes from
 #include "driver.h"
 #include <dlfcn.h>
@@ -71,6 +72,7 @@ int main(int count, char **arguments) {
   else if (!strcmp(work, "random-mixed-cold")) mixed_cold(numbers);
   else if (!strcmp(work, "replay") && count > 2) replay(arguments[2]);
   else if (!strcmp(work, "longest-call")) longest_call(numbers);
+  else if (!strcmp(work, "scaling") && count > 5) scaling(arguments[2], numbers + 1);
   else {
     fprintf(stderr, "unknown workload '%s'\n", work);
     return 2;

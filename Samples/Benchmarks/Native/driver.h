@@ -83,3 +83,4 @@ void prewarm(const uint64_t *numbers);
 void mixed_cold(const uint64_t *numbers);
 void longest_call(const uint64_t *numbers);
 void replay(const char *path);
+void scaling(const char *name, const uint64_t *numbers);

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Samples.Benchmarks.Measuring;
+using Samples.Benchmarks.Scaling;
 
 namespace Samples.Benchmarks.Reporting;
 
@@ -7,4 +8,6 @@ namespace Samples.Benchmarks.Reporting;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(BenchmarkDocument))]
 [JsonSerializable(typeof(Measurement[]))]
+[JsonSerializable(typeof(ScalingDocument))]
+[JsonSerializable(typeof(ScalingMeasurement))]
 internal sealed partial class BenchmarkJson : JsonSerializerContext;

@@ -13,7 +13,6 @@ internal static class RatioChart
 {
     private const int WidthPixels = 860;
     private const int LinePixels = 15;
-    private const int MostCompression = 9;
     private const float FontPixels = 11;
     private const int FramePixels = 120;
 
@@ -60,22 +59,9 @@ internal static class RatioChart
         plot.Legend.FontSize = FontPixels;
         plot.Legend.ShadowColor = Colors.Transparent;
         plot.ShowLegend(Edge.Bottom);
-        Write(plot.GetImage(WidthPixels, FramePixels + (LinePixels * compared.Count)), path);
-    }
-
-    // Few colours and no transparency: a third of the bytes, and nothing that could be seen.
-    private static void Write(Image image, string path)
-    {
-        using SKBitmap full = SKBitmap.Decode(image.GetImageBytes(ImageFormat.Png));
-        using var reduced = new SKBitmap(full.Width, full.Height, SKColorType.Argb4444, SKAlphaType.Opaque);
-        using (var canvas = new SKCanvas(reduced))
-        {
-            canvas.DrawBitmap(full, 0, 0);
-        }
-
-        using SKPixmap pixels = reduced.PeekPixels();
-        using FileStream file = File.Create(path);
-        pixels.Encode(file, new SKPngEncoderOptions(SKPngEncoderFilterFlags.AllFilters, MostCompression));
+        Image image = plot.GetImage(WidthPixels, FramePixels + (LinePixels * compared.Count));
+        using SKBitmap pixels = SKBitmap.Decode(image.GetImageBytes(ImageFormat.Png));
+        ChartFile.Write(pixels, path);
     }
 
     private static void Draw(Plot plot, List<WorkloadResult> compared, string name, Color color, MarkerShape shape, float size)
