@@ -173,7 +173,7 @@ internal sealed unsafe class FailureInjectionTests
                 _calls = [.. Functions.Select(context.CallsOf)];
                 Step(_memory.Dispose, check: false);
                 _calls = [.. Functions.Select(context.CallsOf)];
-                Assert.That(MemoryMap.CountWithin(start, ReservationBytes), Is.Zero, "the reservation is gone");
+                DisposedMemory.AssertIsGone(_memory);
             }
         }
 

@@ -129,7 +129,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         {
             int capacity = slabs.MagazineBlocks(sizeClass);
             nuint* top = ThreadCache.Top(cache, sizeClass);
-            if (top != ThreadCache.NoTop)
+            if (top != null)
             {
                 nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
                 CheckBlocks(sizeClass, Magazine.BlocksBelow(top, capacity), seen);

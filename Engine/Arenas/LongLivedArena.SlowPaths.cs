@@ -121,7 +121,7 @@ public sealed unsafe partial class LongLivedArena
     private void FreeToCache(ThreadCache* cache, int sizeClass, nuint block)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top[-1] == block)
+        if (top != null && top[-1] == block)
         {
             throw new EngineMemoryException($"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
         }
@@ -131,7 +131,7 @@ public sealed unsafe partial class LongLivedArena
             // The cache was detached when the caller looked; the thread has one.
             _hardened?.Check(cache, sizeClass, block);
             *top = block;
-            cache->Tops[sizeClass] = (ulong)(top + 1);
+            ThreadCache.SetTop(cache, sizeClass, top + 1);
             return;
         }
 

@@ -19,7 +19,6 @@ internal sealed unsafe class ArenaCaches
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly ArenaSlabs _slabs;
-    private readonly uint _arenaTag;
     private readonly bool _checksFrees;
     private readonly CounterBoard? _counters;
     private nuint _promisedBytes;
@@ -27,17 +26,15 @@ internal sealed unsafe class ArenaCaches
     /// <param name="reservation">Where the blocks lie.</param>
     /// <param name="heap">Where the caches and magazines come from.</param>
     /// <param name="slabs">What fills them.</param>
-    /// <param name="arenaTag">What marks the slabs as this arena's.</param>
     /// <param name="checksFrees">Sends every free to the slow path: to the caches each address is foreign.</param>
     /// <param name="counters">Where what the caches count is read; null where nothing is counted.</param>
-    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false, CounterBoard? counters = null)
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, bool checksFrees = false, CounterBoard? counters = null)
     {
         _checksFrees = checksFrees;
         _counters = counters;
         _reservation = reservation;
         _heap = heap;
         _slabs = slabs;
-        _arenaTag = arenaTag;
         Table = (ThreadCache**)heap.Allocate(TableBytes);
         new Span<nint>(Table, ThreadSlots.Count).Fill((nint)ThreadCache.Detached);
     }
@@ -61,7 +58,6 @@ internal sealed unsafe class ArenaCaches
             cache->ReservationBase = _reservation.Base;
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
-            cache->ArenaTag = _arenaTag;
             if (CounterSwitch.IsOn)
             {
                 ThreadCounters.Initialise(cache, ThreadSlots.TagOf(slot));
@@ -140,7 +136,7 @@ internal sealed unsafe class ArenaCaches
             top = bottom + got;
         }
 
-        cache->Tops[sizeClass] = (ulong)(top - 1);
+        ThreadCache.SetTop(cache, sizeClass, top - 1);
         return top[-1];
     }
 
@@ -156,7 +152,7 @@ internal sealed unsafe class ArenaCaches
             return;
         }
 
-        if (top == ThreadCache.NoTop)
+        if (top == null)
         {
             Magazine* first = TryNewMagazine();
             if (first == null)
@@ -202,7 +198,7 @@ internal sealed unsafe class ArenaCaches
         int capacity = _slabs.MagazineBlocks(sizeClass);
         nuint* top = ThreadCache.Top(cache, sizeClass);
         nuint second = (nuint)cache->Seconds[sizeClass];
-        return (top != ThreadCache.NoTop && Magazine.BlocksBelow(top, capacity).Contains(block))
+        return (top != null && Magazine.BlocksBelow(top, capacity).Contains(block))
             || ((second & ThreadCache.FullBit) != 0 && Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity).Contains(block))
             || _slabs.Depots.Holds(sizeClass, block);
     }
@@ -249,7 +245,7 @@ internal sealed unsafe class ArenaCaches
         int count = 0;
         for (int slot = 1; slot < ThreadSlots.Count; slot++)
         {
-            count += ThreadCache.Top(Table[slot], sizeClass) != ThreadCache.NoTop ? 1 : 0;
+            count += ThreadCache.Top(Table[slot], sizeClass) != null ? 1 : 0;
         }
 
         return count;
@@ -277,7 +273,7 @@ internal sealed unsafe class ArenaCaches
                 int capacity = _slabs.MagazineBlocks(sizeClass);
                 nuint* top = ThreadCache.Top(Table[slot], sizeClass);
                 nuint second = (nuint)Table[slot]->Seconds[sizeClass];
-                ReadOnlySpan<nuint> loaded = top == ThreadCache.NoTop ? [] : Magazine.BlocksBelow(top, capacity);
+                ReadOnlySpan<nuint> loaded = top == null ? [] : Magazine.BlocksBelow(top, capacity);
                 ReadOnlySpan<nuint> other = (second & ThreadCache.FullBit) == 0 ? [] : Magazine.BlocksOfFull((Magazine*)(second & ~ThreadCache.FullBit), capacity);
                 free.UnionWith([.. loaded, .. other]);
             }
@@ -290,7 +286,7 @@ internal sealed unsafe class ArenaCaches
         ThreadCache* cache = Table[slot];
         int capacity = _slabs.MagazineBlocks(sizeClass);
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        long loaded = top == ThreadCache.NoTop ? 0 : Magazine.BlocksBelow(top, capacity).Length;
+        long loaded = top == null ? 0 : Magazine.BlocksBelow(top, capacity).Length;
         return loaded + ((cache->Seconds[sizeClass] & ThreadCache.FullBit) != 0 ? capacity : 0);
     }
 
@@ -362,9 +358,8 @@ internal sealed unsafe class ArenaCaches
                     _counters?.Remove(Table[slot]);
                 }
 
-                // A handle that outlives its arena finds a cache without blocks to which every address is foreign.
-                Table[slot]->ReservationBytes = 0;
-                _heap.Free(Table[slot], CacheBytes);
+                // A handle that outlives its arena finds a cache that reads as 0.
+                _heap.Retire(Table[slot], CacheBytes);
             }
         }
 
@@ -399,10 +394,10 @@ internal sealed unsafe class ArenaCaches
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != ThreadCache.NoTop)
+        if (top != null)
         {
             nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
-            cache->Tops[sizeClass] = (ulong)bottom;
+            ThreadCache.SetTop(cache, sizeClass, bottom);
             _slabs.Return(sizeClass, bottom, (int)(top - bottom));
         }
 
@@ -417,7 +412,7 @@ internal sealed unsafe class ArenaCaches
     private static void Push(ThreadCache* cache, int sizeClass, nuint* top, nuint block)
     {
         *top = block;
-        cache->Tops[sizeClass] = (ulong)(top + 1);
+        ThreadCache.SetTop(cache, sizeClass, top + 1);
     }
 
     /// <summary>A class is filled in small steps at first, which double, so that a thread that takes few blocks holds few back.</summary>
@@ -432,13 +427,13 @@ internal sealed unsafe class ArenaCaches
     private Magazine* LoadedOrNew(ThreadCache* cache, int sizeClass)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != ThreadCache.NoTop)
+        if (top != null)
         {
             return Magazine.Of(top);
         }
 
         Magazine* loaded = (Magazine*)_heap.Allocate(Magazine.Bytes);
-        cache->Tops[sizeClass] = (ulong)(Magazine.FullTop(loaded) - _slabs.MagazineBlocks(sizeClass));
+        ThreadCache.SetTop(cache, sizeClass, Magazine.FullTop(loaded) - _slabs.MagazineBlocks(sizeClass));
         return loaded;
     }
 
@@ -477,10 +472,10 @@ internal sealed unsafe class ArenaCaches
     private void DropClass(ThreadCache* cache, int sizeClass)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != ThreadCache.NoTop)
+        if (top != null)
         {
             _heap.Free(Magazine.Of(top), Magazine.Bytes);
-            cache->Tops[sizeClass] = (ulong)ThreadCache.NoTop;
+            ThreadCache.SetTop(cache, sizeClass, null);
         }
 
         Magazine* second = (Magazine*)((nuint)cache->Seconds[sizeClass] & ~ThreadCache.FullBit);

@@ -146,6 +146,23 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
 
     protected override void DecommitCore(nint address, nuint bytes) => ReplaceByReserved(address, bytes);
 
+    protected override void DiscardCore(nint address, nuint bytes)
+    {
+        // In one call: whoever reads meanwhile finds the old contents or the new.
+        if (!TryMap(address, bytes, PosixConstants.ProtectReadWrite, PosixConstants.MapFixed | Constants.MapNoReserve, out _, out int errno))
+        {
+            ThrowRefused("Discard", bytes, Errno.Describe("mmap", errno));
+        }
+
+        _ = TryFinishReservation(address, bytes);
+    }
+
+    protected override bool TryReleasePartCore(nint address, nuint bytes)
+    {
+        ReleaseOrThrow(address, bytes);
+        return true;
+    }
+
     protected override void ReleaseCore(nint address, nuint bytes) => ReleaseOrThrow(address, bytes);
 
     /// <summary>Maps fresh inaccessible address space over the range, whatever was there.</summary>

@@ -23,7 +23,9 @@ namespace Engine.Platform;
 ///   Decommit      pre: reserved or committed.  post: reserved: contents gone, resident memory lower at once, inaccessible
 ///   TryMovePages  pre: from committed, to reserved, not overlapping.  post: the pages, with their contents, are at to;
 ///                                  from is committed and empty; on false: nothing has changed
-///   Release       pre: a whole reservation. post: the addresses belong to nobody
+///   Discard       pre: committed.  post: committed, and fresh: contents gone and zero, resident memory lower at once
+///   Release       pre: a whole reservation, or what is left of one. post: the addresses belong to nobody
+///   TryReleasePart  pre: part of a reservation.  post: as Release; on false, where reservations go whole only: as Decommit
 ///
 /// All verbs may be called by any thread, on different ranges at the same time. None belongs in the hot loop.
 /// </summary>
@@ -147,7 +149,23 @@ internal abstract class VirtualMemory
         DecommitCore(address, bytes);
     }
 
-    /// <summary>Gives a whole reservation back.</summary>
+    /// <summary>Gives the physical pages back; the range stays readable and writable, and reads as 0.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public void Discard(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        DiscardCore(address, bytes);
+    }
+
+    /// <summary>Gives a part of a reservation back. False where the system takes a reservation as a whole only: the part is then decommitted.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public bool TryReleasePart(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        return TryReleasePartCore(address, bytes);
+    }
+
+    /// <summary>Gives a whole reservation back, or what is left of one.</summary>
     /// <exception cref="EngineMemoryException">The system refused.</exception>
     public void Release(nint address, nuint bytes)
     {
@@ -208,6 +226,10 @@ internal abstract class VirtualMemory
     protected abstract bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
 
     protected abstract void DecommitCore(nint address, nuint bytes);
+
+    protected abstract void DiscardCore(nint address, nuint bytes);
+
+    protected abstract bool TryReleasePartCore(nint address, nuint bytes);
 
     protected abstract void ReleaseCore(nint address, nuint bytes);
 

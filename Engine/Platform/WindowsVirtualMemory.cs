@@ -169,6 +169,21 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
         }
     }
 
+    protected override void DiscardCore(nint address, nuint bytes)
+    {
+        DecommitCore(address, bytes);
+        if (Allocate(address, bytes, WindowsFunctions.Commit, WindowsFunctions.ReadWrite, out int error) == 0)
+        {
+            ThrowRefused("Discard", bytes, Errno.Describe("VirtualAlloc", error));
+        }
+    }
+
+    protected override bool TryReleasePartCore(nint address, nuint bytes)
+    {
+        DecommitCore(address, bytes);
+        return false;
+    }
+
     protected override void ReleaseCore(nint address, nuint bytes)
     {
         CountOsCall();

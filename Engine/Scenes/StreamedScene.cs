@@ -183,8 +183,9 @@ public sealed class StreamedScene
         {
             UnloadReport = scene.Unload();
         }
-        catch (EngineMemoryException refused)
+        catch (Exception refused) when (refused is EngineMemoryException or ObjectDisposedException)
         {
+            // The system's refusal; or the memory was disposed before, and took the scene along.
             Error = refused;
         }
 
