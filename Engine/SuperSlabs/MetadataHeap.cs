@@ -14,12 +14,15 @@ namespace Engine.SuperSlabs;
 internal sealed unsafe class MetadataHeap
 {
     public const nuint LargestBytes = 64 * 1024;
+
+    /// <summary>
+    /// The most that must be retired after an object before that is used again: what a game's last levels leave, 4 KiB for each thread and
+    /// arena, so some 1,000 of them. Never more than a 16th of the heap.
+    /// </summary>
+    public const nuint MostRetiredBytes = 4 << 20;
     private const nuint SmallStep = 64;
     private const nuint LargeStep = 1024;
     private const nuint ChunkBytes = 4096;
-
-    // What a game's last levels retired: 4 KiB for each thread and arena, so some 1,000 of them. Never more than a 16th of the heap.
-    private const nuint MostRetiredBytes = 4 << 20;
     private const nuint RetiredShare = 16;
     private const int SmallLists = (int)(LargeStep / SmallStep);
     private const int Lists = SmallLists + (int)(LargestBytes / LargeStep);
