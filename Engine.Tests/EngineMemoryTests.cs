@@ -1,6 +1,12 @@
+using System.Diagnostics.Metrics;
 using Engine.Arenas;
+using Engine.Caches;
+using Engine.Checking;
 using Engine.Core;
 using Engine.Platform;
+using Engine.Profiling;
+using Engine.Scenes;
+using Engine.SuperSlabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
@@ -101,10 +107,9 @@ internal sealed unsafe class EngineMemoryTests
         FrameArena frame = memory.CreateFrameArena("frame");
         new Span<byte>(arena.Allocate(Size.MiB(100)), 100 << 20).Fill(1);
         frame.Lane(0).Allocate(100);
-        nint start = memory.ReservationBase;
         memory.Dispose();
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(6));
-        Assert.That(MemoryMap.CountWithin(start, Size.MiB(512)), Is.Zero, "the addresses belong to nobody");
+        DisposedMemory.AssertIsGone(memory);
         Assert.That(memory.Dispose, Throws.Nothing);
         Assert.That(() => memory.CreateLongLivedArena("a"), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(() => memory.CreateFrameArena("a"), Throws.TypeOf<ObjectDisposedException>());
@@ -120,11 +125,165 @@ internal sealed unsafe class EngineMemoryTests
         Assume.That(OperatingSystem.IsLinux(), "munmap is made to fail");
         using var context = new FailingContext();
         EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), NativeContext = context });
-        nint start = memory.ReservationBase;
-        context.Fail("munmap", call: 1, errno: 12);
-        Assert.That(memory.Dispose, Throws.TypeOf<EngineMemoryException>());
+        LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        nint cache = (nint)arena.Caches.Attach();
+        for (int call = 1; call <= 2; call++)
+        {
+            // Before the heap's addresses, and behind them.
+            context.Fail("munmap", call, errno: 12);
+            Assert.That(memory.Dispose, Throws.TypeOf<EngineMemoryException>(), $"part {call} is refused");
+            Assert.That(() => new ArenaHandle(arena, (ThreadCache*)cache).Allocate(16), Throws.TypeOf<ObjectDisposedException>());
+        }
+
         Assert.That(memory.Dispose, Throws.Nothing);
-        Assert.That(MemoryMap.CountWithin(start, Size.MiB(64)), Is.Zero);
+        DisposedMemory.AssertIsGone(memory);
+    }
+
+    [Test]
+    public void A_disposed_memory_still_answers_what_a_log_asks()
+    {
+        EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), RetainBytes = Size.MiB(64) });
+        memory.CreateLongLivedArena("arena").Allocate(Size.MiB(4));
+        string settings = memory.Settings;
+        string prefault = memory.Prefault;
+        nint start = memory.ReservationBase;
+        memory.Dispose();
+        Assert.That(memory.Settings, Is.EqualTo(settings));
+        Assert.That(memory.Prefault, Is.EqualTo(prefault));
+        Assert.That(memory.ReservationBase, Is.EqualTo(start));
+        Assert.That(memory.OsCalls, Is.Positive);
+        Assert.That(memory.PrefaultNanoseconds, Is.Positive);
+        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.ReadySuperSlabs, Is.Zero);
+        Assert.That(memory.MetadataBytes, Is.EqualTo((nuint)0));
+        Assert.That(memory.ResidentBytes(), Is.Zero);
+        Assert.That(memory.Contains(start), Is.False);
+        Assert.That(memory.FindOwner(start), Is.Null);
+        Assert.That(memory.FindOwner(memory.Reservation.Heap.Address), Is.Null);
+        Assert.That(() => memory.PagesThatWouldFault(start, Size.MiB(2)), Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void What_reads_a_memory_that_is_disposed_finds_nothing_or_is_told()
+    {
+        EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
+        FrameArena frame = memory.CreateFrameArena("frame");
+        LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        for (int block = 0; block < 10; block++)
+        {
+            arena.Allocate(100);
+        }
+
+        using IEnumerator<ArenaBlock> walk = arena.Blocks().GetEnumerator();
+        Assert.That(walk.MoveNext(), Is.True);
+        using Profiler profiler = new(memory);
+        using MemoryMeter meter = new(memory);
+        using HotLoopGuard guard = new(memory);
+        using FaultAttribution faults = new(memory);
+        guard.Watch(frame);
+        guard.Watch(arena);
+        profiler.BeginFrame();
+        guard.BeginFrame();
+        memory.Dispose();
+        Assert.That(walk.MoveNext, Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => MemorySnapshot.TryTake(memory, new byte[1 << 20], out _, out _), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(guard.EndFrame, Throws.Nothing);
+        Assert.That(profiler.EndFrame, Throws.Nothing);
+        Assert.That(profiler.Sample, Throws.Nothing);
+        Assert.That(() => profiler.ToDocument("test"), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => faults.Collect(), Throws.Nothing);
+        Assert.That(Measured(), Is.Zero, "instruments have nothing to tell");
+        Assert.That(() => new Profiler(memory), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => new HotLoopGuard(memory), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => Scene.Load(memory, new ScenePlan { Name = "late" }), Throws.TypeOf<ObjectDisposedException>());
+
+        static int Measured()
+        {
+            int measured = 0;
+            using MeterListener listener = new();
+            listener.InstrumentPublished = (instrument, it) =>
+            {
+                if (instrument.Meter.Name == MemoryMeter.Name)
+                {
+                    it.EnableMeasurementEvents(instrument);
+                }
+            };
+            listener.SetMeasurementEventCallback<long>((_, _, _, _) => measured++);
+            listener.Start();
+            listener.RecordObservableInstruments();
+            return measured;
+        }
+    }
+
+    [TestCase(MemoryChecks.Off)]
+    [TestCase(MemoryChecks.Hardened)]
+    [TestCase(MemoryChecks.Full)]
+    public void Handles_and_lanes_that_outlive_their_memory_are_told(MemoryChecks checks)
+    {
+        EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), Checks = checks });
+        LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        FrameArena frames = memory.CreateFrameArena("frames");
+        ArenaHandle handle = arena.GetHandle();
+        FrameLane lane = frames.Lane(0);
+        FrameMark mark = lane.Mark();
+        void* block = handle.Allocate(64);
+        handle.Free(handle.Allocate(64));
+        lane.Allocate(64);
+        memory.Dispose();
+
+        // Their reservations may lie where the first one's did, as far as that was given back.
+        for (int others = 0; others < 3; others++)
+        {
+            using EngineMemory other = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), Checks = checks });
+            other.CreateLongLivedArena("other").Allocate(64);
+            StaleUse.IsTold(handle, block);
+            StaleUse.IsTold(lane, mark);
+        }
+    }
+
+    [Test]
+    public void What_is_kept_of_disposed_memories_does_not_grow()
+    {
+        Assume.That(MemoryMap.IsReadable);
+        List<(nint Address, nint End)> kept = [];
+        for (int life = 0; life < 3 * Remains.Most; life++)
+        {
+            EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
+            memory.CreateLongLivedArena("arena").Allocate(64);
+            memory.Dispose();
+            kept.Add((memory.Reservation.Heap.Address, memory.Reservation.Heap.Address + (nint)memory.Reservation.Heap.ResidentBytes));
+        }
+
+        // An address may be used again by a later one.
+        Assert.That(kept.TakeLast(Remains.Most).Select(one => one.Address), Is.Unique, "they are all there");
+        Assert.That(kept.TakeLast(Remains.Most).All(one => MemoryMap.IsAccessible(one.Address) && MemoryMap.IsAccessible(one.End - 1)), Is.True);
+        int old = kept.SkipLast(Remains.Most).Select(one => one.Address).Except(kept.TakeLast(Remains.Most).Select(one => one.Address)).Count(address => MemoryMap.IsAccessible(address));
+        Assert.That(old, Is.Zero, "the older ones are given back");
+    }
+
+    [Test]
+    public void A_memory_that_several_threads_dispose_is_disposed_once_when_each_returns()
+    {
+        for (int round = 0; round < 10; round++)
+        {
+            EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
+            LongLivedArena[] arenas = [.. Enumerable.Range(0, 8).Select(number => memory.CreateLongLivedArena($"arena {number}"))];
+            using Barrier together = new(4);
+            Workers.Run(4, thread =>
+            {
+                together.SignalAndWait();
+                if (thread < 2)
+                {
+                    foreach (LongLivedArena arena in arenas)
+                    {
+                        arena.Dispose();
+                    }
+                }
+
+                memory.Dispose();
+                DisposedMemory.AssertIsGone(memory);
+            });
+        }
     }
 
     [Test]

@@ -220,7 +220,7 @@ internal sealed unsafe class FailureInjectionTests
                 CountCalls();
                 Step(_memory.Dispose, check: false);
                 CountCalls();
-                Assert.That(MemoryMap.CountWithin(start, ReservationBytes), Is.Zero, "the reservation is gone");
+                DisposedMemory.AssertIsGone(_memory);
             }
         }
 

@@ -91,7 +91,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         _loader.Dispose();
         _isBusy = true; // nothing is left to look at
         Step(_memory.Dispose);
-        Assert.That(MemoryMap.CountWithin(start, ReservationBytes), Is.Zero, "the reservation is gone");
+        DisposedMemory.AssertIsGone(_memory);
         _memory = null;
     }
 

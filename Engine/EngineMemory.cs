@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using Engine.Arenas;
 using Engine.Caches;
 using Engine.Checking;
@@ -11,6 +13,7 @@ namespace Engine;
 /// <summary>
 /// The engine's memory: one reservation of address space, and the arenas in it. This is where the layers are put together, bottom-up,
 /// and taken down, top-down. Made once at start-up; all members may be called from any thread, and none belongs in the hot loop.
+/// Once it is disposed, what asks for a number or a text still answers, and everything else throws <see cref="ObjectDisposedException"/>.
 /// <code>
 ///   EngineMemory
 ///     |-- LongLivedArena ... : thread caches -> slab runs by size class -> slabs
@@ -29,7 +32,8 @@ public sealed class EngineMemory : IDisposable
     private readonly AddressOwners _owners;
     private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
     private readonly string _environment;
-    private bool _disposed;
+    private readonly Lock _disposing = new();
+    private readonly CounterBoard? _counters;
 
     /// <summary>Reserves the address space and makes the first metadata resident.</summary>
     /// <param name="options">Null takes the defaults.</param>
@@ -51,7 +55,7 @@ public sealed class EngineMemory : IDisposable
         try
         {
             _heap = new MetadataHeap(_reservation.Heap);
-            Counters = CounterSwitch.IsOn ? new CounterBoard(_heap) : null;
+            _counters = CounterSwitch.IsOn ? new CounterBoard(_heap) : null;
             _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
             _pool.Shortage = _arenas.Reclaim;
             _owners = new AddressOwners(_reservation, _pool, _arenas);
@@ -90,14 +94,28 @@ public sealed class EngineMemory : IDisposable
     /// <summary>Calls to the operating system's memory functions made so far.</summary>
     public long OsCalls => _os.OsCalls;
 
-    /// <summary>SuperSlabs (2 MiB each) that arenas own.</summary>
+    /// <summary>SuperSlabs (2 MiB each) that arenas own; 0 once the memory is disposed.</summary>
     public int OwnedSuperSlabs => _pool.OwnedCount;
 
-    /// <summary>SuperSlabs in the retained reserve: prefaulted, to be had without an OS call.</summary>
-    public int ReadySuperSlabs => _pool.ReadyCount;
+    /// <summary>SuperSlabs in the retained reserve: prefaulted, to be had without an OS call; 0 once the memory is disposed.</summary>
+    public int ReadySuperSlabs
+    {
+        get
+        {
+            if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
+            {
+                return 0;
+            }
 
-    /// <summary>Resident bytes of the allocator's own tables, caches and descriptors.</summary>
-    public nuint MetadataBytes => _reservation.MetadataResidentBytes;
+            using (work)
+            {
+                return _pool.ReadyCount;
+            }
+        }
+    }
+
+    /// <summary>Resident bytes of the allocator's own tables, caches and descriptors; 0 once the memory is disposed.</summary>
+    public nuint MetadataBytes => Work.IsClosed ? 0 : _reservation.MetadataResidentBytes;
 
     /// <summary>Time spent in making memory resident, in nanoseconds, summed over the threads that asked for it.</summary>
     public long PrefaultNanoseconds
@@ -125,22 +143,38 @@ public sealed class EngineMemory : IDisposable
 
     internal ArenaRegistry Arenas => _arenas;
 
-    /// <summary>What was allocated and freed, by tag; null where it is not counted.</summary>
-    internal CounterBoard? Counters { get; }
+    /// <summary>What goes on in the memory, for which <see cref="Dispose"/> waits.</summary>
+    internal WorkGate Work => _arenas.Work;
+
+    /// <summary>Reads what was allocated and freed, by tag. Allocates nothing.</summary>
+    /// <param name="sums">Room for <see cref="AllocationTag.Count"/>.</param>
+    /// <returns>False, and nothing is written, where it is not counted, and once the memory is disposed.</returns>
+    internal bool TryReadCounters(Span<CounterCell> sums)
+    {
+        if (_counters is null || !Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            return false;
+        }
+
+        using (work)
+        {
+            _counters.Sum(sums);
+            return true;
+        }
+    }
 
     /// <summary>Reads how many bytes live under each tag, by its number; those of code without one are the first. Allocates nothing.</summary>
     /// <param name="liveBytes">Room for <see cref="AllocationTag.MaximumCount"/> and one.</param>
     /// <returns>How many were read: 0 where nothing is counted.</returns>
     internal int ReadTags(Span<long> liveBytes)
     {
-        if (Counters is null)
+        Span<CounterCell> room = stackalloc CounterCell[ThreadCounters.Tags];
+        Span<CounterCell> sums = room[..AllocationTag.Count];
+        if (!TryReadCounters(sums))
         {
             return 0;
         }
 
-        Span<CounterCell> room = stackalloc CounterCell[ThreadCounters.Tags];
-        Span<CounterCell> sums = room[..AllocationTag.Count];
-        Counters.Sum(sums);
         for (int tag = 0; tag < sums.Length; tag++)
         {
             liveBytes[tag] = sums[tag].LiveBytes;
@@ -156,9 +190,9 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public LongLivedArena CreateLongLivedArena(string name, ArenaTracking tracking = ArenaTracking.Off)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using WorkGate.Entry work = Work.Enter(this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, Counters);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _counters);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>
@@ -174,8 +208,8 @@ public sealed class EngineMemory : IDisposable
         string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
         CreateFrameArena(name, options ?? new FrameArenaOptions(), new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
-    /// <summary>Whether an address lies in the engine's memory.</summary>
-    public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes;
+    /// <summary>Whether an address lies in the engine's memory; none does once it is disposed.</summary>
+    public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes && !Work.IsClosed;
 
     /// <summary>Whose an address is, for messages: an arena's name, or where else in the engine's memory; null where it lies outside.</summary>
     internal string? OwnerOf(nint address, out string? arena)
@@ -186,20 +220,42 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>What part of the engine's memory an address lies in; null where it lies outside, or the memory is disposed.</summary>
-    internal AddressOwner? FindOwner(nint address) => !_disposed && Contains(address) ? _owners.Find(address) : null;
+    internal AddressOwner? FindOwner(nint address)
+    {
+        if (!Contains(address) || !Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            return null;
+        }
+
+        using (work)
+        {
+            return _owners.Find(address);
+        }
+    }
 
     /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
     /// <param name="address">A multiple of the page size within the reservation.</param>
     /// <param name="bytes">A multiple of the page size.</param>
     /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
-    public long PagesThatWouldFault(nint address, nuint bytes) => _os.PagesThatWouldFault(address, bytes);
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public long PagesThatWouldFault(nint address, nuint bytes)
+    {
+        using WorkGate.Entry work = Work.Enter(this, marks: false);
+        return _os.PagesThatWouldFault(address, bytes);
+    }
 
     /// <summary>
     /// Resident bytes of the engine's memory as the system says: pages of SuperSlabs and metadata that a write would not fault on; -1 where
-    /// the system does not tell. Asks the system, about 10 microseconds for each MiB that was ever used; allocates nothing. Not for the hot loop.
+    /// the system does not tell, and 0 once the memory is disposed. Asks the system, about 10 microseconds for each MiB that was ever used; allocates nothing. Not for the hot loop.
     /// </summary>
     public long ResidentBytes()
     {
+        if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            return 0;
+        }
+
+        using WorkGate.Entry inside = work;
         long blocks = _reservation.ResidentBytes(ReservationBase, (nuint)_pool.End << SuperSlab.Shift);
         long metadata = _reservation.MetadataBytesSeen();
         return blocks < 0 || metadata < 0 ? -1 : blocks + metadata;
@@ -214,7 +270,7 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public nuint Trim(nuint retainBytes = 0)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using WorkGate.Entry work = Work.Enter(this);
         _pool.EndRaise();
         return _pool.Trim(retainBytes);
     }
@@ -224,7 +280,7 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public void Validate()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using WorkGate.Entry work = Work.Enter(this);
         _pool.Validate();
         int owned = 0;
         foreach (IArena arena in _arenas.Snapshot())
@@ -239,33 +295,61 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>Disposes all arenas that are left and gives the reservation back. A second call does nothing.</summary>
+    /// <summary>
+    /// Disposes all arenas that are left and gives the reservation back. What goes on in the memory is waited for, loads and prewarms are
+    /// cancelled first and throw <see cref="ObjectDisposedException"/>, and nothing else begins. Allocating and freeing are not waited for:
+    /// no thread uses the arenas any more. Handles and lanes that are used afterwards throw <see cref="ObjectDisposedException"/>. A second
+    /// call does nothing, and waits for one that goes on.
+    /// </summary>
     /// <exception cref="EngineMemoryException">The system refused to take something back; another call tries again.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It is called by what it would wait for: a callback of a load, a prewarm or a dispose of this memory. Nothing has changed.
+    /// </exception>
     public void Dispose()
     {
-        foreach (IArena arena in _arenas.Snapshot())
+        Work.ThrowIfInside("The memory");
+        lock (_disposing)
         {
-            arena.Dispose();
+            Work.Close();
+            try
+            {
+                ExceptionDispatchInfo? thrown = DisposeArenas();
+                _reservation.DisposeButHeap();
+                thrown?.Throw();
+            }
+            finally
+            {
+                Work.EndClose();
+            }
         }
-
-        _disposed = true;
-        _reservation.Dispose();
     }
 
     internal FrameArena CreateFrameArena(string name, FrameArenaOptions options, PrefaultTask task)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using WorkGate.Entry work = Work.Enter(this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, task, isChecked: Options.Checks == MemoryChecks.Full);
+        using CancellationTokenSource linked = CancellationTokenSource.CreateLinkedTokenSource(task.Cancellation, Work.Closing);
+        PrefaultTask minded = task with { Progress = Work.Mind(task.Progress), Cancellation = linked.Token };
+        try
+        {
+            return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, minded, isChecked: Options.Checks == MemoryChecks.Full);
+        }
+        catch (OperationCanceledException) when (Work.HasCancelled(task.Cancellation))
+        {
+            throw new ObjectDisposedException(nameof(EngineMemory), $"The memory was disposed while frame arena '{name}' was made.");
+        }
     }
 
     /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
     internal void RaiseRetained(nuint bytes)
     {
         // A scene may be disposed after its memory, when there is no pool any more.
-        if (!_disposed)
+        if (Work.TryEnter(out WorkGate.Entry work, marks: false))
         {
-            _pool.RaiseRetained(bytes);
+            using (work)
+            {
+                _pool.RaiseRetained(bytes);
+            }
         }
     }
 
@@ -290,5 +374,28 @@ public sealed class EngineMemory : IDisposable
 
             return prefaulter;
         }
+    }
+
+    /// <returns>What a callback threw; what the system refused to take back by itself goes with the reservation.</returns>
+    [SuppressMessage("Design", "CA1031", Justification = "The first is thrown when everything is given back.")]
+    private ExceptionDispatchInfo? DisposeArenas()
+    {
+        ExceptionDispatchInfo? first = null;
+        foreach (IArena arena in _arenas.Snapshot())
+        {
+            try
+            {
+                arena.Dispose();
+            }
+            catch (EngineMemoryException)
+            {
+            }
+            catch (Exception exception)
+            {
+                first ??= ExceptionDispatchInfo.Capture(exception);
+            }
+        }
+
+        return first;
     }
 }

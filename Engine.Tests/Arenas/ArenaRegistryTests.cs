@@ -5,7 +5,7 @@ namespace Engine.Tests.Arenas;
 internal sealed class ArenaRegistryTests
 {
     [Test]
-    public void A_number_is_given_again_only_after_its_arena_is_gone()
+    public void A_number_finds_its_arena_until_that_is_gone_and_then_nobody()
     {
         ArenaRegistry registry = new();
         using Named first = new("first");
@@ -19,7 +19,12 @@ internal sealed class ArenaRegistryTests
         Assert.That(registry.NameOf(firstTag), Is.EqualTo("(disposed)"));
         Assert.That(registry.NameOf(0xFFFF00), Is.EqualTo("(unknown)"));
         Assert.That(registry.Snapshot(), Is.EqualTo((IArena[])[second]));
-        Assert.That(registry.Add(first), Is.EqualTo(firstTag));
+        uint thirdTag = registry.Add(first);
+        Assert.That(thirdTag, Is.Not.EqualTo(firstTag).And.Not.EqualTo(secondTag));
+        Assert.That(registry.Find(firstTag), Is.Null);
+        Assert.That(registry.NameOf(firstTag), Is.EqualTo("(disposed)"));
+        Assert.That(registry.Find(thirdTag), Is.SameAs(first));
+        Assert.That(registry.Snapshot(), Is.EqualTo((IArena[])[second, first]), "the newest last");
     }
 
     private sealed class Named(string name) : IArena

@@ -23,7 +23,7 @@ internal sealed unsafe class ArenaValidatorTests
     {
         _layers = new LowerLayers();
         _slabs = new ArenaSlabs(_layers.Reservation, _layers.Pool, _layers.Heap, Tag);
-        _caches = new ArenaCaches(_layers.Reservation, _layers.Heap, _slabs, Tag);
+        _caches = new ArenaCaches(_layers.Reservation, _layers.Heap, _slabs);
         ThreadCache* cache = _caches.Attach();
         _block = _caches.Allocate(cache, SizeClass);
         _caches.Allocate(cache, SizeClasses.IndexOf(5 << 20));
@@ -109,7 +109,7 @@ internal sealed unsafe class ArenaValidatorTests
     {
         nuint* top = ThreadCache.Top(cache, SizeClass);
         *top = block;
-        cache->Tops[SizeClass] = (ulong)(top + 1);
+        ThreadCache.SetTop(cache, SizeClass, top + 1);
     }
 
     private void Finds(ref int field, int change, string message)

@@ -16,7 +16,19 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         ThreadCache* cache = ThreadCache.Detached;
         Assert.That((nint)ThreadCache.TopsOf(cache), Is.EqualTo((nint)cache->Tops));
         Assert.That((nint)ThreadCache.MapOf(cache), Is.EqualTo((nint)cache->Map));
-        Assert.That((byte*)&cache->ArenaTag - (byte*)cache, Is.LessThan(2047), "beyond this the JIT checks the cache for null first");
+        Assert.That((byte*)&cache->Tags - (byte*)cache, Is.LessThan(2047), "beyond this the JIT checks the cache for null first");
+    }
+
+    [Test]
+    public void A_cache_that_reads_as_zero_has_nothing_and_takes_nothing()
+    {
+        ThreadCache* zeroed = ThreadCache.Detached;
+        Assert.That(sizeof(ThreadCache), Is.EqualTo(ThreadCache.Bytes));
+        Assert.That(new ReadOnlySpan<byte>(zeroed, ThreadCache.Bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
+        Assert.That(ThreadCache.Bytes % (int)Magazine.Bytes, Is.Zero, "a top of 0 looks full");
+        Assert.That(&zeroed->FillSteps[SizeClasses.Count] - (byte*)zeroed, Is.LessThan(ThreadCache.Bytes - 24), "the words that are 0, and those that the heap may write, are no field's");
+        Assert.That(ThreadCache.Pop(zeroed, 3), Is.EqualTo((nuint)0));
+        Assert.That((nint)ThreadCache.Top(zeroed, 3), Is.EqualTo((nint)0));
     }
 
     [Test]

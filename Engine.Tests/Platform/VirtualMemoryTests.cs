@@ -53,6 +53,24 @@ internal sealed class VirtualMemoryTests
     }
 
     [Test]
+    public void What_is_discarded_is_zero_and_there_and_takes_no_memory()
+    {
+        using var range = new ReservedRange(_os, 64 * Mebibyte);
+        _os.Commit(range.Address, range.Bytes);
+        range.WriteEveryPage(7);
+        nuint written = _os.ResidentBytes;
+        _os.Discard(range.Address, range.Bytes);
+        Assert.That(_os.ResidentBytes, Is.LessThan(written - (60 * Mebibyte)));
+        for (nuint offset = 0; offset < range.Bytes; offset += 4096)
+        {
+            Assert.That(range.Read(offset), Is.Zero);
+        }
+
+        range.WriteEveryPage(8);
+        Assert.That(range.Read(4096), Is.EqualTo(8));
+    }
+
+    [Test]
     public void Pages_that_would_fault_are_told_without_touching_them()
     {
         Assume.That(_os.Facts.TellsWhichPagesWouldFault);

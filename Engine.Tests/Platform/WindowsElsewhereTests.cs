@@ -81,6 +81,22 @@ internal sealed class WindowsElsewhereTests
     }
 
     [Test]
+    public unsafe void A_part_cannot_be_released_and_what_is_discarded_reads_as_zero()
+    {
+        using WindowsFunctionsHere context = new();
+        var os = new WindowsVirtualMemory(context);
+        using var range = new ReservedRange(os, 2 * SuperSlab);
+        os.Commit(range.Address, range.Bytes);
+        range.WriteEveryPage(7);
+        Assert.That(os.TryReleasePart(range.Address, SuperSlab), Is.False);
+        Assert.That(MemoryMap.IsAccessible(range.Address), Is.False, "what was to be released is at least not there any more");
+        os.Discard(range.Address + (nint)SuperSlab, SuperSlab);
+        Assert.That(new ReadOnlySpan<byte>((void*)(range.Address + (nint)SuperSlab), (int)SuperSlab).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
+        Refuse("VirtualAlloc/commit");
+        Assert.That(() => os.Discard(range.Address + (nint)SuperSlab, SuperSlab), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Discard"));
+    }
+
+    [Test]
     public void Every_policy_leaves_no_page_to_fault_or_says_why([Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         using WindowsFunctionsHere context = new();

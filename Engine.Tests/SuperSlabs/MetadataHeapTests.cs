@@ -92,6 +92,64 @@ internal sealed unsafe class MetadataHeapTests
         Assert.That((nint)layers.Heap.Allocate(MetadataHeap.LargestBytes), Is.EqualTo((nint)first));
     }
 
+    [TestCase(64)]
+    [TestCase(128)]
+    [TestCase(4096)]
+    public void What_is_retired_reads_as_zero_until_as_much_was_retired_after_it(int bytes)
+    {
+        using LowerLayers layers = new();
+        byte* first = (byte*)layers.Heap.Allocate((nuint)bytes);
+        new Span<byte>(first, bytes).Fill(0xFF);
+        layers.Heap.Retire(first, (nuint)bytes);
+        Random random = TestRandom.Create();
+        nuint retired = 0;
+        List<nint> order = [];
+        while (true)
+        {
+            // Other sizes make it wait as well.
+            nuint other = (nuint)(random.Next(4) == 0 ? random.Next(1, 8192) : bytes);
+            nint block = (nint)layers.Heap.Allocate(other);
+            if (block == (nint)first)
+            {
+                break;
+            }
+
+            Assert.That(new ReadOnlySpan<byte>(first, bytes - 24).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
+            Assert.That(*(long*)(first + bytes - 8), Is.Zero, "the last word");
+            layers.Heap.Retire((void*)block, other);
+            retired += other;
+            Assert.That(retired, Is.LessThan(3 * layers.Heap.WaitBytes), "it is used again at last");
+        }
+
+        Assert.That(retired + Sizes.KiB, Is.GreaterThan(layers.Heap.WaitBytes / 2), "and not before");
+        Assert.That(new ReadOnlySpan<byte>(first, bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "zeroed for the next");
+    }
+
+    [Test]
+    public void A_full_heap_uses_what_is_retired_the_oldest_first()
+    {
+        using LowerLayers layers = new(bytes: 64 * Sizes.MiB);
+        nint[] retired = [.. Enumerable.Range(0, 3).Select(_ => (nint)layers.Heap.Allocate(MetadataHeap.LargestBytes))];
+        Assert.That(
+            () =>
+            {
+                while (true)
+                {
+                    layers.Heap.Allocate(MetadataHeap.LargestBytes);
+                }
+            },
+            Throws.TypeOf<EngineOutOfMemoryException>());
+        foreach (nint block in retired)
+        {
+            layers.Heap.Retire((void*)block, MetadataHeap.LargestBytes);
+        }
+
+        foreach (nint block in retired)
+        {
+            Assert.That((nint)layers.Heap.Allocate(MetadataHeap.LargestBytes), Is.EqualTo(block));
+        }
+    }
+
     [Test]
     public void Several_threads_never_get_the_same_object()
     {

@@ -54,15 +54,15 @@ public readonly unsafe ref struct ArenaHandle
         if (offset < _cache->ReservationBytes)
         {
             // The slab's tag is (arena, class); only a block of this arena leaves a bare class.
-            nuint sizeClass = _cache->Tags[offset >> SuperSlab.SlabShift] ^ _cache->ArenaTag;
+            nuint sizeClass = _cache->Tags[offset >> SuperSlab.SlabShift] ^ _arena.Tag;
             if (sizeClass <= byte.MaxValue)
             {
-                nuint** tops = ThreadCache.TopsOf(_cache);
-                nuint* top = tops[sizeClass];
-                if (((nuint)top & Magazine.Mask) != 0 && top[-1] != (nuint)block)
+                nint* tops = ThreadCache.TopsOf(_cache);
+                nint top = tops[sizeClass];
+                if (((nuint)top & Magazine.Mask) != 0 && ThreadCache.Below(_cache, top) != (nuint)block)
                 {
-                    *top = (nuint)block;
-                    tops[sizeClass] = top + 1;
+                    *ThreadCache.At(_cache, top) = (nuint)block;
+                    tops[sizeClass] = top + sizeof(nuint);
                     if (CounterSwitch.IsOn)
                     {
                         ThreadCounters.CountFree(_cache, sizeClass);

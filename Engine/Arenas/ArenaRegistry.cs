@@ -3,20 +3,24 @@ using Engine.Core;
 namespace Engine.Arenas;
 
 /// <summary>
-/// The living arenas by number. A number marks an arena's slabs (see Reservation.Tags) and is given out again once its arena is gone.
+/// The living arenas by number. A number marks an arena's slabs (see Reservation.Tags), and is given out again only when all others were:
+/// what a disposed arena left behind, as a handle or an entry in a table, carries a number that no living arena has.
 /// </summary>
 internal sealed class ArenaRegistry
 {
     public const int TagShift = 8;
-    private const int MaximumNumber = (1 << (32 - TagShift)) - 1;
 
-    private readonly List<IArena?> _arenas = [null];
+    /// <summary>One less than fits a tag: the last one is nobody's.</summary>
+    private const int MaximumNumber = (1 << (32 - TagShift)) - 2;
 
-    /// <summary>Whether readers are shown the arena: from the end of its making to the beginning of its end.</summary>
-    private readonly List<bool> _shown = [false];
-    private readonly Stack<int> _free = new();
+    private readonly List<Entry> _living = [];
+    private readonly Dictionary<int, Entry> _byNumber = [];
     private readonly Lock _lock = new();
+    private int _lastNumber;
     private long _overflows;
+
+    /// <summary>The work that goes on in the memory whose arenas these are.</summary>
+    public WorkGate Work { get; } = new();
 
     /// <summary>How often a lane of any frame arena needed more memory than it had; only rises.</summary>
     public long Overflows => Volatile.Read(ref _overflows);
@@ -26,20 +30,21 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            if (!_free.TryPop(out int number))
+            if (_living.Count == MaximumNumber)
             {
-                number = _arenas.Count;
-                if (number > MaximumNumber)
-                {
-                    throw new EngineMemoryException($"{MaximumNumber} arenas are alive, which is the most.");
-                }
-
-                _arenas.Add(null);
-                _shown.Add(false);
+                throw new EngineMemoryException($"{MaximumNumber} arenas are alive, which is the most.");
             }
 
-            _arenas[number] = arena;
-            return (uint)number << TagShift;
+            do
+            {
+                _lastNumber = (_lastNumber % MaximumNumber) + 1;
+            }
+            while (_byNumber.ContainsKey(_lastNumber));
+
+            Entry entry = new(arena, _lastNumber);
+            _byNumber.Add(entry.Number, entry);
+            _living.Add(entry);
+            return (uint)entry.Number << TagShift;
         }
     }
 
@@ -51,7 +56,7 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            _shown[(int)(tag >> TagShift)] = true;
+            _byNumber[NumberOf(tag)].IsShown = true;
         }
     }
 
@@ -60,7 +65,7 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            _shown[(int)(tag >> TagShift)] = false;
+            _byNumber[NumberOf(tag)].IsShown = false;
         }
     }
 
@@ -69,21 +74,21 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            return _shown[(int)(tag >> TagShift)];
+            return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) && entry.IsShown;
         }
     }
 
-    /// <summary>Shows each complete arena to the reader. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
+    /// <summary>Shows each complete arena to the reader, the newest last. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
     public void Read<TReader>(ref TReader reader)
         where TReader : struct, IArenaReader, allows ref struct
     {
         lock (_lock)
         {
-            for (int number = 1; number < _arenas.Count; number++)
+            foreach (Entry entry in _living)
             {
-                if (_shown[number] && _arenas[number] is { } arena)
+                if (entry.IsShown)
                 {
-                    reader.Read(arena, number);
+                    reader.Read(entry.Arena, entry.Number);
                 }
             }
         }
@@ -102,10 +107,10 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            int number = (int)(tag >> TagShift);
-            _arenas[number] = null;
-            _shown[number] = false;
-            _free.Push(number);
+            if (_byNumber.Remove(NumberOf(tag), out Entry? entry))
+            {
+                _living.Remove(entry);
+            }
         }
     }
 
@@ -114,8 +119,7 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            int number = (int)(tag >> TagShift);
-            return number < _arenas.Count ? _arenas[number] : null;
+            return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) ? entry.Arena : null;
         }
     }
 
@@ -124,8 +128,8 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            int number = (int)(tag >> TagShift);
-            return number < _arenas.Count ? _arenas[number]?.Name ?? "(disposed)" : "(unknown)";
+            int number = NumberOf(tag);
+            return _byNumber.TryGetValue(number, out Entry? entry) ? entry.Arena.Name : number <= _lastNumber ? "(disposed)" : "(unknown)";
         }
     }
 
@@ -134,7 +138,7 @@ internal sealed class ArenaRegistry
     {
         lock (_lock)
         {
-            return [.. _arenas.OfType<IArena>()];
+            return [.. _living.Select(entry => entry.Arena)];
         }
     }
 
@@ -151,5 +155,16 @@ internal sealed class ArenaRegistry
                 // A wrong free of that arena's user: its own trim tells it. It is not the fault of who asks for room.
             }
         }
+    }
+
+    private static int NumberOf(uint tag) => (int)(tag >> TagShift);
+
+    private sealed class Entry(IArena arena, int number)
+    {
+        public IArena Arena => arena;
+
+        public int Number => number;
+
+        public bool IsShown { get; set; }
     }
 }

@@ -32,6 +32,7 @@ public sealed unsafe class FrameArena : IArena
     private readonly Lock _overflow = new(); // of what the lanes share; no OS call is made under it
 
     private static long s_laneIds;
+    private readonly Lock _disposing = new();
     private readonly int _ownSuperSlab;
     private readonly int _ownSuperSlabCount;
     private readonly bool _isChecked;
@@ -77,15 +78,8 @@ public sealed unsafe class FrameArena : IArena
         }
         catch
         {
-            try
-            {
-                Dispose();
-            }
-            catch (EngineMemoryException)
-            {
-                // Why it could not be made says more; what the system refused to take back stays free.
-            }
-
+            DisposeCore();
+            _pool.TryTrim();
             throw;
         }
     }
@@ -190,6 +184,7 @@ public sealed unsafe class FrameArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
         ObjectDisposedException.ThrowIf(_disposed, this);
         for (int lane = 0; lane < Lanes; lane++)
         {
@@ -205,6 +200,7 @@ public sealed unsafe class FrameArena : IArena
     /// <inheritdoc/>
     public void Validate()
     {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
         ObjectDisposedException.ThrowIf(_disposed, this);
         int overflow = 0;
         for (int lane = 0; lane < Lanes; lane++)
@@ -251,14 +247,30 @@ public sealed unsafe class FrameArena : IArena
         }
     }
 
-    /// <summary>Gives all memory back. A second call does nothing; any other call afterwards throws <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>
+    /// Gives all memory back. A second call does nothing; any other call afterwards, of lanes too, throws <see cref="ObjectDisposedException"/>.
+    /// </summary>
     public void Dispose()
     {
-        if (_disposed)
+        // A memory that is being disposed takes its arenas along.
+        if (!_registry.Work.TryEnter(out WorkGate.Entry memory))
         {
             return;
         }
 
+        using WorkGate.Entry inside = memory;
+        lock (_disposing)
+        {
+            if (!_disposed)
+            {
+                DisposeCore();
+                _pool.Trim();
+            }
+        }
+    }
+
+    private void DisposeCore()
+    {
         _registry.Hide(_tag);
         if (_lanes != null)
         {
@@ -267,12 +279,10 @@ public sealed unsafe class FrameArena : IArena
             {
                 _heap.Free(_lanes[lane].First, FirstChunksBytes);
                 LaneMarks.End(_lanes + lane, _heap);
-
-                // A lane that outlives its arena has no room and finds out on its next call.
-                _lanes[lane] = default;
             }
 
-            _heap.Free(_lanes, LanesBytes);
+            // A lane that outlives its arena reads 0, has no room, and finds out on its next call.
+            _heap.Retire(_lanes, LanesBytes);
         }
 
         _disposed = true;
@@ -292,7 +302,6 @@ public sealed unsafe class FrameArena : IArena
         }
 
         _registry.Remove(_tag);
-        _pool.Trim();
     }
 
     /// <summary>The lane that memory of the arena belongs to, in whichever buffer; -1 where it is no lane's. Any thread, also while frames run.</summary>

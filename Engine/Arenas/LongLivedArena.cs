@@ -36,6 +36,9 @@ public sealed unsafe partial class LongLivedArena : IArena
     private readonly CheckedBlocks? _checked;
     private readonly HardenedFrees? _hardened;
     private readonly CheckSettings _checkSettings;
+
+    /// <summary>Level-load work in the arena, for which <see cref="Dispose"/> waits.</summary>
+    private readonly WorkGate _work = new();
     private ThreadCache** _table;
 
     internal LongLivedArena(
@@ -59,7 +62,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
-            _caches = new ArenaCaches(reservation, heap, _slabs, _tag, checks == MemoryChecks.Hardened, counters);
+            _caches = new ArenaCaches(reservation, heap, _slabs, checks == MemoryChecks.Hardened, counters);
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
             _table = _caches.Table;
             registry.Show(_tag);
@@ -108,6 +111,11 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>The most SuperSlabs that the arena owned at a time.</summary>
     internal int PeakSuperSlabCount => _slabs.Space.PeakSuperSlabCount;
+
+    /// <summary>What marks the slabs of the arena; no other living arena has it, nor one that is made soon after.</summary>
+    internal uint Tag => _tag;
+
+    internal WorkGate Work => _work;
 
     internal ArenaSlabs Slabs => _slabs;
 
@@ -230,10 +238,19 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>The same with SuperSlabs besides, for blocks of any size up to 2 MiB.</summary>
     internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(task.Cancellation, _registry.Work.Closing, _work.Closing);
         try
         {
-            return (nuint)new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag).Run(blocks, superSlabs, threads, carve, task) << SuperSlab.Shift;
+            PrefaultTask minded = task with { Progress = _work.Mind(_registry.Work.Mind(task.Progress)), Cancellation = linked.Token };
+            int gained = new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag).Run(blocks, superSlabs, threads, carve, minded);
+            return (nuint)gained << SuperSlab.Shift;
+        }
+        catch (OperationCanceledException) when (_work.HasCancelled(task.Cancellation) || _registry.Work.HasCancelled(task.Cancellation))
+        {
+            _pool.TryTrim();
+            throw new ObjectDisposedException(nameof(LongLivedArena), $"Arena '{Name}' or its memory was disposed while it was prewarmed.");
         }
         catch
         {
@@ -250,7 +267,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public IReadOnlyList<BlockCount> PeakBlocks()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
         List<BlockCount> peaks = [];
         _slabs.CollectPeaks((bytes, count, sizeClass) => peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass))));
         return peaks;
@@ -260,7 +278,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public IReadOnlyList<BlockCount> LiveBlocks()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
         List<BlockCount> live = [];
         if (_checked is not null)
         {
@@ -287,7 +306,18 @@ public sealed unsafe partial class LongLivedArena : IArena
     public IEnumerable<ArenaBlock> Blocks()
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        return _checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches);
+        return Walk(_checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches));
+    }
+
+    /// <summary>A walk that the arena's end ends: it reads the arena's tables at each step.</summary>
+    private IEnumerable<ArenaBlock> Walk(IEnumerable<ArenaBlock> blocks)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        foreach (ArenaBlock block in blocks)
+        {
+            yield return block;
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+        }
     }
 
     /// <summary>
@@ -320,7 +350,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Reset()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
         string? damage = _checked?.Clear();
         _caches.RetireCounters();
         _caches.Drop();
@@ -338,7 +369,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
         using SlowPath slow = SlowPath.Enter();
         _caches.Reclaim();
     }
@@ -346,34 +378,53 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <inheritdoc/>
     public void Validate()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
         new ArenaValidator(_reservation, _slabs, _tag).Run(_caches);
         _checked?.Verify();
     }
 
     /// <summary>
-    /// Throws all blocks away at once and gives the memory back to the system, except what the retained reserve keeps. A second call does
-    /// nothing; any other call afterwards throws <see cref="ObjectDisposedException"/>.
+    /// Throws all blocks away at once and gives the memory back to the system, except what the retained reserve keeps. A prewarm that goes
+    /// on is cancelled and waited for. A second call does nothing; any other call afterwards, of handles too, throws
+    /// <see cref="ObjectDisposedException"/>.
     /// </summary>
+    /// <exception cref="InvalidOperationException">It is called by what it would wait for: a callback of the arena's prewarm or dispose. Nothing has changed.</exception>
     public void Dispose()
     {
-        if (IsDisposed || _isReporting)
+        _work.ThrowIfInside($"Arena '{Name}'");
+
+        // A memory that is being disposed takes its arenas along.
+        if (IsDisposed || _isReporting || !_registry.Work.TryEnter(out WorkGate.Entry memory))
         {
             return;
         }
 
-        Exception? thrown = ReportChecks();
+        using WorkGate.Entry inside = memory;
+        lock (_work)
+        {
+            if (!IsDisposed)
+            {
+                _work.Close();
+                Exception? thrown = ReportChecks();
+                DisposeTables();
+                _work.EndClose();
+                _pool.Trim();
+                ThrowIfReportThrew(thrown);
+            }
+        }
+    }
+
+    private void DisposeTables()
+    {
         _caches.RetireCounters();
         _registry.Hide(_tag);
-
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();
         _caches.FreeTables();
         _slabs.ReleaseAll();
         _slabs.FreeTables();
         _registry.Remove(_tag);
-        _pool.Trim();
-        ThrowIfReportThrew(thrown);
     }
 
     private ArenaHandle Local

@@ -26,7 +26,6 @@ internal sealed unsafe class ArenaCaches
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly ArenaSlabs _slabs;
-    private readonly uint _arenaTag;
     private readonly bool _checksFrees;
     private readonly CounterBoard? _counters;
     private readonly Lock _attaching = new();
@@ -37,17 +36,15 @@ internal sealed unsafe class ArenaCaches
     /// <param name="reservation">Where the blocks lie.</param>
     /// <param name="heap">Where the caches and magazines come from.</param>
     /// <param name="slabs">What fills them.</param>
-    /// <param name="arenaTag">What marks the slabs as this arena's.</param>
     /// <param name="checksFrees">Sends every free to the slow path: to the caches each address is foreign.</param>
     /// <param name="counters">Where what the caches count is read; null where nothing is counted.</param>
-    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, uint arenaTag, bool checksFrees = false, CounterBoard? counters = null)
+    public ArenaCaches(Reservation reservation, MetadataHeap heap, ArenaSlabs slabs, bool checksFrees = false, CounterBoard? counters = null)
     {
         _checksFrees = checksFrees;
         _counters = counters;
         _reservation = reservation;
         _heap = heap;
         _slabs = slabs;
-        _arenaTag = arenaTag;
         Table = (ThreadCache**)heap.Allocate(TableBytes);
         new Span<nint>(Table, ThreadSlots.Count).Fill((nint)ThreadCache.Detached);
         slabs.Relieve = Relieve;
@@ -89,7 +86,6 @@ internal sealed unsafe class ArenaCaches
             cache->ReservationBase = _reservation.Base;
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
-            cache->ArenaTag = _arenaTag;
             if (CounterSwitch.IsOn && !TryCount(cache, slot))
             {
                 _heap.Free(cache, CacheBytes);
@@ -712,9 +708,8 @@ internal sealed unsafe class ArenaCaches
                     _counters?.Remove(Table[slot]);
                 }
 
-                // A handle that outlives its arena finds a cache without blocks to which every address is foreign.
-                Table[slot]->ReservationBytes = 0;
-                _heap.Free(Table[slot], CacheBytes);
+                // A handle that outlives its arena finds a cache that reads as 0.
+                _heap.Retire(Table[slot], CacheBytes);
             }
         }
 

@@ -56,13 +56,13 @@ internal sealed unsafe class HardenedFrees
             nuint sizeClass = _tags[slab] ^ _arenaTag;
             if (sizeClass <= byte.MaxValue && IsOut(slab, sizeClass, offset) && *(uint*)block != (_secret ^ (uint)block))
             {
-                nuint** tops = ThreadCache.TopsOf(cache);
-                nuint* top = tops[sizeClass];
+                nint* tops = ThreadCache.TopsOf(cache);
+                nint top = tops[sizeClass];
                 if (((nuint)top & Magazine.Mask) != 0)
                 {
                     *(uint*)block = _secret ^ (uint)block;
-                    *top = block;
-                    tops[sizeClass] = top + 1;
+                    *ThreadCache.At(cache, top) = block;
+                    tops[sizeClass] = top + sizeof(nuint);
                     return true;
                 }
             }

@@ -166,6 +166,19 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         return errno == Errno.None || TryReplaceByReserved(address, bytes, out reason);
     }
 
+    protected override void DiscardCore(nint address, nuint bytes)
+    {
+        if (_hasLockedPages)
+        {
+            _ = Unlock(address, bytes);
+        }
+
+        if (_hasExplicitHugePages || Advise(address, bytes, AdviseDontNeed) != Errno.None)
+        {
+            base.DiscardCore(address, bytes);
+        }
+    }
+
     protected override long PagesThatWouldFaultCore(nint address, nuint bytes) => _pageMap.PagesThatWouldFault(address, bytes);
 
     protected override long HugePageBytesBehindCore(nint address, nuint bytes) => _pageScan.HugePageBytes(address, bytes);

@@ -146,6 +146,24 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
 
     protected override bool TryDecommitCore(nint address, nuint bytes, out string reason) => TryReplaceByReserved(address, bytes, out reason);
 
+    protected override void DiscardCore(nint address, nuint bytes)
+    {
+        // In one call: whoever reads meanwhile finds the old contents or the new.
+        if (!TryMap(address, bytes, PosixConstants.ProtectReadWrite, PosixConstants.MapFixed | Constants.MapNoReserve, out _, out int errno))
+        {
+            FillHole(address, bytes);
+            ThrowRefused("Discard", bytes, Errno.Describe("mmap", errno));
+        }
+
+        _ = TryFinishReservation(address, bytes);
+    }
+
+    protected override bool TryReleasePartCore(nint address, nuint bytes)
+    {
+        ReleaseOrThrow(address, bytes);
+        return true;
+    }
+
     protected override void ReleaseCore(nint address, nuint bytes) => ReleaseOrThrow(address, bytes);
 
     /// <summary>Maps fresh inaccessible address space over the range, whatever was there. On false, with the reason, anything may be there still.</summary>

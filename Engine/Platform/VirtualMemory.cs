@@ -23,7 +23,9 @@ namespace Engine.Platform;
 ///   Decommit      pre: reserved or committed.  post: reserved: contents gone, resident memory lower at once, inaccessible
 ///   TryMovePages  pre: from committed, to reserved, not overlapping.  post: the pages, with their contents, are at to;
 ///                                  from is committed and empty; on false: nothing has changed
-///   Release       pre: a whole reservation. post: the addresses belong to nobody
+///   Discard       pre: committed.  post: committed, and fresh: contents gone and zero, resident memory lower at once
+///   Release       pre: a whole reservation, or what is left of one. post: the addresses belong to nobody
+///   TryReleasePart  pre: part of a reservation.  post: as Release; on false, where reservations go whole only: as Decommit
 ///
 /// Taking memory back can be refused (Decommit throws; so may what TryPrepare undoes): the range then counts as reserved, in no particular
 /// state. Page by page, contents are kept or gone, resident or not, accessible or not. It may be prepared, committed and released like any
@@ -210,6 +212,35 @@ internal abstract class VirtualMemory
 
     /// <summary>Gives a whole reservation back, except what is lost of it.</summary>
     /// <exception cref="EngineMemoryException">The system refused. Another call tries again.</exception>
+    /// <summary>Gives the physical pages back; the range stays readable and writable, and reads as 0.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public void Discard(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        DiscardCore(address, bytes);
+    }
+
+    /// <summary>Gives a part of a reservation back. False where the system takes a reservation as a whole only: the part is then decommitted.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public bool TryReleasePart(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        if (!_lost.Overlap(address, bytes))
+        {
+            return TryReleasePartCore(address, bytes);
+        }
+
+        bool isReleased = true;
+        foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
+        {
+            isReleased &= TryReleasePartCore(start, length);
+        }
+
+        return isReleased;
+    }
+
+    /// <summary>Gives a whole reservation back, or what is left of one.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
     public void Release(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
@@ -280,6 +311,10 @@ internal abstract class VirtualMemory
     protected abstract bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
 
     protected abstract bool TryDecommitCore(nint address, nuint bytes, out string reason);
+
+    protected abstract void DiscardCore(nint address, nuint bytes);
+
+    protected abstract bool TryReleasePartCore(nint address, nuint bytes);
 
     protected abstract void ReleaseCore(nint address, nuint bytes);
 

@@ -168,6 +168,29 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
         return isDone;
     }
 
+    protected override void DiscardCore(nint address, nuint bytes)
+    {
+        if (!TryDecommitCore(address, bytes, out string reason))
+        {
+            ThrowRefused("Decommit", bytes, reason);
+        }
+
+        if (Allocate(address, bytes, WindowsFunctions.Commit, WindowsFunctions.ReadWrite, out int error) == 0)
+        {
+            ThrowRefused("Discard", bytes, Errno.Describe("VirtualAlloc", error));
+        }
+    }
+
+    protected override bool TryReleasePartCore(nint address, nuint bytes)
+    {
+        if (!TryDecommitCore(address, bytes, out string reason))
+        {
+            ThrowRefused("Decommit", bytes, reason);
+        }
+
+        return false;
+    }
+
     protected override void ReleaseCore(nint address, nuint bytes)
     {
         CountOsCall();

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Engine.Core;
 using Engine.SuperSlabs;
 
 namespace Engine.Profiling;
@@ -26,7 +27,7 @@ public sealed class MemoryMeter : IDisposable
     private bool _disposed;
 
     /// <summary>Makes the instruments.</summary>
-    /// <param name="memory">Whose numbers they tell; the meter must be disposed before it.</param>
+    /// <param name="memory">Whose numbers they tell; once it is disposed they tell nothing.</param>
     public MemoryMeter(EngineMemory memory)
     {
         ArgumentNullException.ThrowIfNull(memory);
@@ -69,12 +70,21 @@ public sealed class MemoryMeter : IDisposable
     {
         lock (_lock)
         {
-            if (!_disposed && Environment.TickCount64 - _readings.Taken > SharedMilliseconds)
+            if (_disposed || !_memory.Work.TryEnter(out WorkGate.Entry work))
             {
-                _readings = new Readings(_room.Take(_memory));
+                // A listener's collection is no place to be told that the memory is gone: there is nothing to tell of any more.
+                return new Readings();
             }
 
-            return _readings;
+            using (work)
+            {
+                if (Environment.TickCount64 - _readings.Taken > SharedMilliseconds)
+                {
+                    _readings = new Readings(_room.Take(_memory));
+                }
+
+                return _readings;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Engine.Core;
 
 namespace Engine.Profiling;
 
@@ -59,10 +60,12 @@ public readonly ref struct MemorySnapshot
     /// <param name="neededBytes">How large <paramref name="destination"/> must be; somewhat more where threads go on.</param>
     /// <param name="asksSystem">Whether the system is asked how much is resident; see <see cref="EngineMemory.ResidentBytes"/>.</param>
     /// <returns>False, and what is written is nothing, where <paramref name="destination"/> is too small.</returns>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public static bool TryTake(
         EngineMemory memory, Span<byte> destination, out MemorySnapshot snapshot, out int neededBytes, bool asksSystem = false)
     {
         ArgumentNullException.ThrowIfNull(memory);
+        using WorkGate.Entry work = memory.Work.Enter(memory, marks: false);
         var count = new SnapshotWriter(memory, default, default);
         memory.Arenas.Read(ref count);
         count.WriteSuperSlabs();

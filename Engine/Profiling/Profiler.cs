@@ -54,9 +54,11 @@ public sealed class Profiler : IDisposable
     /// <param name="memory">Whose arenas are looked at. The profile must be made before it is disposed.</param>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public Profiler(EngineMemory memory, ProfilerOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(memory);
+        ObjectDisposedException.ThrowIf(memory.Work.IsClosed, memory);
         _options = options ?? new ProfilerOptions();
         _options.Validate();
         _memory = memory;
@@ -193,6 +195,7 @@ public sealed class Profiler : IDisposable
     /// resident.
     /// </summary>
     /// <param name="application">What the profile says it is of: the program, with its arguments.</param>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public ProfileDocument ToDocument(string application)
     {
         ArgumentNullException.ThrowIfNull(application);
@@ -257,7 +260,7 @@ public sealed class Profiler : IDisposable
     private void Publish(long nanoseconds)
     {
         MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
-        if (MemoryEventSource.Log.IsReportWanted)
+        if (MemoryEventSource.Log.IsReportWanted && !_memory.Work.IsClosed)
         {
             MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
         }
@@ -291,13 +294,12 @@ public sealed class Profiler : IDisposable
     private void ReadCounters()
     {
         _overflows = _memory.Arenas.Overflows;
-        if (_memory.Counters is not { } counters)
+        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
+        if (!_memory.TryReadCounters(sums))
         {
             return;
         }
 
-        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
-        counters.Sum(sums);
         _counted = default;
         for (int tag = 0; tag < sums.Length; tag++)
         {

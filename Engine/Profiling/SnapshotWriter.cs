@@ -73,13 +73,12 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     /// <summary>The tags, where they are counted.</summary>
     public void WriteTags()
     {
-        if (memory.Counters is not { } counters)
+        Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
+        if (!memory.TryReadCounters(sums))
         {
             return;
         }
 
-        Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
-        counters.Sum(sums);
         for (int tag = 0; tag < sums.Length; tag++)
         {
             AllocationTag? registered = AllocationTag.Of(tag);

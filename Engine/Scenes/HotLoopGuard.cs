@@ -44,9 +44,11 @@ public sealed class HotLoopGuard : IDisposable
     /// <param name="rules">What is allowed, what is done about more, and how many frames are held to nothing. Null takes the defaults.</param>
     /// <param name="options">How it reports. Null takes the defaults.</param>
     /// <exception cref="EngineMemoryException">The rules have one for tags, and memory counters are off.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public HotLoopGuard(EngineMemory memory, HotLoopRules? rules = null, HotLoopGuardOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(memory);
+        ObjectDisposedException.ThrowIf(memory.Work.IsClosed, memory);
         _memory = memory;
         Rules = rules ?? _rules;
         _options = options ?? new HotLoopGuardOptions();

@@ -85,7 +85,16 @@ public sealed class Scene : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegative(options.PrefaultThreads);
         plan.Validate();
-        return new SceneLoad(memory, plan, options).Run();
+        using WorkGate.Entry work = memory.Work.Enter(memory);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(options.Cancellation, memory.Work.Closing);
+        try
+        {
+            return new SceneLoad(memory, plan, options with { Cancellation = linked.Token, Progress = memory.Work.Mind(options.Progress) }).Run();
+        }
+        catch (OperationCanceledException) when (memory.Work.HasCancelled(options.Cancellation))
+        {
+            throw new ObjectDisposedException(nameof(EngineMemory), $"The memory was disposed while scene '{plan.Name}' was loaded.");
+        }
     }
 
     /// <summary>

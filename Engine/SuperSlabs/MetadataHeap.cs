@@ -7,33 +7,49 @@ namespace Engine.SuperSlabs;
 /// a cursor that only rises, and recycled by exact size, so nothing here faults in the hot loop once <see cref="Promise"/> made room.
 /// Sizes are rounded to 64 bytes up to 1 KiB and to 1 KiB above; objects of 1 KiB and more are aligned to 1 KiB. Any thread.
 /// Pages are made resident outside the lock, so that a level that loads does not stop another's threads that need a magazine.
+/// What callers may still hold a pointer to is not freed but retired: it reads as 0 until it has waited behind so much other retired memory
+/// that nobody is likely to hold it any more.
 /// What it gives up: memory of one size is never merged into another. The sizes are few and come again.
 /// </summary>
 internal sealed unsafe class MetadataHeap
 {
     public const nuint LargestBytes = 64 * 1024;
+
+    /// <summary>
+    /// The most that must be retired after an object before that is used again: what a game's last levels leave, 4 KiB for each thread and
+    /// arena, so some 1,000 of them. Never more than a 16th of the heap.
+    /// </summary>
+    public const nuint MostRetiredBytes = 4 << 20;
     private const nuint SmallStep = 64;
     private const nuint LargeStep = 1024;
     private const nuint ChunkBytes = 4096;
+    private const nuint RetiredShare = 16;
     private const int SmallLists = (int)(LargeStep / SmallStep);
     private const int Lists = SmallLists + (int)(LargestBytes / LargeStep);
 
     private readonly PrefaultedRegion _region;
     private readonly nint* _free;
+    private readonly nint* _oldestRetired;
+    private readonly nint* _newestRetired;
+    private readonly nuint _waitBytes;
     private readonly int* _lock;
     private readonly Lock _growing = new();
     private nuint _cursor;
     private nuint _promised;
+    private nuint _everRetiredBytes;
     private nint _chunk;
     private nuint _chunkLeft;
 
     public MetadataHeap(PrefaultedRegion region)
     {
         _region = region;
-        nuint own = Sizes.AlignUp((nuint)(Lists * sizeof(nint)) + 64, LargeStep);
+        nuint own = Sizes.AlignUp((nuint)(3 * Lists * sizeof(nint)) + 64, LargeStep);
         region.Ensure(own);
         _lock = (int*)region.Address;
         _free = (nint*)(region.Address + 64);
+        _oldestRetired = _free + Lists;
+        _newestRetired = _oldestRetired + Lists;
+        _waitBytes = nuint.Min(MostRetiredBytes, region.LimitBytes / RetiredShare);
         _cursor = own;
     }
 
@@ -91,6 +107,34 @@ internal sealed unsafe class MetadataHeap
     }
 
     /// <summary>
+    /// Frees memory that forgotten pointers may still lead to: from now on it reads as 0, but for the two words before its last. It is used
+    /// again when as much was retired after it as <see cref="WaitBytes"/> says, or when the heap is full.
+    /// </summary>
+    public void Retire(void* block, nuint bytes)
+    {
+        int list = ListOf(bytes, out nuint rounded);
+        new Span<byte>(block, (int)rounded).Clear();
+        NativeLock.Enter(_lock);
+        _everRetiredBytes += rounded;
+        Retired* retired = RetiredAt((nint)block, rounded);
+        retired->RetiredUpTo = _everRetiredBytes;
+        if (_oldestRetired[list] == 0)
+        {
+            _oldestRetired[list] = (nint)block;
+        }
+        else
+        {
+            RetiredAt(_newestRetired[list], rounded)->Next = (nint)block;
+        }
+
+        _newestRetired[list] = (nint)block;
+        NativeLock.Exit(_lock);
+    }
+
+    /// <summary>How much must be retired after an object before that is used again.</summary>
+    public nuint WaitBytes => _waitBytes;
+
+    /// <summary>
     /// Makes room for this much more than was promised to others, whatever its sizes: later allocations up to it make no OS call. What
     /// is then used of it stays counted until <see cref="Withdraw"/>, so at most twice the promise is resident.
     /// </summary>
@@ -121,8 +165,10 @@ internal sealed unsafe class MetadataHeap
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>Where a free object holds the next: at its end, so that a thread cache still says to a forgotten handle that it has no blocks.</summary>
+    /// <summary>Where a free object holds the next.</summary>
     private static nint* Link(nint block, nuint rounded) => (nint*)(block + (nint)rounded) - 1;
+
+    private static Retired* RetiredAt(nint block, nuint rounded) => (Retired*)(block + (nint)rounded - sizeof(nint)) - 1;
 
     private static int ListOf(nuint bytes, out nuint rounded)
     {
@@ -155,13 +201,31 @@ internal sealed unsafe class MetadataHeap
         {
             _free[list] = *Link(result, rounded);
         }
+        else if (HasWaited(list, rounded))
+        {
+            result = TakeRetired(list, rounded);
+        }
         else if ((list < SmallLists && _chunkLeft >= rounded) || end <= _region.ResidentBytes)
         {
             result = list < SmallLists ? CutSmall(rounded) : Cut(rounded);
         }
+        else if (end > _region.LimitBytes && _oldestRetired[list] != 0)
+        {
+            result = TakeRetired(list, rounded);
+        }
 
         NativeLock.Exit(_lock);
         return result != 0;
+    }
+
+    private bool HasWaited(int list, nuint rounded) =>
+        _oldestRetired[list] != 0 && _everRetiredBytes - RetiredAt(_oldestRetired[list], rounded)->RetiredUpTo >= _waitBytes;
+
+    private nint TakeRetired(int list, nuint rounded)
+    {
+        nint result = _oldestRetired[list];
+        _oldestRetired[list] = RetiredAt(result, rounded)->Next;
+        return result;
     }
 
     private nint CutSmall(nuint rounded)
@@ -192,5 +256,14 @@ internal sealed unsafe class MetadataHeap
         nint result = _region.Address + (nint)_cursor;
         _cursor += rounded;
         return result;
+    }
+
+    /// <summary>What the heap writes into retired memory: before its last word, which a forgotten thread cache reads as its empty magazine.</summary>
+    private struct Retired
+    {
+        public nint Next;
+
+        /// <summary>How much had ever been retired when this was, this included.</summary>
+        public nuint RetiredUpTo;
     }
 }

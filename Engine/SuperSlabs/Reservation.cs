@@ -25,6 +25,9 @@ internal sealed unsafe class Reservation : IDisposable
     private readonly PrefaultedRegion _slabs;
     private readonly PrefaultedRegion _superSlabs;
     private bool _released;
+    private bool _headReleased;
+    private bool _tailReleased;
+    private bool _isWhole = true;
 
     /// <param name="os">Where the address space comes from.</param>
     /// <param name="prefaulter">How metadata is made resident.</param>
@@ -139,6 +142,40 @@ internal sealed unsafe class Reservation : IDisposable
         _tags.Ensure(count * SuperSlab.SlabCount * sizeof(uint));
         _slabs.Ensure(count * SuperSlab.SlabCount * SlabDescriptorBytes);
         _superSlabs.Ensure(count * SuperSlab.DescriptorBytes);
+    }
+
+    /// <summary>
+    /// Gives everything back but the addresses of the metadata heap that were in use: handles and lanes that outlive the memory read it. From
+    /// now on it reads as 0, with no memory behind it, until <see cref="Remains"/> has so many younger ones. A call that throws changes
+    /// nothing that another one could not finish.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public void DisposeButHeap()
+    {
+        if (_released)
+        {
+            return;
+        }
+
+        nint kept = Heap.Address;
+        nuint keptBytes = Heap.ResidentBytes;
+        nint tail = kept + (nint)keptBytes;
+        nuint tailBytes = TotalBytes - (nuint)(tail - Base);
+        _os.Discard(kept, keptBytes);
+        if (!_headReleased)
+        {
+            _isWhole = !_os.TryReleasePart(Base, (nuint)(kept - Base));
+            _headReleased = true;
+        }
+
+        if (!_tailReleased && tailBytes != 0)
+        {
+            _os.TryReleasePart(tail, tailBytes);
+        }
+
+        _tailReleased = true;
+        _released = true;
+        Remains.Add(_isWhole ? Base : kept, _isWhole ? TotalBytes : keptBytes);
     }
 
     public void Dispose()
