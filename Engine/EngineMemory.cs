@@ -116,6 +116,9 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
+    /// <summary>Shown each memory before it is disposed. The tests look at it then; nothing else does.</summary>
+    internal static Action<EngineMemory>? Disposing { get; set; }
+
     internal SuperSlabPool Pool => _pool;
 
     internal Reservation Reservation => _reservation;
@@ -242,6 +245,11 @@ public sealed class EngineMemory : IDisposable
     /// <exception cref="EngineMemoryException">The system refused to take something back; another call tries again.</exception>
     public void Dispose()
     {
+        if (!_disposed)
+        {
+            Disposing?.Invoke(this);
+        }
+
         foreach (IArena arena in _arenas.Snapshot())
         {
             arena.Dispose();
