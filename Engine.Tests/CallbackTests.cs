@@ -104,6 +104,7 @@ internal sealed unsafe class CallbackTests
         private readonly ShadowModel _inArena = new();
         private readonly ShadowModel _inOther = new();
         private readonly List<Thread> _beside = [];
+        private int _before;
         private int _calls;
         private string? _waits;
         private bool _threw;
@@ -128,7 +129,7 @@ internal sealed unsafe class CallbackTests
         /// <summary>Brings the engine to call the function.</summary>
         public void Act()
         {
-            int before = _arena.SuperSlabCount;
+            _before = _arena.SuperSlabCount;
             try
             {
                 Trigger();
@@ -136,7 +137,7 @@ internal sealed unsafe class CallbackTests
             }
             catch (Deliberate) when (_deed == Deed.Throws)
             {
-                Assert.That(_arena.SuperSlabCount, Is.EqualTo(before), "SuperSlabs of the arena after what has failed");
+                Assert.That(_arena.SuperSlabCount, Is.LessThanOrEqualTo(_before), "SuperSlabs of the arena after what has failed");
             }
         }
 
@@ -169,9 +170,8 @@ internal sealed unsafe class CallbackTests
             Assert.That(_memory.OwnedSuperSlabs, Is.Zero, "SuperSlabs that nobody owns");
             _memory.Trim();
             Assert.That(_memory.ReadySuperSlabs, Is.Zero);
-            (nint start, nuint bytes) = (_memory.ReservationBase, _memory.ReservationBytes);
             _memory.Dispose();
-            Assert.That(MemoryMap.CountWithin(start, bytes), Is.Zero, "the reservation is gone");
+            DisposedMemory.AssertIsGone(_memory);
         }
 
         public void Dispose() => _memory.Dispose();
@@ -229,14 +229,14 @@ internal sealed unsafe class CallbackTests
             _inArena.Add(block, Size.MiB(4));
             _inOther.Add(_other.Allocate(Size.MiB(4)), Size.MiB(4));
             Ask();
-            int before = _arena.SuperSlabCount;
+            _before = _arena.SuperSlabCount;
             try
             {
                 _inArena.Moved(block, _arena.Reallocate(block, Size.MiB(10)), Size.MiB(10));
             }
             catch (Deliberate)
             {
-                Assert.That(_arena.SuperSlabCount, Is.EqualTo(before));
+                Assert.That(_arena.SuperSlabCount, Is.EqualTo(_before));
                 _arena.Budget = new ArenaBudget();
                 _inArena.Remove(block);
                 _arena.Free(block);

@@ -135,6 +135,9 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
+    /// <summary>Shown each memory before it is disposed. The tests look at it then; nothing else does.</summary>
+    internal static Action<EngineMemory>? Disposing { get; set; }
+
     internal SuperSlabPool Pool => _pool;
 
     internal Reservation Reservation => _reservation;
@@ -308,6 +311,11 @@ public sealed class EngineMemory : IDisposable
     public void Dispose()
     {
         Work.ThrowIfInside("The memory");
+        if (!Work.IsClosed)
+        {
+            Disposing?.Invoke(this);
+        }
+
         lock (_disposing)
         {
             Work.Close();

@@ -16,12 +16,12 @@ internal sealed unsafe class ProgramRun : IDisposable
 {
     private const int Actors = 3;
     private static readonly nuint s_mostLiveBytes = Size.MiB(40);
-    private static readonly BlockCount[] s_plan = [new(1 << 20, 1), new(3 << 20, 1), new(6 << 20, 1)];
+    private static readonly BlockCount[] s_plan = [new(1 << 20, 1), new(6 << 20, 1), new(36 << 20, 1)];
     private static readonly string[] s_systemCalls = ["mmap", "mprotect", "madvise", "mremap"];
     private readonly FailingContext? _system = OperatingSystem.IsLinux() ? new FailingContext() : null;
     private readonly EngineMemory _memory;
     private readonly List<Modelled> _arenas = [];
-    private readonly Modelled _planned;
+    private Modelled? _planned;
     private readonly List<Scene> _scenes = [];
     private FrameModel _frame;
     private readonly Actor[] _actors = [.. Enumerable.Range(0, Actors).Select(_ => new Actor())];
@@ -31,8 +31,6 @@ internal sealed unsafe class ProgramRun : IDisposable
     {
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(512), RetainBytes = 4 << 20, NativeContext = _system });
         _frame = NewFrames();
-        _planned = new Modelled(_memory.CreateLongLivedArena("planned"));
-        _planned.Arena.Prewarm(s_plan, threads: Actors + 1);
         NewArena();
     }
 
@@ -84,12 +82,12 @@ internal sealed unsafe class ProgramRun : IDisposable
                 on.Prewarm(operation);
                 break;
             case OperationKind.PrewarmOverBudget:
-                (operation.Which % 3 == 0 ? _planned : on).PrewarmOverBudget(carve: operation.Size % 2 == 0);
+                (operation.Which % 3 == 0 ? _planned ?? on : on).PrewarmOverBudget(carve: operation.Size % 2 == 0);
                 _memory.Validate();
                 break;
             case OperationKind.PrewarmOverReservation:
-                (operation.Which % 3 == 0 ? _planned : on).PrewarmInVain(
-                    new BlockCount(1 << 20, (long)(_planned.Arena.MaximumBytes >> 20) - 4), carve: operation.Size % 2 == 0);
+                (operation.Which % 3 == 0 ? _planned ?? on : on).PrewarmInVain(
+                    new BlockCount(1 << 20, (long)(on.Arena.MaximumBytes >> 20) - 4), carve: operation.Size % 2 == 0);
                 _memory.Validate();
                 break;
             case OperationKind.PrewarmRefused when _system is not null:
@@ -171,7 +169,14 @@ internal sealed unsafe class ProgramRun : IDisposable
             return;
         }
 
-        BlockCount[] frame = isOver ? [.. s_plan, new(5 << 20, 1), new(1 << 20, 3)] : s_plan;
+        if (_planned is null)
+        {
+            _planned = new Modelled(_memory.CreateLongLivedArena("planned"));
+            _planned.Arena.Prewarm(s_plan, threads: Actors + 1);
+        }
+
+        nuint more = Size.MiB(operation.Which % 2 == 0 ? 33 : 44);
+        BlockCount[] frame = isOver ? [.. s_plan, new(more, 1), new(5 << 20, 1), new(1 << 20, 3)] : s_plan;
         new Random(operation.Which).Shuffle(frame);
         _planned.PlayFrame(frame, new Random(operation.Size));
         _memory.Trim();
@@ -217,7 +222,7 @@ internal sealed unsafe class ProgramRun : IDisposable
             modelled.Arena.Dispose();
         }
 
-        _planned.Arena.Dispose();
+        _planned?.Arena.Dispose();
         _frame.Arena.Dispose();
         Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
         _memory.Trim();

@@ -20,12 +20,14 @@ internal sealed class ProgramTests
     private static readonly OperationKind[] s_kinds = Repeated(
         (80, [OperationKind.Allocate, OperationKind.AllocateByHandle, OperationKind.AllocateAligned, OperationKind.AllocateZeroed, OperationKind.Reallocate]),
         (80, [OperationKind.Free, OperationKind.FreeByHandle, OperationKind.FreeMany]),
-        (25, [OperationKind.Bump, OperationKind.BumpAligned, OperationKind.BeginScope, OperationKind.EndScope]),
-        (25, [OperationKind.NextFrame, OperationKind.TrimFrame, OperationKind.TakeMark, OperationKind.RewindToMark]),
+        (30, [OperationKind.Bump, OperationKind.BumpAligned, OperationKind.BeginScope, OperationKind.EndScope]),
+        (30, [OperationKind.TakeMark, OperationKind.RewindToMark]),
+        (8, [OperationKind.NextFrame, OperationKind.TrimFrame]),
         (9, [OperationKind.TrimArena, OperationKind.ResetArena, OperationKind.NewArena, OperationKind.LoadScene, OperationKind.UnloadScene, OperationKind.EndThread]),
         (9, [OperationKind.TrimMemory, OperationKind.GrowExtent, OperationKind.Prewarm, OperationKind.PrewarmOverBudget, OperationKind.PrewarmRefused]),
-        (6, [OperationKind.FillBudget, OperationKind.ChangeBudget, OperationKind.DisposeArena, OperationKind.DisposeFrames, OperationKind.PlayPlan, OperationKind.PlayOverPlan]),
-        (2, [OperationKind.PrewarmOverReservation, OperationKind.Snapshot]));
+        (6, [OperationKind.FillBudget, OperationKind.ChangeBudget, OperationKind.DisposeArena, OperationKind.DisposeFrames]),
+        (2, [OperationKind.PlayPlan, OperationKind.PlayOverPlan, OperationKind.Snapshot]),
+        (1, [OperationKind.PrewarmOverReservation]));
 
     /// <summary>The same for threads that run at once, in which frames, resets and the like have no place.</summary>
     private static readonly OperationKind[] s_concurrentKinds = Repeated(

@@ -6,11 +6,15 @@ namespace Engine.Tests.Support;
 internal sealed unsafe class LiveRangesTests
 {
     private const int Bytes = 8 << 20;
-    private readonly LiveRanges _ranges = new();
+    private LiveRanges _ranges = null!;
     private byte* _memory;
 
     [SetUp]
-    public void Take() => _memory = (byte*)NativeMemory.AlignedAlloc(Bytes, 1 << 21);
+    public void Take()
+    {
+        _memory = (byte*)NativeMemory.AlignedAlloc(Bytes, 1 << 21);
+        _ranges = new LiveRanges();
+    }
 
     [TearDown]
     public void Give() => NativeMemory.AlignedFree(_memory);
