@@ -17,6 +17,7 @@ internal sealed class ScalingTests
     private const int Threads = 2;
     private const long Operations = 20_000;
     private const int Repetitions = 2;
+    private static readonly byte[] PngSignature = [0x89, 0x50, 0x4E, 0x47];
 
     // The other native allocators are not loaded into the tests' own process.
     private static readonly string[] Everywhere =
@@ -78,11 +79,12 @@ internal sealed class ScalingTests
         point.Add("good", Made([1]));
         point.Add("torn", Made([1]) with { LostBlocks = 3 });
         point.Add("lazy", Made([1]) with { Checksum = 8 });
-        Assert.That(point.Faults(), Is.EqualTo(new[]
-        {
+        string[] expected =
+        [
             "mixed on 2 threads: torn: 3 blocks had lost what was written to them",
             "mixed on 2 threads: lazy did other work than good: checksum 8 instead of 7",
-        }));
+        ];
+        Assert.That(point.Faults(), Is.EqualTo(expected));
     }
 
     [Test]
@@ -132,17 +134,12 @@ internal sealed class ScalingTests
         }
     }
 
-    [Test]
-    public void Usual_numbers_of_threads_are_powers_of_two_the_processors_and_four_for_each()
-    {
-        using (Assert.EnterMultipleScope())
-        {
-            Assert.That(ThreadCounts.Default(1), Is.EqualTo(new[] { 1, 4 }));
-            Assert.That(ThreadCounts.Default(2), Is.EqualTo(new[] { 1, 2, 8 }));
-            Assert.That(ThreadCounts.Default(6), Is.EqualTo(new[] { 1, 2, 4, 6, 24 }));
-            Assert.That(ThreadCounts.Default(16), Is.EqualTo(new[] { 1, 2, 4, 8, 16, 64 }));
-        }
-    }
+    [TestCase(1, "1,4")]
+    [TestCase(2, "1,2,8")]
+    [TestCase(6, "1,2,4,6,24")]
+    [TestCase(16, "1,2,4,8,16,64")]
+    public void Usual_numbers_of_threads_are_powers_of_two_the_processors_and_four_for_each(int processors, string expected) =>
+        Assert.That(string.Join(',', ThreadCounts.Default(processors)), Is.EqualTo(expected));
 
     [Test]
     public void Ratios_are_of_one_thread_with_a_processor_for_each_and_of_the_best_peer()
@@ -178,11 +175,11 @@ internal sealed class ScalingTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape));
-            Assert.That(points.Select(point => point.GetProperty("threads").GetInt32()), Is.EqualTo(new[] { 1, 2 }));
+            Assert.That(string.Join(',', points.Select(point => point.GetProperty("threads").GetInt32())), Is.EqualTo("1,2"));
             Assert.That(names, Is.SupersetOf(Everywhere));
             Assert.That(names, library is null ? Has.No.Member("again (C)") : Has.Member("again (C)").And.Member("malloc (C)"));
             Assert.That(run.Output, Does.Contain("p99.99").And.Contains("longest").And.Contains("voluntary"));
-            Assert.That(File.ReadAllBytes(chart).Take(4), Is.EqualTo(new byte[] { 0x89, 0x50, 0x4E, 0x47 }));
+            Assert.That(File.ReadAllBytes(chart).Take(PngSignature.Length), Is.EqualTo(PngSignature));
         }
 
         folder.Delete(recursive: true);
