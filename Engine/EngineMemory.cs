@@ -284,7 +284,8 @@ public sealed class EngineMemory : IDisposable
     public void Validate()
     {
         using WorkGate.Entry work = Work.Enter(this);
-        _pool.Validate();
+        _heap.Validate();
+        _pool.Validate(tag => _arenas.Find(tag) is not null);
         int owned = 0;
         foreach (IArena arena in _arenas.Snapshot())
         {
@@ -311,14 +312,15 @@ public sealed class EngineMemory : IDisposable
     public void Dispose()
     {
         Work.ThrowIfInside("The memory");
-        if (!Work.IsClosed)
-        {
-            Disposing?.Invoke(this);
-        }
-
         lock (_disposing)
         {
+            bool isFirst = !Work.IsClosed;
             Work.Close();
+            if (isFirst)
+            {
+                Disposing?.Invoke(this);
+            }
+
             try
             {
                 ExceptionDispatchInfo? thrown = DisposeArenas();

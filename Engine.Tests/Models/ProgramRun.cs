@@ -1,4 +1,5 @@
 using Engine.Arenas;
+using Engine.Core;
 using Engine.Profiling;
 using Engine.Scenes;
 using Engine.Slabs;
@@ -86,8 +87,7 @@ internal sealed unsafe class ProgramRun : IDisposable
                 _memory.Validate();
                 break;
             case OperationKind.PrewarmOverReservation:
-                (operation.Which % 3 == 0 ? _planned ?? on : on).PrewarmInVain(
-                    new BlockCount(1 << 20, (long)(on.Arena.MaximumBytes >> 20) - 4), carve: operation.Size % 2 == 0);
+                PrewarmOverReservation(operation.Which % 3 == 0 ? _planned ?? on : on, carve: operation.Size % 2 == 0);
                 _memory.Validate();
                 break;
             case OperationKind.PrewarmRefused when _system is not null:
@@ -142,6 +142,25 @@ internal sealed unsafe class ProgramRun : IDisposable
         _frame.Do(new Operation(OperationKind.Bump, 0, 0, 1000));
         Stale.Refuses(stale);
         _frame.Do(new Operation(OperationKind.Bump, 0, 0, 1000));
+    }
+
+    /// <summary>A prewarm of nearly the whole reservation, a part of which is certainly taken.</summary>
+    private void PrewarmOverReservation(Modelled on, bool carve)
+    {
+        FrameArena wall;
+        try
+        {
+            wall = _memory.CreateFrameArena("wall", new FrameArenaOptions { BytesPerLane = Size.MiB(8), Lanes = 1, Buffers = 1 });
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            return;
+        }
+
+        using (wall)
+        {
+            on.PrewarmInVain(new BlockCount(1 << 20, (long)(on.Arena.MaximumBytes >> 20) - 4), carve);
+        }
     }
 
     private void PrewarmRefused(Modelled on, Operation operation)

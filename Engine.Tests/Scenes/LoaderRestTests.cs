@@ -118,8 +118,7 @@ internal sealed unsafe class LoaderRestTests
         scene.Unload();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Unloaded));
         context.Heal("mprotect");
-        Assert.That(scene.Error, Is.TypeOf<EngineOutOfMemoryException>().Or.Null);
-        Assert.That(refusals > 1 || scene.Error is not null, Is.True, "the first such call is refused");
+        Assert.That(scene.Error, Is.Null, "a page that stays closed is prefaulted anew by the next owner");
         Assert.That(memory.OwnedSuperSlabs, Is.Zero, "all parts are disposed");
         memory.Validate();
         scene.Load();
@@ -140,7 +139,7 @@ internal sealed unsafe class LoaderRestTests
         scene.Unload();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Unloaded));
         context.Heal("mprotect");
-        Assert.That(scene.Error, Is.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(scene.Error, Is.Null);
         Assert.That(frame.NextFrame, Throws.TypeOf<ObjectDisposedException>(), "the other parts are disposed");
         Assert.That(sounds.PeakBlocks, Throws.TypeOf<ObjectDisposedException>());
         scene.Load();

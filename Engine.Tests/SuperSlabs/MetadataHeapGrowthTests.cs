@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Engine.Core;
 using Engine.Platform;
+using Engine.SuperSlabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
@@ -23,18 +24,20 @@ internal sealed unsafe class MetadataHeapGrowthTests
         Assume.That(new SystemLibraries().TryGetProcAddress("madvise", out s_madvise));
         context.Replace("madvise", (nint)(delegate* unmanaged<nint, nuint, int, int>)&SlowMadvise);
         using LowerLayers layers = new(context: context);
-        layers.Heap.Promise(64 * Sizes.KiB);
+        MetadataPromise early = new();
+        MetadataPromise late = new();
+        layers.Heap.Promise(early, 64 * Sizes.KiB);
         layers.Heap.Free(layers.Heap.Allocate(1024), 1024);
         s_entered.Reset();
         s_mayReturn.Reset();
         try
         {
-            Task growing = Task.Run(() => layers.Heap.Promise(4 * Sizes.MiB));
+            Task growing = Task.Run(() => layers.Heap.Promise(late, 4 * Sizes.MiB));
             Assume.That(s_entered.Wait(s_patience), "this machine populates by another call");
             Task taking = Task.Run(() =>
             {
                 layers.Heap.Allocate(1024); // a freed one
-                layers.Heap.Allocate(2048); // a new one, of what was promised
+                layers.Heap.Allocate(2048, early); // a new one, of what was promised
             });
             Assert.That(taking.Wait(s_patience), "the lock was free although the kernel is at work");
             Assert.That(growing.IsCompleted, Is.False);
@@ -49,7 +52,7 @@ internal sealed unsafe class MetadataHeapGrowthTests
         long osCalls = layers.Os.OsCalls;
         for (int taken = 0; taken < 64; taken++)
         {
-            layers.Heap.Allocate(64 * 1024);
+            layers.Heap.Allocate(64 * 1024, late);
         }
 
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "the promise holds beside what others took meanwhile");

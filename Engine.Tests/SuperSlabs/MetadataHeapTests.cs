@@ -62,12 +62,13 @@ internal sealed unsafe class MetadataHeapTests
         HotLoopCost cost = HotLoopCost.BestOf(5, () =>
         {
             using LowerLayers layers = new();
-            layers.Heap.Promise(1 * Sizes.MiB);
+            MetadataPromise promise = new();
+            layers.Heap.Promise(promise, 1 * Sizes.MiB);
             return HotLoopCost.Of(layers, () =>
             {
                 for (int done = 0; done < 1024; done++)
                 {
-                    *(long*)layers.Heap.Allocate(1024) = done;
+                    *(long*)layers.Heap.Allocate(1024, promise) = done;
                 }
             });
         });
@@ -177,14 +178,43 @@ internal sealed unsafe class MetadataHeapTests
     public void Two_promises_are_both_kept_without_the_system()
     {
         using LowerLayers layers = new();
-        layers.Heap.Promise(Sizes.MiB);
-        layers.Heap.Promise(Sizes.MiB);
+        MetadataPromise first = new();
+        MetadataPromise second = new();
+        layers.Heap.Promise(first, Sizes.MiB);
+        layers.Heap.Promise(second, Sizes.MiB);
         long osCalls = layers.Os.OsCalls;
         for (nuint got = 0; got < 2 * Sizes.MiB; got += 1024)
         {
-            Assert.That((nint)layers.Heap.Allocate(1024), Is.Not.Zero);
+            Assert.That((nint)layers.Heap.Allocate(1024, got % 2048 == 0 ? first : second), Is.Not.Zero);
         }
 
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
+        layers.Heap.Validate();
+    }
+
+    [Test]
+    public void What_was_promised_to_one_is_never_used_for_another()
+    {
+        using LowerLayers layers = new();
+        MetadataPromise promised = new();
+        layers.Heap.Promise(promised, Sizes.MiB);
+        MetadataPromise small = new();
+        layers.Heap.Promise(small, 8 * 1024);
+        for (int taken = 0; taken < 3_000; taken++)
+        {
+            layers.Heap.Allocate(1024, taken % 3 == 0 ? small : null); // three times as much as is there, and more than the small promise
+        }
+
+        layers.Heap.Validate();
+        long osCalls = layers.Os.OsCalls;
+        for (nuint got = 0; got < Sizes.MiB; got += 1024)
+        {
+            Assert.That((nint)layers.Heap.TryAllocateReady(1024, promised), Is.Not.Zero);
+        }
+
+        Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
+        layers.Heap.Withdraw(promised, Sizes.MiB);
+        Assert.That(promised.LeftBytes, Is.EqualTo((nuint)0), "it was used up: nothing is taken back");
+        layers.Heap.Validate();
     }
 }

@@ -32,6 +32,24 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         }
     }
 
+    /// <summary>Forgets a block that may be about to move; <see cref="Put"/> says where it is then. Its old address may be another block's by that time.</summary>
+    public Origin Take(nuint block)
+    {
+        lock (_lock)
+        {
+            return _live.Remove(block, out Origin origin) ? origin : default;
+        }
+    }
+
+    /// <summary>A block that was taken is live again.</summary>
+    public void Put(nuint block, Origin origin)
+    {
+        lock (_lock)
+        {
+            _live[block] = origin;
+        }
+    }
+
     /// <summary>The block has another size than before, where it stands or, with <paramref name="to"/> another address, elsewhere, without being allocated anew.</summary>
     public void Move(nuint from, nuint to, nuint bytes)
     {
@@ -75,5 +93,6 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         return live;
     }
 
-    private readonly record struct Origin(nuint Bytes, string? Tag, string? CallStack);
+    /// <summary>Where a block came from, and its size in bytes.</summary>
+    internal readonly record struct Origin(nuint Bytes, string? Tag, string? CallStack);
 }

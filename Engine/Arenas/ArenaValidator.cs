@@ -14,6 +14,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     private readonly int[] _runs = new int[SizeClasses.Count];
     private readonly int[] _emptyRuns = new int[SizeClasses.Count];
     private readonly int[] _runsWithFree = new int[SizeClasses.Count];
+    private int _promisedHuge;
 
     public void Run(ArenaCaches caches)
     {
@@ -82,6 +83,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         Check(free == run->FreeBlocks, $"slab {slab} counts {run->FreeBlocks} free blocks, and its bitmap has {free}");
         Check(run->Offset == 0 && run->Capacity == state->Capacity, $"slab {slab} has the wrong capacity or is not the first of its run");
         _runs[run->SizeClass]++;
+        _promisedHuge += run->IsPromised ? 1 : 0;
         _emptyRuns[run->SizeClass] += run->IsEmpty ? 1 : 0;
         _runsWithFree[run->SizeClass] += free > 0 ? 1 : 0;
     }
@@ -103,6 +105,9 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         Check(state->EmptyRuns == _emptyRuns[sizeClass], $"class {sizeClass} counts {state->EmptyRuns} empty runs and has {_emptyRuns[sizeClass]}");
         Check(state->Runs >= state->PrewarmedRuns, $"class {sizeClass} lost prewarmed runs");
         Check(state->Lock == 0, $"class {sizeClass} is locked");
+        Check(
+            sizeClass != SizeClasses.Huge || _promisedHuge == state->PrewarmedRuns,
+            $"{state->PrewarmedRuns} extents above the largest class were promised, and {_promisedHuge} are marked so");
     }
 
     /// <summary>Each block in a cache is a block of its class, counted as out by its run, and in no cache twice.</summary>

@@ -165,7 +165,7 @@ public sealed unsafe partial class LongLivedArena
             return block;
         }
 
-        nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes ? _slabs.Grow((nint)block, sizeClass, bytes) : 0;
+        nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes ? GrowTracked((nuint)block, sizeClass, bytes) : 0;
         if (grown != 0)
         {
             if (CounterSwitch.IsOn)
@@ -175,11 +175,31 @@ public sealed unsafe partial class LongLivedArena
                 _caches.CountAllocationOf(own, UsableBytes((void*)grown, SizeClasses.IndexOf(bytes)));
             }
 
-            _tracker?.Move((nuint)block, grown, bytes);
             return (void*)grown;
         }
 
         return ReallocateByCopy(handle, block, nuint.Min(usable, bytes), bytes);
+    }
+
+    private nuint GrowTracked(nuint block, int sizeClass, nuint bytes)
+    {
+        if (_tracker is null)
+        {
+            return _slabs.Grow((nint)block, sizeClass, bytes);
+        }
+
+        AllocationTracker.Origin origin = _tracker.Take(block);
+        nuint grown = 0;
+        try
+        {
+            grown = _slabs.Grow((nint)block, sizeClass, bytes);
+        }
+        finally
+        {
+            _tracker.Put(grown == 0 ? block : grown, grown == 0 ? origin : origin with { Bytes = bytes });
+        }
+
+        return grown;
     }
 
     private static void* ReallocateByCopy(ArenaHandle handle, void* block, nuint kept, nuint bytes)

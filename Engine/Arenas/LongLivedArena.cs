@@ -396,10 +396,15 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="InvalidOperationException">It is called by what it would wait for: a callback of the arena's prewarm or dispose. Nothing has changed.</exception>
     public void Dispose()
     {
+        if (_isReporting && Monitor.IsEntered(_work))
+        {
+            return;
+        }
+
         _work.ThrowIfInside($"Arena '{Name}'");
 
         // A memory that is being disposed takes its arenas along.
-        if (IsDisposed || _isReporting || !_registry.Work.TryEnter(out WorkGate.Entry memory))
+        if (IsDisposed || !_registry.Work.TryEnter(out WorkGate.Entry memory))
         {
             return;
         }

@@ -150,14 +150,14 @@ internal sealed unsafe class ArenaCaches
         nuint bytes = checked(
             ((nuint)threads * (CacheBytes + Magazine.Bytes)) + ((nuint)((2 * threadClasses) + stockMagazines) * Magazine.Bytes) + bitmapBytes
             + (CounterSwitch.IsOn ? CounterBoard.BytesFor(threads) : 0));
-        _heap.Promise(bytes);
+        _heap.Promise(_slabs.Promise, bytes);
         _promisedBytes += bytes;
         return bytes;
     }
 
     public void WithdrawMetadata(nuint bytes)
     {
-        _heap.Withdraw(bytes);
+        _heap.Withdraw(_slabs.Promise, bytes);
         _promisedBytes -= bytes;
     }
 
@@ -178,20 +178,35 @@ internal sealed unsafe class ArenaCaches
             return capacity == 1 ? TakeOnly(cache, full) : Load(cache, sizeClass, full);
         }
 
-        nuint* bottom = capacity == 1 ? null : Loaded(cache, sizeClass, capacity);
-        if (bottom == null)
-        {
-            return AllocateUncached(sizeClass);
-        }
+        return capacity == 1 ? AllocateUncached(sizeClass) : FillAndTake(cache, sizeClass, capacity);
+    }
 
-        int got = _slabs.Fill(sizeClass, bottom, NextFillStep(cache, sizeClass, capacity));
+    /// <summary>
+    /// Takes some blocks from runs: one is given, the others go into the loaded magazine. They wait beside it, since what a run takes may call
+    /// the user's code, which may use this very cache.
+    /// </summary>
+    [SkipLocalsInit]
+    private nuint FillAndTake(ThreadCache* cache, int sizeClass, int capacity)
+    {
+        nuint* blocks = stackalloc nuint[Magazine.MaximumBlocks];
+        int got = _slabs.Fill(sizeClass, blocks, NextFillStep(cache, sizeClass, capacity));
         if (got == 0)
         {
             return 0;
         }
 
-        ThreadCache.SetTop(cache, sizeClass, bottom + got - 1);
-        return bottom[got - 1];
+        nuint* bottom = got == 1 ? null : Loaded(cache, sizeClass, capacity);
+        if (bottom != null && bottom[-1] == 0)
+        {
+            new Span<nuint>(blocks, got - 1).CopyTo(new Span<nuint>(bottom, got - 1));
+            ThreadCache.SetTop(cache, sizeClass, bottom + got - 1);
+        }
+        else if (got > 1)
+        {
+            _slabs.Return(sizeClass, blocks, got - 1);
+        }
+
+        return blocks[got - 1];
     }
 
     /// <summary>Frees when the loaded magazine is full. Never fails for want of memory: what finds no place in a magazine goes back to its run.</summary>
@@ -726,7 +741,7 @@ internal sealed unsafe class ArenaCaches
         return Math.Min(step, capacity);
     }
 
-    /// <summary>Block 0 of the loaded magazine, which is empty, or of a new one; null where there is no memory for one.</summary>
+    /// <summary>The top of the loaded magazine, or block 0 of a new one; null where there is no memory for one.</summary>
     private nuint* Loaded(ThreadCache* cache, int sizeClass, int capacity)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
@@ -756,7 +771,7 @@ internal sealed unsafe class ArenaCaches
             return empty;
         }
 
-        return (Magazine*)(_promisedBytes == 0 ? AllocateOrNull(Magazine.Bytes) : _heap.TryAllocateReady(Magazine.Bytes));
+        return (Magazine*)(_promisedBytes == 0 ? AllocateOrNull(Magazine.Bytes) : _heap.TryAllocateReady(Magazine.Bytes, _slabs.Promise));
     }
 
     /// <summary>Keeps a magazine that is empty now.</summary>
@@ -777,7 +792,7 @@ internal sealed unsafe class ArenaCaches
     {
         try
         {
-            return _heap.Allocate(bytes);
+            return _heap.Allocate(bytes, _slabs.Promise);
         }
         catch (Exception exception) when (exception is EngineOutOfMemoryException or EngineMemoryException)
         {

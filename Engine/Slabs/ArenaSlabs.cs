@@ -45,7 +45,7 @@ internal sealed unsafe class ArenaSlabs
         }
 
         Space = new SlabSpace(reservation, pool, arenaTag, _spaceState);
-        _runs = new SlabRuns(reservation, heap, Space, arenaTag);
+        _runs = new SlabRuns(reservation, heap, Promise, Space, arenaTag);
         for (int index = 0; index < SizeClasses.Count; index++)
         {
             nuint block = SizeClasses.BlockBytes(index);
@@ -61,6 +61,9 @@ internal sealed unsafe class ArenaSlabs
     }
 
     public SlabSpace Space { get; }
+
+    /// <summary>Room for metadata that prewarms promised to the arena.</summary>
+    public MetadataPromise Promise { get; } = new();
 
     public SlabRuns Runs => _runs;
 

@@ -21,7 +21,7 @@ internal unsafe struct Magazine
 {
     public const nuint Bytes = 1024;
     public const nuint Mask = Bytes - 1;
-    private const int MaximumBlocks = ((int)Bytes / 8) - 2;
+    public const int MaximumBlocks = ((int)Bytes / 8) - 2;
     private const nuint TargetBytes = 64 * 1024;
     private static readonly nuint LargestCachedBytes = 8 * Sizes.MiB;
     private static readonly nuint LargestSharedBytes = 512 * Sizes.KiB;

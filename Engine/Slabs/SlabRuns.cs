@@ -15,15 +15,17 @@ internal sealed unsafe class SlabRuns
 
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
+    private readonly MetadataPromise _promise;
     private readonly SlabSpace _space;
     private readonly SlabRun* _runs;
     private readonly uint* _tags;
     private readonly uint _arenaTag;
 
-    public SlabRuns(Reservation reservation, MetadataHeap heap, SlabSpace space, uint arenaTag)
+    public SlabRuns(Reservation reservation, MetadataHeap heap, MetadataPromise promise, SlabSpace space, uint arenaTag)
     {
         _reservation = reservation;
         _heap = heap;
+        _promise = promise;
         _space = space;
         _arenaTag = arenaTag;
         _runs = (SlabRun*)reservation.SlabDescriptors;
@@ -69,7 +71,7 @@ internal sealed unsafe class SlabRuns
 
         if (state->Capacity > SlabRun.InlineBlocks)
         {
-            bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity));
+            bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity), _promise);
         }
 
         int slab = -1;
@@ -105,7 +107,7 @@ internal sealed unsafe class SlabRuns
         {
             for (; made < bitmaps.Length; made++)
             {
-                bitmaps[made] = (nint)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity));
+                bitmaps[made] = (nint)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity), _promise);
             }
         }
         finally

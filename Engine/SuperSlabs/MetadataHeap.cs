@@ -71,12 +71,14 @@ internal sealed unsafe class MetadataHeap
     }
 
     /// <summary>Zeroed memory of at least <paramref name="bytes"/>, up to 64 KiB.</summary>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <param name="promise">Where the room was promised, if it was. Room that was promised to others is never used.</param>
     /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
-    public void* Allocate(nuint bytes)
+    public void* Allocate(nuint bytes, MetadataPromise? promise = null)
     {
         int list = ListOf(bytes, out nuint rounded);
         nint result;
-        while (!TryTake(list, rounded, out result, out nuint end))
+        while (!TryTake(list, rounded, promise, out result, out nuint end))
         {
             Grow(end);
         }
@@ -86,10 +88,10 @@ internal sealed unsafe class MetadataHeap
     }
 
     /// <summary>The same, but null where it would take an OS call.</summary>
-    public void* TryAllocateReady(nuint bytes)
+    public void* TryAllocateReady(nuint bytes, MetadataPromise? promise = null)
     {
         int list = ListOf(bytes, out nuint rounded);
-        if (TryTake(list, rounded, out nint result, out _))
+        if (TryTake(list, rounded, promise, out nint result, out _))
         {
             new Span<byte>((void*)result, (int)rounded).Clear();
         }
@@ -135,11 +137,11 @@ internal sealed unsafe class MetadataHeap
     public nuint WaitBytes => _waitBytes;
 
     /// <summary>
-    /// Makes room for this much more than was promised to others, whatever its sizes: later allocations up to it make no OS call. What
-    /// is then used of it stays counted until <see cref="Withdraw"/>, so at most twice the promise is resident.
+    /// Makes room for this much more than was promised to others, whatever its sizes: later allocations with the promise make no OS call
+    /// until it is used up.
     /// </summary>
     /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
-    public void Promise(nuint bytes)
+    public void Promise(MetadataPromise promise, nuint bytes)
     {
         while (true)
         {
@@ -147,6 +149,7 @@ internal sealed unsafe class MetadataHeap
             nuint end = _cursor + _promised + bytes;
             bool hasRoom = end <= _region.ResidentBytes;
             _promised += hasRoom ? bytes : 0;
+            promise.LeftBytes += hasRoom ? bytes : 0;
             NativeLock.Exit(_lock);
             if (hasRoom)
             {
@@ -157,12 +160,27 @@ internal sealed unsafe class MetadataHeap
         }
     }
 
-    /// <summary>Ends a promise.</summary>
-    public void Withdraw(nuint bytes)
+    /// <summary>Ends a promise as far as it is not used.</summary>
+    public void Withdraw(MetadataPromise promise, nuint bytes)
     {
         NativeLock.Enter(_lock);
-        _promised -= bytes;
+        nuint left = nuint.Min(bytes, promise.LeftBytes);
+        promise.LeftBytes -= left;
+        _promised -= left;
         NativeLock.Exit(_lock);
+    }
+
+    /// <exception cref="EngineMemoryException">A promise cannot be kept.</exception>
+    public void Validate()
+    {
+        NativeLock.Enter(_lock);
+        nuint end = _cursor + _promised;
+        NativeLock.Exit(_lock);
+        if (end > _region.ResidentBytes)
+        {
+            throw new EngineMemoryException(
+                $"The metadata heap promised {_promised} bytes behind its first {_cursor}, and {_region.ResidentBytes} are resident.");
+        }
     }
 
     /// <summary>Where a free object holds the next.</summary>
@@ -192,10 +210,12 @@ internal sealed unsafe class MetadataHeap
     }
 
     /// <summary>Takes an object, or tells up to where the region must be resident for that.</summary>
-    private bool TryTake(int list, nuint rounded, out nint result, out nuint end)
+    private bool TryTake(int list, nuint rounded, MetadataPromise? promise, out nint result, out nuint end)
     {
         NativeLock.Enter(_lock);
-        end = _cursor + (list < SmallLists ? ChunkBytes : rounded);
+        nuint cut = list < SmallLists ? ChunkBytes : rounded;
+        nuint drawn = promise is not null && promise.LeftBytes >= cut ? cut : 0;
+        end = _cursor + _promised - drawn + cut;
         result = _free[list];
         if (result != 0)
         {
@@ -205,9 +225,18 @@ internal sealed unsafe class MetadataHeap
         {
             result = TakeRetired(list, rounded);
         }
-        else if ((list < SmallLists && _chunkLeft >= rounded) || end <= _region.ResidentBytes)
+        else if (list < SmallLists && _chunkLeft >= rounded)
+        {
+            result = CutSmall(rounded);
+        }
+        else if (end <= _region.ResidentBytes)
         {
             result = list < SmallLists ? CutSmall(rounded) : Cut(rounded);
+            _promised -= drawn;
+            if (drawn != 0)
+            {
+                promise!.LeftBytes -= drawn;
+            }
         }
         else if (end > _region.LimitBytes && _oldestRetired[list] != 0)
         {
@@ -266,4 +295,10 @@ internal sealed unsafe class MetadataHeap
         /// <summary>How much had ever been retired when this was, this included.</summary>
         public nuint RetiredUpTo;
     }
+}
+
+/// <summary>Room in a <see cref="MetadataHeap"/> that an arena was promised and has not used yet. Under the heap's lock.</summary>
+internal sealed class MetadataPromise
+{
+    public nuint LeftBytes { get; set; }
 }

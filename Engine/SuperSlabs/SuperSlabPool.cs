@@ -342,8 +342,9 @@ internal sealed unsafe class SuperSlabPool
         }
     }
 
-    /// <exception cref="EngineMemoryException">The bitmaps and the descriptors contradict each other.</exception>
-    public void Validate()
+    /// <param name="isOwner">Whether somebody who can own SuperSlabs has this tag.</param>
+    /// <exception cref="EngineMemoryException">The bitmaps, the descriptors, the tags and the owners contradict each other.</exception>
+    public void Validate(Func<uint, bool>? isOwner = null)
     {
         int owned = 0;
         for (int index = 0; index < _end; index++)
@@ -353,6 +354,22 @@ internal sealed unsafe class SuperSlabPool
             if (free == hasOwner)
             {
                 throw new EngineMemoryException($"SuperSlab {index} is {(free ? "free but has an owner" : "taken but has no owner")}.");
+            }
+
+            if (hasOwner && isOwner?.Invoke(_reservation.SuperSlabs[index].OwnerTag) == false)
+            {
+                throw new EngineMemoryException($"SuperSlab {index} belongs to the tag {_reservation.SuperSlabs[index].OwnerTag:x}, which no living arena has.");
+            }
+
+            ReadOnlySpan<uint> tags = new(_reservation.Tags + (index * SuperSlab.SlabCount), SuperSlab.SlabCount);
+            uint owner = _reservation.SuperSlabs[index].OwnerTag;
+            foreach (uint tag in tags)
+            {
+                if (tag != 0 && (tag & ~(uint)byte.MaxValue) != owner)
+                {
+                    throw new EngineMemoryException(
+                        $"SuperSlab {index} belongs to {(owner == 0 ? "nobody" : $"the tag {owner:x}")}, and a slab of it is described as one of the tag {tag & ~(uint)byte.MaxValue:x}.");
+                }
             }
 
             owned += free ? 0 : 1;
