@@ -63,4 +63,52 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
         tracked.Free(block);
         Assert.That(tracked.LiveAllocations(), Is.Empty);
     }
+
+    [Test]
+    public void Threads_together_stay_within_a_hard_budget()
+    {
+        for (int round = 0; round < 20; round++)
+        {
+            using LongLivedArena arena = Memory.CreateLongLivedArena("shared budget");
+            arena.Budget = new ArenaBudget { HardBytes = Size.MiB(32), Overflow = ArenaOverflow.Fail };
+            using Barrier together = new(6);
+            Workers.Run(6, thread =>
+            {
+                together.SignalAndWait();
+                try
+                {
+                    arena.Allocate(Size.MiB(2 + (3 * thread)));
+                    arena.Allocate(40_000);
+                }
+                catch (EngineOutOfMemoryException)
+                {
+                    // Not all of them fit.
+                }
+            });
+            Assert.That(arena.SuperSlabCount, Is.LessThanOrEqualTo(16));
+        }
+    }
+
+    [Test]
+    public void What_is_refused_is_no_overrun_of_the_soft_budget()
+    {
+        Arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = ArenaOverflow.Fail };
+        Assert.That(() => Arena.Allocate(Size.MiB(6)), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That((Arena.SoftOverruns, Arena.HardOverruns), Is.EqualTo((0L, 1L)));
+        Arena.Allocate(Size.MiB(4));
+        Assert.That((Arena.SoftOverruns, Arena.HardOverruns), Is.EqualTo((1L, 1L)));
+    }
+
+    [Test]
+    public void A_reset_keeps_the_peaks_of_all_sizes_and_a_growth_adds_none_that_was_not_there()
+    {
+        void* block = Arena.Allocate(Size.MiB(32));
+        block = Arena.Reallocate(block, Size.MiB(40));
+        Arena.Allocate(Size.MiB(50));
+        Arena.Reset();
+        Assert.That(
+            Arena.PeakBlocks().Select(peak => (peak.Bytes, peak.Count)),
+            Is.EquivalentTo(new[] { (Size.MiB(32), 1L), (Size.MiB(40), 1L), (Size.MiB(50), 1L) }));
+        Assert.That(Arena.LiveBlocks(), Is.Empty);
+    }
 }

@@ -281,4 +281,162 @@ internal sealed unsafe class ArenaPrewarmTests
             told(value);
         }
     }
+
+    [Test]
+    public void A_prewarm_that_fails_leaves_what_other_threads_allocated_meanwhile([Values] bool carve, [Values] bool throws)
+    {
+        using EngineMemory memory = NewMemory();
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        using LongLivedArena other = memory.CreateLongLivedArena("other");
+        List<nint> live = [];
+        using ManualResetEventSlim isAsked = new();
+        using ManualResetEventSlim goOn = new();
+        arena.Budget = new ArenaBudget
+        {
+            HardBytes = Size.MiB(16),
+            Overflow = ArenaOverflow.Callback,
+            OnOverflow = _ =>
+            {
+                isAsked.Set();
+                goOn.Wait();
+                return throws ? throw new InvalidOperationException("no") : false;
+            },
+        };
+        Exception? failure = null;
+        Thread prewarm = new(() =>
+        {
+            try
+            {
+                arena.Prewarm([new(64, (32 << 20) / 64)], threads: 1, carve);
+            }
+            catch (Exception exception)
+            {
+                failure = exception;
+            }
+        });
+        prewarm.Start();
+        isAsked.Wait();
+        for (int block = 0; block < 100; block++)
+        {
+            live.Add((nint)arena.Allocate(65_536));
+            *(nint*)live[^1] = live[^1];
+        }
+
+        goOn.Set();
+        prewarm.Join();
+        Assert.That(failure, throws ? Is.TypeOf<InvalidOperationException>() : Is.TypeOf<EngineOutOfMemoryException>());
+        memory.Validate();
+        for (int block = 0; block < 100; block++)
+        {
+            new Span<byte>(other.Allocate(65_536), 65_536).Fill(0xff);
+        }
+
+        Assert.That(live.Count(block => *(nint*)block != block), Is.Zero);
+        live.ForEach(block => arena.Free((void*)block));
+        arena.Trim();
+        Assert.That(arena.SuperSlabCount, Is.Zero, "nothing is left of the prewarm");
+        memory.Validate();
+    }
+
+    [Test]
+    public void Two_loads_at_once_take_nothing_from_each_other()
+    {
+        using EngineMemory memory = NewMemory();
+        using LongLivedArena first = memory.CreateLongLivedArena("first");
+        using LongLivedArena second = memory.CreateLongLivedArena("second");
+        memory.Pool.Give(memory.Pool.Take(20, new Engine.SuperSlabs.Demand(1u << 30, -1)), 20); // what an earlier level left
+        using Barrier together = new(2);
+        Workers.Run(2, thread =>
+        {
+            together.SignalAndWait();
+            (thread == 0 ? first : second).Prewarm([new(1_000, 20 << 11)], threads: 1);
+        });
+        Assert.That(memory.OwnedSuperSlabs, Is.EqualTo(first.SuperSlabCount + second.SuperSlabCount));
+        Assert.That(memory.ReadySuperSlabs, Is.Zero, "what was ready was used");
+        long osCalls = memory.OsCalls;
+        foreach (LongLivedArena arena in (LongLivedArena[])[first, second])
+        {
+            for (int block = 0; block < 20 << 11; block++)
+            {
+                arena.Allocate(1_000);
+            }
+        }
+
+        Assert.That(memory.OsCalls - osCalls, Is.LessThanOrEqualTo(2), "but for the caches, which no thread was counted for");
+        memory.Validate();
+    }
+
+    [Test]
+    public void What_was_promised_is_back_after_a_frame_over_plan([Values(100, 40, 6, 1)] int planned, [Values(40, 100, 8, 2)] int beyond)
+    {
+        using EngineMemory memory = NewMemory();
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        arena.Prewarm([new(Size.MiB(planned), 2)], threads: 1);
+        int promised = arena.SuperSlabCount;
+        for (int frame = 0; frame < 6; frame++)
+        {
+            void* over = frame is 1 or 2 ? arena.Allocate(Size.MiB(beyond)) : null;
+            long before = memory.OsCalls;
+            void* first = arena.Allocate(Size.MiB(planned));
+            void* second = arena.Allocate(Size.MiB(planned));
+            long osCalls = memory.OsCalls - before;
+            void* late = frame == 3 ? arena.Allocate(Size.MiB(beyond)) : null;
+            arena.Free(first);
+            arena.Free(second);
+            arena.Free(over);
+            arena.Free(late);
+            arena.Trim();
+            memory.Trim();
+            Assert.That(arena.SuperSlabCount, Is.EqualTo(promised), $"after frame {frame}");
+            Assert.That(frame is 1 or 2 || osCalls == 0, Is.True, $"{osCalls} OS calls in frame {frame}, which is in plan");
+        }
+    }
+
+    [Test]
+    public void A_cold_arenas_memory_goes_although_a_prewarm_came_between()
+    {
+        using EngineMemory memory = NewMemory();
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        nint[] cold = [.. Enumerable.Range(0, 60).Select(_ => (nint)arena.Allocate(Size.MiB(1)))];
+        int before = arena.SuperSlabCount;
+        arena.Prewarm([new(500, 1_000)], threads: 1, carve: false);
+        int promised = arena.SuperSlabCount - before;
+        foreach (nint block in cold)
+        {
+            arena.Free((void*)block);
+        }
+
+        arena.Trim();
+        Assert.That(arena.SuperSlabCount, Is.EqualTo(promised));
+        memory.Validate();
+    }
+
+    [Test]
+    public void A_prewarm_whose_system_takes_nothing_back_is_whole_or_nothing([Range(1, 12)] int call, [Values(1, 3, 100)] int count)
+    {
+        using RefusingSystem system = new();
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = system });
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        void* live = arena.Allocate(64);
+        int before = arena.SuperSlabCount;
+        bool isDone = false;
+        RefusingSystem.Refuse(call, count);
+        try
+        {
+            arena.Prewarm([new(1_000, 20_000), new(3 << 20, 2), new(50 << 20, 1), new(100_000, 50)], threads: 2);
+            isDone = true;
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            Assert.That(arena.SuperSlabCount, Is.EqualTo(before));
+        }
+
+        RefusingSystem.Heal();
+        memory.Validate();
+        arena.Free(live);
+        arena.Trim();
+        Assert.That(arena.SuperSlabCount, isDone ? Is.GreaterThan(before) : Is.Zero);
+        Assert.That(arena.Prewarm([new(1_000, 20_000)], threads: 1), Is.Not.Zero);
+        memory.Validate();
+    }
 }

@@ -48,11 +48,46 @@ internal sealed unsafe class HardenedTests
             _arena.Free((void*)other);
         }
 
-        // In the loaded magazine, in the second one, in the depot, or returned to its run, whose SuperSlab may be gone.
+        // In the loaded magazine, in the stock, or returned to its run, whose SuperSlab may be gone.
         Assert.That(
             () => _arena.Free(block),
             Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain("Was it freed already"));
         Assert.That(() => _arena.GetHandle().Free(block), Throws.TypeOf<EngineMemoryException>());
+    }
+
+    [Test]
+    public void A_block_that_another_thread_freed_is_told([Values(16, 1_000, 8_192, 100_000, 3 << 20)] int bytes, [Values(0, 1, 5, 300)] int between)
+    {
+        between = Math.Min(between, (256 << 20) / bytes);
+        nint[] others = [.. Enumerable.Range(0, between).Select(_ => (nint)_arena.Allocate((nuint)bytes))];
+        void* block = _arena.Allocate((nuint)bytes);
+        using ManualResetEventSlim isFreed = new();
+        using ManualResetEventSlim end = new();
+        nint address = (nint)block;
+        Thread other = new(() =>
+        {
+            _arena.Free((void*)address);
+            foreach (nint next in others)
+            {
+                _arena.Free((void*)next);
+            }
+
+            isFreed.Set();
+            end.Wait();
+        });
+        other.Start();
+        isFreed.Wait();
+        try
+        {
+            Assert.That(
+                () => _arena.Free(block),
+                Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain("Was it freed already"));
+        }
+        finally
+        {
+            end.Set();
+            other.Join();
+        }
     }
 
     [Test]

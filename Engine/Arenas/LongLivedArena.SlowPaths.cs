@@ -134,7 +134,7 @@ public sealed unsafe partial class LongLivedArena
             throw new EngineMemoryException($"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
         }
 
-        _hardened?.Check(cache, sizeClass, block);
+        _hardened?.Check(sizeClass, block);
         if (((nuint)top & Magazine.Mask) != 0)
         {
             // The cache was detached when the caller looked; the thread has one.

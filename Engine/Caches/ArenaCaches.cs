@@ -530,18 +530,38 @@ internal sealed unsafe class ArenaCaches
     public bool IsLastOnly(ThreadCache* cache, int sizeClass, nuint block) =>
         _slabs.MagazineBlocks(sizeClass) == 1 && cache != ThreadCache.Detached && StockOf(cache, sizeClass).IsLast(block);
 
-    /// <summary>Whether a block is among the free ones of the calling thread or in the stock of any.</summary>
-    public bool Holds(ThreadCache* cache, int sizeClass, nuint block)
+    /// <summary>Whether a block that the caller was given is among the free ones of any thread.</summary>
+    public bool Holds(int sizeClass, nuint block)
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        bool found = top != null && Magazine.BlocksBelow(top, capacity).Contains(block);
+        bool found = false;
         foreach (nint attached in Attached)
         {
-            found = found || HoldsInStock((ThreadCache*)attached, sizeClass, capacity, block);
+            found = found || HoldsLoaded((ThreadCache*)attached, sizeClass, capacity, block) || HoldsInStock((ThreadCache*)attached, sizeClass, capacity, block);
         }
 
         return found;
+    }
+
+    /// <summary>
+    /// Looks through a loaded magazine while its thread goes on. The block was handed to the caller after whoever allocated it had taken it out of
+    /// its magazine, so the top that is read here is of a later moment; and what stands below it was written before the top was. Where
+    /// processors show two writes in another order, a barrier on all of them puts that right.
+    /// </summary>
+    private static bool HoldsLoaded(ThreadCache* cache, int sizeClass, int capacity, nuint block)
+    {
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        if (top == null)
+        {
+            return false;
+        }
+
+        if (!System.Runtime.Intrinsics.X86.X86Base.IsSupported)
+        {
+            Interlocked.MemoryBarrierProcessWide();
+        }
+
+        return Magazine.BlocksBelow(top, capacity).Contains(block);
     }
 
     /// <summary>Looks through a stock's magazines while they are the caller's: while others have them, their contents mean nothing.</summary>

@@ -72,11 +72,10 @@ internal sealed unsafe class HardenedFrees
     }
 
     /// <summary>Looks closely at a block that is about to be freed, and marks it.</summary>
-    /// <param name="cache">The calling thread's.</param>
     /// <param name="sizeClass">Its slab's class.</param>
     /// <param name="block">Its address, in a slab of the arena.</param>
     /// <exception cref="EngineMemoryException">It is no block that can be freed. Nothing has changed.</exception>
-    public void Check(ThreadCache* cache, int sizeClass, nuint block)
+    public void Check(int sizeClass, nuint block)
     {
         nuint offset = block - _base;
         nuint slab = offset >> SuperSlab.SlabShift;
@@ -88,7 +87,7 @@ internal sealed unsafe class HardenedFrees
             ThrowInside(sizeClass, block, inside);
         }
 
-        if (!IsOut(slab, (nuint)sizeClass, offset) || (*(uint*)block == (_secret ^ (uint)block) && _caches.Holds(cache, sizeClass, block)))
+        if (!IsOut(slab, (nuint)sizeClass, offset) || (*(uint*)block == (_secret ^ (uint)block) && _caches.Holds(sizeClass, block)))
         {
             ThrowFreedTwice(sizeClass, block);
         }

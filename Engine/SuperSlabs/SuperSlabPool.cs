@@ -51,6 +51,7 @@ internal sealed unsafe class SuperSlabPool
         _refused = _ready + reservation.BitmapWords;
         _lock = (int*)(_refused + reservation.BitmapWords);
         Bitmap.Set(_free, 0, reservation.SuperSlabCount);
+        os.DecommitRefused = NoteRefused;
     }
 
     /// <summary>Told, before the OS call, who needs SuperSlabs that are not ready, and how many; null, the default, tells nobody. No lock is held.</summary>
@@ -308,7 +309,11 @@ internal sealed unsafe class SuperSlabPool
             Enter();
             int excess = ReadyCount - retain;
             int count = TakeHighest(_refused, int.MaxValue, out int start);
-            if (count == 0 && excess > 0)
+            if (count != 0)
+            {
+                Bitmap.Clear(_ready, start, count);
+            }
+            else if (excess > 0)
             {
                 count = TakeHighest(_ready, excess, out start);
             }
@@ -319,22 +324,15 @@ internal sealed unsafe class SuperSlabPool
                 return given;
             }
 
-            bool isTaken = false;
             try
             {
                 _os.Decommit(_reservation.AddressOf(start), (nuint)count << SuperSlab.Shift);
-                isTaken = true;
             }
             finally
             {
                 // What the system refused may be inaccessible in part: it is not ready, and is prefaulted anew when it is taken.
                 Enter();
-                Bitmap.Set(_free, start, count);
-                if (!isTaken)
-                {
-                    Bitmap.Set(_refused, start, count);
-                }
-
+                SetFree(start, count);
                 Exit();
             }
 
@@ -351,7 +349,7 @@ internal sealed unsafe class SuperSlabPool
         {
             bool free = Bitmap.IsSet(_free, index);
             bool hasOwner = _reservation.SuperSlabs[index].OwnerTag != 0;
-            if (free == hasOwner)
+            if (free == hasOwner && !(IsLost(index, 1) && !free))
             {
                 throw new EngineMemoryException($"SuperSlab {index} is {(free ? "free but has an owner" : "taken but has no owner")}.");
             }
@@ -372,7 +370,7 @@ internal sealed unsafe class SuperSlabPool
                 }
             }
 
-            owned += free ? 0 : 1;
+            owned += hasOwner ? 1 : 0;
         }
 
         if (owned != OwnedCount)
@@ -532,10 +530,43 @@ internal sealed unsafe class SuperSlabPool
         OwnedCount += count;
     }
 
+    /// <summary>The system did not take back what was committed there: the next trim offers it again. Told by whoever has the range, before it lets go.</summary>
+    private void NoteRefused(nint address, nuint bytes)
+    {
+        if (_reservation.Contains(address) && bytes >= SuperSlab.Bytes)
+        {
+            int start = (int)((nuint)(address - _reservation.Base) >> SuperSlab.Shift);
+            int end = (int)(Sizes.DivideRoundingUp((nuint)(address - _reservation.Base) + bytes, SuperSlab.Bytes));
+            Enter();
+            Bitmap.Set(_refused, start, end - start);
+            Exit();
+        }
+    }
+
+    /// <summary>SuperSlabs can be taken again, but for those whose addresses somebody else has by now. Under the lock.</summary>
+    private void SetFree(int start, int count)
+    {
+        if (!IsLost(start, count))
+        {
+            Bitmap.Set(_free, start, count);
+            return;
+        }
+
+        for (int index = start; index < start + count; index++)
+        {
+            if (!IsLost(index, 1))
+            {
+                Bitmap.Set(_free, index, 1);
+            }
+        }
+    }
+
+    private bool IsLost(int start, int count) => _os.IsLost(_reservation.AddressOf(start), (nuint)count << SuperSlab.Shift);
+
     private void Unclaim(int start, int count)
     {
         Enter();
-        Bitmap.Set(_free, start, count);
+        SetFree(start, count);
         OwnedCount -= count;
         Exit();
     }
