@@ -33,6 +33,11 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             int divided = checked((int)DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs);
             int gained = Claim(divided, task);
             isDone = true;
+            if (divided != 0)
+            {
+                caches.Rehearse();
+            }
+
             return gained;
         }
         finally

@@ -23,6 +23,8 @@ namespace Engine.Caches;
 /// </summary>
 internal sealed unsafe class ArenaCaches
 {
+    private static volatile bool s_isRehearsed;
+
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly ArenaSlabs _slabs;
@@ -806,6 +808,75 @@ internal sealed unsafe class ArenaCaches
         empty->Next = cache->Empty;
         cache->Empty = empty;
         cache->EmptyCount++;
+    }
+
+    /// <summary>
+    /// Goes once through what frames may do for the first time only when they take a new run or exchange magazines, so that nothing of it is
+    /// compiled then. Leaves the arena as it was. The arena has free slabs.
+    /// </summary>
+    public void Rehearse()
+    {
+        if (s_isRehearsed || _slabs.MagazineBlocks(0) == 0)
+        {
+            return;
+        }
+
+        ThreadCache* cache = (ThreadCache*)AllocateOrNull(CacheBytes);
+        if (cache == null)
+        {
+            return;
+        }
+
+        s_isRehearsed = true;
+        ThreadCache.Initialise(cache);
+        foreach (int sizeClass in (ReadOnlySpan<int>)[0, Magazine.FirstOfOne])
+        {
+            long peak = _slabs.ClassOf(sizeClass)->PeakBlocksOut;
+            Rehearse(cache, sizeClass);
+            _slabs.RestorePeak(sizeClass, peak);
+        }
+
+        DropEmpty(cache);
+        _heap.Free(cache, CacheBytes);
+        _slabs.ReleaseEmptyRuns();
+    }
+
+    /// <summary>Allocates and frees more than a magazine holds, first from runs, then from the stock, with a cache that nobody else sees.</summary>
+    private void Rehearse(ThreadCache* cache, int sizeClass)
+    {
+        Span<nuint> blocks = stackalloc nuint[(2 * Magazine.MaximumBlocks) + 2];
+        for (int round = 0; round < 2; round++)
+        {
+            int count = 0;
+            for (int most = (2 * _slabs.MagazineBlocks(sizeClass)) + 2; count < most; count++)
+            {
+                nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
+                blocks[count] = block != 0 ? block : Allocate(cache, sizeClass);
+                if (blocks[count] == 0)
+                {
+                    break;
+                }
+            }
+
+            foreach (nuint block in blocks[..count])
+            {
+                nuint* top = ThreadCache.Top(cache, sizeClass);
+                if (((nuint)top & Magazine.Mask) == 0)
+                {
+                    Free(cache, sizeClass, block);
+                    continue;
+                }
+
+                *top = block;
+                ThreadCache.SetTop(cache, sizeClass, top + 1);
+            }
+        }
+
+        (int SizeClass, nuint Block) wrong = default;
+        ReturnLoaded(cache, ref wrong);
+        Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
+        DropClass(cache, sizeClass);
+        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
     }
 
     private void* AllocateOrNull(nuint bytes)

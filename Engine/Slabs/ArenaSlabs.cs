@@ -358,6 +358,15 @@ internal sealed unsafe class ArenaSlabs
         NativeLock.Exit(&state->Lock);
     }
 
+    /// <summary>What a rehearsal had out at once is no use of the arena.</summary>
+    public void RestorePeak(int sizeClass, long peak)
+    {
+        ClassState* state = _classes + sizeClass;
+        NativeLock.Enter(&state->Lock);
+        state->PeakBlocksOut = Math.Max(peak, state->BlocksOut);
+        NativeLock.Exit(&state->Lock);
+    }
+
     /// <summary>Gives all runs without a block out, above what was prewarmed, back to the SuperSlabs.</summary>
     public void ReleaseEmptyRuns()
     {
