@@ -33,11 +33,8 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             int divided = checked((int)DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs);
             int gained = Claim(divided, task);
             isDone = true;
-            if (divided != 0)
-            {
-                caches.Rehearse();
-            }
-
+            BlockCount most = Array.Find(ordered, block => block.Bytes <= SuperSlab.SlabBytes && block.Count == ordered.Max(other => other.Count));
+            caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided != 0);
             return gained;
         }
         finally

@@ -23,7 +23,8 @@ namespace Engine.Caches;
 /// </summary>
 internal sealed unsafe class ArenaCaches
 {
-    private static volatile bool s_isRehearsed;
+    /// <summary>How much of <see cref="Rehearse(int, long, bool)"/> this process has gone through.</summary>
+    private static volatile int s_rehearsed;
 
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
@@ -812,11 +813,15 @@ internal sealed unsafe class ArenaCaches
 
     /// <summary>
     /// Goes once through what frames may do for the first time only when they take a new run or exchange magazines, so that nothing of it is
-    /// compiled then. Leaves the arena as it was. The arena has free slabs.
+    /// compiled then. Leaves the arena as it was.
     /// </summary>
-    public void Rehearse()
+    /// <param name="sizeClass">A class with free blocks in its runs; not used where the arena has free slabs.</param>
+    /// <param name="blocks">How many it has.</param>
+    /// <param name="hasSlabs">Whether the arena has free slabs, for any class.</param>
+    public void Rehearse(int sizeClass, long blocks, bool hasSlabs)
     {
-        if (s_isRehearsed || _slabs.MagazineBlocks(0) == 0)
+        int depth = hasSlabs ? 2 : 1;
+        if (s_rehearsed >= depth || _slabs.MagazineBlocks(sizeClass) == 0)
         {
             return;
         }
@@ -827,13 +832,13 @@ internal sealed unsafe class ArenaCaches
             return;
         }
 
-        s_isRehearsed = true;
+        s_rehearsed = depth;
         ThreadCache.Initialise(cache);
-        foreach (int sizeClass in (ReadOnlySpan<int>)[0, Magazine.FirstOfOne])
+        foreach (int one in hasSlabs ? (ReadOnlySpan<int>)[0, Magazine.FirstOfOne] : [sizeClass])
         {
-            long peak = _slabs.ClassOf(sizeClass)->PeakBlocksOut;
-            Rehearse(cache, sizeClass);
-            _slabs.RestorePeak(sizeClass, peak);
+            long peak = _slabs.ClassOf(one)->PeakBlocksOut;
+            Rehearse(cache, one, hasSlabs ? long.MaxValue : blocks);
+            _slabs.RestorePeak(one, peak);
         }
 
         DropEmpty(cache);
@@ -842,13 +847,13 @@ internal sealed unsafe class ArenaCaches
     }
 
     /// <summary>Allocates and frees more than a magazine holds, first from runs, then from the stock, with a cache that nobody else sees.</summary>
-    private void Rehearse(ThreadCache* cache, int sizeClass)
+    private void Rehearse(ThreadCache* cache, int sizeClass, long most)
     {
         Span<nuint> blocks = stackalloc nuint[(2 * Magazine.MaximumBlocks) + 2];
         for (int round = 0; round < 2; round++)
         {
             int count = 0;
-            for (int most = (2 * _slabs.MagazineBlocks(sizeClass)) + 2; count < most; count++)
+            for (; count < Math.Min(most, (2 * _slabs.MagazineBlocks(sizeClass)) + 2); count++)
             {
                 nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
                 blocks[count] = block != 0 ? block : Allocate(cache, sizeClass);

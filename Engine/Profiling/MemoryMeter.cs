@@ -70,7 +70,7 @@ public sealed class MemoryMeter : IDisposable
     {
         lock (_lock)
         {
-            if (_disposed || !_memory.Work.TryEnter(out WorkGate.Entry work))
+            if (_disposed || !_memory.Work.TryEnter(out WorkGate.Entry work, marks: false))
             {
                 // A listener's collection is no place to be told that the memory is gone: there is nothing to tell of any more.
                 return new Readings();
