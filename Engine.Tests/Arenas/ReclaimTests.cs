@@ -96,6 +96,32 @@ internal sealed unsafe class ReclaimTests
     }
 
     [Test]
+    public void Threads_that_begin_to_use_a_prewarmed_arena_make_no_garbage_and_no_OS_call()
+    {
+        HotLoopCost cost = HotLoopCost.BestOf(5, () =>
+        {
+            using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+            using LongLivedArena arena = memory.CreateLongLivedArena("crowd");
+            arena.Prewarm([new(64, 100_000)], threads: 40);
+            HotLoopCost[] costs = new HotLoopCost[40];
+            using Barrier together = new(costs.Length);
+            Workers.Run(costs.Length, thread =>
+            {
+                together.SignalAndWait();
+                costs[thread] = HotLoopCost.Of(memory, () =>
+                {
+                    void* block = arena.Allocate(64);
+                    *(long*)block = 1;
+                    arena.Free(block);
+                });
+                together.SignalAndWait();
+            });
+            return costs.Aggregate((left, right) => left + right);
+        });
+        Assert.That(cost with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
+    }
+
+    [Test]
     public void What_idle_threads_hold_comes_back_with_a_trim()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });

@@ -32,8 +32,7 @@ internal sealed unsafe class ArenaCaches
     private readonly bool _checksFrees;
     private readonly CounterBoard? _counters;
     private readonly Lock _attaching = new();
-    private nint[] _attached = new nint[8];
-    private int _attachedCount;
+    private nint _firstAttached;
     private nuint _promisedBytes;
 
     /// <param name="reservation">Where the blocks lie.</param>
@@ -115,29 +114,15 @@ internal sealed unsafe class ArenaCaches
         }
     }
 
-    /// <summary>Adds a cache to those whose stocks others look through. The array is replaced, never changed below its count, so readers need no lock.</summary>
+    /// <summary>Adds a cache to those whose stocks others look through: a list that only grows at its head, so readers need no lock.</summary>
     private void NoteAttached(ThreadCache* cache)
     {
-        nint[] attached = _attached;
-        if (_attachedCount == attached.Length)
-        {
-            Array.Resize(ref attached, 2 * attached.Length);
-        }
-
-        attached[_attachedCount] = (nint)cache;
-        Volatile.Write(ref _attached, attached);
-        Volatile.Write(ref _attachedCount, _attachedCount + 1);
+        cache->NextAttached = (ThreadCache*)_firstAttached;
+        Volatile.Write(ref _firstAttached, (nint)cache);
     }
 
-    /// <summary>The caches that there are, as far as the caller can see.</summary>
-    private ReadOnlySpan<nint> Attached
-    {
-        get
-        {
-            int count = Volatile.Read(ref _attachedCount);
-            return Volatile.Read(ref _attached).AsSpan(0, count);
-        }
-    }
+    /// <summary>The cache that was made last; follow <see cref="ThreadCache.NextAttached"/>.</summary>
+    private ThreadCache* FirstAttached => (ThreadCache*)Volatile.Read(ref _firstAttached);
 
     /// <summary>
     /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, those in stocks
@@ -319,41 +304,38 @@ internal sealed unsafe class ArenaCaches
 
     private Magazine* Steal(ThreadCache* cache, int sizeClass, MagazineStock own)
     {
-        ReadOnlySpan<nint> attached = Attached;
-        int first = cache->NextVictim < attached.Length ? cache->NextVictim : 0;
-        for (int index = 0; index < attached.Length; index++)
+        ThreadCache* first = cache->Victim == null ? FirstAttached : cache->Victim;
+        ThreadCache* victim = first;
+        for (bool isRound = first == null; !isRound; isRound = victim == first)
         {
-            int victim = first + index < attached.Length ? first + index : first + index - attached.Length;
-            MagazineStock stock = StockOf((ThreadCache*)attached[victim], sizeClass);
-            int there = stock.Count;
-            if (there == 0)
+            MagazineStock stock = StockOf(victim, sizeClass);
+            Magazine* full = stock.TryTake((stock.Count + 1) / 2, out int count);
+            if (full != null)
             {
-                continue;
+                cache->Victim = victim;
+                KeepRest(own, full, count);
+                return full;
             }
 
-            Magazine* full = stock.TryTake((there + 1) / 2, out int count);
-            if (full == null)
-            {
-                continue;
-            }
-
-            cache->NextVictim = victim;
-            if (count > 1)
-            {
-                Magazine* last = full->Next;
-                for (int more = 2; more < count; more++)
-                {
-                    last = last->Next;
-                }
-
-                // Only its own thread adds to a stock, and this one's is empty: there is room.
-                own.TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
-            }
-
-            return full;
+            victim = victim->NextAttached == null ? FirstAttached : victim->NextAttached;
         }
 
         return null;
+    }
+
+    /// <summary>What was taken beyond the first goes into the taker's own stock, which is empty and to which only its thread adds: there is room.</summary>
+    private static void KeepRest(MagazineStock own, Magazine* full, int count)
+    {
+        if (count > 1)
+        {
+            Magazine* last = full->Next;
+            for (int more = 2; more < count; more++)
+            {
+                last = last->Next;
+            }
+
+            own.TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
+        }
     }
 
     /// <summary>A thread's full magazines of a class.</summary>
@@ -375,9 +357,9 @@ internal sealed unsafe class ArenaCaches
 
         for (int other = SizeClasses.LastWithinSuperSlab; slabs != 0 && other >= 0 && !_slabs.Space.HasRun(slabs); other--)
         {
-            foreach (nint cache in Attached)
+            for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
             {
-                _slabs.ThrowIfWrong(other, ReturnStock((ThreadCache*)cache, other));
+                _slabs.ThrowIfWrong(other, ReturnStock(cache, other));
             }
         }
     }
@@ -391,11 +373,11 @@ internal sealed unsafe class ArenaCaches
     public void Reclaim()
     {
         (int SizeClass, nuint Block) wrong = default;
-        foreach (nint cache in Attached)
+        for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
         {
             for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
             {
-                Note(ref wrong, sizeClass, ReturnStock((ThreadCache*)cache, sizeClass));
+                Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
             }
         }
 
@@ -538,9 +520,9 @@ internal sealed unsafe class ArenaCaches
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
         bool found = false;
-        foreach (nint attached in Attached)
+        for (ThreadCache* attached = FirstAttached; attached != null; attached = attached->NextAttached)
         {
-            found = found || HoldsLoaded((ThreadCache*)attached, sizeClass, capacity, block) || HoldsInStock((ThreadCache*)attached, sizeClass, capacity, block);
+            found = found || HoldsLoaded(attached, sizeClass, capacity, block) || HoldsInStock(attached, sizeClass, capacity, block);
         }
 
         return found;

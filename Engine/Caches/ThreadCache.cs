@@ -49,7 +49,10 @@ internal unsafe struct ThreadCache
     public int EmptyCount;
 
     /// <summary>Whose stock was not empty when this thread took from it last.</summary>
-    public int NextVictim;
+    public ThreadCache* Victim;
+
+    /// <summary>The cache of the arena that was made before this one.</summary>
+    public ThreadCache* NextAttached;
 
     /// <summary>The thread took a handle, which it may still use: see <see cref="ArenaCaches.Reclaim"/>.</summary>
     public bool HasHandle;

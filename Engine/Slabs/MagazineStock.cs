@@ -61,7 +61,7 @@ internal readonly unsafe struct MagazineStock
     public Magazine* TryPop() => TryTake(1, out _);
 
     /// <summary>Takes magazines from the top, linked, the last one's link undefined.</summary>
-    /// <param name="most">How many at most; at least 1.</param>
+    /// <param name="most">How many at most; 0 where there are none.</param>
     /// <param name="count">How many were taken.</param>
     /// <returns>The top one, or null where there is none.</returns>
     public Magazine* TryTake(int most, out int count)
