@@ -154,7 +154,7 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
     }
 
     [Test]
-    public void Trim_brings_home_what_dead_threads_and_depots_hold()
+    public void Trim_brings_home_what_dead_threads_and_stocks_hold()
     {
         Workers.Run(4, _ =>
         {

@@ -58,7 +58,7 @@ internal sealed unsafe class HandOverTests : ArenaFixture
             Assert.That(exchange.Received, Is.EqualTo(exchange.Sent), "every block has arrived once");
             Assert.That(Arena.LiveBlocks(), Is.Empty);
             Arena.Trim();
-            Assert.That(Arena.SuperSlabCount, Is.Zero, "neither dead threads nor depots hold anything back");
+            Assert.That(Arena.SuperSlabCount, Is.Zero, "neither dead threads nor stocks hold anything back");
         }
     }
 

@@ -107,7 +107,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
         arena.Budget = limits;
     }
 
-    /// <summary>Frees all that lives; then 12 MiB fit into a budget of 16, whatever caches, depots and other classes held.</summary>
+    /// <summary>Frees all that lives; then 12 MiB fit into a budget of 16, whatever caches, stocks and other classes held.</summary>
     public void FillBudget()
     {
         if (_prewarms == 0 && arena.Budget.HardBytes == 0)

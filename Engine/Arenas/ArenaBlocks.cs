@@ -7,7 +7,7 @@ namespace Engine.Arenas;
 
 /// <summary>
 /// Walks the blocks that callers of a quiet arena hold: those that are out of their runs, as the bitmaps say, without those that thread
-/// caches and depots hold back.
+/// caches and their stocks hold back.
 /// </summary>
 internal sealed unsafe class ArenaBlocks(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches) : IEnumerable<ArenaBlock>, IEnumerator<ArenaBlock>
 {

@@ -11,7 +11,7 @@ public enum MemoryChecks
 
     /// <summary>
     /// Cheap enough to ship: besides, each free is checked to be the beginning of a block that is out, and a block that was freed already
-    /// is found while this thread, the depot or its run holds it. Allocating costs nothing more.
+    /// is found whichever thread or run holds it by then. Allocating costs nothing more.
     /// </summary>
     Hardened,
 

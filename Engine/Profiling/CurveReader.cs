@@ -25,7 +25,7 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         }
     }
 
-    /// <summary>Blocks that callers, caches and depots hold: what is known where nothing is counted.</summary>
+    /// <summary>Blocks that callers and thread caches hold: what is known where nothing is counted.</summary>
     private static unsafe long BytesOut(LongLivedArena arena)
     {
         long bytes = (long)arena.Slabs.HugeBytesOut();

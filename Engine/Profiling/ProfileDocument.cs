@@ -107,7 +107,7 @@ public sealed record ProfilePolicy(string Name, string Outcome, string Reason);
 
 /// <param name="Kind">"long-lived" or "frame".</param>
 /// <param name="LiveBytes">Blocks that callers hold; of a frame arena the bytes used in the current frame.</param>
-/// <param name="CachedBytes">Free blocks in thread caches and depots.</param>
+/// <param name="CachedBytes">Free blocks in thread caches.</param>
 /// <param name="PeakBytes">The most SuperSlab bytes held.</param>
 /// <param name="SoftBudget">0 where there is none.</param>
 public sealed record ProfileArena(

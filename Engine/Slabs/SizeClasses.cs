@@ -89,7 +89,10 @@ public static class SizeClasses
         return index == Huge ? 0 : (nuint)SuperSlabsOf(index) << SuperSlab.Shift;
     }
 
-    /// <summary>The most blocks of a class that one thread's cache of one arena holds back for its next allocations.</summary>
+    /// <summary>
+    /// So many blocks of a class more than live at a time let a thread allocate from an arena without new memory, whatever others hold: the
+    /// magazine that it keeps to itself, and one on the way to it. What it has beyond, others take when they need it.
+    /// </summary>
     public static int CacheBlocks(int index) => 2 * Magazine.BlocksOf(index);
 
     /// <summary>The SuperSlabs of one block of a class of extents.</summary>
