@@ -127,7 +127,7 @@ internal sealed unsafe class ReclaimTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using LongLivedArena arena = memory.CreateLongLivedArena("idle");
         nuint[] sizes = [.. s_uses.Select(use => use.Bytes), 16, 300, 32_768, 256 * 1024, Size.MiB(6)];
-        using Barrier together = new(9);
+        Gate gate = new(8);
         Thread[] threads = new Thread[8];
         for (int thread = 0; thread < threads.Length; thread++)
         {
@@ -139,20 +139,16 @@ internal sealed unsafe class ReclaimTests
                     arena.Free((void*)block);
                 }
 
-                together.SignalAndWait();
-                together.SignalAndWait();
+                gate.Wait();
                 arena.Free(arena.Allocate(64));
             });
             threads[thread].Start();
         }
 
-        together.SignalAndWait();
-
-        // They are on their way to the second meeting: whoever is not there yet is met by a later trim.
-        SpinUntil(() => threads.All(thread => (thread.ThreadState & ThreadState.WaitSleepJoin) != 0));
+        gate.AwaitThreads(threads);
         arena.Trim();
         int left = arena.SuperSlabCount;
-        together.SignalAndWait();
+        gate.Open();
         foreach (Thread thread in threads)
         {
             thread.Join();
@@ -269,45 +265,78 @@ internal sealed unsafe class ReclaimTests
 
     private static void BesideAWaitingThread(Action before, Action beside, Action after)
     {
-        using ManualResetEventSlim isDone = new();
-        using ManualResetEventSlim goOn = new();
+        Gate gate = new(1);
         Exception? failure = null;
         Thread waiting = new(() =>
         {
             try
             {
                 before();
-                isDone.Set();
-                goOn.Wait();
-                after();
             }
             catch (Exception exception)
             {
                 failure = exception;
-                isDone.Set();
             }
+
+            gate.Wait();
+            after();
         });
         waiting.Start();
-        isDone.Wait();
-        SpinUntil(() => !waiting.IsAlive || (waiting.ThreadState & ThreadState.WaitSleepJoin) != 0);
+        gate.AwaitThreads(waiting);
         try
         {
             beside();
         }
         finally
         {
-            goOn.Set();
+            gate.Open();
             waiting.Join();
         }
 
         Assert.That(failure, Is.Null);
     }
 
-    private static void SpinUntil(Func<bool> holds)
+    /// <summary>Threads wait at it without spinning first: once they are there, they wait until it is opened.</summary>
+    private sealed class Gate(int threads)
     {
-        while (!holds())
+        private readonly object _changed = new();
+        private int _arriving = threads;
+        private bool _isOpen;
+
+        public void Wait()
         {
-            Thread.Yield();
+            lock (_changed)
+            {
+                _arriving--;
+                while (!_isOpen)
+                {
+                    Monitor.Wait(_changed);
+                }
+            }
+        }
+
+        /// <summary>Returns when all threads are at the gate, and wait.</summary>
+        public void AwaitThreads(params Thread[] threads)
+        {
+            bool isThere = false;
+            while (!isThere)
+            {
+                Thread.Yield();
+                lock (_changed)
+                {
+                    // Who has counted itself and let go of the lock waits for nothing but the gate.
+                    isThere = _arriving == 0 && threads.All(thread => (thread.ThreadState & ThreadState.WaitSleepJoin) != 0);
+                }
+            }
+        }
+
+        public void Open()
+        {
+            lock (_changed)
+            {
+                _isOpen = true;
+                Monitor.PulseAll(_changed);
+            }
         }
     }
 }

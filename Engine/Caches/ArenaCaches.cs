@@ -163,38 +163,49 @@ internal sealed unsafe class ArenaCaches
         Magazine* full = TakeFull(cache, sizeClass);
         if (full != null)
         {
-            return capacity == 1 ? TakeOnly(cache, full) : Load(cache, sizeClass, full);
+            return capacity == 1 ? TakeOnly(cache, full) : TakeTop(cache, sizeClass, full);
         }
 
-        return capacity == 1 ? AllocateUncached(sizeClass) : FillAndTake(cache, sizeClass, capacity);
+        return capacity == 1 ? AllocateUncached(sizeClass) : FillAndLoad(cache, sizeClass, capacity);
     }
 
     /// <summary>
-    /// Takes some blocks from runs: one is given, the others go into the loaded magazine. They wait beside it, since what a run takes may call
-    /// the user's code, which may use this very cache.
+    /// Fills a magazine with some blocks from runs and loads it. It is not the loaded one that is filled, since what a run takes may call the
+    /// user's code, which may use this very cache: what was freed there stays.
     /// </summary>
-    [SkipLocalsInit]
-    private nuint FillAndTake(ThreadCache* cache, int sizeClass, int capacity)
+    private nuint FillAndLoad(ThreadCache* cache, int sizeClass, int capacity)
     {
-        nuint* blocks = stackalloc nuint[Magazine.MaximumBlocks];
-        int got = _slabs.Fill(sizeClass, blocks, NextFillStep(cache, sizeClass, capacity));
-        if (got == 0)
+        Magazine* fresh = TakeEmpty(cache);
+        if (fresh == null)
         {
-            return 0;
+            return AllocateUncached(sizeClass);
         }
 
-        nuint* bottom = got == 1 ? null : Loaded(cache, sizeClass, capacity);
-        if (bottom != null && bottom[-1] == 0)
+        bool isLoaded = false;
+        try
         {
-            new Span<nuint>(blocks, got - 1).CopyTo(new Span<nuint>(bottom, got - 1));
-            ThreadCache.SetTop(cache, sizeClass, bottom + got - 1);
-        }
-        else if (got > 1)
-        {
-            _slabs.Return(sizeClass, blocks, got - 1);
-        }
+            nuint* bottom = Magazine.Empty(fresh, capacity);
+            int got = _slabs.Fill(sizeClass, bottom, NextFillStep(cache, sizeClass, capacity));
+            nuint* loaded = ThreadCache.Top(cache, sizeClass);
+            isLoaded = got != 0 && (loaded == null || loaded[-1] == 0);
+            if (isLoaded)
+            {
+                Load(cache, sizeClass, bottom + got - 1);
+            }
+            else if (got > 1)
+            {
+                _slabs.Return(sizeClass, bottom, got - 1);
+            }
 
-        return blocks[got - 1];
+            return got == 0 ? 0 : bottom[got - 1];
+        }
+        finally
+        {
+            if (!isLoaded)
+            {
+                Keep(cache, fresh);
+            }
+        }
     }
 
     /// <summary>Frees when the loaded magazine is full. Never fails for want of memory: what finds no place in a magazine goes back to its run.</summary>
@@ -222,17 +233,22 @@ internal sealed unsafe class ArenaCaches
         return _slabs.Fill(sizeClass, &block, 1) == 0 ? 0 : block;
     }
 
-    /// <summary>A full magazine becomes the loaded one; the empty one is kept. Gives its top block.</summary>
-    private nuint Load(ThreadCache* cache, int sizeClass, Magazine* full)
+    /// <summary>Another magazine becomes the loaded one, instead of an empty one, which is kept.</summary>
+    private void Load(ThreadCache* cache, int sizeClass, nuint* top)
     {
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top != null)
+        nuint* empty = ThreadCache.Top(cache, sizeClass);
+        if (empty != null)
         {
-            Keep(cache, Magazine.Of(top));
+            Keep(cache, Magazine.Of(empty));
         }
 
-        top = Magazine.FullTop(full) - 1;
         ThreadCache.SetTop(cache, sizeClass, top);
+    }
+
+    private nuint TakeTop(ThreadCache* cache, int sizeClass, Magazine* full)
+    {
+        nuint* top = Magazine.FullTop(full) - 1;
+        Load(cache, sizeClass, top);
         return *top;
     }
 
@@ -744,25 +760,6 @@ internal sealed unsafe class ArenaCaches
         step = Math.Max(step, capacity / 8);
         cache->FillSteps[sizeClass] = (byte)Math.Min(step * 2, capacity);
         return Math.Min(step, capacity);
-    }
-
-    /// <summary>The top of the loaded magazine, or block 0 of a new one; null where there is no memory for one.</summary>
-    private nuint* Loaded(ThreadCache* cache, int sizeClass, int capacity)
-    {
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top == null)
-        {
-            Magazine* empty = TakeEmpty(cache);
-            if (empty == null)
-            {
-                return null;
-            }
-
-            top = Magazine.Empty(empty, capacity);
-            ThreadCache.SetTop(cache, sizeClass, top);
-        }
-
-        return top;
     }
 
     /// <summary>An empty magazine, or null. A prewarmed arena makes no OS call for one.</summary>
