@@ -72,12 +72,19 @@ internal sealed class Worker(EngineMemory memory, Exchange shared, ReaderWriterL
         LongLivedArena? own = null;
         WhileOpen(() => own = memory.CreateLongLivedArena("own"));
         _churn = new Churn(own!, _random, verdict, limitBytes: 6 << 20);
-        RunBatches(() => _churn.Run(BatchOperations));
-        WhileOpen(() =>
+        try
         {
-            _churn.Forget();
-            own!.Dispose();
-        });
+            RunBatches(() => _churn.Run(BatchOperations));
+        }
+        finally
+        {
+            // Also when a refusal ended the batches: an arena that nobody disposes is a leak of the worker's.
+            WhileOpen(() =>
+            {
+                _churn.Forget();
+                own!.Dispose();
+            });
+        }
     }
 
     private void RunBatches(Action batch)
