@@ -111,4 +111,28 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
             Is.EquivalentTo(new[] { (Size.MiB(32), 1L), (Size.MiB(40), 1L), (Size.MiB(50), 1L) }));
         Assert.That(Arena.LiveBlocks(), Is.Empty);
     }
+
+    [Test]
+    public void A_budgets_function_cannot_dispose_the_arena_or_the_memory_that_asks_it([Values] bool memory)
+    {
+        using LongLivedArena arena = Memory.CreateLongLivedArena("asks");
+        void* live = arena.Allocate(64);
+        *(long*)live = 42;
+        arena.Budget = new ArenaBudget
+        {
+            HardBytes = Size.MiB(4),
+            Overflow = ArenaOverflow.Callback,
+            OnOverflow = _ =>
+            {
+                (memory ? (IDisposable)Memory : arena).Dispose();
+                return true;
+            },
+        };
+        Assert.That(() => arena.Allocate(Size.MiB(8)), Throws.InvalidOperationException.With.Message.Contains("cannot be disposed by what it has called itself"));
+        Assert.That(*(long*)live, Is.EqualTo(42));
+        arena.Budget = new ArenaBudget();
+        arena.Free(arena.Allocate(Size.MiB(8)));
+        arena.Free(live);
+        Memory.Validate();
+    }
 }

@@ -65,6 +65,8 @@ public sealed unsafe partial class LongLivedArena : IArena
         try
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
+            _slabs.Space.Budget.OuterWork = registry.Work;
+            _slabs.Space.Budget.Work = _work;
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
             _caches = new ArenaCaches(reservation, heap, _slabs, checks == MemoryChecks.Hardened, counters);
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;

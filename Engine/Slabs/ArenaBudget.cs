@@ -15,7 +15,8 @@ public sealed record ArenaBudget
     /// <summary>
     /// Decides, for <see cref="ArenaOverflow.Callback"/>, whether the arena gets more; none refuses. Called on the allocating thread, after
     /// the arena gave back what it does not use, and under no lock: it may allocate and free, in this arena too, trim or dispose others,
-    /// take a snapshot, or wait. It must not dispose this arena. What it throws is what the allocation throws; nothing has changed then.
+    /// take a snapshot, or wait. A dispose of
+    /// this arena or its memory is refused with an <see cref="InvalidOperationException"/>. What it throws is what the allocation throws; nothing has changed then.
     /// </summary>
     public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
 }

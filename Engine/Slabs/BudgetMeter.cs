@@ -1,3 +1,4 @@
+using Engine.Core;
 using Engine.SuperSlabs;
 
 namespace Engine.Slabs;
@@ -19,6 +20,12 @@ internal sealed class BudgetMeter
         get => Volatile.Read(ref _limits);
         set => Volatile.Write(ref _limits, value);
     }
+
+    /// <summary>The gates of the arena's memory and of the arena, which the budget's function is called inside of; null where there are none.</summary>
+    public WorkGate? OuterWork { get; set; }
+
+    /// <inheritdoc cref="OuterWork"/>
+    public WorkGate? Work { get; set; }
 
     /// <summary>SuperSlabs that the arena owns, or is about to.</summary>
     public long Held => Volatile.Read(ref _held);
@@ -70,10 +77,10 @@ internal sealed class BudgetMeter
         bool admits = limits.Overflow switch
         {
             ArenaOverflow.Fail => false,
-            ArenaOverflow.Callback => limits.OnOverflow?.Invoke(new ArenaOverflowRequest(
+            ArenaOverflow.Callback => limits.OnOverflow is { } ask && Ask(ask, new ArenaOverflowRequest(
                 (nuint)held << SuperSlab.Shift,
                 (nuint)superSlabs << SuperSlab.Shift,
-                sizeClass == Demand.NoClass ? 0 : SizeClasses.BlockBytes(sizeClass))) ?? false,
+                sizeClass == Demand.NoClass ? 0 : SizeClasses.BlockBytes(sizeClass))),
             _ => true,
         };
         if (admits)
@@ -82,6 +89,30 @@ internal sealed class BudgetMeter
         }
 
         return admits;
+    }
+
+    /// <summary>Asks inside of the gates, so that a dispose by the function itself is refused instead of taking the arena away under it.</summary>
+    private bool Ask(Func<ArenaOverflowRequest, bool> ask, ArenaOverflowRequest request)
+    {
+        WorkGate.Entry outer = default;
+        if (OuterWork is not null && !OuterWork.TryEnter(out outer))
+        {
+            return false;
+        }
+
+        using (outer)
+        {
+            WorkGate.Entry inner = default;
+            if (Work is not null && !Work.TryEnter(out inner))
+            {
+                return false;
+            }
+
+            using (inner)
+            {
+                return ask(request);
+            }
+        }
     }
 
     private void CountSoft(ArenaBudget limits, nuint after)
