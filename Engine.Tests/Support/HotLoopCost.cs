@@ -50,6 +50,7 @@ internal readonly record struct HotLoopCost(long EngineFaults, long OtherFaults,
 
     private static HotLoopCost Of(nint start, nuint bytes, Func<long> readOsCalls, Action work)
     {
+        TouchStack();
         long osCalls = 0;
         long managed = 0;
         (long inRange, long elsewhere) = Faults.Of(start, bytes, () =>
@@ -62,5 +63,16 @@ internal readonly record struct HotLoopCost(long EngineFaults, long OtherFaults,
             osCalls = readOsCalls() - osCalls;
         });
         return new HotLoopCost(inRange, elsewhere, osCalls, managed);
+    }
+
+    /// <summary>A thread that has run for a while has been this deep; one that was just made would fault on pages of its own stack.</summary>
+    private static unsafe void TouchStack()
+    {
+        const int Bytes = 64 * 1024;
+        byte* stack = stackalloc byte[Bytes];
+        for (int offset = 0; offset < Bytes; offset += 4096)
+        {
+            Volatile.Write(ref stack[offset], 1);
+        }
     }
 }
