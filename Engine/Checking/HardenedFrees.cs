@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Engine.Caches;
 using Engine.Core;
 using Engine.Slabs;
@@ -39,9 +38,9 @@ internal sealed unsafe class HardenedFrees
         _arenaTag = arenaTag;
         _runs = slabs.Runs[0];
         _classes = slabs.ClassOf(0);
-        uint secret;
-        RandomNumberGenerator.Fill(new Span<byte>(&secret, sizeof(uint)));
-        _secret = secret;
+
+        // Seeded by the system. It need not withstand an attacker, and the cryptographic one wants a library that a machine may lack.
+        _secret = (uint)Random.Shared.NextInt64();
     }
 
     /// <summary>Frees a block where nothing about it is unusual and the loaded magazine has room.</summary>
