@@ -68,10 +68,17 @@ internal sealed unsafe class ReservationTests
     [Test]
     public void The_default_takes_64_GiB_of_address_space_and_next_to_no_memory()
     {
-        nuint before = ResidentMemory.Settled();
-        using EngineMemory memory = new();
-        Assume.That(memory.ReservationBytes, Is.EqualTo(Size.GiB(64)), "the system allows that much");
-        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(8));
+        // The least of some attempts: the runtime's own memory comes and goes in the figure, and the reservation's share is in each.
+        double least = double.MaxValue;
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            nuint before = ResidentMemory.Settled();
+            using EngineMemory memory = new();
+            Assume.That(memory.ReservationBytes, Is.EqualTo(Size.GiB(64)), "the system allows that much");
+            least = Math.Min(least, ResidentMemory.MiBSince(before));
+        }
+
+        Assert.That(least, Is.LessThan(8));
     }
 
     [Test]
