@@ -1,3 +1,4 @@
+using Engine.Arenas;
 using Engine.Core;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
@@ -104,6 +105,29 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
         Arena.Free(moved);
         Arena.Free(neighbour);
         Memory.Validate();
+    }
+
+    [Test]
+    public void A_tracked_extent_that_moves_stays_one_live_allocation()
+    {
+        using LongLivedArena tracked = Memory.CreateLongLivedArena("tracked", ArenaTracking.Tags);
+        void* block = tracked.Allocate(Size.MiB(64));
+        void* neighbour = tracked.Allocate(Size.MiB(4));
+        void* moved = tracked.Reallocate(block, Size.MiB(80));
+        Assert.That((nint)moved, Is.Not.EqualTo((nint)block));
+        tracked.Free(neighbour);
+        Assert.That(tracked.LiveAllocations().Select(live => (live.Bytes, live.Count)), Is.EqualTo(new[] { (Size.MiB(80), 1L) }));
+        tracked.Free(moved);
+        Assert.That(tracked.LiveAllocations(), Is.Empty);
+    }
+
+    [Test]
+    public void A_free_block_is_not_reallocated_and_leaves_no_copy_behind([Values(100u, 3000u)] uint bytes)
+    {
+        void* block = Arena.Allocate(bytes);
+        Arena.Free(block);
+        Assert.That(() => Arena.Reallocate(block, 4 * bytes), Throws.TypeOf<EngineMemoryException>());
+        Assert.That(Arena.LiveBlocks(), Is.Empty);
     }
 
     [Test]

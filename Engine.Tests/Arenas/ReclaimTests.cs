@@ -1,6 +1,9 @@
+using System.Reflection;
 using Engine.Arenas;
+using Engine.Caches;
 using Engine.Core;
 using Engine.Slabs;
+using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;
@@ -48,6 +51,66 @@ internal sealed unsafe class ReclaimTests
             () => again = (nint)arena.Allocate(s_uses[use].Bytes));
         Assert.That(again, Is.Not.Zero, "it goes on");
         arena.Free((void*)again);
+        memory.Validate();
+    }
+
+    [Test]
+    public void What_a_thread_holds_in_its_hands_is_left_alone_while_it_waits_in_a_slow_path()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("hands");
+        Lock growing = GrowingOf(memory);
+        using ManualResetEventSlim allocated = new();
+        using ManualResetEventSlim go = new();
+        Exception? failure = null;
+        Thread thread = new(() =>
+        {
+            List<nint> own = [];
+            for (int index = 0; index < 200_000; index++)
+            {
+                own.Add((nint)arena.Allocate((nuint)(16 * (5 + (index % 24)))));
+            }
+
+            allocated.Set();
+            go.Wait();
+            try
+            {
+                own.ForEach(block => arena.Free((void*)block));
+            }
+            catch (Exception exception)
+            {
+                failure = exception;
+            }
+        });
+        thread.Start();
+        allocated.Wait();
+        bool waits;
+        Exception? reclaimed = null;
+        lock (growing)
+        {
+            // Its stocks need magazines, and the metadata heap does not grow.
+            go.Set();
+            waits = SpinWait.SpinUntil(() => !thread.IsAlive || ((thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && go.IsSet && IsInSlowPath(arena, thread)), 20_000);
+            waits = waits && thread.IsAlive;
+            Thread trimmer = new(() =>
+            {
+                try
+                {
+                    arena.Trim();
+                }
+                catch (Exception exception)
+                {
+                    reclaimed = exception;
+                }
+            });
+            trimmer.Start();
+            trimmer.Join();
+        }
+
+        thread.Join();
+        Assert.That(waits, Is.True, "it waits for metadata in the middle of a free");
+        Assert.That((failure, reclaimed), Is.EqualTo(((Exception?)null, (Exception?)null)));
+        Assert.That(arena.LiveBlocks(), Is.Empty);
         memory.Validate();
     }
 
@@ -338,5 +401,25 @@ internal sealed unsafe class ReclaimTests
                 Monitor.PulseAll(_changed);
             }
         }
+    }
+
+    private static Lock GrowingOf(EngineMemory memory)
+    {
+        const BindingFlags Private = BindingFlags.Instance | BindingFlags.NonPublic;
+        object heap = typeof(EngineMemory).GetField("_heap", Private)!.GetValue(memory)!;
+        return (Lock)typeof(MetadataHeap).GetField("_growing", Private)!.GetValue(heap)!;
+    }
+
+    private static bool IsInSlowPath(LongLivedArena arena, Thread thread)
+    {
+        for (ThreadCache* cache = arena.Caches.FirstAttached; cache != null; cache = cache->NextAttached)
+        {
+            if (ThreadSlots.OwnerOf(cache->Slot) == thread)
+            {
+                return Volatile.Read(ref *ThreadSlots.DepthOf(cache->Slot)) != 0;
+            }
+        }
+
+        return false;
     }
 }

@@ -26,7 +26,7 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         Assert.That(sizeof(ThreadCache), Is.EqualTo(ThreadCache.Bytes));
         Assert.That(new ReadOnlySpan<byte>(zeroed, ThreadCache.Bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
         Assert.That(ThreadCache.Bytes % (int)Magazine.Bytes, Is.Zero, "a top of 0 looks full");
-        Assert.That(&zeroed->FillSteps[SizeClasses.Count] - (byte*)zeroed, Is.LessThan(ThreadCache.Bytes - 24), "the words that are 0, and those that the heap may write, are no field's");
+        Assert.That((byte*)&zeroed->Stocks[ArenaClasses.Count] - (byte*)zeroed, Is.LessThan(ThreadCache.Bytes - 24), "the words that are 0, and those that the heap may write, are no field's");
         Assert.That(ThreadCache.Pop(zeroed, 3), Is.EqualTo((nuint)0));
         Assert.That((nint)ThreadCache.Top(zeroed, 3), Is.EqualTo((nint)0));
     }
@@ -67,6 +67,32 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         // All the sizes together are 20 MiB; the last two are 4.
         long resident = (long)(Size.MiB(32) / 4096) - onDemand.PagesThatWouldFault(onDemand.ReservationBase, Size.MiB(32));
         Assert.That(resident, Is.InRange((long)Size.MiB(2) / 4096, (long)Size.MiB(9) / 4096), "resident pages");
+    }
+
+    [Test]
+    public void A_thread_holds_back_64_MiB_in_its_stocks_at_most()
+    {
+        List<nint> blocks = [];
+        for (int sizeClass = SizeClasses.IndexOf(2_000); sizeClass < SizeClasses.IndexOf(30_000); sizeClass++)
+        {
+            nuint bytes = SizeClasses.BlockBytes(sizeClass);
+            for (nuint sum = 0; sum < Size.MiB(6); sum += bytes)
+            {
+                blocks.Add((nint)Arena.Allocate(bytes));
+            }
+        }
+
+        int superSlabs = Arena.SuperSlabCount;
+        Assert.That(superSlabs, Is.GreaterThan(80));
+        blocks.ForEach(block => Arena.Free((void*)block));
+        long held = 0;
+        for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
+        {
+            held += Arena.Caches.CachedBlocks(sizeClass) * (long)SizeClasses.BlockBytes(sizeClass);
+        }
+
+        Assert.That(held, Is.InRange((long)Size.MiB(60), (long)Size.MiB(68)), "with a loaded magazine of 64 KiB for each class");
+        Assert.That(Arena.SuperSlabCount, Is.LessThan(superSlabs * 2 / 3));
     }
 
     [Test]

@@ -11,11 +11,12 @@ internal sealed class ThreadSlotsTests
     {
         Workers.Run(() =>
         {
-            Assert.That(ThreadSlots.Current, Is.EqualTo((nint)0), "a new thread has none");
+            Assert.That(ThreadSlots.Current, Is.Zero, "a new thread has none");
             int slot = ThreadSlots.Take();
-            Assert.That(slot, Is.InRange(1, ThreadSlots.Count - 1));
+            Assert.That(slot, Is.InRange(1, ThreadSlots.End - 1));
             Assert.That(ThreadSlots.Take(), Is.EqualTo(slot));
-            Assert.That(ThreadSlots.Current, Is.EqualTo((nint)slot));
+            Assert.That(ThreadSlots.Current, Is.EqualTo(slot));
+            Assert.That((int)ThreadSlots.InTable, Is.EqualTo(slot < ThreadSlots.TableCount ? slot : 0));
             Assert.That(ThreadSlots.TryBorrow(slot), Is.Null);
         });
     }
@@ -34,13 +35,16 @@ internal sealed class ThreadSlotsTests
     }
 
     [Test]
-    public void A_dead_threads_slot_goes_to_the_next_that_needs_one()
+    public void Dead_threads_slots_go_to_new_threads()
     {
-        int first = 0;
-        int second = 0;
-        Workers.Run(() => first = ThreadSlots.Take());
-        Workers.Run(() => second = ThreadSlots.Take());
-        Assert.That(second, Is.LessThanOrEqualTo(first), "the lowest free slot");
+        int before = ThreadSlots.End;
+        for (int thread = 0; thread < 500; thread++)
+        {
+            Workers.Run(() => ThreadSlots.Take());
+        }
+
+        // Each asks eight threads, so a new slot is taken now and then while most of the old ones' threads live.
+        Assert.That(ThreadSlots.End - before, Is.LessThan(32 + (before / 4)), $"new slots beside {before} others");
     }
 
     [Test]
@@ -61,13 +65,14 @@ internal sealed class ThreadSlotsTests
     [Test]
     [Category("Large")]
     [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)]
-    public void More_living_threads_than_slots_allocate_and_free_all_the_same()
+    public void More_living_threads_than_a_table_has_places_have_caches_all_the_same()
     {
         using ManualResetEventSlim end = new();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
         using var arena = memory.CreateLongLivedArena("crowd");
-        LiveRange[] blocks = new LiveRange[ThreadSlots.Count + 50];
-        int withoutSlot = 0;
+        LiveRange[] blocks = new LiveRange[ThreadSlots.TableCount + 50];
+        int aboveTables = 0;
+        HashSet<nint> caches = [];
         Exception? failure = null;
         List<Thread> threads = [];
         for (int index = 0; index < blocks.Length; index++)
@@ -81,7 +86,9 @@ internal sealed class ThreadSlotsTests
                     {
                         blocks[own] = new LiveRange(arena, 64 + (nuint)own, (byte)own);
                         new LiveRange(arena, 100_000, 1).Free(arena);
-                        withoutSlot += ThreadSlots.Current == 0 ? 1 : 0;
+                        aboveTables += ThreadSlots.Current >= ThreadSlots.TableCount && ThreadSlots.InTable == 0 ? 1 : 0;
+                        caches.Add(CacheOf(arena));
+                        new LiveRange(arena, 200_000, 2).Free(arena);
                     }
                     catch (Exception exception)
                     {
@@ -91,7 +98,7 @@ internal sealed class ThreadSlotsTests
                     taken.Set();
                     end.Wait();
 
-                    // Each frees another's: those without a slot those of threads that have one.
+                    // Each frees another's: those without a place in the tables those of threads that have one.
                     try
                     {
                         blocks[blocks.Length - 1 - own].Free(arena);
@@ -110,12 +117,16 @@ internal sealed class ThreadSlotsTests
         end.Set();
         threads.ForEach(thread => thread.Join());
         Assert.That(failure, Is.Null);
-        Assert.That(withoutSlot, Is.GreaterThanOrEqualTo(50));
+        Assert.That(aboveTables, Is.GreaterThanOrEqualTo(50));
+        Assert.That(caches, Has.Count.EqualTo(blocks.Length).And.None.EqualTo((nint)0), "each thread has a cache of its own");
         Assert.That(arena.LiveBlocks(), Is.Empty);
         memory.Validate();
         arena.Trim();
         Assert.That(arena.SuperSlabCount, Is.Zero);
     }
+
+    private static unsafe nint CacheOf(Engine.Arenas.LongLivedArena arena) =>
+        arena.Caches.CacheOf(ThreadSlots.Current) is var cache && cache == ThreadCache.Detached ? 0 : (nint)cache;
 
     /// <summary>A block with its contents, checked when it is freed.</summary>
     private readonly unsafe struct LiveRange

@@ -74,6 +74,9 @@ internal sealed unsafe class FailingContext : INativeContext
     /// <summary>Whether the first page of what a half-done mmap or mremap has unmapped is mapped at once by somebody else, who writes <see cref="Stolen"/> to it.</summary>
     public static bool StealsHoles { get; set; }
 
+    /// <summary>Where the last stolen page is.</summary>
+    public static nint StolenPage { get; private set; }
+
     /// <summary>What stands in the first byte of a stolen page.</summary>
     public const byte Stolen = 77;
 
@@ -281,7 +284,8 @@ internal sealed unsafe class FailingContext : INativeContext
         if (StealsHoles)
         {
             var mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Rules[0].Forward;
-            *(byte*)mmap(address, (nuint)Environment.SystemPageSize, 3, PrivateFixedAnonymous, -1, 0) = Stolen;
+            StolenPage = mmap(address, (nuint)Environment.SystemPageSize, 3, PrivateFixedAnonymous, -1, 0);
+            *(byte*)StolenPage = Stolen;
         }
     }
 

@@ -94,6 +94,41 @@ internal sealed unsafe class LostRangeTests
     }
 
     [Test]
+    public void No_block_lies_where_another_took_a_SuperSlab()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.MiB(64),
+            NativeContext = _context,
+            Prefault = PrefaultPolicy.PopulateAtMapping,
+            Pages = PageKind.Normal,
+        });
+        using Engine.Arenas.LongLivedArena arena = memory.CreateLongLivedArena("beside a thief");
+        List<nint> blocks = [(nint)arena.Allocate(SuperSlab)];
+        FailingContext.StealsHoles = true;
+        _context.FailHalfDone("mmap", 1, OutOfMemory);
+        blocks.Add((nint)arena.Allocate(SuperSlab)); // it tries again, elsewhere
+        FailingContext.StealsHoles = false;
+        _context.Heal("mmap");
+        nint stolen = FailingContext.StolenPage;
+        Assert.That((int)((stolen - memory.ReservationBase) / (nint)SuperSlab), Is.InRange(0, 31), "it is one for blocks");
+        Assert.That(
+            () =>
+            {
+                while (true)
+                {
+                    blocks.Add((nint)arena.Allocate(SuperSlab));
+                    *(byte*)blocks[^1] = 1;
+                }
+            },
+            Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(blocks, Does.Not.Contain(stolen));
+        Assert.That(blocks, Has.Count.EqualTo((int)(arena.MaximumBytes / SuperSlab) - 1), "all others");
+        Assert.That(*(byte*)stolen, Is.EqualTo(FailingContext.Stolen));
+        memory.Validate();
+    }
+
+    [Test]
     public void What_another_took_of_a_refused_decommit_is_left_alone()
     {
         _os.Commit(_address, SuperSlab);

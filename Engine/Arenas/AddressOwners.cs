@@ -54,7 +54,7 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
             uint tag = reservation.Tags[slab];
             if (tag != 0)
             {
-                return new(AddressOwner.Use.Block, arena, SizeClasses.BlockBytes((byte)tag));
+                return new(AddressOwner.Use.Block, arena, SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag)));
             }
 
             if (slab % SuperSlab.SlabCount == 0)

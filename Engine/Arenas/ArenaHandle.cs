@@ -30,15 +30,9 @@ public readonly unsafe ref struct ArenaHandle
     {
         if (bytes <= SizeClasses.MappedBytes)
         {
-            nuint sizeClass = ThreadCache.MapOf(_cache)[bytes];
-            nuint block = ThreadCache.Pop(_cache, sizeClass);
+            nuint block = ThreadCache.TryAllocate(_cache, ThreadCache.MapOf(_cache)[bytes]);
             if (block != 0)
             {
-                if (CounterSwitch.IsOn)
-                {
-                    ThreadCounters.CountAllocation(_cache, sizeClass);
-                }
-
                 return (void*)block;
             }
         }
@@ -50,30 +44,10 @@ public readonly unsafe ref struct ArenaHandle
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Free(void* block)
     {
-        nuint offset = (nuint)((nint)block - _cache->ReservationBase);
-        if (offset < _cache->ReservationBytes)
+        if (!ThreadCache.TryFree(_cache, (nuint)block, _arena.Tag))
         {
-            // The slab's tag is (arena, class); only a block of this arena leaves a bare class.
-            nuint sizeClass = _cache->Tags[offset >> SuperSlab.SlabShift] ^ _arena.Tag;
-            if (sizeClass <= byte.MaxValue)
-            {
-                nint* tops = ThreadCache.TopsOf(_cache);
-                nint top = tops[sizeClass];
-                if (((nuint)top & Magazine.Mask) != 0 && ThreadCache.Below(_cache, top) != (nuint)block)
-                {
-                    *ThreadCache.At(_cache, top) = (nuint)block;
-                    tops[sizeClass] = top + sizeof(nuint);
-                    if (CounterSwitch.IsOn)
-                    {
-                        ThreadCounters.CountFree(_cache, sizeClass);
-                    }
-
-                    return;
-                }
-            }
+            _arena.FreeSlow(_cache, block);
         }
-
-        _arena.FreeSlow(_cache, block);
     }
 
     /// <inheritdoc cref="LongLivedArena.Allocate(nuint, nuint)"/>
@@ -98,19 +72,11 @@ public readonly unsafe ref struct ArenaHandle
     public T* Allocate<T>()
         where T : unmanaged
     {
+        // A small size's class is the thread's home's, so the map says it; that of others is settled when the code is compiled.
         int sizeClass = SizeClasses.IndexOf((nuint)sizeof(T));
-        nuint block = ThreadCache.Pop(_cache, (nuint)sizeClass);
-        if (block != 0)
-        {
-            if (CounterSwitch.IsOn)
-            {
-                ThreadCounters.CountAllocation(_cache, (nuint)sizeClass);
-            }
-
-            return (T*)block;
-        }
-
-        return (T*)_arena.AllocateOfClass(_cache, sizeClass, (nuint)sizeof(T));
+        nuint loaded = sizeClass < ArenaClasses.SmallClasses ? ThreadCache.MapOf(_cache)[sizeof(T)] : (nuint)sizeClass;
+        nuint block = ThreadCache.TryAllocate(_cache, loaded);
+        return block != 0 ? (T*)block : (T*)_arena.AllocateOfClass(_cache, sizeClass, (nuint)sizeof(T));
     }
 
     /// <inheritdoc cref="LongLivedArena.Allocate{T}(long)"/>

@@ -27,7 +27,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         bool isDone = false;
         try
         {
-            Plan(ordered, carve);
+            Plan(ordered, threads, carve);
 
             // Any order of runs of up to N slabs leaves at most N - 1 slabs of a divided SuperSlab unused.
             int divided = checked((int)DivideRoundingUp(_dividedSlabs, SuperSlab.SlabCount + 1 - _longestDivided) + spareSuperSlabs);
@@ -47,19 +47,19 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
     }
 
     /// <summary>Decides which runs are carved, the longest first, and in which SuperSlab each will lie.</summary>
-    private void Plan(BlockCount[] blocks, bool carve)
+    private void Plan(BlockCount[] blocks, int threads, bool carve)
     {
         foreach (BlockCount block in blocks)
         {
             if (!carve && !slabs.IsCarvedAlways(block.Bytes))
             {
-                _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count);
+                _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count) + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads));
                 _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
                 continue;
             }
 
             int length = slabs.RunSlabs(block.Bytes);
-            int runs = checked((int)(slabs.SlabsFor(block.Bytes, block.Count) / length));
+            int runs = checked((int)((slabs.SlabsFor(block.Bytes, block.Count) / length) + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads))));
             bool isExtent = length > SuperSlab.SlabCount;
             (isExtent ? _extents : _runs).Add(new Carved(block.Bytes, length, runs));
         }
@@ -179,9 +179,11 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         nuint bitmapBytes = 0;
         foreach (BlockCount block in blocks)
         {
-            threadClasses += block.Threads == 0 ? threads : block.Threads;
-            stockMagazines += StockMagazines(SizeClasses.IndexOf(block.Bytes), block.Count);
-            bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count);
+            int users = ThreadsOf(block, threads);
+            int sizeClass = SizeClasses.IndexOf(block.Bytes);
+            threadClasses += users;
+            stockMagazines += StockMagazines(sizeClass, block.Count) + ArenaClasses.MagazinesBesides(sizeClass, users);
+            bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count, slabs.RunsBesides(block.Bytes, users));
         }
 
         if (spareSuperSlabs != 0)
@@ -189,17 +191,20 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
             // Stocks do with the magazines that there are.
             threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
+            stockMagazines += ArenaClasses.SmallClasses * ArenaClasses.MagazinesBesides(0, threads);
             stockMagazines += (long)spareSuperSlabs * SuperSlab.SlabCount;
             long runs = (long)spareSuperSlabs * SuperSlab.SlabCount;
-            bitmapBytes += slabs.BitmapBytesFor(1, runs * (long)(SuperSlab.SlabBytes / SizeClasses.BlockBytes(0)));
+            bitmapBytes += slabs.BitmapBytesFor(1, 0, runs);
         }
 
         return caches.PromiseMetadata(threads, threadClasses, stockMagazines, bitmapBytes);
     }
 
+    private static int ThreadsOf(BlockCount block, int threads) => block.Threads == 0 ? threads : block.Threads;
+
     /// <summary>The most full magazines of a class that so many blocks can be in; beyond some, a thread makes do with those that there are.</summary>
     private static long StockMagazines(int sizeClass, long blocks) =>
-        Magazine.BlocksOf(sizeClass) is 0 and var none ? none : Math.Min(MagazineStock.MaximumCount, blocks / Magazine.BlocksOf(sizeClass));
+        Magazine.BlocksOf(sizeClass) is 0 and var none ? none : Math.Min(Magazine.MostStocked, blocks / Magazine.BlocksOf(sizeClass));
 
     /// <summary>The runs of one block size that are made now.</summary>
     private sealed class Carved(nuint bytes, int slabs, int runs)

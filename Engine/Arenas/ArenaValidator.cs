@@ -11,9 +11,9 @@ namespace Engine.Arenas;
 /// </summary>
 internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs slabs, uint tag)
 {
-    private readonly int[] _runs = new int[SizeClasses.Count];
-    private readonly int[] _emptyRuns = new int[SizeClasses.Count];
-    private readonly int[] _runsWithFree = new int[SizeClasses.Count];
+    private readonly int[] _runs = new int[ArenaClasses.Count];
+    private readonly int[] _emptyRuns = new int[ArenaClasses.Count];
+    private readonly int[] _runsWithFree = new int[ArenaClasses.Count];
     private int _promisedHuge;
 
     public void Run(ArenaCaches caches)
@@ -26,18 +26,16 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
 
         Check(superSlabs == slabs.Space.SuperSlabCount, $"{slabs.Space.SuperSlabCount} SuperSlabs are counted, {superSlabs} are owned");
         Check(superSlabs == slabs.Space.Budget.Held, $"the budget counts {slabs.Space.Budget.Held} SuperSlabs as held, {superSlabs} are owned");
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             CheckClass(sizeClass);
         }
 
         HashSet<nuint> free = [];
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        for (ThreadCache* cache = caches.FirstAttached; cache != null; cache = cache->NextAttached)
         {
-            if (caches.Table[slot] != ThreadCache.Detached)
-            {
-                CheckCache(caches, slot, free);
-            }
+            Check(caches.CacheOf(cache->Slot) == cache, $"the cache of thread slot {cache->Slot} is not found by it");
+            CheckCache(caches, cache, free);
         }
     }
 
@@ -111,12 +109,13 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     }
 
     /// <summary>Each block in a cache is a block of its class, counted as out by its run, and in no cache twice.</summary>
-    private void CheckCache(ArenaCaches caches, int slot, HashSet<nuint> seen)
+    private void CheckCache(ArenaCaches caches, ThreadCache* cache, HashSet<nuint> seen)
     {
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        long stocked = 0;
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             int capacity = slabs.MagazineBlocks(sizeClass);
-            nuint* top = ThreadCache.Top(caches.Table[slot], sizeClass);
+            nuint* top = ThreadCache.Top(cache, sizeClass);
             if (top != null)
             {
                 nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
@@ -124,14 +123,18 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
                 Check(bottom[-1] == 0, $"a magazine of class {sizeClass} lost the word below its first block");
             }
 
-            MagazineStock stock = caches.StockOf(caches.Table[slot], sizeClass);
+            MagazineStock stock = caches.StockOf(cache, sizeClass);
             Magazine* full = stock.Top;
+            stocked += stock.Count * slabs.MagazineBytes(sizeClass);
             for (int count = stock.Count; count > 0; count--, full = full->Next)
             {
                 Check(full != null, $"the stock of class {sizeClass} counts {stock.Count} full magazines and has {stock.Count - count}");
                 CheckBlocks(sizeClass, Magazine.BlocksOfFull(full, capacity), seen);
             }
         }
+
+        long counted = cache->StockedBytes - cache->TakenBytes;
+        Check(stocked == counted, $"thread slot {cache->Slot} counts {counted} bytes of blocks in its stocks and has {stocked}");
     }
 
     private void CheckBlocks(int sizeClass, ReadOnlySpan<nuint> blocks, HashSet<nuint> seen)

@@ -11,7 +11,7 @@ public sealed unsafe partial class LongLivedArena
     private nuint UsableBytes(void* block, int sizeClass) => _checked?.BytesOf(block) ?? _slabs.UsableBytes((nint)block, sizeClass);
 
     /// <returns>The size that was asked for.</returns>
-    private nuint FreeChecked(void* block)
+    private nuint FreeTracked(void* block)
     {
         // What is damaged is said after the block is freed; an address that is no block changes nothing.
         nuint bytes = _checked!.BytesOf(block, "freed");

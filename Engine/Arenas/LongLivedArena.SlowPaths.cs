@@ -14,59 +14,53 @@ public sealed unsafe partial class LongLivedArena
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void* AllocateSlow(ThreadCache* cache, nuint bytes)
     {
+        int sizeClass = SizeClasses.IndexOf(bytes);
         if (bytes <= SuperSlab.Bytes)
         {
-            // Sizes above the map, and full of blocks: this is their fast path.
-            int sizeClass = SizeClasses.IndexOf(bytes);
-            nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
-            if (block != 0 && CounterSwitch.IsOn)
+            // The fast path of sizes above the map.
+            nuint block = ThreadCache.TryAllocate(cache, (nuint)sizeClass);
+            if (block != 0)
             {
-                ThreadCounters.CountAllocation(cache, (nuint)sizeClass);
+                return (void*)block;
             }
-
-            return block != 0 ? (void*)block : AllocateOfClass(cache, sizeClass, bytes);
         }
-
-        if (bytes > MaximumBytes)
+        else if (bytes > MaximumBytes)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(bytes), bytes, $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at most {Sizes.Text(MaximumBytes)}.");
         }
 
-        return AllocateOfClass(cache, SizeClasses.IndexOf(bytes), bytes, SuperSlab.Bytes);
+        return AllocateOfClass(cache, sizeClass, bytes);
     }
 
-    /// <summary>Allocates a block of a class that the size was mapped to before.</summary>
+    /// <summary>Allocates a block of a size class that the size was mapped to before.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void* AllocateOfClass(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment = SizeClasses.Quantum)
     {
-        nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
+        int own = ThreadCache.ClassFor(cache, sizeClass);
+        nuint block = ThreadCache.Pop(cache, (nuint)own) is var popped and not 0 ? popped : _caches.TryTakeStocked(cache, own);
         if (block == 0)
         {
-            using SlowPath slow = SlowPath.Enter();
-            ThreadCache* own = Checked(cache);
-            // The thread may have a cache only now, perhaps a dead thread's with blocks in it.
-            block = own == cache ? 0 : ThreadCache.Pop(own, (nuint)sizeClass);
-            if (block == 0)
-            {
-                return AllocateNew(own, sizeClass, bytes, alignment);
-            }
-
-            cache = own;
+            return AllocateNew(cache, sizeClass, bytes, alignment);
         }
 
         if (CounterSwitch.IsOn)
         {
-            ThreadCounters.CountAllocation(cache, (nuint)sizeClass);
+            ThreadCounters.CountAllocation(cache, (nuint)own);
         }
 
         return (void*)block;
     }
 
+    /// <summary>Allocates what the thread has no free block of, or from a cache that it has only now, perhaps a dead thread's.</summary>
     private void* AllocateNew(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment)
     {
-        nuint block = _checked is not null ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.CurrentName)
+        using SlowPath slow = SlowPath.Enter();
+        cache = Checked(cache);
+        sizeClass = ThreadCache.ClassFor(cache, sizeClass);
+        nuint block = _checked is not null ? (nuint)_checked.Allocate(bytes, nuint.Max(alignment, bytes > SuperSlab.Bytes ? SuperSlab.Bytes : 0), AllocationTag.CurrentName)
             : sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes)
+            : ThreadCache.Pop(cache, (nuint)sizeClass) is var popped and not 0 ? popped
             : _caches.Allocate(cache, sizeClass);
         if (block == 0)
         {
@@ -88,19 +82,27 @@ public sealed unsafe partial class LongLivedArena
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void FreeSlow(ThreadCache* cache, void* block)
     {
-        HardenedFrees? hardened = _hardened;
-        if (hardened is null || !hardened.TryFree(cache, (nuint)block))
+        nuint offset = (nuint)((nint)block - cache->ReservationBase);
+        nuint sizeClass = offset < cache->ReservationBytes ? cache->Tags[offset >> SuperSlab.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
+        if (_hardened is { } hardened && hardened.TryFree(cache, (nuint)block))
         {
-            FreeSlowly(cache, block);
+            sizeClass = (nuint)ClassOf(block);
         }
-        else if (CounterSwitch.IsOn)
+        else if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
         {
-            ThreadCounters.CountFree(cache, (nuint)ClassOf(block));
+            FreeChecked(cache, block);
+            return;
+        }
+
+        if (CounterSwitch.IsOn)
+        {
+            ThreadCounters.CountFree(cache, sizeClass);
         }
     }
 
+    /// <summary>Frees what needs a closer look, or a place for the block.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void FreeSlowly(ThreadCache* cache, void* block)
+    private void FreeChecked(ThreadCache* cache, void* block)
     {
         if (block == null && !IsDisposed)
         {
@@ -113,11 +115,22 @@ public sealed unsafe partial class LongLivedArena
         nuint bytes = CounterSwitch.IsOn && _checked is null ? _slabs.UsableBytes((nint)block, sizeClass) : 0;
         if (_checked is not null)
         {
-            bytes = FreeChecked(block);
+            bytes = FreeTracked(block);
+        }
+        else if (IsLastFreed(cache, sizeClass, (nuint)block))
+        {
+            throw new EngineMemoryException($"The block at 0x{(nint)block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
         }
         else
         {
-            FreeToCache(cache, sizeClass, (nuint)block);
+            _hardened?.Check(sizeClass, (nuint)block);
+
+            // There is room where the cache was detached when the caller looked, and the thread has one.
+            if (!ThreadCache.TryPush(cache, (nuint)sizeClass, (nuint)block))
+            {
+                _tracker?.Remove((nuint)block);
+                _caches.Free(cache, sizeClass, (nuint)block);
+            }
         }
 
         if (CounterSwitch.IsOn)
@@ -126,25 +139,10 @@ public sealed unsafe partial class LongLivedArena
         }
     }
 
-    private void FreeToCache(ThreadCache* cache, int sizeClass, nuint block)
+    private bool IsLastFreed(ThreadCache* cache, int sizeClass, nuint block)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
-        if ((top != null && top[-1] == block) || _caches.IsLastOnly(cache, sizeClass, block))
-        {
-            throw new EngineMemoryException($"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
-        }
-
-        _hardened?.Check(sizeClass, block);
-        if (((nuint)top & Magazine.Mask) != 0)
-        {
-            // The cache was detached when the caller looked; the thread has one.
-            *top = block;
-            ThreadCache.SetTop(cache, sizeClass, top + 1);
-            return;
-        }
-
-        _tracker?.Remove(block);
-        _caches.Free(cache, sizeClass, block);
+        return top != null ? top[-1] == block : _caches.IsLastOnly(cache, sizeClass, block);
     }
 
     internal void* ReallocateBlock(ThreadCache* cache, void* block, nuint bytes)

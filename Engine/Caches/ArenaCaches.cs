@@ -21,11 +21,8 @@ namespace Engine.Caches;
 /// a handle would hold it: a thread that took one is left alone.
 /// </para>
 /// </summary>
-internal sealed unsafe class ArenaCaches
+internal sealed unsafe partial class ArenaCaches
 {
-    /// <summary>How much of <see cref="Rehearse(int, long, bool)"/> this process has gone through.</summary>
-    private static volatile int s_rehearsed;
-
     private readonly Reservation _reservation;
     private readonly MetadataHeap _heap;
     private readonly ArenaSlabs _slabs;
@@ -33,7 +30,11 @@ internal sealed unsafe class ArenaCaches
     private readonly CounterBoard? _counters;
     private readonly Lock _attaching = new();
     private nint _firstAttached;
+    private int _attached;
     private nuint _promisedBytes;
+
+    /// <summary>The caches of the slots from <see cref="ThreadSlots.TableCount"/> on; 0 for none. Replaced by a longer one under the lock.</summary>
+    private nint[] _above = [];
 
     /// <param name="reservation">Where the blocks lie.</param>
     /// <param name="heap">Where the caches and magazines come from.</param>
@@ -48,23 +49,36 @@ internal sealed unsafe class ArenaCaches
         _heap = heap;
         _slabs = slabs;
         Table = (ThreadCache**)heap.Allocate(TableBytes);
-        new Span<nint>(Table, ThreadSlots.Count).Fill((nint)ThreadCache.Detached);
+        new Span<nint>(Table, ThreadSlots.TableCount).Fill((nint)ThreadCache.Detached);
         slabs.Relieve = Relieve;
         slabs.Space.Reclaim = Reclaim;
     }
 
-    public static nuint TableBytes => (nuint)(ThreadSlots.Count * sizeof(nint));
+    public static nuint TableBytes => (nuint)(ThreadSlots.TableCount * sizeof(nint));
 
     public static nuint CacheBytes => (nuint)(sizeof(ThreadCache) + (CounterSwitch.IsOn ? sizeof(ThreadCounters) : 0));
 
-    /// <summary>A cache for each slot; the detached one where the slot's thread has not used the arena yet.</summary>
+    /// <summary>A cache for each slot below <see cref="ThreadSlots.TableCount"/>; the detached one where the slot's thread has not used the arena yet.</summary>
     public ThreadCache** Table { get; }
 
-    /// <summary>The calling thread's cache, made or adopted now if it has none; the detached one where there is no slot or no memory for it.</summary>
+    /// <summary>The cache of a slot, whose thread may go on; the detached one for slot 0, and where there is none.</summary>
+    public ThreadCache* CacheOf(int slot)
+    {
+        if (slot < ThreadSlots.TableCount)
+        {
+            return Table[slot];
+        }
+
+        nint[] above = Volatile.Read(ref _above);
+        int place = slot - ThreadSlots.TableCount;
+        return place < above.Length && Volatile.Read(ref above[place]) is var cache and not 0 ? (ThreadCache*)cache : ThreadCache.Detached;
+    }
+
+    /// <summary>The calling thread's cache, made or adopted now if it has none; the detached one where there is no memory for it.</summary>
     public ThreadCache* Attach()
     {
-        int slot = ThreadSlots.TryTake();
-        ThreadCache* cache = Table[slot];
+        int slot = ThreadSlots.Take();
+        ThreadCache* cache = CacheOf(slot);
         return cache != ThreadCache.Detached || slot == 0 ? cache : AttachNew(slot);
     }
 
@@ -72,8 +86,8 @@ internal sealed unsafe class ArenaCaches
     {
         lock (_attaching)
         {
-            ThreadCache* cache = Table[slot];
-            if (cache != ThreadCache.Detached)
+            ThreadCache* cache = CacheOf(slot);
+            if (cache != ThreadCache.Detached || !HasPlace(slot))
             {
                 return cache;
             }
@@ -84,7 +98,7 @@ internal sealed unsafe class ArenaCaches
                 return ThreadCache.Detached;
             }
 
-            ThreadCache.Initialise(cache);
+            ThreadCache.Initialise(cache, slot, _attached % ArenaClasses.Homes);
             cache->ReservationBase = _reservation.Base;
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;
             cache->Tags = _reservation.Tags;
@@ -94,9 +108,39 @@ internal sealed unsafe class ArenaCaches
                 return ThreadCache.Detached;
             }
 
+            _attached++;
             NoteAttached(cache);
-            Volatile.Write(ref ((nint*)Table)[slot], (nint)cache);
+            Show(slot, cache);
             return cache;
+        }
+    }
+
+    /// <summary>Under the lock: a slot's thread finds this cache from now on.</summary>
+    private void Show(int slot, ThreadCache* cache)
+    {
+        ref nint place = ref slot < ThreadSlots.TableCount ? ref ((nint*)Table)[slot] : ref _above[slot - ThreadSlots.TableCount];
+        Volatile.Write(ref place, (nint)cache);
+    }
+
+    /// <summary>Under the lock: whether a slot's cache can be shown, for which room is made now.</summary>
+    private bool HasPlace(int slot)
+    {
+        int place = slot - ThreadSlots.TableCount;
+        if (place < _above.Length)
+        {
+            return true;
+        }
+
+        try
+        {
+            nint[] longer = new nint[Math.Max(2 * _above.Length, place + 1)];
+            _above.CopyTo(longer, 0);
+            Volatile.Write(ref _above, longer);
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
         }
     }
 
@@ -122,7 +166,7 @@ internal sealed unsafe class ArenaCaches
     }
 
     /// <summary>The cache that was made last; follow <see cref="ThreadCache.NextAttached"/>.</summary>
-    private ThreadCache* FirstAttached => (ThreadCache*)Volatile.Read(ref _firstAttached);
+    public ThreadCache* FirstAttached => (ThreadCache*)Volatile.Read(ref _firstAttached);
 
     /// <summary>
     /// Makes room in the metadata heap for the caches of that many threads, two magazines for each class that a thread uses, those in stocks
@@ -149,6 +193,58 @@ internal sealed unsafe class ArenaCaches
         _promisedBytes -= bytes;
     }
 
+    /// <summary>
+    /// Allocates from the thread's own stock, when its loaded magazine is empty. Like the fast path it waits for nothing, so it needs no
+    /// <see cref="SlowPath"/>: a thread that waits has no cache in its hands.
+    /// </summary>
+    /// <returns>The block, or 0 where the stock is empty, or a magazine would have to be given back to the heap, whose lock may be taken.</returns>
+    public nuint TryTakeStocked(ThreadCache* cache, int sizeClass)
+    {
+        Magazine* full = cache->StockedBytes == 0 || cache->EmptyCount == ThreadCache.MostEmpty ? null : StockOf(cache, sizeClass).TryPop();
+        if (full == null)
+        {
+            return 0;
+        }
+
+        cache->StockedBytes -= _slabs.MagazineBytes(sizeClass);
+        return _slabs.MagazineBlocks(sizeClass) == 1 ? TakeOnly(cache, full) : TakeTop(cache, sizeClass, full);
+    }
+
+    /// <summary>Frees where that needs no more than a full magazine in the thread's own stock and an empty one from its list. Waits for nothing.</summary>
+    /// <param name="cache">The thread's.</param>
+    /// <param name="sizeClass">The class of the block's slab, which is this arena's.</param>
+    /// <param name="block">The block.</param>
+    /// <returns>False, and nothing has changed, where the slow path must look closer.</returns>
+    public bool TryPutStocked(ThreadCache* cache, int sizeClass, nuint block)
+    {
+        Magazine* empty = _checksFrees ? null : cache->Empty;
+        nuint* top = ThreadCache.Top(cache, sizeClass);
+        bool isUsual = top == null
+            ? _slabs.MagazineBlocks(sizeClass) == 1 && !IsLastOnly(cache, sizeClass, block)
+            : top[-1] != block && top == Magazine.FullTop(Magazine.Of(top));
+        if (empty == null || !isUsual)
+        {
+            return false;
+        }
+
+        cache->Empty = empty->Next;
+        cache->EmptyCount--;
+        nuint* bottom = Magazine.Empty(empty, _slabs.MagazineBlocks(sizeClass));
+        *bottom = block;
+        if (!TryStock(cache, sizeClass, top == null ? empty : Magazine.Of(top)))
+        {
+            Keep(cache, empty);
+            return false;
+        }
+
+        if (top != null)
+        {
+            ThreadCache.SetTop(cache, sizeClass, bottom + 1);
+        }
+
+        return true;
+    }
+
     /// <summary>Allocates when the loaded magazine is empty.</summary>
     /// <returns>The block, or 0 where the reservation is full.</returns>
     /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
@@ -166,7 +262,29 @@ internal sealed unsafe class ArenaCaches
             return capacity == 1 ? TakeOnly(cache, full) : TakeTop(cache, sizeClass, full);
         }
 
-        return capacity == 1 ? AllocateUncached(sizeClass) : FillAndLoad(cache, sizeClass, capacity);
+        return capacity == 1 ? AllocateUncached(sizeClass)
+            : ArenaClasses.IsOfHome(sizeClass) ? FillOrBorrow(cache, sizeClass, capacity)
+            : FillAndLoad(cache, sizeClass, capacity);
+    }
+
+    /// <summary>Where there is no memory left for a home, a block of another one is better than none.</summary>
+    private nuint FillOrBorrow(ThreadCache* cache, int sizeClass, int capacity)
+    {
+        try
+        {
+            nuint block = FillAndLoad(cache, sizeClass, capacity);
+            return block != 0 ? block : _slabs.TakeOfAnyHome(sizeClass);
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            nuint block = _slabs.TakeOfAnyHome(sizeClass);
+            if (block == 0)
+            {
+                throw;
+            }
+
+            return block;
+        }
     }
 
     /// <summary>
@@ -267,7 +385,7 @@ internal sealed unsafe class ArenaCaches
         if (magazine != null)
         {
             *Magazine.Empty(magazine, 1) = block;
-            if (StockOf(cache, sizeClass).TryPush(magazine, _slabs.StockLimit(sizeClass)))
+            if (TryStock(cache, sizeClass, magazine))
             {
                 return;
             }
@@ -291,7 +409,7 @@ internal sealed unsafe class ArenaCaches
         Magazine* loaded = top == null ? null : Magazine.Of(top);
         try
         {
-            if (loaded != null && (empty == null || !StockOf(cache, sizeClass).TryPush(loaded, _slabs.StockLimit(sizeClass))))
+            if (loaded != null && (empty == null || !TryStock(cache, sizeClass, loaded)))
             {
                 if (empty != null)
                 {
@@ -313,23 +431,41 @@ internal sealed unsafe class ArenaCaches
     /// <summary>A full magazine of the thread's own stock, else half of what the next thread's has, else null.</summary>
     private Magazine* TakeFull(ThreadCache* cache, int sizeClass)
     {
-        MagazineStock own = StockOf(cache, sizeClass);
-        Magazine* full = own.TryPop();
-        return full != null ? full : Steal(cache, sizeClass, own);
+        Magazine* full = StockOf(cache, sizeClass).TryPop();
+        if (full == null)
+        {
+            return Steal(cache, sizeClass);
+        }
+
+        cache->StockedBytes -= _slabs.MagazineBytes(sizeClass);
+        return full;
     }
 
-    private Magazine* Steal(ThreadCache* cache, int sizeClass, MagazineStock own)
+    /// <summary>
+    /// Adds a full magazine to the thread's own stock; false where that would be more than a thread may hold, which is twice as much while
+    /// another thread has the class's lock: better than to wait for it.
+    /// </summary>
+    private bool TryStock(ThreadCache* cache, int sizeClass, Magazine* full)
+    {
+        int limit = _slabs.StockLimit(sizeClass) << (_slabs.IsBusy(sizeClass) ? 1 : 0);
+        long bytes = _slabs.MagazineBytes(sizeClass);
+        bool isStocked = cache->StockedBytes - Volatile.Read(ref cache->TakenBytes) + bytes <= Magazine.MostStockedBytes
+            && StockOf(cache, sizeClass).TryPush(full, limit);
+        cache->StockedBytes += isStocked ? bytes : 0;
+        return isStocked;
+    }
+
+    private Magazine* Steal(ThreadCache* cache, int sizeClass)
     {
         ThreadCache* first = cache->Victim == null ? FirstAttached : cache->Victim;
         ThreadCache* victim = first;
         for (bool isRound = first == null; !isRound; isRound = victim == first)
         {
-            MagazineStock stock = StockOf(victim, sizeClass);
-            Magazine* full = stock.TryTake((stock.Count + 1) / 2, out int count);
+            Magazine* full = TakeFrom(victim, sizeClass, (StockOf(victim, sizeClass).Count + 1) / 2, out int count);
             if (full != null)
             {
                 cache->Victim = victim;
-                KeepRest(own, full, count);
+                KeepRest(cache, sizeClass, full, count);
                 return full;
             }
 
@@ -339,8 +475,20 @@ internal sealed unsafe class ArenaCaches
         return null;
     }
 
+    /// <summary>Takes magazines from any thread's stock.</summary>
+    private Magazine* TakeFrom(ThreadCache* victim, int sizeClass, int most, out int count)
+    {
+        Magazine* first = StockOf(victim, sizeClass).TryTake(most, out count);
+        if (first != null)
+        {
+            Interlocked.Add(ref victim->TakenBytes, count * _slabs.MagazineBytes(sizeClass));
+        }
+
+        return first;
+    }
+
     /// <summary>What was taken beyond the first goes into the taker's own stock, which is empty and to which only its thread adds: there is room.</summary>
-    private static void KeepRest(MagazineStock own, Magazine* full, int count)
+    private void KeepRest(ThreadCache* cache, int sizeClass, Magazine* full, int count)
     {
         if (count > 1)
         {
@@ -350,158 +498,13 @@ internal sealed unsafe class ArenaCaches
                 last = last->Next;
             }
 
-            own.TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
+            StockOf(cache, sizeClass).TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
+            cache->StockedBytes += (count - 1) * _slabs.MagazineBytes(sizeClass);
         }
     }
 
     /// <summary>A thread's full magazines of a class.</summary>
     public MagazineStock StockOf(ThreadCache* cache, int sizeClass) => new(cache->Stocks + sizeClass, _heap.Base);
-
-    /// <summary>
-    /// Before a class takes a new run: of blocks that stand alone in their magazine, the thread's own are returned, so that a buffer that grows
-    /// through the classes does not leave one behind in each; then full magazines of all threads, the largest blocks first, until there are
-    /// as many neighbouring free slabs as a run has.
-    /// </summary>
-    private void Relieve(int sizeClass)
-    {
-        int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
-        ThreadCache* own = Table[ThreadSlots.Current];
-        for (int large = Magazine.FirstOfOne; sizeClass >= Magazine.FirstOfOne && own != ThreadCache.Detached && large < SizeClasses.Huge; large++)
-        {
-            _slabs.ThrowIfWrong(large, ReturnStock(own, large));
-        }
-
-        for (int other = SizeClasses.LastWithinSuperSlab; slabs != 0 && other >= 0 && !_slabs.Space.HasRun(slabs); other--)
-        {
-            for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
-            {
-                _slabs.ThrowIfWrong(other, ReturnStock(cache, other));
-            }
-        }
-    }
-
-    /// <summary>
-    /// Returns to their runs the free blocks that the calling thread, dead threads, threads that wait, and all stocks hold, and releases runs
-    /// without a block: what an arena does before it says that there is no memory. Other threads may use the arena meanwhile. Takes no OS
-    /// memory. Blocks in the loaded magazines of other threads that run, or took a handle, stay: at most 64 KiB of a class each.
-    /// </summary>
-    /// <exception cref="EngineMemoryException">A block that was freed before is no free-able block. The others have been returned.</exception>
-    public void Reclaim()
-    {
-        (int SizeClass, nuint Block) wrong = default;
-        for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
-        {
-            for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
-            {
-                Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
-            }
-        }
-
-        ReturnLoaded(Table[ThreadSlots.Current], ref wrong);
-        lock (_attaching)
-        {
-            ReturnOfDead(ref wrong);
-            ReturnOfWaiting(ref wrong);
-        }
-
-        _slabs.ReleaseEmptyRuns();
-        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
-    }
-
-    private static void Note(ref (int SizeClass, nuint Block) wrong, int sizeClass, nuint block) => wrong = block == 0 ? wrong : (sizeClass, block);
-
-    private void ReturnOfDead(ref (int SizeClass, nuint Block) wrong)
-    {
-        for (int slot = 1; slot < ThreadSlots.End; slot++)
-        {
-            if (Table[slot] != ThreadCache.Detached && ThreadSlots.TryBorrow(slot) is { } dead)
-            {
-                ReturnLoaded(Table[slot], ref wrong);
-                ThreadSlots.GiveBack(slot, dead);
-            }
-        }
-    }
-
-    private void ReturnOfWaiting(ref (int SizeClass, nuint Block) wrong)
-    {
-        List<(int Slot, nint Cache)> hidden = [];
-        for (int slot = 1; slot < ThreadSlots.End; slot++)
-        {
-            ThreadCache* cache = Table[slot];
-            if (cache != ThreadCache.Detached && slot != ThreadSlots.Current && !cache->HasHandle && ThreadSlots.Waits(slot))
-            {
-                hidden.Add((slot, (nint)cache));
-                Volatile.Write(ref ((nint*)Table)[slot], (nint)ThreadCache.Detached);
-            }
-        }
-
-        if (hidden.Count != 0)
-        {
-            Interlocked.MemoryBarrierProcessWide();
-        }
-
-        foreach ((int slot, nint cache) in hidden)
-        {
-            // It may have taken a handle before it was hidden, and only the barrier showed that.
-            if (ThreadSlots.Waits(slot) && !((ThreadCache*)cache)->HasHandle)
-            {
-                ReturnLoaded((ThreadCache*)cache, ref wrong);
-            }
-
-            Volatile.Write(ref ((nint*)Table)[slot], cache);
-        }
-    }
-
-    /// <summary>Returns the blocks of a cache's loaded magazines to their runs; the magazines stay. The caller has the cache to itself.</summary>
-    private void ReturnLoaded(ThreadCache* cache, ref (int SizeClass, nuint Block) wrong)
-    {
-        for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < SizeClasses.Huge; sizeClass++)
-        {
-            nuint* top = ThreadCache.Top(cache, sizeClass);
-            if (top != null)
-            {
-                nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - _slabs.MagazineBlocks(sizeClass);
-                ThreadCache.SetTop(cache, sizeClass, bottom);
-                Note(ref wrong, sizeClass, _slabs.ReturnAll(sizeClass, bottom, (int)(top - bottom)));
-            }
-        }
-    }
-
-    /// <summary>Returns what a stock holds of a class to its runs. Any thread.</summary>
-    /// <returns>A block that could not be returned, or 0.</returns>
-    private nuint ReturnStock(ThreadCache* cache, int sizeClass)
-    {
-        nuint wrong = 0;
-        int capacity = _slabs.MagazineBlocks(sizeClass);
-        MagazineStock stock = StockOf(cache, sizeClass);
-        for (Magazine* full = stock.Count == 0 ? null : stock.TryPop(); full != null; full = stock.TryPop())
-        {
-            nuint found = _slabs.ReturnAll(sizeClass, Magazine.FullTop(full) - capacity, capacity);
-            wrong = found == 0 ? wrong : found;
-            _heap.Free(full, Magazine.Bytes);
-        }
-
-        return wrong;
-    }
-
-    /// <summary>Gives the calling thread's blocks back to their runs, and lets others take what it may free until it takes a handle again.</summary>
-    public void Detach()
-    {
-        ThreadCache* own = Table[ThreadSlots.Current];
-        (int SizeClass, nuint Block) wrong = default;
-        for (int sizeClass = 0; own != ThreadCache.Detached && sizeClass < SizeClasses.Huge; sizeClass++)
-        {
-            Note(ref wrong, sizeClass, ReturnStock(own, sizeClass));
-        }
-
-        ReturnLoaded(own, ref wrong);
-        if (own != ThreadCache.Detached)
-        {
-            own->HasHandle = false;
-        }
-
-        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
-    }
 
     /// <summary>The thread allocated a block whose size is not its class's, or on a slow path.</summary>
     public void CountAllocationOf(ThreadCache* cache, nuint bytes)
@@ -527,207 +530,27 @@ internal sealed unsafe class ArenaCaches
         ThreadCounters.CountFreeOf(cache, bytes);
     }
 
-    /// <summary>Whether a block of a class whose magazines hold one is the one that the thread freed last.</summary>
-    public bool IsLastOnly(ThreadCache* cache, int sizeClass, nuint block) =>
-        _slabs.MagazineBlocks(sizeClass) == 1 && cache != ThreadCache.Detached && StockOf(cache, sizeClass).IsLast(block);
-
-    /// <summary>Whether a block that the caller was given is among the free ones of any thread.</summary>
-    public bool Holds(int sizeClass, nuint block)
-    {
-        int capacity = _slabs.MagazineBlocks(sizeClass);
-        bool found = false;
-        for (ThreadCache* attached = FirstAttached; attached != null; attached = attached->NextAttached)
-        {
-            found = found || HoldsLoaded(attached, sizeClass, capacity, block) || HoldsInStock(attached, sizeClass, capacity, block);
-        }
-
-        return found;
-    }
-
-    /// <summary>
-    /// Looks through a loaded magazine while its thread goes on. The block was handed to the caller after whoever allocated it had taken it out of
-    /// its magazine, so the top that is read here is of a later moment; and what stands below it was written before the top was. Where
-    /// processors show two writes in another order, a barrier on all of them puts that right.
-    /// </summary>
-    private static bool HoldsLoaded(ThreadCache* cache, int sizeClass, int capacity, nuint block)
-    {
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top == null)
-        {
-            return false;
-        }
-
-        if (!System.Runtime.Intrinsics.X86.X86Base.IsSupported)
-        {
-            Interlocked.MemoryBarrierProcessWide();
-        }
-
-        return Magazine.BlocksBelow(top, capacity).Contains(block);
-    }
-
-    /// <summary>Looks through a stock's magazines while they are the caller's: while others have them, their contents mean nothing.</summary>
-    private bool HoldsInStock(ThreadCache* cache, int sizeClass, int capacity, nuint block)
-    {
-        MagazineStock stock = StockOf(cache, sizeClass);
-        Magazine* first = stock.TryTake(MagazineStock.MaximumCount, out int count);
-        if (first == null)
-        {
-            return false;
-        }
-
-        bool found = Magazine.BlocksOfFull(first, capacity).Contains(block);
-        Magazine* last = first;
-        for (int index = 1; index < count; index++)
-        {
-            last = last->Next;
-            found |= Magazine.BlocksOfFull(last, capacity).Contains(block);
-        }
-
-        for (; count > 0 && !stock.TryPush(first, last, count, MagazineStock.MaximumCount); count--)
-        {
-            // Its thread filled it meanwhile.
-            Magazine* next = first->Next;
-            _slabs.ReturnAll(sizeClass, Magazine.FullTop(first) - capacity, capacity);
-            _heap.Free(first, Magazine.Bytes);
-            first = next;
-        }
-
-        return found;
-    }
-
-    /// <summary>
-    /// Finds the thread slot whose cache, or one of whose magazines, an address of the metadata heap lies in, while the threads go on.
-    /// </summary>
-    /// <returns>The slot, or 0.</returns>
-    public int SlotOf(nint address, out bool isMagazine)
-    {
-        isMagazine = false;
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
-        {
-            ThreadCache* cache = Table[slot];
-            if (cache == ThreadCache.Detached || !_heap.IsResident(cache))
-            {
-                continue;
-            }
-
-            if ((nuint)((byte*)address - (byte*)cache) < MetadataHeap.BytesFor(CacheBytes, 1))
-            {
-                return slot;
-            }
-
-            for (int sizeClass = 0; sizeClass < SizeClasses.Count && !isMagazine; sizeClass++)
-            {
-                nuint* top = ThreadCache.Top(cache, sizeClass);
-                isMagazine = top != null && (nuint)address - (nuint)Magazine.Of(top) < Magazine.Bytes;
-            }
-
-            if (isMagazine)
-            {
-                return slot;
-            }
-        }
-
-        return 0;
-    }
-
-    /// <summary>How many thread caches have used a class.</summary>
-    public int CachesUsing(int sizeClass)
-    {
-        int count = 0;
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
-        {
-            count += ThreadCache.Top(Table[slot], sizeClass) != null || Table[slot]->FillSteps[sizeClass] != 0 ? 1 : 0;
-        }
-
-        return count;
-    }
-
-    /// <summary>How many free blocks of a class the thread caches hold; some moments old where their threads go on.</summary>
-    public long CachedBlocks(int sizeClass)
-    {
-        long count = 0;
-        for (int slot = 1; slot < ThreadSlots.End; slot++)
-        {
-            count += CachedBlocks(slot, sizeClass);
-        }
-
-        return count;
-    }
-
-    /// <summary>Adds the free blocks that the thread caches hold. No other thread uses the arena.</summary>
-    public void CollectFree(HashSet<nuint> free)
-    {
-        for (int slot = 1; slot < ThreadSlots.End; slot++)
-        {
-            for (int sizeClass = 0; Table[slot] != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
-            {
-                int capacity = _slabs.MagazineBlocks(sizeClass);
-                nuint* top = ThreadCache.Top(Table[slot], sizeClass);
-                ReadOnlySpan<nuint> loaded = top == null ? [] : Magazine.BlocksBelow(top, capacity);
-                free.UnionWith([.. loaded]);
-                MagazineStock stock = StockOf(Table[slot], sizeClass);
-                Magazine* full = stock.Top;
-                for (int count = stock.Count; count > 0; count--, full = full->Next)
-                {
-                    free.UnionWith(Magazine.BlocksOfFull(full, capacity).ToArray());
-                }
-            }
-        }
-    }
-
-    /// <summary>How many free blocks of a class the cache of one slot holds; some moments old where its thread goes on.</summary>
-    public long CachedBlocks(int slot, int sizeClass)
-    {
-        ThreadCache* cache = Table[slot];
-        int capacity = _slabs.MagazineBlocks(sizeClass);
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        long loaded = top == null ? 0 : Magazine.BlocksBelow(top, capacity).Length;
-        return loaded + ((long)StockOf(cache, sizeClass).Count * capacity);
-    }
-
-    /// <summary>The bytes that live by what the caches counted; 0 where <see cref="CounterSwitch"/> is off.</summary>
-    /// <param name="tags">How many tags there are.</param>
-    public long CountedLiveBytes(int tags)
-    {
-        long live = 0;
-        for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
-        {
-            for (int tag = 0; Table[slot] != ThreadCache.Detached && tag < tags; tag++)
-            {
-                live += ThreadCounters.CellOf(Table[slot], tag)->LiveBytes;
-            }
-        }
-
-        return live;
-    }
-
     /// <summary>What was counted counts as thrown away from now on. No other thread uses the arena.</summary>
     public void RetireCounters()
     {
-        for (int slot = 1; CounterSwitch.IsOn && slot < ThreadSlots.End; slot++)
+        for (ThreadCache* cache = FirstAttached; CounterSwitch.IsOn && cache != null; cache = cache->NextAttached)
         {
-            if (Table[slot] != ThreadCache.Detached)
-            {
-                _counters?.Retire(Table[slot]);
-            }
+            _counters?.Retire(cache);
         }
     }
 
     /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>
     public void Drop()
     {
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
         {
-            ThreadCache* cache = Table[slot];
-            for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < SizeClasses.Count; sizeClass++)
+            for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
             {
                 DropClass(cache, sizeClass);
             }
 
-            if (cache != ThreadCache.Detached)
-            {
-                DropEmpty(cache);
-            }
+            DropEmpty(cache);
+            cache->StockedBytes = cache->TakenBytes = 0;
         }
     }
 
@@ -735,20 +558,20 @@ internal sealed unsafe class ArenaCaches
     public void FreeTables()
     {
         Drop();
-        for (int slot = 1; slot < ThreadSlots.Count; slot++)
+        ThreadCache* next;
+        for (ThreadCache* cache = FirstAttached; cache != null; cache = next)
         {
-            if (Table[slot] != ThreadCache.Detached)
+            next = cache->NextAttached;
+            if (CounterSwitch.IsOn)
             {
-                if (CounterSwitch.IsOn)
-                {
-                    _counters?.Remove(Table[slot]);
-                }
-
-                // A handle that outlives its arena finds a cache that reads as 0.
-                _heap.Retire(Table[slot], CacheBytes);
+                _counters?.Remove(cache);
             }
+
+            // A handle that outlives its arena finds a cache that reads as 0.
+            _heap.Retire(cache, CacheBytes);
         }
 
+        _firstAttached = 0;
         _heap.Free(Table, TableBytes);
         WithdrawMetadata(_promisedBytes);
     }
@@ -758,7 +581,7 @@ internal sealed unsafe class ArenaCaches
     {
         int step = Math.Max(1, (int)cache->FillSteps[sizeClass]);
         step = Math.Max(step, capacity / 8);
-        cache->FillSteps[sizeClass] = (byte)Math.Min(step * 2, capacity);
+        cache->FillSteps[sizeClass] = (byte)(capacity <= Magazine.LargeBlocks ? 1 : Math.Min(step * 2, capacity));
         return Math.Min(step, capacity);
     }
 
@@ -788,79 +611,6 @@ internal sealed unsafe class ArenaCaches
         empty->Next = cache->Empty;
         cache->Empty = empty;
         cache->EmptyCount++;
-    }
-
-    /// <summary>
-    /// Goes once through what frames may do for the first time only when they take a new run or exchange magazines, so that nothing of it is
-    /// compiled then. Leaves the arena as it was.
-    /// </summary>
-    /// <param name="sizeClass">A class with free blocks in its runs; not used where the arena has free slabs.</param>
-    /// <param name="blocks">How many it has.</param>
-    /// <param name="hasSlabs">Whether the arena has free slabs, for any class.</param>
-    public void Rehearse(int sizeClass, long blocks, bool hasSlabs)
-    {
-        int depth = hasSlabs ? 2 : 1;
-        if (s_rehearsed >= depth || _slabs.MagazineBlocks(sizeClass) == 0)
-        {
-            return;
-        }
-
-        ThreadCache* cache = (ThreadCache*)AllocateOrNull(CacheBytes);
-        if (cache == null)
-        {
-            return;
-        }
-
-        s_rehearsed = depth;
-        ThreadCache.Initialise(cache);
-        foreach (int one in hasSlabs ? (ReadOnlySpan<int>)[0, Magazine.FirstOfOne] : [sizeClass])
-        {
-            long peak = _slabs.ClassOf(one)->PeakBlocksOut;
-            Rehearse(cache, one, hasSlabs ? long.MaxValue : blocks);
-            _slabs.RestorePeak(one, peak);
-        }
-
-        DropEmpty(cache);
-        _heap.Free(cache, CacheBytes);
-        _slabs.ReleaseEmptyRuns();
-    }
-
-    /// <summary>Allocates and frees more than a magazine holds, first from runs, then from the stock, with a cache that nobody else sees.</summary>
-    private void Rehearse(ThreadCache* cache, int sizeClass, long most)
-    {
-        Span<nuint> blocks = stackalloc nuint[(2 * Magazine.MaximumBlocks) + 2];
-        for (int round = 0; round < 2; round++)
-        {
-            int count = 0;
-            for (; count < Math.Min(most, (2 * _slabs.MagazineBlocks(sizeClass)) + 2); count++)
-            {
-                nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
-                blocks[count] = block != 0 ? block : Allocate(cache, sizeClass);
-                if (blocks[count] == 0)
-                {
-                    break;
-                }
-            }
-
-            foreach (nuint block in blocks[..count])
-            {
-                nuint* top = ThreadCache.Top(cache, sizeClass);
-                if (((nuint)top & Magazine.Mask) == 0)
-                {
-                    Free(cache, sizeClass, block);
-                    continue;
-                }
-
-                *top = block;
-                ThreadCache.SetTop(cache, sizeClass, top + 1);
-            }
-        }
-
-        (int SizeClass, nuint Block) wrong = default;
-        ReturnLoaded(cache, ref wrong);
-        Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
-        DropClass(cache, sizeClass);
-        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
     }
 
     private void* AllocateOrNull(nuint bytes)

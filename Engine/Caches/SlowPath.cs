@@ -14,7 +14,7 @@ internal readonly unsafe ref struct SlowPath
         ++*_depth;
     }
 
-    public static SlowPath Enter() => new(ThreadSlots.TryTake());
+    public static SlowPath Enter() => new(ThreadSlots.Take());
 
     public void Dispose() => --*_depth;
 }

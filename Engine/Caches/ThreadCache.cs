@@ -1,18 +1,22 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Engine.Core;
 using Engine.Slabs;
+using Engine.SuperSlabs;
 
 namespace Engine.Caches;
 
 /// <summary>
-/// One thread's private stacks of free blocks for one arena: what the fast path reads and writes, and nothing else.
+/// One thread's private stacks of free blocks for one arena, and the fast path of the engine: <see cref="TryAllocate"/> pops a block,
+/// <see cref="TryFree"/> pushes one. Arenas and handles call them, and go to the arena's slow paths where they find nothing or no room.
 ///
 ///   | a top for each class | where blocks lie | class by size, 1,025 bytes | fill steps, empty magazines | a stock for each class | ... | 0 |
 ///                                                                                                                  cache + Bytes ^
 ///
-/// A class has one loaded magazine, whose top stands in <see cref="Tops"/>, and a stock of full ones. Blocks above 32 KiB have no loaded
-/// magazine, only the stock. Written by its thread only, without any ordering, but for the stocks: from those every thread may take (see
-/// <see cref="MagazineStock"/>), so what a thread keeps to itself is one magazine of each class, 64 KiB of blocks at most. Nobody else looks at
+/// A class has one loaded magazine, whose top stands in <see cref="Tops"/>, and a stock of full ones. Of blocks above 256 KiB, which would
+/// fill a magazine each, there is only the stock. Small blocks have classes of the thread's home (<see cref="ArenaClasses"/>), which the
+/// map says; a block of another home is pushed on a magazine from which the thread never pops. Written by its thread only, without any ordering, but for the stocks: from those every thread may take (see
+/// <see cref="MagazineStock"/>), so what a thread keeps to itself is one magazine of each class. Nobody else looks at
 /// the rest but under the rules of <see cref="ArenaCaches"/>. What one thread wrote into a block another may see that gets the address
 /// from it in an ordered way, as with any pointer; a block that wanders through a stock is ordered by its compare-and-swap.
 /// <para>
@@ -25,16 +29,17 @@ namespace Engine.Caches;
 [StructLayout(LayoutKind.Sequential, Size = Bytes)]
 internal unsafe struct ThreadCache
 {
-    /// <summary>Empty magazines that a thread keeps for any class, so that it does not fetch one for each full one.</summary>
-    public const int MostEmpty = 32;
+    /// <summary>Empty magazines that a thread keeps for any class: as many as its stock of one class can turn out.</summary>
+    public const int MostEmpty = Magazine.MostStocked;
+
     /// <summary>The size: more than the fields need by some words, of which the last stays 0.</summary>
-    public const int Bytes = 4096;
+    public const int Bytes = 6144;
 
     // Where the map begins. The fast paths reach the tops and the map by address: through the fields the JIT checks the cache for null
     // each time. For the same reason the other fields they read lie in the first 2 KiB, and the tops at 0 where they need no addition.
-    private const int MapOffset = (SizeClasses.Count + 3) * sizeof(ulong);
+    private const int MapOffset = (ArenaClasses.Count + 3) * sizeof(ulong);
 
-    public fixed long Tops[SizeClasses.Count];
+    public fixed long Tops[ArenaClasses.Count];
 
     public nint ReservationBase;
 
@@ -42,11 +47,20 @@ internal unsafe struct ThreadCache
     public nuint ReservationBytes;
     public uint* Tags;
 
-    /// <summary>The class of each size from 0 up.</summary>
+    /// <summary>The class of each size from 0 up, of the thread's home where the size is small.</summary>
     public fixed byte Map[(int)SizeClasses.MappedBytes + 1];
-    public fixed byte FillSteps[SizeClasses.Count];
+    public fixed byte FillSteps[ArenaClasses.Count];
     public Magazine* Empty;
     public int EmptyCount;
+
+    /// <summary>Bytes of blocks that the thread put in its stocks and did not take from there; less <see cref="TakenBytes"/> they are there now.</summary>
+    public long StockedBytes;
+
+    /// <summary>The thread slot that the cache belongs to.</summary>
+    public int Slot;
+
+    /// <summary>The class of the smallest blocks of the thread's home; 0 in the detached cache.</summary>
+    public int FirstClassOfHome;
 
     /// <summary>Whose stock was not empty when this thread took from it last.</summary>
     public ThreadCache* Victim;
@@ -57,8 +71,14 @@ internal unsafe struct ThreadCache
     /// <summary>The thread took a handle, which it may still use: see <see cref="ArenaCaches.Reclaim"/>.</summary>
     public bool HasHandle;
 
-    /// <summary>Words of <see cref="MagazineStock"/>s. Other threads write them: they lie apart from what the fast path reads.</summary>
-    public fixed ulong Stocks[SizeClasses.Count];
+    // Other threads write what follows: it lies two cache lines apart from what the fast path reads.
+    private fixed ulong _apart[16];
+
+    /// <summary>Bytes that others took from the stocks.</summary>
+    public long TakenBytes;
+
+    /// <summary>Words of <see cref="MagazineStock"/>s.</summary>
+    public fixed ulong Stocks[ArenaClasses.Count];
 
     /// <summary>Stands in for threads without a cache and for disposed arenas: every call on it takes the slow path.</summary>
     public static readonly ThreadCache* Detached = (ThreadCache*)Permanent(Bytes);
@@ -93,6 +113,63 @@ internal unsafe struct ThreadCache
     public static void SetTop(ThreadCache* cache, int sizeClass, nuint* top) =>
         TopsOf(cache)[sizeClass] = top == null ? 0 : (nint)((byte*)top - (byte*)At(cache, 0));
 
+    /// <summary>The fast path of allocating: takes the block of a class that was freed last. 0 where the loaded magazine is empty.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint TryAllocate(ThreadCache* cache, nuint sizeClass)
+    {
+        nuint block = Pop(cache, sizeClass);
+        if (CounterSwitch.IsOn && block != 0)
+        {
+            ThreadCounters.CountAllocation(cache, sizeClass);
+        }
+
+        return block;
+    }
+
+    /// <summary>The fast path of freeing: into the loaded magazine of the block's class.</summary>
+    /// <param name="cache">The thread's.</param>
+    /// <param name="block">Any address.</param>
+    /// <param name="arenaTag">The arena's; a slab's tag is (arena, class), so only a block of this arena leaves a bare class.</param>
+    /// <returns>False, and nothing has changed, where it is no block of the arena, or has just been freed, or the magazine is full.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryFree(ThreadCache* cache, nuint block, nuint arenaTag)
+    {
+        nuint offset = block - (nuint)cache->ReservationBase;
+        if (offset >= cache->ReservationBytes)
+        {
+            return false;
+        }
+
+        nuint sizeClass = cache->Tags[offset >> SuperSlab.SlabShift] ^ arenaTag;
+        if (sizeClass > byte.MaxValue || !TryPush(cache, sizeClass, block))
+        {
+            return false;
+        }
+
+        if (CounterSwitch.IsOn)
+        {
+            ThreadCounters.CountFree(cache, sizeClass);
+        }
+
+        return true;
+    }
+
+    /// <summary>Puts a block in the loaded magazine of a class; false where that is full, or the block lies on top of it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryPush(ThreadCache* cache, nuint sizeClass, nuint block)
+    {
+        nint* tops = TopsOf(cache);
+        nint top = tops[sizeClass];
+        if (((nuint)top & Magazine.Mask) == 0 || Below(cache, top) == block)
+        {
+            return false;
+        }
+
+        *At(cache, top) = block;
+        tops[sizeClass] = top + sizeof(nuint);
+        return true;
+    }
+
     /// <summary>The block that was freed last, or 0 where the loaded magazine is empty.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint Pop(ThreadCache* cache, nuint sizeClass)
@@ -109,7 +186,22 @@ internal unsafe struct ThreadCache
     }
 
     /// <summary>Makes a cache of zeroed memory, but for where blocks lie.</summary>
-    public static void Initialise(ThreadCache* cache) => SizeClasses.FillMap(cache->Map);
+    /// <param name="cache">The memory.</param>
+    /// <param name="slot">Whose it is.</param>
+    /// <param name="home">Where its small blocks come from; see <see cref="ArenaClasses"/>.</param>
+    public static void Initialise(ThreadCache* cache, int slot, int home)
+    {
+        cache->Slot = slot;
+        cache->FirstClassOfHome = ArenaClasses.OfHome(home, 0);
+        for (nuint bytes = 0; bytes <= SizeClasses.MappedBytes; bytes++)
+        {
+            cache->Map[bytes] = (byte)ClassFor(cache, SizeClasses.IndexOf(bytes));
+        }
+    }
+
+    /// <summary>The class of the thread's home where blocks of a size class have homes; else, and for a thread without a cache, the size class.</summary>
+    public static int ClassFor(ThreadCache* cache, int sizeClass) =>
+        sizeClass < ArenaClasses.SmallClasses ? cache->FirstClassOfHome + sizeClass : sizeClass;
 
     // These few pages live as long as the process: a thread may look at them after every reservation is gone.
     internal static void* Permanent(nuint bytes)
@@ -121,8 +213,8 @@ internal unsafe struct ThreadCache
 
     private static ThreadCache** MakeDetachedTable()
     {
-        ThreadCache** table = (ThreadCache**)Permanent((nuint)(ThreadSlots.Count * sizeof(nint)));
-        new Span<nint>(table, ThreadSlots.Count).Fill((nint)Detached);
+        ThreadCache** table = (ThreadCache**)Permanent((nuint)(ThreadSlots.TableCount * sizeof(nint)));
+        new Span<nint>(table, ThreadSlots.TableCount).Fill((nint)Detached);
         return table;
     }
 }

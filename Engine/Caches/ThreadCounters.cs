@@ -30,7 +30,7 @@ internal unsafe struct ThreadCounters
 
     // Units begin at a multiple of their size, so that none lies in two cache lines.
     private readonly nint _alignment;
-    private fixed long _units[SizeClasses.Count * UnitWords];
+    private fixed long _units[ArenaClasses.Count * UnitWords];
     private fixed long _cells[Tags * CellWords];
 
     /// <summary>What a thread's word holds while a tag is in force.</summary>
@@ -48,9 +48,9 @@ internal unsafe struct ThreadCounters
     {
         ThreadCounters* counters = Of(cache);
         counters->_current = current;
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
-            Units(cache)[sizeClass] = Vector128.Create(1, (long)SizeClasses.BlockBytes(sizeClass));
+            Units(cache)[sizeClass] = Vector128.Create(1, (long)SizeClasses.BlockBytes(ArenaClasses.SizeClassOf(sizeClass)));
         }
     }
 

@@ -1,89 +1,74 @@
 using System.Runtime.CompilerServices;
-using Engine.Core;
 
 namespace Engine.Caches;
 
 /// <summary>
 /// Gives each thread that uses an arena a small number, process-wide: its slot, by which every arena finds the thread's cache.
-/// When a thread has died, its slot goes to the next new thread, and with it, in every arena, the cache and the blocks in it: adoption
+/// When a thread has died, its slot goes to a new thread, and with it, in every arena, the cache and the blocks in it: adoption
 /// is one number changing hands. Death is seen by asking the runtime whether the slot's thread is alive, so nothing waits for a
-/// finalizer and no native hook is needed. The lock orders the dead thread's last writes before the adopter's first reads.
+/// finalizer and no native hook is needed. A new thread asks for a few slots only, where the last one stopped asking, notes those whose
+/// threads are dead, and takes the slot that was taken last, or the one that was noted last, or else a slot that nobody had. So its birth takes the same time however many
+/// there are, and of the slots that were ever taken about one in eight more than threads lived at once. The lock orders the dead thread's
+/// last writes before the adopter's first reads.
+/// <para>
+/// The fast paths find the caches of slots below <see cref="TableCount"/> in a table. There is no limit to slots but memory: threads with
+/// higher ones look their cache up in a slow path, and are as fast as any by handle.
+/// </para>
 /// </summary>
 internal static unsafe class ThreadSlots
 {
-    /// <summary>Slots are numbered from 1; slot 0 is a thread that has none yet, for which every arena has the detached cache.</summary>
-    public const int Count = 1024;
+    /// <summary>Slots are numbered from 1; entry 0 of a table is for threads whose cache does not stand there, the detached one.</summary>
+    public const int TableCount = 1024;
 
-    private const int TagStride = 64 / sizeof(long);
+    /// <summary>How many threads a new one asks whether they live.</summary>
+    private const int MostAsked = 8;
+    private const int PageSlots = 1024;
 
-    private static readonly Thread?[] s_owners = new Thread?[Count];
+    // Two cache lines for each thread's words, since processors fetch lines in pairs; see ThreadCounters.
+    private const int WordStride = 128 / sizeof(long);
+
     private static readonly Lock s_lock = new();
-
-    // A cache line for each thread's word; see ThreadCounters.
-    private static readonly nint* s_tags = (nint*)ThreadCache.Permanent(Count * TagStride * sizeof(long));
+    private static Thread?[] s_owners = new Thread?[TableCount];
+    private static nint[] s_words = [(nint)NewPage()];
     private static int s_end = 1;
+    private static int s_nextAsked = 1;
+    private static int s_lastTaken;
+    private static readonly Stack<int> s_dead = new(TableCount);
 
-    /// <summary>The calling thread's slot, or 0.</summary>
-    public static nint Current
+    /// <summary>Which slots are noted as dead ones.</summary>
+    private static bool[] s_isDead = new bool[TableCount];
+
+    /// <summary>The calling thread's place in the arenas' tables: its slot, or 0 where it has none, or one above the tables.</summary>
+    public static nint InTable
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Slot.Current;
+        get => Place.InTable;
     }
+
+    /// <summary>The calling thread's slot, or 0.</summary>
+    public static int Current => Place.InTable != 0 ? (int)Place.InTable : Above.Slot;
 
     /// <summary>The slots below have been taken at some time.</summary>
     public static int End => Volatile.Read(ref s_end);
 
     /// <summary>The word that says which tag is in force on the calling thread, whose slot is taken now if it has none.</summary>
-    public static nint* CurrentTag
-    {
-        get
-        {
-            nint slot = Current;
-            return TagOf(slot != 0 ? (int)slot : Take());
-        }
-    }
+    public static nint* CurrentTag => TagOf(Take());
 
     /// <summary>The word of a slot's thread; see <see cref="ThreadCounters.OffsetOf"/>.</summary>
-    public static nint* TagOf(int slot) => s_tags + (slot * TagStride);
+    public static nint* TagOf(int slot) => (nint*)Volatile.Read(ref s_words)[slot / PageSlots] + (slot % PageSlots * WordStride);
 
-    /// <summary>The calling thread's slot, taken now if it has none.</summary>
-    /// <exception cref="EngineMemoryException">More threads than slots are alive.</exception>
-    public static int Take() => TryTake() is var slot and not 0 ? slot : throw new EngineMemoryException(
-        $"{Count - 1} living threads already use arenas, which is the most for what needs a place of each thread; a thread that ends makes room for another.");
+    /// <summary>How many slow paths the slot's thread is in. Written by it.</summary>
+    public static nint* DepthOf(int slot) => TagOf(slot) + 1;
 
-    /// <summary>The same, but 0 where more threads than slots are alive: such a thread works without a cache of its own.</summary>
-    public static int TryTake()
-    {
-        if (Slot.Current != 0)
-        {
-            return (int)Slot.Current;
-        }
-
-        lock (s_lock)
-        {
-            for (int slot = 1; slot < Count; slot++)
-            {
-                if (s_owners[slot] is not { IsAlive: true })
-                {
-                    s_owners[slot] = Thread.CurrentThread;
-                    *TagOf(slot) = ThreadCounters.OffsetOf(0);
-                    Volatile.Write(ref s_end, Math.Max(s_end, slot + 1));
-                    Interlocked.MemoryBarrier();
-                    Slot.Current = slot;
-                    return slot;
-                }
-            }
-        }
-
-        return 0;
-    }
+    /// <summary>The calling thread's slot, taken now if it has none; 0 where there is no memory for that.</summary>
+    public static int Take() => Current is var slot and not 0 ? slot : TakeNew();
 
     /// <summary>The slot's thread, alive or not; null where nobody has had it.</summary>
     public static Thread? OwnerOf(int slot)
     {
         lock (s_lock)
         {
-            return s_owners[slot];
+            return slot < s_owners.Length ? s_owners[slot] : null;
         }
     }
 
@@ -121,16 +106,103 @@ internal static unsafe class ThreadSlots
     public static bool Waits(int slot) =>
         OwnerOf(slot) is { IsAlive: true } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && Volatile.Read(ref *DepthOf(slot)) == 0;
 
-    /// <summary>How many slow paths the slot's thread is in. Written by it.</summary>
-    public static nint* DepthOf(int slot) => TagOf(slot) + 1;
+    private static int TakeNew()
+    {
+        lock (s_lock)
+        {
+            int slot = FindDead();
+            if (slot == 0)
+            {
+                slot = s_end;
+                if (!TryMakeRoom(slot))
+                {
+                    return 0;
+                }
+
+                Volatile.Write(ref s_end, slot + 1);
+            }
+
+            s_lastTaken = slot;
+            s_owners[slot] = Thread.CurrentThread;
+            *TagOf(slot) = ThreadCounters.OffsetOf(0);
+            Interlocked.MemoryBarrier();
+            Place.InTable = slot < TableCount ? slot : 0;
+            Above.Slot = slot < TableCount ? 0 : slot;
+            return slot;
+        }
+    }
+
+    private static int FindDead()
+    {
+        for (int asked = 0; asked < Math.Min(MostAsked, s_end - 1); asked++)
+        {
+            int slot = s_nextAsked < s_end ? s_nextAsked : 1;
+            s_nextAsked = slot + 1;
+            if (!s_isDead[slot] && s_owners[slot] is { IsAlive: false })
+            {
+                s_isDead[slot] = true;
+                s_dead.Push(slot);
+            }
+        }
+
+        if (s_owners[s_lastTaken] is { IsAlive: false })
+        {
+            return s_lastTaken;
+        }
+
+        while (s_dead.TryPop(out int dead))
+        {
+            // One that was borrowed, or taken otherwise, is noted again later.
+            s_isDead[dead] = false;
+            if (s_owners[dead] is { IsAlive: false })
+            {
+                return dead;
+            }
+        }
+
+        return 0;
+    }
+
+    private static bool TryMakeRoom(int slot)
+    {
+        try
+        {
+            if (slot == s_isDead.Length)
+            {
+                s_dead.EnsureCapacity(2 * slot);
+                Array.Resize(ref s_owners, 2 * slot);
+                Array.Resize(ref s_isDead, 2 * slot);
+            }
+
+            if (slot / PageSlots == s_words.Length)
+            {
+                Volatile.Write(ref s_words, [.. s_words, (nint)NewPage()]);
+            }
+
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
+        }
+    }
+
+    private static nint* NewPage() => (nint*)ThreadCache.Permanent(PageSlots * WordStride * sizeof(long));
 
     /// <summary>
     /// Alone in a class without other statics: the JIT then reads it straight from the thread's local data instead of checking first
     /// whether the class's block is there.
     /// </summary>
-    private static class Slot
+    private static class Place
     {
         [ThreadStatic]
-        public static nint Current;
+        public static nint InTable;
+    }
+
+    /// <summary>The slots of threads that have no place in the tables.</summary>
+    private static class Above
+    {
+        [ThreadStatic]
+        public static int Slot;
     }
 }

@@ -55,13 +55,9 @@ internal sealed unsafe class HardenedFrees
             nuint sizeClass = _tags[slab] ^ _arenaTag;
             if (sizeClass <= byte.MaxValue && IsOut(slab, sizeClass, offset) && *(uint*)block != (_secret ^ (uint)block))
             {
-                nint* tops = ThreadCache.TopsOf(cache);
-                nint top = tops[sizeClass];
-                if (((nuint)top & Magazine.Mask) != 0)
+                if (ThreadCache.TryPush(cache, sizeClass, block))
                 {
                     *(uint*)block = _secret ^ (uint)block;
-                    *ThreadCache.At(cache, top) = block;
-                    tops[sizeClass] = top + sizeof(nuint);
                     return true;
                 }
             }

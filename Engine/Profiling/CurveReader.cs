@@ -29,7 +29,7 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
     private static unsafe long BytesOut(LongLivedArena arena)
     {
         long bytes = (long)arena.Slabs.HugeBytesOut();
-        for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             ClassState* state = arena.Slabs.ClassOf(sizeClass);
             bytes += state->BlocksOut * state->BlockBytes;

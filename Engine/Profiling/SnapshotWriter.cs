@@ -94,7 +94,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         nuint cachedBytes = 0;
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
-            ClassState state = *arena.Slabs.ClassOf(sizeClass);
+            ClassState state = arena.Slabs.Total(sizeClass);
             if (state.Runs == 0)
             {
                 continue;
@@ -129,25 +129,20 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
 
     private void WriteThreadCaches(LongLivedArena arena, int number)
     {
-        for (int slot = 1; slot < ThreadSlots.End; slot++)
+        for (ThreadCache* cache = arena.Caches.FirstAttached; cache != null; cache = cache->NextAttached)
         {
-            if (arena.Caches.Table[slot] == ThreadCache.Detached)
-            {
-                continue;
-            }
-
             long blocks = 0;
             nuint bytes = 0;
             for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
             {
-                long cached = arena.Caches.CachedBlocks(slot, sizeClass);
+                long cached = arena.Caches.CachedBlocks(cache, sizeClass);
                 blocks += cached;
                 bytes += (nuint)cached * SizeClasses.BlockBytes(sizeClass);
             }
 
-            Thread? thread = ThreadSlots.OwnerOf(slot);
+            Thread? thread = ThreadSlots.OwnerOf(cache->Slot);
             Add(layout.ThreadCaches, ref _threadCaches, new SnapshotThreadCache(
-                number, slot, new SnapshotName(thread?.Name ?? ""), thread?.ManagedThreadId ?? 0, thread is not { IsAlive: true }, blocks, bytes));
+                number, cache->Slot, new SnapshotName(thread?.Name ?? ""), thread?.ManagedThreadId ?? 0, thread is not { IsAlive: true }, blocks, bytes));
         }
     }
 
@@ -182,7 +177,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             if (descriptor.RunLength != 0)
             {
                 // Lanes have no tag.
-                extent = new Extent(tags[0] == 0 || runs[0].FreeBlocks == 0, tags[0] == 0 ? -1 : (int)(tags[0] & byte.MaxValue));
+                extent = new Extent(tags[0] == 0 || runs[0].FreeBlocks == 0, tags[0] == 0 ? -1 : ArenaClasses.SizeClassOfTag(tags[0]));
             }
 
             row.UsedBytes = extent.IsOut ? SuperSlab.Bytes : 0;
@@ -200,7 +195,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         {
             bool isFree = (descriptor.FreeSlabs & (1u << slab)) != 0;
             uint tag = tags[slab];
-            running = isFree ? -1 : tag != 0 ? (int)(tag & byte.MaxValue) : running;
+            running = isFree ? -1 : tag != 0 ? ArenaClasses.SizeClassOfTag(tag) : running;
             isDivided |= isFree || tag != 0;
             if (running >= 0)
             {
@@ -210,7 +205,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             SlabRun* run = runs + slab;
             if (tag != 0 && run->Offset == 0)
             {
-                row.UsedBytes += (nuint)Math.Max(0, run->Capacity - run->FreeBlocks) * SizeClasses.BlockBytes((int)(tag & byte.MaxValue));
+                row.UsedBytes += (nuint)Math.Max(0, run->Capacity - run->FreeBlocks) * SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag));
             }
         }
 

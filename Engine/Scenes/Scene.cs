@@ -162,7 +162,7 @@ public sealed class Scene : IDisposable
         }
         catch
         {
-            DisposeQuietly(this);
+            DisposeQuietly();
             throw;
         }
 
@@ -204,8 +204,8 @@ public sealed class Scene : IDisposable
             }
             catch (Exception refused)
             {
+                // The part is disposed all the same, and so are the others.
                 first ??= refused;
-                DisposeQuietly(part!);
             }
         }
 
@@ -214,13 +214,14 @@ public sealed class Scene : IDisposable
             ExceptionDispatchInfo.Throw(first);
         }
     }
+
     /// <summary>What another exception says more about.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "The exception that came first is on its way.")]
-    private static void DisposeQuietly(IDisposable part)
+    private void DisposeQuietly()
     {
         try
         {
-            part.Dispose();
+            Dispose();
         }
         catch (Exception)
         {

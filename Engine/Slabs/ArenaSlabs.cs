@@ -8,7 +8,7 @@ namespace Engine.Slabs;
 /// <summary>
 /// One arena's slab runs by size class: where magazines are filled and emptied. A thread comes here once a magazine, so a lock for each
 /// class is cheap, and blocks freed by any thread end in the run they came from without anybody owning a run. No class's lock is held
-/// while another is taken, while SuperSlabs are taken, or while anything of the caller's runs.
+/// while another is taken (but a home's while its size class's is), while SuperSlabs are taken, or while anything of the caller's runs.
 ///
 ///   magazine empty:  a full one of some thread's stock  ->  else blocks from runs with free ones  ->  else a new run  ->  SlabSpace
 ///   magazine full:   into the thread's own stock  ->  else its blocks back to their runs  ->  a run without blocks out, back to SlabSpace
@@ -46,15 +46,16 @@ internal sealed unsafe class ArenaSlabs
 
         Space = new SlabSpace(reservation, pool, arenaTag, _spaceState);
         _runs = new SlabRuns(reservation, heap, Promise, Space, arenaTag);
-        for (int index = 0; index < SizeClasses.Count; index++)
+        for (int index = 0; index < ArenaClasses.Count; index++)
         {
-            nuint block = SizeClasses.BlockBytes(index);
+            int sizeClass = ArenaClasses.SizeClassOf(index);
+            nuint block = SizeClasses.BlockBytes(sizeClass);
             ref ClassState state = ref _classes[index];
             state.FirstRun = SuperSlab.None;
             state.BlockBytes = (uint)block;
-            state.MagazineBlocks = (ushort)(cached ? Magazine.BlocksOf(index) : 0);
-            state.StockLimit = cached ? Magazine.StockLimit(index) : 0;
-            state.SlabsPerRun = index <= SizeClasses.LastWithinSuperSlab ? SizeClasses.SlabsPerRun(index) : 0;
+            state.MagazineBlocks = (ushort)(cached ? Magazine.BlocksOf(sizeClass) : 0);
+            state.StockLimit = cached ? Magazine.StockLimit(sizeClass) : 0;
+            state.SlabsPerRun = sizeClass <= SizeClasses.LastWithinSuperSlab ? SizeClasses.SlabsPerRun(sizeClass) : 0;
             state.Capacity = (ushort)nuint.Max(1, block == 0 ? 1 : ((nuint)state.SlabsPerRun << SuperSlab.SlabShift) / block);
             state.Reciprocal = SlabRuns.ReciprocalOf(block);
         }
@@ -73,13 +74,19 @@ internal sealed unsafe class ArenaSlabs
     /// </summary>
     public Action<int>? Relieve { get; set; }
 
-    private static nuint ClassesBytes => (nuint)(SizeClasses.Count * sizeof(ClassState));
+    private static nuint ClassesBytes => (nuint)(ArenaClasses.Count * sizeof(ClassState));
 
     public ClassState* ClassOf(int sizeClass) => _classes + sizeClass;
 
     public int StockLimit(int sizeClass) => _classes[sizeClass].StockLimit;
 
+    /// <summary>Whether a thread has the class's lock at the moment.</summary>
+    public bool IsBusy(int sizeClass) => Volatile.Read(ref _classes[sizeClass].Lock) != 0;
+
     public int MagazineBlocks(int sizeClass) => _classes[sizeClass].MagazineBlocks;
+
+    /// <summary>The bytes of the blocks in a full magazine.</summary>
+    public long MagazineBytes(int sizeClass) => (long)_classes[sizeClass].MagazineBlocks * _classes[sizeClass].BlockBytes;
 
     /// <summary>Writes up to <paramref name="want"/> free blocks, the lowest address last, where a stack's top will be.</summary>
     /// <returns>How many; 0 only where the reservation is full.</returns>
@@ -87,24 +94,38 @@ internal sealed unsafe class ArenaSlabs
     public int Fill(int sizeClass, nuint* blocks, int want)
     {
         ClassState* state = _classes + sizeClass;
-        int got = TakeFree(state, blocks, want);
+        int got = TakeFree(sizeClass, blocks, want);
         if (got == 0)
         {
             Relieve?.Invoke(sizeClass);
-            got = TakeFree(state, blocks, want);
+            got = TakeFree(sizeClass, blocks, want);
         }
 
         return got != 0 ? got : FillFromNewRun(sizeClass, state, blocks, want);
     }
 
-    /// <summary>Takes blocks from runs that have free ones.</summary>
-    private int TakeFree(ClassState* state, nuint* blocks, int want)
+    /// <summary>A free block of a small size class, of any home; 0 where there is none.</summary>
+    public nuint TakeOfAnyHome(int sizeClass)
     {
+        nuint block = 0;
+        for (int one = ArenaClasses.SizeClassOf(sizeClass); block == 0 && one < ArenaClasses.Count; one = ArenaClasses.Next(one))
+        {
+            _ = TakeFree(one, &block, 1);
+        }
+
+        return block;
+    }
+
+    /// <summary>Takes blocks from runs that have free ones, for a home also from a run that no home needs.</summary>
+    private int TakeFree(int sizeClass, nuint* blocks, int want)
+    {
+        ClassState* state = _classes + sizeClass;
+        ClassState* shared = _classes + ArenaClasses.SizeClassOf(sizeClass);
         int got = 0;
-        if (Volatile.Read(ref state->FirstRun) >= 0)
+        if (Volatile.Read(ref state->FirstRun) >= 0 || (shared != state && Volatile.Read(ref shared->EmptyRuns) != 0))
         {
             NativeLock.Enter(&state->Lock);
-            while (got < want && state->FirstRun >= 0)
+            while (got < want && (state->FirstRun >= 0 || (got == 0 && shared != state && TryMoveRun(shared, state, sizeClass))))
             {
                 got += _runs.TakeBlocks(state, state->FirstRun, blocks + got, want - got);
             }
@@ -116,13 +137,39 @@ internal sealed unsafe class ArenaSlabs
         return got;
     }
 
+    /// <summary>A run that no home needs becomes a home's, whose lock is held.</summary>
+    private bool TryMoveRun(ClassState* shared, ClassState* home, int sizeClass)
+    {
+        NativeLock.Enter(&shared->Lock);
+        int slab = _runs.FirstEmpty(shared);
+        if (slab >= 0)
+        {
+            _runs.MoveRun(shared, home, sizeClass, slab);
+        }
+
+        NativeLock.Exit(&shared->Lock);
+        return slab >= 0;
+    }
+
+    /// <summary>Goes through the move of a run to a home, from a class to itself, which leaves everything as it was.</summary>
+    public void RehearseMove(int sizeClass) => TryMoveRun(_classes + sizeClass, _classes + sizeClass, sizeClass);
+
+    /// <summary>Runs of a small size class that homes have without a block out go: those that were promised, to where every home takes them.</summary>
+    public void GatherRuns(int sizeClass)
+    {
+        for (int one = ArenaClasses.Next(sizeClass); one < ArenaClasses.Count; one = ArenaClasses.Next(one))
+        {
+            ReleaseEmptyRuns(one);
+        }
+    }
+
     private int FillFromNewRun(int sizeClass, ClassState* state, nuint* blocks, int want)
     {
         int slab = _runs.NewRun(sizeClass, state, out ulong* bitmap);
         if (slab < 0)
         {
             // The reclaim may have returned blocks of this very class.
-            return TakeFree(state, blocks, want);
+            return TakeFree(sizeClass, blocks, want);
         }
 
         NativeLock.Enter(&state->Lock);
@@ -257,13 +304,18 @@ internal sealed unsafe class ArenaSlabs
         for (int index = 0; index < count; index++)
         {
             int slabs = _runs[_runs.SlabOf((nint)blocks[index])]->SlabCount;
-            if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index]))
+            if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index], out int unneeded))
             {
                 wrong = blocks[index];
             }
             else if (sizeClass == SizeClasses.Huge)
             {
                 _hugeUse.Count(slabs, -1);
+            }
+
+            if (unneeded >= 0)
+            {
+                LetGo(sizeClass, state, unneeded);
             }
         }
 
@@ -319,11 +371,18 @@ internal sealed unsafe class ArenaSlabs
 
     public int SlabsPerRun(nuint bytes) => _classes[SizeClasses.IndexOf(bytes)].SlabsPerRun;
 
-    /// <summary>Metadata of the runs of so many blocks, in bytes.</summary>
-    public nuint BitmapBytesFor(nuint bytes, long count)
+    /// <summary>Metadata of the runs of so many blocks, and of some runs besides, in bytes.</summary>
+    public nuint BitmapBytesFor(nuint bytes, long count, long runsBesides)
     {
         int capacity = _classes[SizeClasses.IndexOf(bytes)].Capacity;
-        return capacity <= SlabRun.InlineBlocks ? 0 : MetadataHeap.BytesFor(SlabRun.BitmapBytes(capacity), (count + capacity - 1) / capacity);
+        return capacity <= SlabRun.InlineBlocks ? 0 : MetadataHeap.BytesFor(SlabRun.BitmapBytes(capacity), ((count + capacity - 1) / capacity) + runsBesides);
+    }
+
+    /// <summary>Runs of a size that homes need besides those for the blocks of so many threads.</summary>
+    public long RunsBesides(nuint bytes, int threads)
+    {
+        int sizeClass = SizeClasses.IndexOf(bytes);
+        return ArenaClasses.RunsBesides(sizeClass, threads, _classes[sizeClass].Capacity);
     }
 
     /// <summary>SuperSlabs that <paramref name="count"/> more blocks of a size would take if they stood alone, in slabs.</summary>
@@ -370,27 +429,49 @@ internal sealed unsafe class ArenaSlabs
     /// <summary>Gives all runs without a block out, above what was prewarmed, back to the SuperSlabs.</summary>
     public void ReleaseEmptyRuns()
     {
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        // Homes first: theirs go to their size classes.
+        for (int sizeClass = ArenaClasses.Count - 1; sizeClass >= 0; sizeClass--)
         {
-            ClassState* state = _classes + sizeClass;
-            if (Volatile.Read(ref state->EmptyRuns) == 0)
+            ReleaseEmptyRuns(sizeClass);
+        }
+    }
+
+    private void ReleaseEmptyRuns(int sizeClass)
+    {
+        ClassState* state = _classes + sizeClass;
+        if (Volatile.Read(ref state->EmptyRuns) == 0)
+        {
+            return;
+        }
+
+        NativeLock.Enter(&state->Lock);
+        for (int slab = state->FirstRun; slab != SuperSlab.None;)
+        {
+            int next = _runs[slab]->Next;
+            if (_runs[slab]->IsEmpty)
             {
-                continue;
+                LetGo(sizeClass, state, slab);
             }
 
-            NativeLock.Enter(&state->Lock);
-            for (int slab = state->FirstRun; slab != SuperSlab.None;)
-            {
-                int next = _runs[slab]->Next;
-                if (_runs[slab]->IsEmpty && _runs.IsSpare(state, slab))
-                {
-                    _runs.ReleaseRun(state, slab);
-                }
+            slab = next;
+        }
 
-                slab = next;
-            }
+        NativeLock.Exit(&state->Lock);
+    }
 
-            NativeLock.Exit(&state->Lock);
+    /// <summary>A class does not need a run without a block out: it goes, unless a prewarm promised it to the class. Under the class's lock.</summary>
+    private void LetGo(int sizeClass, ClassState* state, int slab)
+    {
+        if (_runs.IsSpare(state, slab))
+        {
+            _runs.ReleaseRun(state, slab);
+        }
+        else if (ArenaClasses.IsOfHome(sizeClass))
+        {
+            int shared = ArenaClasses.SizeClassOf(sizeClass);
+            NativeLock.Enter(&_classes[shared].Lock);
+            _runs.MoveRun(state, _classes + shared, shared, slab);
+            NativeLock.Exit(&_classes[shared].Lock);
         }
     }
 
@@ -415,7 +496,7 @@ internal sealed unsafe class ArenaSlabs
             });
         }
 
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             _classes[sizeClass].BlocksOut = 0;
         }
@@ -428,7 +509,7 @@ internal sealed unsafe class ArenaSlabs
     public void ReleaseAll()
     {
         Space.ReleaseAll(superSlab => _runs.ForEachRun(superSlab, (_, slab) => _runs.ForgetRun(slab)));
-        for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             ref ClassState state = ref _classes[sizeClass];
             state.FirstRun = SuperSlab.None;
@@ -442,9 +523,10 @@ internal sealed unsafe class ArenaSlabs
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
         {
-            if (_classes[sizeClass].PeakBlocksOut != 0)
+            long peak = Total(sizeClass).PeakBlocksOut;
+            if (peak != 0)
             {
-                collect(_classes[sizeClass].BlockBytes, _classes[sizeClass].PeakBlocksOut, sizeClass);
+                collect(_classes[sizeClass].BlockBytes, peak, sizeClass);
             }
         }
 
@@ -462,14 +544,27 @@ internal sealed unsafe class ArenaSlabs
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
         {
-            ref ClassState state = ref _classes[sizeClass];
-            collect(state.BlockBytes, state.BlocksOut, sizeClass);
+            collect(_classes[sizeClass].BlockBytes, Total(sizeClass).BlocksOut, sizeClass);
         }
 
         foreach ((nuint bytes, long count, _) in HugeBlocks())
         {
             collect(bytes, count, SizeClasses.Huge);
         }
+    }
+
+    /// <summary>A size class with what its homes have; its peak is the sum of theirs, which may lie at different times.</summary>
+    public ClassState Total(int sizeClass)
+    {
+        ClassState total = _classes[sizeClass];
+        for (int one = ArenaClasses.Next(sizeClass); one < ArenaClasses.Count; one = ArenaClasses.Next(one))
+        {
+            total.Runs += _classes[one].Runs;
+            total.BlocksOut += _classes[one].BlocksOut;
+            total.PeakBlocksOut += _classes[one].PeakBlocksOut;
+        }
+
+        return total;
     }
 
     /// <summary>Bytes of the blocks above 32 MiB that are out.</summary>

@@ -3,11 +3,11 @@ using System.Runtime.InteropServices;
 namespace Engine.Slabs;
 
 /// <summary>
-/// What one arena knows of one size class. Cold: threads come here once a magazine. Guarded by <see cref="Lock"/>, and alone in its
-/// cache lines so that two classes' locks do not disturb each other.
+/// What one arena knows of one class. Threads come here once a magazine. What changes, guarded by <see cref="Lock"/>, and what does not lie in
+/// cache lines of their own, so that a thread that takes blocks from a run disturbs neither those that look something up nor another class.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 128)]
-internal struct ClassState
+internal unsafe struct ClassState
 {
     public int Lock;
 
@@ -21,8 +21,11 @@ internal struct ClassState
     /// <summary>Runs that a prewarm made; the class never goes below, so what was promised to it is not lent to another.</summary>
     public int PrewarmedRuns;
 
-    /// <summary>The most full magazines that a thread keeps in its stock; see <see cref="MagazineStock"/>.</summary>
-    public int StockLimit;
+    /// <summary>Blocks with callers and in thread caches, and the most there ever were: what a prewarm of this use would need.</summary>
+    public long BlocksOut;
+    public long PeakBlocksOut;
+
+    private fixed long _apart[3];
 
     /// <summary>(2^43 / block bytes) rounded up: (offset * reciprocal) &gt;&gt; 43 divides exactly within a SuperSlab.</summary>
     public ulong Reciprocal;
@@ -31,7 +34,6 @@ internal struct ClassState
     public ushort MagazineBlocks;
     public int SlabsPerRun;
 
-    /// <summary>Blocks with callers and in thread caches, and the most there ever were: what a prewarm of this use would need.</summary>
-    public long BlocksOut;
-    public long PeakBlocksOut;
+    /// <summary>The most full magazines that a thread keeps in its stock; see <see cref="MagazineStock"/>.</summary>
+    public int StockLimit;
 }

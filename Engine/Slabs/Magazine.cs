@@ -22,21 +22,34 @@ internal unsafe struct Magazine
     public const nuint Bytes = 1024;
     public const nuint Mask = Bytes - 1;
     public const int MaximumBlocks = ((int)Bytes / 8) - 2;
+
+    /// <summary>The most magazines in a thread's stock of one class.</summary>
+    public const int MostStocked = 128;
+
+    /// <summary>The most bytes of blocks in all of a thread's stocks of one arena.</summary>
+    public const long MostStockedBytes = 64 << 20;
     private const nuint TargetBytes = 64 * 1024;
+    private const nuint LargeTargetBytes = 512 * 1024;
     private static readonly nuint LargestCachedBytes = 8 * Sizes.MiB;
     private static readonly nuint LargestSharedBytes = 512 * Sizes.KiB;
 
+    /// <summary>The first class of blocks of which a thread takes no more than it was asked for.</summary>
+    public static readonly int FirstLarge = SizeClasses.IndexOf((TargetBytes / 2) + 1);
+
+    /// <summary>The most blocks of such a class in a magazine.</summary>
+    public static readonly int LargeBlocks = BlocksOf(FirstLarge);
+
     /// <summary>The first class whose magazines hold a single block.</summary>
-    public static readonly int FirstOfOne = SizeClasses.IndexOf((TargetBytes / 2) + 1);
+    public static readonly int FirstOfOne = SizeClasses.IndexOf((LargeTargetBytes / 2) + 1);
 
     /// <summary>The magazine below it in a stock or in a list of empty ones.</summary>
     public Magazine* Next;
 
-    /// <summary>How many blocks of a class fill a magazine: 64 KiB of them, at most 126, at least one, none above 8 MiB.</summary>
+    /// <summary>How many blocks of a class fill a magazine: 64 KiB of them, of blocks above 32 KiB 512, at most 126, at least one, none above 8 MiB.</summary>
     public static int BlocksOf(int sizeClass)
     {
         nuint block = SizeClasses.BlockBytes(sizeClass);
-        return block == 0 || block > LargestCachedBytes ? 0 : (int)nuint.Clamp(TargetBytes / block, 1, MaximumBlocks);
+        return block == 0 || block > LargestCachedBytes ? 0 : (int)nuint.Clamp((block > TargetBytes / 2 ? LargeTargetBytes : TargetBytes) / block, 1, MaximumBlocks);
     }
 
     /// <summary>How many full magazines a thread's stock holds: 8 MiB of blocks, at most 128 magazines, and of blocks above 512 KiB two.</summary>
@@ -45,7 +58,7 @@ internal unsafe struct Magazine
         nuint block = SizeClasses.BlockBytes(sizeClass);
         return BlocksOf(sizeClass) == 0 ? 0
             : block > LargestSharedBytes ? 2
-            : (int)nuint.Min(8 * Sizes.MiB / (block * (nuint)BlocksOf(sizeClass)), MagazineStock.MaximumCount);
+            : (int)nuint.Min(8 * Sizes.MiB / (block * (nuint)BlocksOf(sizeClass)), MostStocked);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,7 +14,8 @@ namespace Engine.Slabs;
 /// </summary>
 internal readonly unsafe struct MagazineStock
 {
-    public const int MaximumCount = 128;
+    /// <summary>More than any limit.</summary>
+    public const int MaximumCount = 512;
 
     private const int CountShift = 26;
     private const int ChangesShift = 36;
@@ -61,7 +62,7 @@ internal readonly unsafe struct MagazineStock
     public Magazine* TryPop() => TryTake(1, out _);
 
     /// <summary>Takes magazines from the top, linked, the last one's link undefined.</summary>
-    /// <param name="most">How many at most; 0 where there are none.</param>
+    /// <param name="most">How many at most. Who found none a moment ago may ask for 0, and gets none.</param>
     /// <param name="count">How many were taken.</param>
     /// <returns>The top one, or null where there is none.</returns>
     public Magazine* TryTake(int most, out int count)
@@ -71,7 +72,7 @@ internal readonly unsafe struct MagazineStock
             ulong old = Volatile.Read(ref *_word);
             Magazine* first = At(old);
             count = Math.Min(most, CountOf(old));
-            if (first == null)
+            if (count == 0)
             {
                 return null;
             }

@@ -25,7 +25,7 @@ public static class SizeClasses
     /// <summary>The class of one SuperSlab. Blocks of it and of all classes above are aligned to 2 MiB.</summary>
     internal const int LastWithinSuperSlab = LinearCount + (14 * 8) - 1;
 
-    /// <summary>Sizes up to here are looked up by one byte load in the thread cache; see <see cref="FillMap"/>.</summary>
+    /// <summary>Sizes up to here are looked up by one byte load in the thread cache's map.</summary>
     internal const nuint MappedBytes = 1024;
 
     private const int MaximumExtentSuperSlabs = 16;
@@ -116,14 +116,5 @@ public static class SizeClasses
         }
 
         return SuperSlab.SlabCount;
-    }
-
-    /// <summary>Writes the class of each size from 0 up to <see cref="MappedBytes"/>.</summary>
-    internal static unsafe void FillMap(byte* map)
-    {
-        for (nuint bytes = 0; bytes <= MappedBytes; bytes++)
-        {
-            map[bytes] = (byte)IndexOf(bytes);
-        }
     }
 }

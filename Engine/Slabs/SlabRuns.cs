@@ -64,7 +64,7 @@ internal sealed unsafe class SlabRuns
     public int NewRun(int sizeClass, ClassState* state, out ulong* bitmap)
     {
         bitmap = null;
-        if (sizeClass > SizeClasses.LastWithinSuperSlab)
+        if (state->SlabsPerRun == 0)
         {
             return _space.TakeExtent(SizeClasses.SuperSlabsOf(sizeClass), sizeClass);
         }
@@ -77,7 +77,7 @@ internal sealed unsafe class SlabRuns
         int slab = -1;
         try
         {
-            slab = _space.TakeSlabs(state->SlabsPerRun, sizeClass);
+            slab = _space.TakeSlabs(state->SlabsPerRun, ArenaClasses.SizeClassOf(sizeClass));
         }
         finally
         {
@@ -167,6 +167,37 @@ internal sealed unsafe class SlabRuns
         _tags[to] = _arenaTag | (uint)sizeClass;
     }
 
+    /// <summary>A run without a block out, or -1. Under the class's lock.</summary>
+    public int FirstEmpty(ClassState* state)
+    {
+        int slab = state->EmptyRuns == 0 ? -1 : state->FirstRun;
+        while (slab >= 0 && !_runs[slab].IsEmpty)
+        {
+            slab = _runs[slab].Next;
+        }
+
+        return slab;
+    }
+
+    /// <summary>
+    /// A run of a single slab without a block out goes to another class of blocks of the same size, and with it the promise of a run where
+    /// the class it leaves has not more than were promised. Under both classes' locks.
+    /// </summary>
+    public void MoveRun(ClassState* from, ClassState* to, int toClass, int slab)
+    {
+        Unlink(from, slab);
+        int promised = from->Runs == from->PrewarmedRuns ? 1 : 0;
+        from->Runs--;
+        from->EmptyRuns--;
+        from->PrewarmedRuns -= promised;
+        _runs[slab].SizeClass = (byte)toClass;
+        _tags[slab] = _arenaTag | (uint)toClass;
+        to->Runs++;
+        to->EmptyRuns++;
+        to->PrewarmedRuns += promised;
+        LinkFirst(to, slab);
+    }
+
     /// <summary>All blocks of the run become free.</summary>
     public static void FillBitmap(SlabRun* run)
     {
@@ -216,10 +247,15 @@ internal sealed unsafe class SlabRuns
         return got;
     }
 
-    /// <summary>Sets a block's bit, and releases the run when that was its last and nobody was promised it.</summary>
+    /// <summary>Sets a block's bit.</summary>
+    /// <param name="sizeClass">The class whose lock is held.</param>
+    /// <param name="state">The same.</param>
+    /// <param name="block">The block.</param>
+    /// <param name="unneeded">A run whose last block that was, where the class has enough of those; else -1.</param>
     /// <returns>False where the address is no block of the class that is out.</returns>
-    public bool ReturnBlock(int sizeClass, ClassState* state, nint block)
+    public bool ReturnBlock(int sizeClass, ClassState* state, nint block, out int unneeded)
     {
+        unneeded = -1;
         int slab = SlabOf(block);
         if (_tags[slab] != (_arenaTag | (uint)sizeClass))
         {
@@ -250,10 +286,7 @@ internal sealed unsafe class SlabRuns
             // One empty run of a slab is kept for the next block; larger ones, and extents, go at once unless they were prewarmed.
             int keep = run->SlabCount == 1 ? 1 : 0;
             state->EmptyRuns++;
-            if (state->EmptyRuns > keep && IsSpare(state, slab))
-            {
-                ReleaseRun(state, slab);
-            }
+            unneeded = state->EmptyRuns > keep ? slab : -1;
         }
 
         return true;
@@ -263,7 +296,7 @@ internal sealed unsafe class SlabRuns
     public void ReleaseRun(ClassState* state, int slab)
     {
         int slabs = _runs[slab].SlabCount;
-        bool isExtent = slabs >= SuperSlab.SlabCount && _runs[slab].SizeClass > SizeClasses.LastWithinSuperSlab;
+        bool isExtent = state->SlabsPerRun == 0;
         Unlink(state, slab);
         state->Runs--;
         state->EmptyRuns--;

@@ -202,15 +202,7 @@ internal sealed unsafe class SlabSpace
         return superSlab * SuperSlab.SlabCount;
     }
 
-    public void GiveExtent(int slab)
-    {
-        int superSlab = slab / SuperSlab.SlabCount;
-        int length = _superSlabs[superSlab].RunLength;
-        NativeLock.Enter(_lock);
-        Disown(superSlab, length);
-        NativeLock.Exit(_lock);
-        GiveBack(superSlab, length);
-    }
+    public void GiveExtent(int slab) => Budget.Return(GiveMoved(slab));
 
     /// <summary>
     /// Makes an extent longer: where the SuperSlabs behind it are free, in place; else by moving its pages to where there is room. Then the
@@ -259,8 +251,9 @@ internal sealed unsafe class SlabSpace
         return grown * SuperSlab.SlabCount;
     }
 
-    /// <summary>Gives back what an extent left behind when its pages moved. Nothing describes a block there any more.</summary>
-    public void GiveMoved(int slab)
+    /// <summary>Gives back what an extent left behind when its pages moved, and the budget counts no more. Nothing describes a block there any more.</summary>
+    /// <returns>How many SuperSlabs.</returns>
+    public int GiveMoved(int slab)
     {
         int superSlab = slab / SuperSlab.SlabCount;
         int length = _superSlabs[superSlab].RunLength;
@@ -268,6 +261,7 @@ internal sealed unsafe class SlabSpace
         Disown(superSlab, length);
         NativeLock.Exit(_lock);
         _pool.Give(superSlab, length);
+        return length;
     }
 
     /// <summary>Counts SuperSlabs against the budget before a prewarm claims them. <see cref="BudgetMeter.Return"/> undoes it.</summary>

@@ -16,14 +16,14 @@ internal sealed unsafe class MetadataHeap
     public const nuint LargestBytes = 64 * 1024;
 
     /// <summary>
-    /// The most that must be retired after an object before that is used again: what a game's last levels leave, 4 KiB for each thread and
-    /// arena, so some 1,000 of them. Never more than a 16th of the heap.
+    /// The most that must be retired after an object before that is used again: what a game's last levels leave, 6 KiB for each thread and
+    /// arena, so some 1,000 of them. Never more than a 10th of the heap.
     /// </summary>
-    public const nuint MostRetiredBytes = 4 << 20;
+    public const nuint MostRetiredBytes = 6 << 20;
     private const nuint SmallStep = 64;
     private const nuint LargeStep = 1024;
     private const nuint ChunkBytes = 4096;
-    private const nuint RetiredShare = 16;
+    private const nuint RetiredShare = 10;
     private const int SmallLists = (int)(LargeStep / SmallStep);
     private const int Lists = SmallLists + (int)(LargestBytes / LargeStep);
 

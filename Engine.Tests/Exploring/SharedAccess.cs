@@ -1,0 +1,33 @@
+namespace Engine.Tests.Exploring;
+
+/// <summary>The runtime's class of this name, each access a step of the <see cref="Schedule"/>.</summary>
+internal static class Volatile
+{
+    public static ulong Read(ref readonly ulong location)
+    {
+        Schedule.Step();
+        return System.Threading.Volatile.Read(in location);
+    }
+
+    public static nint Read(ref readonly nint location)
+    {
+        Schedule.Step();
+        return System.Threading.Volatile.Read(in location);
+    }
+
+    public static nuint Read(ref readonly nuint location)
+    {
+        Schedule.Step();
+        return System.Threading.Volatile.Read(in location);
+    }
+}
+
+/// <summary>The same.</summary>
+internal static class Interlocked
+{
+    public static ulong CompareExchange(ref ulong location, ulong value, ulong comparand)
+    {
+        Schedule.Step();
+        return System.Threading.Interlocked.CompareExchange(ref location, value, comparand);
+    }
+}
