@@ -44,10 +44,18 @@ public readonly unsafe ref struct ArenaHandle
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Free(void* block)
     {
-        if (!ThreadCache.TryFree(_cache, (nuint)block, _arena.Tag))
+        nuint offset = (nuint)((nint)block - _cache->ReservationBase);
+        if (offset < _cache->ReservationBytes)
         {
-            _arena.FreeSlow(_cache, block);
+            // The slab's tag is (arena, class); only a block of this arena leaves a bare class.
+            nuint sizeClass = _cache->Tags[offset >> SuperSlab.SlabShift] ^ _arena.Tag;
+            if (sizeClass <= byte.MaxValue && ThreadCache.TryFree(_cache, sizeClass, (nuint)block))
+            {
+                return;
+            }
         }
+
+        _arena.FreeSlow(_cache, block);
     }
 
     /// <inheritdoc cref="LongLivedArena.Allocate(nuint, nuint)"/>

@@ -82,19 +82,18 @@ public sealed unsafe partial class LongLivedArena
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void FreeSlow(ThreadCache* cache, void* block)
     {
-        nuint offset = (nuint)((nint)block - cache->ReservationBase);
-        nuint sizeClass = offset < cache->ReservationBytes ? cache->Tags[offset >> SuperSlab.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
         if (_hardened is { } hardened && hardened.TryFree(cache, (nuint)block))
         {
-            sizeClass = (nuint)ClassOf(block);
-        }
-        else if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
-        {
-            FreeChecked(cache, block);
             return;
         }
 
-        if (CounterSwitch.IsOn)
+        nuint offset = (nuint)((nint)block - cache->ReservationBase);
+        nuint sizeClass = offset < cache->ReservationBytes ? cache->Tags[offset >> SuperSlab.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
+        if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
+        {
+            FreeChecked(cache, block);
+        }
+        else if (CounterSwitch.IsOn)
         {
             ThreadCounters.CountFree(cache, sizeClass);
         }
@@ -126,11 +125,13 @@ public sealed unsafe partial class LongLivedArena
             _hardened?.Check(sizeClass, (nuint)block);
 
             // There is room where the cache was detached when the caller looked, and the thread has one.
-            if (!ThreadCache.TryPush(cache, (nuint)sizeClass, (nuint)block))
+            if (ThreadCache.TryFree(cache, (nuint)sizeClass, (nuint)block))
             {
-                _tracker?.Remove((nuint)block);
-                _caches.Free(cache, sizeClass, (nuint)block);
+                return;
             }
+
+            _tracker?.Remove((nuint)block);
+            _caches.Free(cache, sizeClass, (nuint)block);
         }
 
         if (CounterSwitch.IsOn)

@@ -2,13 +2,12 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Engine.Core;
 using Engine.Slabs;
-using Engine.SuperSlabs;
 
 namespace Engine.Caches;
 
 /// <summary>
 /// One thread's private stacks of free blocks for one arena, and the fast path of the engine: <see cref="TryAllocate"/> pops a block,
-/// <see cref="TryFree"/> pushes one. Arenas and handles call them, and go to the arena's slow paths where they find nothing or no room.
+/// <see cref="TryFree"/> pushes one. Handles, and arenas by way of them, call both, and go to the arena's slow paths where they find nothing or no room.
 ///
 ///   | a top for each class | where blocks lie | class by size, 1,025 bytes | fill steps, empty magazines | a stock for each class | ... | 0 |
 ///                                                                                                                  cache + Bytes ^
@@ -126,48 +125,26 @@ internal unsafe struct ThreadCache
         return block;
     }
 
-    /// <summary>The fast path of freeing: into the loaded magazine of the block's class.</summary>
-    /// <param name="cache">The thread's.</param>
-    /// <param name="block">Any address.</param>
-    /// <param name="arenaTag">The arena's; a slab's tag is (arena, class), so only a block of this arena leaves a bare class.</param>
-    /// <returns>False, and nothing has changed, where it is no block of the arena, or has just been freed, or the magazine is full.</returns>
+    /// <summary>The fast path of freeing: puts a block of a class in the loaded magazine.</summary>
+    /// <returns>False, and nothing has changed, where that is full, or the block lies on top of it.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryFree(ThreadCache* cache, nuint block, nuint arenaTag)
-    {
-        nuint offset = block - (nuint)cache->ReservationBase;
-        if (offset >= cache->ReservationBytes)
-        {
-            return false;
-        }
-
-        nuint sizeClass = cache->Tags[offset >> SuperSlab.SlabShift] ^ arenaTag;
-        if (sizeClass > byte.MaxValue || !TryPush(cache, sizeClass, block))
-        {
-            return false;
-        }
-
-        if (CounterSwitch.IsOn)
-        {
-            ThreadCounters.CountFree(cache, sizeClass);
-        }
-
-        return true;
-    }
-
-    /// <summary>Puts a block in the loaded magazine of a class; false where that is full, or the block lies on top of it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool TryPush(ThreadCache* cache, nuint sizeClass, nuint block)
+    public static bool TryFree(ThreadCache* cache, nuint sizeClass, nuint block)
     {
         nint* tops = TopsOf(cache);
         nint top = tops[sizeClass];
-        if (((nuint)top & Magazine.Mask) == 0 || Below(cache, top) == block)
+        if (((nuint)top & Magazine.Mask) != 0 && Below(cache, top) != block)
         {
-            return false;
+            *At(cache, top) = block;
+            tops[sizeClass] = top + sizeof(nuint);
+            if (CounterSwitch.IsOn)
+            {
+                ThreadCounters.CountFree(cache, sizeClass);
+            }
+
+            return true;
         }
 
-        *At(cache, top) = block;
-        tops[sizeClass] = top + sizeof(nuint);
-        return true;
+        return false;
     }
 
     /// <summary>The block that was freed last, or 0 where the loaded magazine is empty.</summary>

@@ -55,7 +55,7 @@ internal sealed unsafe class HardenedFrees
             nuint sizeClass = _tags[slab] ^ _arenaTag;
             if (sizeClass <= byte.MaxValue && IsOut(slab, sizeClass, offset) && *(uint*)block != (_secret ^ (uint)block))
             {
-                if (ThreadCache.TryPush(cache, sizeClass, block))
+                if (ThreadCache.TryFree(cache, sizeClass, block))
                 {
                     *(uint*)block = _secret ^ (uint)block;
                     return true;
