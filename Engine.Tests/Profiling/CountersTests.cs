@@ -30,6 +30,18 @@ internal sealed unsafe class CountersTests
         }
     }
 
+    [Test]
+    public void A_damaged_block_that_is_freed_and_told_is_counted_as_freed() => WithCounters.Run(static () =>
+    {
+        using EngineMemory memory = Memory(MemoryChecks.Full);
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        byte* block = (byte*)arena.Allocate(100);
+        block[100] = 1;
+        Assert.That(() => arena.Free(block), Throws.TypeOf<EngineMemoryException>());
+        SnapshotTag counted = Snapshots.Take(memory).Tags[0];
+        Assert.That((counted.Allocations, counted.AllocatedBytes, counted.Frees, counted.FreedBytes), Is.EqualTo((1L, 100L, 1L, 100L)));
+    });
+
     [TestCase(MemoryChecks.Off)]
     [TestCase(MemoryChecks.Hardened)]
     [TestCase(MemoryChecks.Full)]

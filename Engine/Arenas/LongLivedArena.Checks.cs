@@ -10,16 +10,6 @@ public sealed unsafe partial class LongLivedArena
 
     private nuint UsableBytes(void* block, int sizeClass) => _checked?.BytesOf(block) ?? _slabs.UsableBytes((nint)block, sizeClass);
 
-    /// <returns>The size that was asked for.</returns>
-    private nuint FreeTracked(void* block)
-    {
-        // What is damaged is said after the block is freed; an address that is no block changes nothing.
-        nuint bytes = _checked!.BytesOf(block, "freed");
-        _tracker!.Remove((nuint)block);
-        _checked.Free(block, AllocationTag.CurrentName);
-        return bytes;
-    }
-
     /// <summary>
     /// Tells what was damaged and left, while the arena can still be used, and then has full checks forget its blocks. The code that is told may
     /// do anything.

@@ -111,32 +111,38 @@ public sealed unsafe partial class LongLivedArena
         using SlowPath slow = SlowPath.Enter();
         cache = Checked(cache);
         int sizeClass = ClassOf(block);
-        nuint bytes = CounterSwitch.IsOn && _checked is null ? _slabs.UsableBytes((nint)block, sizeClass) : 0;
-        if (_checked is not null)
+        nuint bytes = _checked?.BytesOf(block, "freed") ?? _slabs.UsableBytes((nint)block, sizeClass);
+        if (_checked is null && IsLastFreed(cache, sizeClass, (nuint)block))
         {
-            bytes = FreeTracked(block);
+            throw new EngineMemoryException($"The block at 0x{(nint)block:x} ({Sizes.Text(bytes)}, arena '{Name}') was freed twice in a row.");
         }
-        else if (IsLastFreed(cache, sizeClass, (nuint)block))
-        {
-            throw new EngineMemoryException($"The block at 0x{(nint)block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{Name}') was freed twice in a row.");
-        }
-        else
-        {
-            _hardened?.Check(sizeClass, (nuint)block);
 
-            // There is room where the cache was detached when the caller looked, and the thread has one.
-            if (ThreadCache.TryFree(cache, (nuint)sizeClass, (nuint)block))
+        // There is room where the cache was detached when the caller looked, and the thread has one.
+        _hardened?.Check(sizeClass, (nuint)block);
+        if (ThreadCache.TryFree(cache, (nuint)sizeClass, (nuint)block))
+        {
+            return;
+        }
+
+        _tracker?.Remove((nuint)block);
+        try
+        {
+            // What is told of a block that was freed earlier, or written beyond its end, is told after this one is freed.
+            if (_checked is not null)
             {
-                return;
+                _checked.Free(block, AllocationTag.CurrentName);
             }
-
-            _tracker?.Remove((nuint)block);
-            _caches.Free(cache, sizeClass, (nuint)block);
+            else
+            {
+                _caches.Free(cache, sizeClass, (nuint)block);
+            }
         }
-
-        if (CounterSwitch.IsOn)
+        finally
         {
-            _caches.CountFreeOf(cache, bytes);
+            if (CounterSwitch.IsOn)
+            {
+                _caches.CountFreeOf(cache, bytes);
+            }
         }
     }
 

@@ -47,7 +47,10 @@ internal sealed unsafe partial class ArenaCaches
     /// memory. Blocks in the loaded magazines of other threads that run, or took a handle, stay: a magazine of a class each at most.
     /// </summary>
     /// <exception cref="EngineMemoryException">A block that was freed before is no free-able block. The others have been returned.</exception>
-    public void Reclaim()
+    public void Reclaim() => ReclaimWithin(milliseconds: 0);
+
+    /// <summary>The same, but gives threads that are about to wait some time for that.</summary>
+    public void ReclaimWithin(int milliseconds)
     {
         (int SizeClass, nuint Block) wrong = default;
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
@@ -62,6 +65,15 @@ internal sealed unsafe partial class ArenaCaches
             ReturnOfWaiting(ref wrong);
         }
 
+        for (; milliseconds > 0 && OthersHoldLoaded(); milliseconds--)
+        {
+            Thread.Sleep(1);
+            lock (_attaching)
+            {
+                ReturnOfWaiting(ref wrong);
+            }
+        }
+
         _slabs.ReleaseEmptyRuns();
         _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
     }
@@ -74,6 +86,25 @@ internal sealed unsafe partial class ArenaCaches
         {
             Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
         }
+    }
+
+    /// <summary>Whether a thread holds loaded magazines that could be taken from it if it waited. Some moments old.</summary>
+    private bool OthersHoldLoaded()
+    {
+        for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
+        {
+            bool canBeTaken = cache->Slot != ThreadSlots.Current && !cache->HasHandle;
+            for (int sizeClass = 0; canBeTaken && sizeClass < ArenaClasses.Count; sizeClass++)
+            {
+                nuint* top = ThreadCache.Top(cache, sizeClass);
+                if (top != null && top[-1] != 0)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
     }
 
     private void ReturnOfDead(ref (int SizeClass, nuint Block) wrong)

@@ -36,6 +36,9 @@ internal sealed unsafe class SuperSlabPool
     private readonly Lock _tables = new();
     private int _end;
 
+    /// <summary>No free SuperSlab lies below: where searches begin.</summary>
+    private int _lowestFree;
+
     /// <param name="os">Gives memory back.</param>
     /// <param name="prefaulter">Makes SuperSlabs resident.</param>
     /// <param name="reservation">Where the SuperSlabs lie.</param>
@@ -354,6 +357,11 @@ internal sealed unsafe class SuperSlabPool
                 throw new EngineMemoryException($"SuperSlab {index} is {(free ? "free but has an owner" : "taken but has no owner")}.");
             }
 
+            if (free && index < _lowestFree)
+            {
+                throw new EngineMemoryException($"SuperSlab {index} is free, and searches begin at {_lowestFree}.");
+            }
+
             if (hasOwner && isOwner?.Invoke(_reservation.SuperSlabs[index].OwnerTag) == false)
             {
                 throw new EngineMemoryException($"SuperSlab {index} belongs to the tag {_reservation.SuperSlabs[index].OwnerTag:x}, which no living arena has.");
@@ -421,7 +429,7 @@ internal sealed unsafe class SuperSlabPool
         return CollectionsMarshal.AsSpan(ranges)[..Math.Min(last + 1, ranges.Count)];
     }
 
-    private int FindRun(ulong* other, int end, int count) => Bitmap.FindRun(_free, other, 0, end, count);
+    private int FindRun(ulong* other, int end, int count) => Bitmap.FindRun(_free, other, Math.Min(_lowestFree, end), end, count);
 
     /// <summary>Claims a run: a ready one, else the first.</summary>
     private int ClaimRun(int count)
@@ -470,7 +478,7 @@ internal sealed unsafe class SuperSlabPool
     /// <summary>Claims single SuperSlabs that are free in both bitmaps, the lowest first, until all have one. Under the lock.</summary>
     private int ClaimSingles(ulong* other, int end, Span<int> starts, int claimed)
     {
-        for (int word = 0; word < (end + 63) >> 6 && claimed < starts.Length; word++)
+        for (int word = _lowestFree >> 6; word < (end + 63) >> 6 && claimed < starts.Length; word++)
         {
             for (ulong bits = _free[word] & other[word]; bits != 0 && claimed < starts.Length; bits &= bits - 1)
             {
@@ -527,6 +535,7 @@ internal sealed unsafe class SuperSlabPool
     private void MarkClaimed(int start, int count)
     {
         Bitmap.Clear(_free, start, count);
+        _lowestFree = start == _lowestFree ? start + count : _lowestFree;
         OwnedCount += count;
     }
 
@@ -546,6 +555,7 @@ internal sealed unsafe class SuperSlabPool
     /// <summary>SuperSlabs can be taken again, but for those whose addresses somebody else has by now. Under the lock.</summary>
     private void SetFree(int start, int count)
     {
+        _lowestFree = Math.Min(_lowestFree, start);
         if (!IsLost(start, count))
         {
             Bitmap.Set(_free, start, count);
