@@ -102,22 +102,53 @@ internal sealed unsafe class HomesTests : ArenaFixture
     [Test]
     public void A_promised_run_that_one_home_no_longer_needs_serves_another()
     {
+        const int Threads = 4;
+        const int Blocks = 200_000;
         LongLivedArena arena = Arena;
-        arena.Prewarm([new(16, 40_000)], threads: 2);
+        arena.Prewarm([new(16, Blocks)], Threads);
         int superSlabs = arena.SuperSlabCount;
-        for (int thread = 0; thread < 6; thread++)
+        using Barrier turns = new(Threads);
+        Workers.Run(Threads, thread =>
         {
-            Workers.Run(() => FreeAll(Allocated(39_000, 16)));
-            Assert.That(arena.SuperSlabCount, Is.EqualTo(superSlabs), $"after thread {thread}");
-            arena.Validate();
-        }
+            // One after the other, while the others live and keep their homes.
+            for (int turn = 0; turn < Threads; turn++)
+            {
+                if (turn == thread)
+                {
+                    FreeAll(Allocated(Blocks - 5_000, 16));
+                }
 
+                turns.SignalAndWait();
+            }
+        });
+        Assert.That(arena.SuperSlabCount, Is.EqualTo(superSlabs), "all homes had the promised runs");
+        arena.Validate();
         arena.Trim();
         Assert.That(arena.SuperSlabCount, Is.EqualTo(superSlabs), "what was promised stays");
         arena.Reset();
         arena.Validate();
-        FreeAll(Allocated(40_000, 16));
+        FreeAll(Allocated(Blocks, 16));
         Assert.That(arena.SuperSlabCount, Is.EqualTo(superSlabs));
+    }
+
+    [Test]
+    public void A_prewarm_has_runs_for_the_homes_of_all_its_threads([ValueSource(nameof(Small))] nuint bytes, [Values] bool carve)
+    {
+        // One run would hold all blocks, and the rest of its SuperSlab is full.
+        const int Threads = 8;
+        Arena.Prewarm([new(bytes, 100), new(64 * 1024, 31)], Threads, carve);
+        nint[] large = Allocated(31, 64 * 1024);
+        int superSlabs = Arena.SuperSlabCount;
+        nint[][] blocks = new nint[Threads][];
+        using Barrier together = new(Threads);
+        Workers.Run(Threads, thread =>
+        {
+            blocks[thread] = Allocated(10, bytes);
+            together.SignalAndWait();
+        });
+        Assert.That(Arena.SuperSlabCount, Is.EqualTo(superSlabs));
+        AssertLinesAreApart(blocks);
+        FreeAll(large);
     }
 
     [Test]
