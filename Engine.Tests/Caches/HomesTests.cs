@@ -51,7 +51,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
         using Barrier barrier = new(threads);
         Workers.Run(threads, thread =>
         {
-            blocks[thread] = Allocated(1_000, bytes);
+            blocks[thread] = Allocate(bytes, 1_000);
             barrier.SignalAndWait();
         });
         AssertLinesAreApart(blocks);
@@ -63,7 +63,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
     {
         // What one thread made side by side for four others, as an engine's main thread does.
         const int Threads = 4;
-        nint[] made = Allocated(Threads * 500, bytes);
+        nint[] made = Allocate(bytes, Threads * 500);
         nint[][] blocks = new nint[Threads][];
         using Barrier barrier = new(Threads);
         Workers.Run(Threads, thread =>
@@ -77,19 +77,19 @@ internal sealed unsafe class HomesTests : ArenaFixture
 
             barrier.SignalAndWait();
         });
-        AssertLinesAreApart([.. blocks, Allocated(1_000, bytes)]);
+        AssertLinesAreApart([.. blocks, Allocate(bytes, 1_000)]);
         Arena.Validate();
     }
 
     [Test]
     public void Blocks_that_another_thread_frees_come_home([ValueSource(nameof(Small))] nuint bytes)
     {
-        nint[] blocks = Allocated(20_000, bytes);
+        nint[] blocks = Allocate(bytes, 20_000);
         int superSlabs = Arena.SuperSlabCount;
         for (int round = 0; round < 50; round++)
         {
             Workers.Run(() => FreeAll(blocks));
-            blocks = Allocated(20_000, bytes);
+            blocks = Allocate(bytes, 20_000);
         }
 
         Assert.That(Arena.SuperSlabCount, Is.EqualTo(superSlabs), "a million blocks later");
@@ -115,7 +115,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
             {
                 if (turn == thread)
                 {
-                    FreeAll(Allocated(Blocks - 5_000, 16));
+                    FreeAll(Allocate(16, Blocks - 5_000));
                 }
 
                 turns.SignalAndWait();
@@ -127,7 +127,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
         Assert.That(arena.SuperSlabCount, Is.EqualTo(superSlabs), "what was promised stays");
         arena.Reset();
         arena.Validate();
-        FreeAll(Allocated(Blocks, 16));
+        FreeAll(Allocate(16, Blocks));
         Assert.That(arena.SuperSlabCount, Is.EqualTo(superSlabs));
     }
 
@@ -137,13 +137,13 @@ internal sealed unsafe class HomesTests : ArenaFixture
         // One run would hold all blocks, and the rest of its SuperSlab is full.
         const int Threads = 8;
         Arena.Prewarm([new(bytes, 100), new(64 * 1024, 31)], Threads, carve);
-        nint[] large = Allocated(31, 64 * 1024);
+        nint[] large = Allocate(64 * 1024, 31);
         int superSlabs = Arena.SuperSlabCount;
         nint[][] blocks = new nint[Threads][];
         using Barrier together = new(Threads);
         Workers.Run(Threads, thread =>
         {
-            blocks[thread] = Allocated(10, bytes);
+            blocks[thread] = Allocate(bytes, 10);
             together.SignalAndWait();
         });
         Assert.That(Arena.SuperSlabCount, Is.EqualTo(superSlabs));
@@ -210,9 +210,9 @@ internal sealed unsafe class HomesTests : ArenaFixture
     public void What_a_plan_is_told_and_a_snapshot_shows_are_size_classes()
     {
         const int Count = 700;
-        nint[] own = Allocated(Count, 32);
+        nint[] own = Allocate(32, Count);
         nint[] others = [];
-        Workers.Run(() => others = Allocated(Count, 32));
+        Workers.Run(() => others = Allocate(32, Count));
         BlockCount live = Arena.LiveBlocks().Single(size => size.Count != 0);
         Assert.That((live.Bytes, live.Count), Is.EqualTo(((nuint)32, (long)(2 * Count))));
         BlockCount peak = Arena.PeakBlocks().Single();
@@ -232,26 +232,6 @@ internal sealed unsafe class HomesTests : ArenaFixture
                 Assert.That(owners.TryGetValue(block / Line, out int owner) ? owner : thread, Is.EqualTo(thread), $"two threads write in the line of 0x{block:x}");
                 owners[block / Line] = thread;
             }
-        }
-    }
-
-    private nint[] Allocated(int count, nuint bytes)
-    {
-        nint[] blocks = new nint[count];
-        for (int index = 0; index < count; index++)
-        {
-            blocks[index] = (nint)Arena.Allocate(bytes);
-            *(byte*)blocks[index] = 1;
-        }
-
-        return blocks;
-    }
-
-    private void FreeAll(nint[] blocks)
-    {
-        foreach (nint block in blocks)
-        {
-            Arena.Free((void*)block);
         }
     }
 }

@@ -196,23 +196,4 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
     }
 
     private static Magazine* NewMagazine(LowerLayers layers) => (Magazine*)layers.Heap.Allocate(Magazine.Bytes);
-
-    private nint[] Allocate(nuint bytes, int count)
-    {
-        nint[] blocks = new nint[count];
-        for (int index = 0; index < count; index++)
-        {
-            blocks[index] = (nint)Arena.Allocate(bytes);
-        }
-
-        return blocks;
-    }
-
-    private void FreeAll(nint[] blocks)
-    {
-        foreach (nint block in blocks)
-        {
-            Arena.Free((void*)block);
-        }
-    }
 }
