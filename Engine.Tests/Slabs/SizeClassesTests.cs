@@ -116,14 +116,14 @@ internal sealed class SizeClassesTests
     }
 
     [Test]
-    public void Magazines_hold_64_KiB_at_most_of_large_blocks_512_and_one_block_at_least()
+    public void Magazines_hold_64_KiB_at_most_of_large_blocks_1_MiB_and_one_block_at_least()
     {
         for (int index = 0; index < SizeClasses.Huge; index++)
         {
             nuint block = SizeClasses.BlockBytes(index);
             int blocks = Magazine.BlocksOf(index);
             Assert.That(blocks, block <= 8 * Sizes.MiB ? Is.InRange(1, 126) : Is.Zero);
-            nuint most = (block > 32 * Sizes.KiB ? 512u : 64u) * Sizes.KiB;
+            nuint most = (block > 32 * Sizes.KiB ? 1024u : 64u) * Sizes.KiB;
             Assert.That(blocks <= 1 || (nuint)blocks * block <= most, $"class {index}");
             Assert.That(SizeClasses.CacheBlocks(index), Is.EqualTo(2 * blocks));
             Assert.That(Magazine.StockLimit(index), Is.InRange(0, MagazineStock.MaximumCount));

@@ -369,7 +369,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>
     /// Returns the free blocks that the calling thread, dead threads and threads that wait hold back, and puts SuperSlabs without live blocks
     /// in the retained reserve. Threads that are about to wait have 20 milliseconds for that. Prewarmed memory stays, and so does what threads
-    /// that run, or took a handle, hold of each size: 64 KiB of blocks at most, of blocks above 32 KiB 512. An arena does the same by itself
+    /// that run, or took a handle, hold of each size: 64 KiB of blocks at most, of blocks above 32 KiB 1 MiB. An arena does the same by itself
     /// before it says that there is no memory. Other threads may go on. Not for the hot loop.
     /// </summary>
     /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>

@@ -111,8 +111,7 @@ internal sealed unsafe partial class ArenaCaches
         int count = 0;
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
         {
-            int own = ThreadCache.ClassFor(cache, sizeClass);
-            count += ThreadCache.Top(cache, own) != null || cache->FillSteps[own] != 0 ? 1 : 0;
+            count += cache->FillSteps[ThreadCache.ClassFor(cache, sizeClass)] != 0 ? 1 : 0;
         }
 
         return count;

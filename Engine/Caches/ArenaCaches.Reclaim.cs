@@ -15,11 +15,9 @@ internal sealed unsafe partial class ArenaCaches
     {
         int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
         ThreadCache* own = CacheOf(ThreadSlots.Current);
-        bool isLarge = sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass);
-        for (int large = Magazine.FirstLarge; isLarge && own != ThreadCache.Detached && large < SizeClasses.Huge; large++)
+        if (own != ThreadCache.Detached && sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass))
         {
-            nuint wrong = ReturnLoaded(own, large);
-            _slabs.ThrowIfWrong(large, wrong != 0 ? wrong : ReturnStock(own, large));
+            ReturnLarge(own);
         }
 
         for (int other = SizeClasses.LastWithinSuperSlab; slabs != 0 && other >= 0 && !_slabs.Space.HasRun(slabs); other--)
@@ -30,6 +28,17 @@ internal sealed unsafe partial class ArenaCaches
             }
 
             _slabs.GatherRuns(other);
+        }
+    }
+
+    private void ReturnLarge(ThreadCache* own)
+    {
+        int large = Magazine.FirstLarge;
+        while ((large = ThreadCache.NextUsed(own, large, below: SizeClasses.Huge)) < SizeClasses.Huge)
+        {
+            nuint wrong = ReturnLoaded(own, large);
+            _slabs.ThrowIfWrong(large, wrong != 0 ? wrong : ReturnStock(own, large));
+            large++;
         }
     }
 
@@ -96,8 +105,7 @@ internal sealed unsafe partial class ArenaCaches
             bool canBeTaken = cache->Slot != ThreadSlots.Current && !cache->HasHandle;
             for (int sizeClass = 0; canBeTaken && sizeClass < ArenaClasses.Count; sizeClass++)
             {
-                nuint* top = ThreadCache.Top(cache, sizeClass);
-                if (top != null && top[-1] != 0)
+                if (HoldsLoaded(cache, sizeClass))
                 {
                     return true;
                 }
@@ -106,6 +114,8 @@ internal sealed unsafe partial class ArenaCaches
 
         return false;
     }
+
+    private static bool HoldsLoaded(ThreadCache* cache, int sizeClass) => ThreadCache.Top(cache, sizeClass) is var top && top != null && top[-1] != 0;
 
     private void ReturnOfDead(ref (int SizeClass, nuint Block) wrong)
     {
@@ -161,12 +171,12 @@ internal sealed unsafe partial class ArenaCaches
     /// <returns>A block that could not be returned, or 0.</returns>
     private nuint ReturnLoaded(ThreadCache* cache, int sizeClass)
     {
-        nuint* top = ThreadCache.Top(cache, sizeClass);
-        if (top == null)
+        if (!HoldsLoaded(cache, sizeClass))
         {
             return 0;
         }
 
+        nuint* top = ThreadCache.Top(cache, sizeClass);
         nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - _slabs.MagazineBlocks(sizeClass);
         ThreadCache.SetTop(cache, sizeClass, bottom);
         return _slabs.ReturnAll(sizeClass, bottom, (int)(top - bottom));

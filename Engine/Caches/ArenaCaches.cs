@@ -380,7 +380,6 @@ internal sealed unsafe partial class ArenaCaches
 
     private void FreeOnly(ThreadCache* cache, int sizeClass, nuint block)
     {
-        cache->FillSteps[sizeClass] = 1;
         Magazine* magazine = TakeEmpty(cache);
         if (magazine != null)
         {
@@ -452,6 +451,7 @@ internal sealed unsafe partial class ArenaCaches
         bool isStocked = cache->StockedBytes - Volatile.Read(ref cache->TakenBytes) + bytes <= Magazine.MostStockedBytes
             && StockOf(cache, sizeClass).TryPush(full, limit);
         cache->StockedBytes += isStocked ? bytes : 0;
+        ThreadCache.NoteUse(cache, sizeClass);
         return isStocked;
     }
 
@@ -498,6 +498,7 @@ internal sealed unsafe partial class ArenaCaches
                 last = last->Next;
             }
 
+            ThreadCache.NoteUse(cache, sizeClass);
             StockOf(cache, sizeClass).TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
             cache->StockedBytes += (count - 1) * _slabs.MagazineBytes(sizeClass);
         }
@@ -576,12 +577,12 @@ internal sealed unsafe partial class ArenaCaches
         WithdrawMetadata(_promisedBytes);
     }
 
-    /// <summary>A class is filled in small steps at first, which double, so that a thread that takes few blocks holds few back.</summary>
+    /// <summary>A class is filled in small steps at first, which double, so that a thread that takes few blocks holds few back; large blocks come one by one.</summary>
     private static int NextFillStep(ThreadCache* cache, int sizeClass, int capacity)
     {
-        int step = Math.Max(1, (int)cache->FillSteps[sizeClass]);
-        step = Math.Max(step, capacity / 8);
-        cache->FillSteps[sizeClass] = (byte)(capacity <= Magazine.LargeBlocks ? 1 : Math.Min(step * 2, capacity));
+        bool isSingle = ArenaClasses.SizeClassOf(sizeClass) >= Magazine.FirstTakenSingly;
+        int step = isSingle ? 1 : Math.Max(Math.Max(1, (int)cache->FillSteps[sizeClass]), capacity / 8);
+        cache->FillSteps[sizeClass] = (byte)(isSingle ? 1 : Math.Min(step * 2, capacity));
         return Math.Min(step, capacity);
     }
 

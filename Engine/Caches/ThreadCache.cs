@@ -48,6 +48,8 @@ internal unsafe struct ThreadCache
 
     /// <summary>The class of each size from 0 up, of the thread's home where the size is small.</summary>
     public fixed byte Map[(int)SizeClasses.MappedBytes + 1];
+
+    /// <summary>How many blocks the thread takes from runs the next time; 0 of classes of which it never held a free block.</summary>
     public fixed byte FillSteps[ArenaClasses.Count];
     public Magazine* Empty;
     public int EmptyCount;
@@ -109,8 +111,21 @@ internal unsafe struct ThreadCache
     /// <param name="cache">The thread's.</param>
     /// <param name="sizeClass">The class.</param>
     /// <param name="top">A place in a magazine, or null for none.</param>
-    public static void SetTop(ThreadCache* cache, int sizeClass, nuint* top) =>
+    public static void SetTop(ThreadCache* cache, int sizeClass, nuint* top)
+    {
+        NoteUse(cache, sizeClass);
         TopsOf(cache)[sizeClass] = top == null ? 0 : (nint)((byte*)top - (byte*)At(cache, 0));
+    }
+
+    /// <summary>The thread holds free blocks of a class, or may from now on.</summary>
+    public static void NoteUse(ThreadCache* cache, int sizeClass) => cache->FillSteps[sizeClass] = Math.Max((byte)1, cache->FillSteps[sizeClass]);
+
+    /// <summary>The first class from a given one on, and below another, of which the thread held free blocks; that other where there is none.</summary>
+    public static int NextUsed(ThreadCache* cache, int from, int below)
+    {
+        int distance = new ReadOnlySpan<byte>(cache->FillSteps + from, below - from).IndexOfAnyExcept((byte)0);
+        return distance < 0 ? below : from + distance;
+    }
 
     /// <summary>The fast path of allocating: takes the block of a class that was freed last. 0 where the loaded magazine is empty.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

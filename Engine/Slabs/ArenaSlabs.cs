@@ -301,12 +301,15 @@ internal sealed unsafe class ArenaSlabs
     private nuint ReturnBlocks(int sizeClass, ClassState* state, nuint* blocks, int count)
     {
         nuint wrong = 0;
-        for (int index = 0; index < count; index++)
+        int returned;
+        for (int index = 0; index < count; index += Math.Max(1, returned))
         {
-            int slabs = _runs[_runs.SlabOf((nint)blocks[index])]->SlabCount;
-            if (!_runs.ReturnBlock(sizeClass, state, (nint)blocks[index], out int unneeded))
+            nuint* block = blocks + index;
+            int slabs = _runs[_runs.SlabOf((nint)(*block))]->SlabCount;
+            returned = _runs.ReturnBlocks(sizeClass, state, block, count - index, out int unneeded);
+            if (returned == 0)
             {
-                wrong = blocks[index];
+                wrong = *block;
             }
             else if (sizeClass == SizeClasses.Huge)
             {

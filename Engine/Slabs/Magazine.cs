@@ -29,27 +29,33 @@ internal unsafe struct Magazine
     /// <summary>The most bytes of blocks in all of a thread's stocks of one arena.</summary>
     public const long MostStockedBytes = 64 << 20;
     private const nuint TargetBytes = 64 * 1024;
-    private const nuint LargeTargetBytes = 512 * 1024;
+    private const nuint LargeTargetBytes = 1024 * 1024;
+    private const nuint LargestOfSeveral = 256 * 1024;
     private static readonly nuint LargestCachedBytes = 8 * Sizes.MiB;
     private static readonly nuint LargestSharedBytes = 512 * Sizes.KiB;
 
-    /// <summary>The first class of blocks of which a thread takes no more than it was asked for.</summary>
+    /// <summary>The first size class of which a thread takes one block at a time from runs.</summary>
+    public static readonly int FirstTakenSingly = SizeClasses.IndexOf((5 * 1024) + 1);
+
+    /// <summary>The first size class that fills a magazine with more than 64 KiB.</summary>
     public static readonly int FirstLarge = SizeClasses.IndexOf((TargetBytes / 2) + 1);
 
-    /// <summary>The most blocks of such a class in a magazine.</summary>
-    public static readonly int LargeBlocks = BlocksOf(FirstLarge);
-
     /// <summary>The first class whose magazines hold a single block.</summary>
-    public static readonly int FirstOfOne = SizeClasses.IndexOf((LargeTargetBytes / 2) + 1);
+    public static readonly int FirstOfOne = SizeClasses.IndexOf(LargestOfSeveral + 1);
 
     /// <summary>The magazine below it in a stock or in a list of empty ones.</summary>
     public Magazine* Next;
 
-    /// <summary>How many blocks of a class fill a magazine: 64 KiB of them, of blocks above 32 KiB 512, at most 126, at least one, none above 8 MiB.</summary>
+    /// <summary>
+    /// How many blocks of a class fill a magazine: 64 KiB of them, at most 126; of blocks above 32 KiB 1 MiB, since each exchange of a magazine
+    /// is a fence, which waits until what was written to such blocks has left the processor; one above 256 KiB, and none above 8 MiB.
+    /// </summary>
     public static int BlocksOf(int sizeClass)
     {
         nuint block = SizeClasses.BlockBytes(sizeClass);
-        return block == 0 || block > LargestCachedBytes ? 0 : (int)nuint.Clamp((block > TargetBytes / 2 ? LargeTargetBytes : TargetBytes) / block, 1, MaximumBlocks);
+        return block == 0 || block > LargestCachedBytes ? 0
+            : block > LargestOfSeveral ? 1
+            : (int)nuint.Min((block > TargetBytes / 2 ? LargeTargetBytes : TargetBytes) / block, MaximumBlocks);
     }
 
     /// <summary>How many full magazines a thread's stock holds: 8 MiB of blocks, at most 128 magazines, and of blocks above 512 KiB two.</summary>

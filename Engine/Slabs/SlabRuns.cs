@@ -247,36 +247,34 @@ internal sealed unsafe class SlabRuns
         return got;
     }
 
-    /// <summary>Sets a block's bit.</summary>
+    /// <summary>Sets the bits of blocks, up to the first one that lies in another run than the first, or is no block of the class that is out.</summary>
     /// <param name="sizeClass">The class whose lock is held.</param>
     /// <param name="state">The same.</param>
-    /// <param name="block">The block.</param>
-    /// <param name="unneeded">A run whose last block that was, where the class has enough of those; else -1.</param>
-    /// <returns>False where the address is no block of the class that is out.</returns>
-    public bool ReturnBlock(int sizeClass, ClassState* state, nint block, out int unneeded)
+    /// <param name="blocks">The blocks.</param>
+    /// <param name="count">How many there are, at least one.</param>
+    /// <param name="unneeded">The run, where its last block was among them and the class has enough empty runs; else -1.</param>
+    /// <returns>How many; 0 where the first address is no block of the class that is out.</returns>
+    public int ReturnBlocks(int sizeClass, ClassState* state, nuint* blocks, int count, out int unneeded)
     {
         unneeded = -1;
-        int slab = SlabOf(block);
+        int slab = SlabOf((nint)(*blocks));
         if (_tags[slab] != (_arenaTag | (uint)sizeClass))
         {
-            return false;
+            return 0;
         }
 
         slab -= _runs[slab].Offset;
         SlabRun* run = _runs + slab;
-        ulong offset = (ulong)(block - _reservation.AddressOfSlab(slab));
-        int index = run->Capacity == 1 ? 0 : (int)((offset * state->Reciprocal) >> ReciprocalShift);
-        ulong bit = 1UL << (index & 63);
-        int word = index >> 6;
-        if (offset != (ulong)index * state->BlockBytes || index >= run->Capacity || (run->Bitmap[word] & bit) != 0)
+        int returned = SetBits(run, state, (nuint)_reservation.AddressOfSlab(slab), blocks, count);
+        if (returned == 0)
         {
-            return false;
+            return 0;
         }
 
-        run->Bitmap[word] |= bit;
-        state->BlocksOut--;
-        run->FirstWord = Math.Min(run->FirstWord, (ushort)word);
-        if (run->FreeBlocks++ == 0)
+        state->BlocksOut -= returned;
+        bool wasFull = run->FreeBlocks == 0;
+        run->FreeBlocks += returned;
+        if (wasFull)
         {
             LinkFirst(state, slab);
         }
@@ -289,7 +287,47 @@ internal sealed unsafe class SlabRuns
             unneeded = state->EmptyRuns > keep ? slab : -1;
         }
 
-        return true;
+        return returned;
+    }
+
+    private static int SetBits(SlabRun* run, ClassState* state, nuint start, nuint* blocks, int count)
+    {
+        ulong* bitmap = run->Bitmap;
+        ulong bytes = (ulong)run->SlabCount << SuperSlab.SlabShift;
+        ulong reciprocal = run->Capacity == 1 ? 0 : state->Reciprocal; // a single block may be too large for one
+        int firstWord = run->FirstWord;
+        int word = 0;
+        ulong bits = bitmap[0];
+        int set = 0;
+        for (; set < count; set++)
+        {
+            ulong offset = blocks[set] - start;
+            int index = offset < bytes ? (int)((offset * reciprocal) >> ReciprocalShift) : run->Capacity;
+            if (index >= run->Capacity || offset != (ulong)index * state->BlockBytes)
+            {
+                break;
+            }
+
+            if (index >> 6 != word)
+            {
+                bitmap[word] = bits;
+                word = index >> 6;
+                bits = bitmap[word];
+            }
+
+            ulong bit = 1UL << (index & 63);
+            if ((bits & bit) != 0)
+            {
+                break;
+            }
+
+            bits |= bit;
+            firstWord = Math.Min(firstWord, word);
+        }
+
+        bitmap[word] = bits;
+        run->FirstWord = (ushort)firstWord;
+        return set;
     }
 
     /// <summary>Gives an empty run's slabs back.</summary>
