@@ -50,6 +50,7 @@ public sealed class EngineMemory : IDisposable
         Options.CheckSettings.Validate();
         _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
+        _os.UseNodes(Options.Nodes);
         _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
         _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
         try
@@ -77,6 +78,7 @@ public sealed class EngineMemory : IDisposable
         system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {(_os.Facts.HugePageBytes == 0 ? "absent" : "of " + Sizes.Text(_os.Facts.HugePageBytes))}
         reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
         prefault: {Options.Prefault} on pages {Options.Pages}; {Prefault}
+        memory nodes: {_os.Nodes}
         retain: {Sizes.Text(Options.RetainBytes)}
         checks: {Options.Checks}
         environment: {(_environment.Length == 0 ? "nothing set" : _environment.Trim().ReplaceLineEndings(", "))}

@@ -14,6 +14,7 @@ namespace Engine;
 ///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB"; "KiB", "MiB", "GiB", "TiB" or plain bytes
 ///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
+///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
 ///   ENGINE_MEMORY_CHECKS        Checks             automatic, off, hardened, full
 /// </code>
@@ -41,6 +42,13 @@ public sealed record EngineMemoryOptions
         ("explicit-huge", PageKind.ExplicitHuge),
     ];
 
+    private static readonly (string Word, NodePolicy Value)[] s_nodeWords =
+    [
+        ("automatic", NodePolicy.Automatic),
+        ("first-touch", NodePolicy.FirstTouch),
+        ("interleave", NodePolicy.Interleave),
+    ];
+
     private static readonly (string Word, MemoryChecks Value)[] s_checkWords =
     [
         ("automatic", MemoryChecks.Automatic),
@@ -60,6 +68,9 @@ public sealed record EngineMemoryOptions
 
     /// <summary>The kind of pages. Default: the best that needs no privilege.</summary>
     public PageKind Pages { get; init; }
+
+    /// <summary>On which memory nodes pages lie (NUMA). Default: taking turns where there are several.</summary>
+    public NodePolicy Nodes { get; init; }
 
     /// <summary>
     /// How much prefaulted memory is kept in reserve, in bytes, when an arena is disposed, instead of being given back to the system.
@@ -83,6 +94,7 @@ public sealed record EngineMemoryOptions
         ReservationBytes = environment.Bytes("ENGINE_MEMORY_RESERVATION", ReservationBytes),
         Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", s_prefaultWords, Prefault),
         Pages = environment.Choice("ENGINE_MEMORY_PAGES", s_pageWords, Pages),
+        Nodes = environment.Choice("ENGINE_MEMORY_NODES", s_nodeWords, Nodes),
         RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN", RetainBytes),
         Checks = Resolve(environment.Choice("ENGINE_MEMORY_CHECKS", s_checkWords, Checks)),
     };

@@ -35,6 +35,9 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private readonly LinuxPageMap _pageMap;
     private readonly LinuxPageScan _pageScan;
     private readonly LinuxMemoryLimits _limits;
+    private readonly LinuxNodes _nodes;
+    private bool _interleaves;
+    private int _interleaveRefused;
     private volatile bool _hasLockedPages;
     private volatile bool _hasAdvisedHugePages;
     private volatile bool _hasExplicitHugePages;
@@ -48,6 +51,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         _pageMap = new LinuxPageMap(_files, Facts.PageBytes);
         _pageScan = new LinuxPageScan(_files, context);
         _limits = new LinuxMemoryLimits(_files);
+        _nodes = new LinuxNodes(_files, context);
         Facts = Facts with
         {
             HugePageBytes = SuperSlabHugePageBytes,
@@ -99,8 +103,23 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     public override string? SettingOf(PageKind pages) =>
         pages == PageKind.TransparentHuge ? "enabled=" + Facts.TransparentHugePages : null;
 
+    public override string Nodes =>
+        _interleaveRefused != Errno.None ? $"first touch, {Errno.Describe("mbind", _interleaveRefused)}"
+        : _interleaves ? $"interleaved over {_nodes.Names ?? "no"}"
+        : $"first touch, {_nodes.Count} of them";
+
+    public override void UseNodes(NodePolicy policy) =>
+        _interleaves = policy == NodePolicy.Interleave || (policy == NodePolicy.Automatic && _nodes.Count > 1);
+
     protected override bool TryFinishReservation(nint address, nuint bytes)
     {
+        if (_interleaves && _interleaveRefused == Errno.None)
+        {
+            // Advice: where it is refused, pages come from the node of the thread that writes first.
+            CountOsCall();
+            _interleaveRefused = _nodes.TryInterleave(address, bytes);
+        }
+
         bool isDone = Advise(address, bytes, AdviseDontFork) is Errno.None or Errno.Invalid; // Invalid: a system that has no such advice
         _hasInheritedMappings |= !isDone;
         return isDone;

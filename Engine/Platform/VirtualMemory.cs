@@ -102,6 +102,14 @@ internal abstract class VirtualMemory
     /// <summary>Why the prefault table has no step with this kind of pages for this system.</summary>
     public virtual string? ReasonAgainst(PageKind pages) => "not on this system";
 
+    /// <summary>How pages spread over memory nodes, in words.</summary>
+    public virtual string Nodes => "the system's own way of spreading pages";
+
+    /// <summary>Says how pages spread over memory nodes, of all that is reserved afterwards.</summary>
+    public virtual void UseNodes(NodePolicy policy)
+    {
+    }
+
     /// <summary>
     /// The operating system's memory, through the functions of <paramref name="context"/>, or of the system's own
     /// libraries when it is null.
