@@ -23,6 +23,9 @@ internal sealed unsafe class RefusingSystem : INativeContext
 
     public RefusingSystem() => Refuse(0, 0);
 
+    /// <summary>Called in each call, by the thread that makes it.</summary>
+    public static Action? Called { get; set; }
+
     /// <summary>Calls since <see cref="Refuse"/>.</summary>
     public static long Calls => Interlocked.Read(ref s_calls);
 
@@ -60,7 +63,11 @@ internal sealed unsafe class RefusingSystem : INativeContext
     public nint GetProcAddress(string proc, int? slot = default) =>
         TryGetProcAddress(proc, out nint address, slot) ? address : throw new EntryPointNotFoundException(proc);
 
-    public void Dispose() => Heal();
+    public void Dispose()
+    {
+        Heal();
+        Called = null;
+    }
 
     private static nint Instead(ref nint forward, nint address, nint own)
     {
@@ -70,6 +77,7 @@ internal sealed unsafe class RefusingSystem : INativeContext
 
     private static bool Fails()
     {
+        Called?.Invoke();
         long call = Interlocked.Increment(ref s_calls) - Volatile.Read(ref s_first);
         if (call < 0 || call >= Volatile.Read(ref s_count))
         {
