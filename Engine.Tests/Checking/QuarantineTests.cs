@@ -235,7 +235,11 @@ internal sealed unsafe class QuarantineTests
         {
             arena.Free(arena.Allocate(100_000));
             isWarm.Set();
-            SpinWait.SpinUntil(() => Volatile.Read(ref mayAllocate));
+            while (!Volatile.Read(ref mayAllocate))
+            {
+                Thread.SpinWait(1); // without a wait, which the interrupt would hit
+            }
+
             try
             {
                 arena.Allocate(100_000);

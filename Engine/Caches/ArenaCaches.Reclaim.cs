@@ -8,14 +8,16 @@ internal sealed unsafe partial class ArenaCaches
 {
     /// <summary>
     /// Before a class takes a new run: of large blocks the thread's own are returned, so that a buffer that grows through the classes does not
-    /// leave one behind in each; then full magazines of all threads, the largest blocks first, until there are
-    /// as many neighbouring free slabs as a run has.
+    /// leave one behind in each, but not in a prewarmed arena that has room, whose memory is resident in any case; then full magazines of all
+    /// threads, the largest blocks first, until there are as many neighbouring free slabs as a run has.
     /// </summary>
     private void Relieve(int sizeClass)
     {
         int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
         ThreadCache* own = CacheOf(ThreadSlots.Current);
-        if (own != ThreadCache.Detached && sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass))
+        bool isLarge = sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass);
+        bool isResident = _promisedBytes != 0 && slabs != 0 && _slabs.Space.HasRun(slabs);
+        if (isLarge && !isResident && own != ThreadCache.Detached)
         {
             ReturnLarge(own);
         }

@@ -7,6 +7,8 @@ internal static class ThisPlatform
 {
     public static bool HasPerfEvents => IsLinux;
 
+    public static bool HasFutexes => IsLinux;
+
     private static bool IsLinux => OperatingSystem.IsLinux() || OperatingSystem.IsAndroid();
 
     private static bool IsMac => OperatingSystem.IsMacOS() || OperatingSystem.IsIOS() || OperatingSystem.IsMacCatalyst();
@@ -43,6 +45,7 @@ internal static class ThisPlatform
         }
     }
 
-    private static SystemLibraries CreateContext() =>
+    /// <summary>The functions of the system's own libraries.</summary>
+    public static SystemLibraries CreateContext() =>
         OperatingSystem.IsWindows() ? new SystemLibraries("kernel32.dll", "kernelbase.dll", "advapi32.dll") : new SystemLibraries();
 }
