@@ -70,6 +70,23 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
     }
 
     [Test]
+    public void A_prewarmed_arena_with_room_leaves_its_threads_their_large_blocks_and_one_without_takes_them()
+    {
+        nuint first = 300 * Sizes.KiB;
+        Arena.Prewarm([], threads: 1);
+        Arena.Free(Arena.Allocate(64 * Sizes.KiB)); // it owns a SuperSlab, and tables were promised
+        void* block = Arena.Allocate(first);
+        Arena.Free(block);
+        void* other = Arena.Allocate(500 * Sizes.KiB);
+        Assert.That(Arena.Caches.CachedBlocks(SizeClasses.IndexOf(first)), Is.EqualTo(1), "there was room in the SuperSlab");
+        void* full = Arena.Allocate(1500 * Sizes.KiB);
+        Assert.That(Arena.Caches.CachedBlocks(SizeClasses.IndexOf(first)), Is.Zero, "there was none");
+        Arena.Free(other);
+        Arena.Free(full);
+        Arena.Validate();
+    }
+
+    [Test]
     public void A_thread_holds_back_64_MiB_in_its_stocks_at_most()
     {
         List<nint> blocks = [];

@@ -78,6 +78,10 @@ internal sealed unsafe partial class ArenaCaches
             }
         }
 
+        // What a miss does where the arena has no room.
+        ReturnLarge(cache);
+        ReturnStocks(sizeClass);
+        _slabs.GatherRuns(ArenaClasses.SizeClassOf(sizeClass));
         (int SizeClass, nuint Block) wrong = default;
         ReturnLoaded(cache, ref wrong);
         Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Silk.NET.Core.Contexts;
 
 namespace Engine.Platform;
 
@@ -14,7 +13,7 @@ internal static unsafe class AddressWait
     private const int CompareAndWait = 1; // UL_COMPARE_AND_WAIT
     private const uint Infinite = uint.MaxValue;
 
-    private static readonly INativeContext s_system = ThisPlatform.CreateContext();
+    private static readonly SystemLibraries s_system = ThisPlatform.CreateContext();
 
     private static readonly nint s_futexNumber = RuntimeInformation.ProcessArchitecture switch
     {

@@ -91,9 +91,10 @@ public static class SizeClasses
 
     /// <summary>
     /// So many blocks of a class more than live at a time let a thread allocate from an arena without new memory, whatever others hold: the
-    /// magazine that it keeps to itself, and one on the way to it. What it has beyond, others take when they need it.
+    /// magazine that it keeps to itself, and one on the way to it, or of blocks above 32 KiB one block. What it has beyond, others take when
+    /// they need it.
     /// </summary>
-    public static int CacheBlocks(int index) => 2 * Magazine.BlocksOf(index);
+    public static int CacheBlocks(int index) => Magazine.BlocksOf(index) is var blocks && index >= Magazine.FirstLarge ? Math.Min(blocks + 1, 2 * blocks) : 2 * blocks;
 
     /// <summary>The SuperSlabs of one block of a class of extents.</summary>
     internal static int SuperSlabsOf(int index) => index - LastWithinSuperSlab + 1;
