@@ -78,9 +78,9 @@ internal sealed unsafe partial class ArenaCaches
             }
         }
 
-        // What a miss does where the arena has no room.
+        // What a miss does where the arena has no room; of extents nobody has a stock.
         ReturnLarge(cache);
-        ReturnStocks(sizeClass);
+        ReturnStocks(SizeClasses.Huge);
         _slabs.GatherRuns(ArenaClasses.SizeClassOf(sizeClass));
         (int SizeClass, nuint Block) wrong = default;
         ReturnLoaded(cache, ref wrong);
