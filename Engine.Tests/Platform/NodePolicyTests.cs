@@ -92,7 +92,8 @@ internal sealed unsafe class NodePolicyTests
         arena.Validate();
     }
 
-    private static void AssumeNodes() => Assume.That(File.Exists("/proc/self/numa_maps"), "the kernel tells nothing of memory nodes");
+    private static void AssumeNodes() =>
+        Assume.That(OperatingSystem.IsLinux() && File.Exists("/proc/self/numa_maps"), "the kernel tells nothing of memory nodes");
 
     private static string ReadNodes() => File.ReadAllText("/sys/devices/system/node/online");
 
