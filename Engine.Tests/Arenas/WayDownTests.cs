@@ -36,7 +36,7 @@ internal sealed unsafe class WayDownTests
 
         RefusingSystem.Called = null;
         TestContext.Out.WriteLine(string.Join(" > ", walked));
-        Assert.That(walked, Has.Length.GreaterThan(5));
+        Assert.That(walked, Has.Length.GreaterThan(2), "an optimising compiler leaves few of the ten");
         Assert.That(walked.Select(step => Array.IndexOf(written, step)), Is.Ordered.Ascending.And.All.GreaterThanOrEqualTo(0));
     }
 
