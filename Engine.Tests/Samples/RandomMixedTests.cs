@@ -15,6 +15,14 @@ internal sealed class RandomMixedTests
     private const uint ChecksumOfC = 3194050451;
 
     [Test]
+    public void One_processor_is_enough()
+    {
+        // There a thread does not spin for a lock: it sleeps at once.
+        SampleProcess run = SampleProcess.Run("FastPath", ["handle", "1000"], processors: 1);
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+    }
+
+    [Test]
     public void All_rows_with_few_operations()
     {
         SampleProcess run = SampleProcess.Run("RandomMixed", "--operations", "50000", "--working-set", "1000", "--seed", "7", "--repeat", "1", "--json", "-");

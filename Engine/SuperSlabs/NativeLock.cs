@@ -41,7 +41,8 @@ internal static unsafe class NativeLock
     {
         int word = 0;
         EnterContended(&word);
-        AddressWait.Wait(&word, 2); // returns at once: the word is another
+        word = 0;
+        AddressWait.Wait(&word, 2); // returns at once, because the word is not 2
         word = 2;
         Exit(&word);
     }
@@ -59,7 +60,7 @@ internal static unsafe class NativeLock
             Thread.SpinWait(8);
         }
 
-        // Whoever takes it from here on leaves a 2, because others may sleep.
+        // A thread that may have slept takes the lock as 2, so that its exit wakes the next sleeper.
         while (Interlocked.Exchange(ref *word, 2) != 0)
         {
             AddressWait.Wait(word, 2);
