@@ -1,8 +1,3 @@
-using Engine.Arenas;
-using Engine.Checking;
-using Engine.Profiling;
-using Engine.Scenes;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests;

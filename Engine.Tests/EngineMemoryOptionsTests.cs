@@ -1,5 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
 using Engine.Tests.Support;
 
 namespace Engine.Tests;

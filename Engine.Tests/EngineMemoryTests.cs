@@ -1,12 +1,4 @@
 using System.Diagnostics.Metrics;
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Checking;
-using Engine.Core;
-using Engine.Platform;
-using Engine.Profiling;
-using Engine.Scenes;
-using Engine.SuperSlabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

@@ -4,129 +4,128 @@ using System.Text.RegularExpressions;
 namespace Engine.Tests;
 
 /// <summary>
-/// The layers of the engine, kept by reading its sources: which folder uses which namespace. A folder that is not in the table fails.
+/// The layers of the engine, kept by reading its sources: which folder uses the types of which other. A folder that is not in the table
+/// fails. Files of Api that use nothing but each other, such as exceptions and the words of options, are every layer's vocabulary.
 /// </summary>
 internal sealed partial class LayeringTests
 {
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
-        ["Core"] = [],
-        ["Platform"] = ["Core"],
-        ["SuperSlabs"] = ["Platform", "Core"],
-        ["Slabs"] = ["SuperSlabs", "Core"],
-        ["Caches"] = ["Slabs", "SuperSlabs", "Core"],
-        ["Checking"] = ["Caches", "Slabs", "SuperSlabs", "Core"],
-        ["Arenas"] = ["Checking", "Caches", "Slabs", "SuperSlabs", "Core"],
-        ["Scenes"] = ["Arenas", "Checking", "Slabs", "SuperSlabs", "Platform", "Core"],
-        ["Reports"] = ["Profiling"],
-        ["Profiling"] = ["Scenes", "Arenas", "Checking", "Caches", "Slabs", "SuperSlabs", "Platform", "Core"],
+        ["Os"] = [],
+        ["Heap"] = ["Os"],
+        ["Checks"] = ["Heap", "Os"],
+        ["Api"] = ["Checks", "Heap", "Os"],
+        ["Scenes"] = ["Api", "Checks", "Heap", "Os"],
+        ["Diagnostics"] = ["Scenes", "Api", "Checks", "Heap", "Os"],
+        ["Reports"] = ["Diagnostics"],
     };
 
-    private static string Root([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "Engine");
+    private static readonly Dictionary<string, string> Namespaces = new()
+    {
+        ["Scenes"] = "SuperSlab.Scenes",
+        ["Diagnostics"] = "SuperSlab.Diagnostics",
+        ["Reports"] = "SuperSlab.Reports",
+    };
+
+    private readonly Source[] _sources = [.. Sources()];
 
     [Test]
-    public void No_folder_uses_a_namespace_above_it()
+    public void No_folder_uses_the_types_of_one_above_it()
     {
-        List<string> wrong = [];
-        foreach ((string folder, string name, string code) in Sources())
-        {
-            foreach (string used in EngineNamespace().Matches(code).Concat(RelativeNamespace().Matches(code)).Select(match => match.Groups[1].Value))
-            {
-                if (folder.Length != 0 && used != folder && Allowed.ContainsKey(used) && !Allowed.GetValueOrDefault(folder, []).Contains(used))
-                {
-                    wrong.Add($"{folder}/{name} uses Engine.{used}");
-                }
-            }
-        }
-
+        HashSet<Source> vocabulary = Vocabulary();
+        string[] wrong =
+        [
+            .. from source in _sources
+               from used in UsedBy(source)
+               where used.Source.Folder != source.Folder && !vocabulary.Contains(used.Source)
+                   && !Allowed.GetValueOrDefault(source.Folder, []).Contains(used.Source.Folder)
+               select $"{source.Path} uses {used.Type} of {used.Source.Path}",
+        ];
         Assert.That(wrong, Is.Empty);
-    }
-
-    [Test]
-    public void No_folder_below_the_root_uses_the_composition_root()
-    {
-        string[] wrong = [.. Sources().Where(source => source.Folder is not ("" or "Scenes" or "Profiling") && CompositionRoot().IsMatch(source.Code)).Select(source => source.Name)];
-        Assert.That(wrong, Is.Empty, "EngineMemory builds the layers; none of them knows it, except scenes, which are made of its arenas");
+        Assert.That(vocabulary.Select(source => source.Path), Does.Contain("Api/Exceptions.cs").And.Not.Contain("Api/EngineMemory.cs"));
     }
 
     [Test]
     public void Every_folder_is_in_the_table() =>
-        Assert.That(Sources().Select(source => source.Folder).Where(folder => folder.Length != 0).Distinct(), Is.SubsetOf(Allowed.Keys));
+        Assert.That(_sources.Select(source => source.Folder).Distinct(), Is.EquivalentTo(Allowed.Keys));
 
     [Test]
-    public void Every_files_namespace_is_its_folder()
+    public void Every_file_has_the_namespace_that_its_users_know()
     {
-        List<string> wrong = [];
-        foreach ((string folder, string name, string code) in Sources())
-        {
-            string declared = Declaration().Match(code).Groups[1].Value;
-            string expected = folder.Length == 0 ? "Engine" : $"Engine.{folder.Replace('/', '.')}";
-            if (declared != expected)
-            {
-                wrong.Add($"{folder}/{name} is in {declared}");
-            }
-        }
-
+        string[] wrong =
+        [
+            .. from source in _sources
+               let declared = Declaration().Match(source.Code).Groups[1].Value
+               where declared != Namespaces.GetValueOrDefault(source.Folder, "SuperSlab")
+               select $"{source.Path} is in {declared}",
+        ];
         Assert.That(wrong, Is.Empty);
     }
 
     [Test]
-    public void Every_public_type_has_a_file_of_its_name()
+    public void A_type_above_is_noticed()
     {
-        List<string> wrong = [];
-        foreach ((string folder, string name, string code) in Sources())
+        Source low = new("Os/Low.cs", "internal class Low { private Arena _arena; }");
+        Source high = new("Api/Arena.cs", "public sealed class Arena { private Low _low; }");
+        Assert.That(Used(low, [low, high]).Single(), Is.EqualTo(("Arena", high)));
+    }
+
+    private HashSet<Source> Vocabulary()
+    {
+        HashSet<Source> vocabulary = [.. _sources.Where(source => source.Folder == "Api")];
+        while (vocabulary.RemoveWhere(source => UsedBy(source).Any(used => !vocabulary.Contains(used.Source))) != 0)
         {
-            foreach (string type in PublicType().Matches(code).Select(match => match.Groups[1].Value))
-            {
-                // A part of a type says after the type's name which part it is. The records of a document stand beside it.
-                string file = name[..name.IndexOf('.', StringComparison.Ordinal)];
-                if (type != file && file != "ProfileDocument")
-                {
-                    wrong.Add($"{folder}/{name} has the public type {type}");
-                }
-            }
         }
 
-        Assert.That(wrong, Is.Empty);
+        return vocabulary;
     }
+
+    private IEnumerable<(string Type, Source Source)> UsedBy(Source source) => Used(source, _sources);
+
+    /// <summary>The types of other files that a source names, and not as a member of something.</summary>
+    private static IEnumerable<(string Type, Source Source)> Used(Source source, IEnumerable<Source> sources) =>
+        from other in sources
+        where other != source
+        from type in other.Types
+        where source.Words.Contains(type) && !source.Types.Contains(type)
+        select (type, other);
 
     /// <summary>All sources of the engine without their comments and string literals.</summary>
-    private static IEnumerable<(string Folder, string Name, string Code)> Sources()
+    private static IEnumerable<Source> Sources([CallerFilePath] string here = "")
     {
-        string root = Root();
+        string root = Path.Combine(Path.GetDirectoryName(here)!, "..", "Engine");
         if (!Directory.Exists(root))
-        {
             Assert.Ignore("The sources are not on this machine.");
-        }
 
-        string[] files = [.. Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)];
-        Assert.That(files, Has.Length.GreaterThan(40), "this test has found the sources");
-        foreach (string file in files)
+        foreach (string file in Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories))
         {
             string path = Path.GetRelativePath(root, file).Replace('\\', '/');
             if (!path.Split('/').Any(part => part is "obj" or "bin"))
-            {
-                string code = StringLiteral().Replace(Comment().Replace(File.ReadAllText(file), string.Empty), "\"\"");
-                yield return (Path.GetDirectoryName(path)!.Replace('\\', '/'), Path.GetFileName(path), code);
-            }
+                yield return new Source(path, StringLiteral().Replace(Comment().Replace(File.ReadAllText(file), string.Empty), "\"\""));
         }
     }
 
-    [GeneratedRegex(@"\bEngine\.([A-Z]\w*)")]
-    private static partial Regex EngineNamespace();
+    private sealed class Source(string path, string code)
+    {
+        public string Path => path;
 
-    /// <summary>Within Engine.Core, Slabs.SizeClasses means Engine.Slabs.SizeClasses; a member of that name is reached by a dot or declared.</summary>
-    [GeneratedRegex(@"(?<![\w.])(Core|Platform|SuperSlabs|Slabs|Caches|Arenas|Scenes)\.[A-Z]\w*(?:\.|\s+\w|\()")]
-    private static partial Regex RelativeNamespace();
+        public string Folder { get; } = path[..path.IndexOf('/', StringComparison.Ordinal)];
 
-    [GeneratedRegex(@"\bEngineMemory(Options)?\b")]
-    private static partial Regex CompositionRoot();
+        public string Code => code;
+
+        public HashSet<string> Types { get; } = [.. TypeDeclaration().Matches(code).Select(match => match.Groups[1].Value)];
+
+        public HashSet<string> Words { get; } = [.. Word().Matches(code).Select(match => match.Value)];
+    }
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Declaration();
 
-    [GeneratedRegex(@"^public [\w ]*?(?:class|struct|interface|enum|record)(?: struct| class)? (\w+)", RegexOptions.Multiline)]
-    private static partial Regex PublicType();
+    [GeneratedRegex(@"^(?:public|internal) [\w ]*?(?:class|struct|interface|enum|record|delegate [\w<>]+)(?: struct| class)? (\w+)", RegexOptions.Multiline)]
+    private static partial Regex TypeDeclaration();
+
+    [GeneratedRegex(@"(?<![\w.])[A-Z]\w*")]
+    private static partial Regex Word();
 
     [GeneratedRegex(@"//[^\n]*|/\*.*?\*/", RegexOptions.Singleline)]
     private static partial Regex Comment();

@@ -1,8 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Scenes;
 using Engine.Tests.Support;
 
 namespace Engine.Tests;

@@ -1,1 +1,4 @@
 global using NUnit.Framework;
+global using SuperSlab;
+global using SuperSlab.Diagnostics;
+global using SuperSlab.Scenes;

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-
 namespace Engine.Tests.Arenas;
 
 internal sealed class AllocationTrackerTests

@@ -1,6 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;
@@ -102,7 +100,7 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
     public void Extents_of_several_GiB_of_address_space_are_computed_right_without_their_memory()
     {
         // Without a prefault only what is written becomes resident.
-        using EngineMemory memory = new(new EngineMemoryOptions { Prefault = Engine.Platform.PrefaultPolicy.None });
+        using EngineMemory memory = new(new EngineMemoryOptions { Prefault = PrefaultPolicy.None });
         Assume.That(memory.ReservationBytes, Is.GreaterThanOrEqualTo(Size.GiB(32)), "the system allows that much");
         using LongLivedArena arena = memory.CreateLongLivedArena("wide");
         foreach (int gibibytes in (int[])[3, 5, 12])

@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

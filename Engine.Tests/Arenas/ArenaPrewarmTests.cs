@@ -1,6 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Slabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
@@ -344,7 +341,7 @@ internal sealed unsafe class ArenaPrewarmTests
         using EngineMemory memory = NewMemory();
         using LongLivedArena first = memory.CreateLongLivedArena("first");
         using LongLivedArena second = memory.CreateLongLivedArena("second");
-        memory.Pool.Give(memory.Pool.Take(20, new Engine.SuperSlabs.Demand(1u << 30, -1)), 20); // what an earlier level left
+        memory.Pool.Give(memory.Pool.Take(20, new Demand(1u << 30, -1)), 20); // what an earlier level left
         using Barrier together = new(2);
         Workers.Run(2, thread =>
         {

@@ -1,8 +1,3 @@
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Core;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;
@@ -52,7 +47,7 @@ internal sealed unsafe class ArenaValidatorTests
     public void A_broken_list_is_found() => Finds(ref RunOf(_block)->Previous, 5, "list of class");
 
     [Test]
-    public void A_lost_list_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->FirstRun, SuperSlab.None - _slabs.ClassOf(SizeClass)->FirstRun, "lists 0 runs");
+    public void A_lost_list_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->FirstRun, SlabGeometry.None - _slabs.ClassOf(SizeClass)->FirstRun, "lists 0 runs");
 
     [Test]
     public void A_wrong_longest_run_is_found() => Finds(ref _layers.Reservation.SuperSlabs[0].LongestFreeRun, 1, "longest free run");

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

@@ -1,7 +1,4 @@
 using System.Runtime.InteropServices;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

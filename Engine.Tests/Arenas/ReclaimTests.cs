@@ -1,9 +1,4 @@
 using System.Reflection;
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Core;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

@@ -1,6 +1,3 @@
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Checking;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

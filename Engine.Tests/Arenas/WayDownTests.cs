@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Engine.Arenas;
-using Engine.Platform;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Arenas;

@@ -1,5 +1,3 @@
-using Engine.Caches;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Caches;

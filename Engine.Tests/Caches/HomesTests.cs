@@ -1,7 +1,3 @@
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Core;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Caches;

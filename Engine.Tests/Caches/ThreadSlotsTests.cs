@@ -1,5 +1,3 @@
-using Engine.Caches;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Caches;
@@ -125,7 +123,7 @@ internal sealed class ThreadSlotsTests
         Assert.That(arena.SuperSlabCount, Is.Zero);
     }
 
-    private static unsafe nint CacheOf(Engine.Arenas.LongLivedArena arena) =>
+    private static unsafe nint CacheOf(LongLivedArena arena) =>
         arena.Caches.CacheOf(ThreadSlots.Current) is var cache && cache == ThreadCache.Detached ? 0 : (nint)cache;
 
     /// <summary>A block with its contents, checked when it is freed.</summary>
@@ -135,7 +133,7 @@ internal sealed class ThreadSlotsTests
         private readonly int _bytes;
         private readonly byte _content;
 
-        public LiveRange(Engine.Arenas.LongLivedArena arena, nuint bytes, byte content)
+        public LiveRange(LongLivedArena arena, nuint bytes, byte content)
         {
             _address = (nint)arena.Allocate(bytes);
             _bytes = (int)bytes;
@@ -143,7 +141,7 @@ internal sealed class ThreadSlotsTests
             new Span<byte>((void*)_address, _bytes).Fill(content);
         }
 
-        public void Free(Engine.Arenas.LongLivedArena arena)
+        public void Free(LongLivedArena arena)
         {
             if (new Span<byte>((void*)_address, _bytes).IndexOfAnyExcept(_content) >= 0)
             {

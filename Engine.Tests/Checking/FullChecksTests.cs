@@ -1,7 +1,3 @@
-using Engine.Arenas;
-using Engine.Caches;
-using Engine.Checking;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Checking;

@@ -1,8 +1,4 @@
 using System.Reflection;
-using Engine.Arenas;
-using Engine.Checking;
-using Engine.Core;
-using Engine.Slabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Engine.Arenas;
-using Engine.Scenes;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Concurrency;

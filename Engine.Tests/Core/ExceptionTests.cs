@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Scenes;
-
 namespace Engine.Tests.Core;
 
 internal sealed class ExceptionTests

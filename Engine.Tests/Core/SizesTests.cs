@@ -1,4 +1,3 @@
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Core;

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Exploring;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Engine.Scenes;
 using Engine.Tests.Scenes;
 using Engine.Tests.Support;
 

@@ -1,6 +1,4 @@
 using System.Text;
-using Engine.Arenas;
-using Engine.Core;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Fuzzing;

@@ -1,8 +1,4 @@
 using System.Collections.Concurrent;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Profiling;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Models;

@@ -1,8 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Profiling;
-using Engine.Scenes;
-using Engine.Slabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

@@ -1,6 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
-
 namespace Engine.Tests.Models;
 
 /// <summary>Uses what has outlived its arena: it must be told, and nothing may be done, whatever lies there now.</summary>

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Engine.Platform;
 using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Platform;

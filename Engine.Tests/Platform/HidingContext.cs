@@ -5,7 +5,7 @@ namespace Engine.Tests.Platform;
 /// <summary>The operating system's functions as an older version of it has them: without those that are named.</summary>
 internal sealed class HidingContext(params string[] hidden) : INativeContext
 {
-    private readonly Engine.Platform.SystemLibraries _system = OperatingSystem.IsWindows()
+    private readonly SystemLibraries _system = OperatingSystem.IsWindows()
         ? new("kernel32.dll", "kernelbase.dll", "advapi32.dll")
         : new();
 

@@ -1,5 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Platform;
@@ -103,7 +101,7 @@ internal sealed unsafe class LostRangeTests
             Prefault = PrefaultPolicy.PopulateAtMapping,
             Pages = PageKind.Normal,
         });
-        using Engine.Arenas.LongLivedArena arena = memory.CreateLongLivedArena("beside a thief");
+        using LongLivedArena arena = memory.CreateLongLivedArena("beside a thief");
         List<nint> blocks = [(nint)arena.Allocate(SuperSlab)];
         FailingContext.StealsHoles = true;
         _context.FailHalfDone("mmap", 1, OutOfMemory);

@@ -1,10 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Platform;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 using Silk.NET.Core.Contexts;
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Engine.Platform;
 
 namespace Engine.Tests.Platform;
 
@@ -59,7 +58,7 @@ internal sealed unsafe class OtherPosixTests
         VirtualMemory os = VirtualMemory.Create(context);
         Assert.That(os.Facts.PageBytes, Is.EqualTo((nuint)pageBytes));
         using var range = new ReservedRange(os, SuperSlab);
-        Assert.That(() => os.Commit(range.Address, 4096), Throws.TypeOf<Engine.Core.EngineMemoryException>().With.Message.Contains($"{pageBytes}"));
+        Assert.That(() => os.Commit(range.Address, 4096), Throws.TypeOf<SuperSlab.EngineMemoryException>().With.Message.Contains($"{pageBytes}"));
 
         new Prefaulter(os, policy, pages).Provide(range.Address, (nuint)pageBytes);
         os.Decommit(range.Address, (nuint)pageBytes);

@@ -1,5 +1,3 @@
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>The two ways of counting page faults, against a number of faults that is known.</summary>
@@ -128,7 +126,7 @@ internal sealed class PageFaultTests
             {
                 recorder.DrainWithin(0, 1);
             }
-            catch (Engine.Core.EngineMemoryException exception)
+            catch (SuperSlab.EngineMemoryException exception)
             {
                 thrown = exception;
             }

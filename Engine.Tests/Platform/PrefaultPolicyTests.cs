@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>Every policy with every kind of pages: zero faults by two means, or the next one and the reason.</summary>

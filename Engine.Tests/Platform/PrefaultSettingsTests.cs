@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>What the environment may say, and what it is told when it says something else.</summary>

@@ -1,5 +1,3 @@
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>A trial says what was really got, and why it was not what was asked for.</summary>

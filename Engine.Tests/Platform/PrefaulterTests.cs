@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>After Provide, writes do not fault, by two independent means; when it fails, nothing is left.</summary>

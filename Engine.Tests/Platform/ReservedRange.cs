@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Engine.Platform;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Platform;

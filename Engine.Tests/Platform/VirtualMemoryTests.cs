@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>The verbs, judged by what they do to the process and not by what they say.</summary>

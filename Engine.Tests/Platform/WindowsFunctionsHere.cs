@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using Engine.Platform;
 using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Platform;

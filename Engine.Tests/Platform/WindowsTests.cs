@@ -1,5 +1,3 @@
-using Engine.Platform;
-
 namespace Engine.Tests.Platform;
 
 /// <summary>What is particular to Windows. Under Wine this sees its gaps too: no large pages, a prefetch that does nothing, no fault count.</summary>

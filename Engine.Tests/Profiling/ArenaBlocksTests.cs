@@ -1,5 +1,3 @@
-using Engine.Arenas;
-using Engine.Checking;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Profiling;

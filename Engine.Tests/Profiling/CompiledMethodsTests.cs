@@ -1,5 +1,3 @@
-using Engine.Profiling;
-
 namespace Engine.Tests.Profiling;
 
 /// <summary>The runtime's own list of compiled methods; that it is found shows in the call sites of the faults.</summary>

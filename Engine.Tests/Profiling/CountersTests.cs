@@ -1,7 +1,3 @@
-using Engine.Arenas;
-using Engine.Checking;
-using Engine.Core;
-using Engine.Profiling;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Profiling;
@@ -26,7 +22,7 @@ internal sealed unsafe class CountersTests
         }
         finally
         {
-            AppContext.SetSwitch("Engine.Memory.Counters", false);
+            AppContext.SetSwitch("SuperSlab.Counters", false);
         }
     }
 

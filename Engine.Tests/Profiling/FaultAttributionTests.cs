@@ -1,9 +1,6 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Profiling;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
@@ -22,7 +19,7 @@ internal sealed unsafe class FaultAttributionTests
     {
         Assume.That(Environment.SystemPageSize, Is.EqualTo((int)Page));
         Assume.That(Faults.HaveAddresses, "the kernel tells the addresses of faults");
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None, Pages = PageKind.Normal, Checks = Engine.Checking.MemoryChecks.Off });
+        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None, Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
     }
 
     [TearDown]
@@ -179,7 +176,7 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void Pages_that_the_engine_asks_for_are_counted_and_no_interruption()
     {
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.PopulateWrite, Pages = PageKind.Normal, Checks = Engine.Checking.MemoryChecks.Off });
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.PopulateWrite, Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
         LongLivedArena arena = memory.CreateLongLivedArena("world");
         ProfileFaults table = Observe(() => Touch(arena.Allocate(4 << 20), 4 << 20), memory: memory);
         Assert.That(CountOf(table, FaultKinds.Populated), Is.GreaterThanOrEqualTo((4 << 20) / (int)Page));

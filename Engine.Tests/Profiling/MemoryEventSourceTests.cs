@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Diagnostics.Tracing;
+using System.Diagnostics;
 using System.Text;
-using Engine.Arenas;
-using Engine.Profiling;
 
 namespace Engine.Tests.Profiling;
 

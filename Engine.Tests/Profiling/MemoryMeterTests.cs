@@ -1,8 +1,4 @@
 using System.Diagnostics.Metrics;
-using Engine.Arenas;
-using Engine.Profiling;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 
 namespace Engine.Tests.Profiling;
 
@@ -24,16 +20,16 @@ internal sealed class MemoryMeterTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(seen["engine.memory.arena.size arena=world"], Is.EqualTo(world.SuperSlabCount * (long)SuperSlab.Bytes));
-            Assert.That(seen["engine.memory.arena.size arena=frames"], Is.EqualTo(frames.SuperSlabCount * (long)SuperSlab.Bytes));
-            Assert.That(seen["engine.memory.arena.live arena=world"], Is.GreaterThanOrEqualTo(3 << 20));
-            Assert.That(seen["engine.memory.arena.limit arena=world limit=hard"], Is.EqualTo(64 << 20));
-            Assert.That(seen["engine.memory.arena.overruns arena=world limit=soft"], Is.Zero);
-            Assert.That(seen["engine.memory.arena.overflows arena=frames"], Is.Zero);
-            Assert.That(seen["engine.memory.superslab.count state=owned"], Is.EqualTo(memory.OwnedSuperSlabs));
-            Assert.That(seen["engine.memory.superslab.count state=ready"], Is.EqualTo(memory.ReadySuperSlabs));
-            Assert.That(seen["engine.memory.metadata.size"], Is.EqualTo((long)memory.MetadataBytes));
-            Assert.That(seen["engine.memory.os.calls"], Is.EqualTo(memory.OsCalls));
+            Assert.That(seen["superslab.arena.size arena=world"], Is.EqualTo(world.SuperSlabCount * (long)SlabGeometry.SuperSlabBytes));
+            Assert.That(seen["superslab.arena.size arena=frames"], Is.EqualTo(frames.SuperSlabCount * (long)SlabGeometry.SuperSlabBytes));
+            Assert.That(seen["superslab.arena.live arena=world"], Is.GreaterThanOrEqualTo(3 << 20));
+            Assert.That(seen["superslab.arena.limit arena=world limit=hard"], Is.EqualTo(64 << 20));
+            Assert.That(seen["superslab.arena.overruns arena=world limit=soft"], Is.Zero);
+            Assert.That(seen["superslab.arena.overflows arena=frames"], Is.Zero);
+            Assert.That(seen["superslab.superslab.count state=owned"], Is.EqualTo(memory.OwnedSuperSlabs));
+            Assert.That(seen["superslab.superslab.count state=ready"], Is.EqualTo(memory.ReadySuperSlabs));
+            Assert.That(seen["superslab.metadata.size"], Is.EqualTo((long)memory.MetadataBytes));
+            Assert.That(seen["superslab.os.calls"], Is.EqualTo(memory.OsCalls));
             Assert.That(seen.Keys, Has.None.Contains("arena.limit arena=frames"), "a frame arena has no budget");
         });
         world.Free(block);
@@ -45,9 +41,9 @@ internal sealed class MemoryMeterTests
         using EngineMemory memory = new();
         using LongLivedArena world = memory.CreateLongLivedArena("world");
         using MemoryMeter meter = new(memory);
-        long before = Observe()["engine.memory.arena.size arena=world"];
+        long before = Observe()["superslab.arena.size arena=world"];
         void* block = world.Allocate(20 << 20);
-        Assert.That(() => Observe()["engine.memory.arena.size arena=world"], Is.GreaterThanOrEqualTo(before + (20 << 20)).After(10_000, 60));
+        Assert.That(() => Observe()["superslab.arena.size arena=world"], Is.GreaterThanOrEqualTo(before + (20 << 20)).After(10_000, 60));
         world.Free(block);
     }
 

@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using Engine.Arenas;
-using Engine.Profiling;
-using Engine.Scenes;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Profiling;

@@ -1,5 +1,3 @@
-using Engine.Profiling;
-
 namespace Engine.Tests.Profiling;
 
 /// <summary>Snapshots for tests, in memory that is large enough.</summary>

@@ -1,5 +1,3 @@
-using Engine.Profiling;
-
 namespace Engine.Tests.Profiling;
 
 /// <summary>The parts that keep frames and bytes over time in fixed memory.</summary>

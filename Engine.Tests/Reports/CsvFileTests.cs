@@ -1,6 +1,4 @@
 using System.Globalization;
-using Engine.Profiling;
-using Engine.Reports;
 using Engine.Tests.Reports.Support;
 using Microsoft.VisualBasic.FileIO;
 

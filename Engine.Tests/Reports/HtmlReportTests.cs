@@ -1,8 +1,5 @@
-using System.Text;
 using System.Text.RegularExpressions;
-using Engine.Profiling;
-using Engine.Reports;
-using Engine.Scenes;
+using System.Text;
 using Engine.Tests.Reports.Support;
 using OpenQA.Selenium;
 

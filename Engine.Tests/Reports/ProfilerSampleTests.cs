@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Engine.Profiling;
 using Engine.Tests.Reports.Support;
 
 namespace Engine.Tests.Reports;

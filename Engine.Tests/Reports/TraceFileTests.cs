@@ -1,6 +1,4 @@
 using System.Text.Json;
-using Engine.Profiling;
-using Engine.Reports;
 using Engine.Tests.Reports.Support;
 
 namespace Engine.Tests.Reports;

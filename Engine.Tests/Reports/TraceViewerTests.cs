@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Engine.Profiling;
-using Engine.Reports;
 using Engine.Tests.Reports.Support;
 
 namespace Engine.Tests.Reports;

@@ -1,1 +1,5 @@
 global using NUnit.Framework;
+global using SuperSlab;
+global using SuperSlab.Diagnostics;
+global using SuperSlab.Scenes;
+global using SuperSlab.Reports;

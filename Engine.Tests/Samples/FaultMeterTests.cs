@@ -1,5 +1,3 @@
-using Engine.Arenas;
-using Engine.Platform;
 using Samples.GameReplay.Playing;
 
 namespace Engine.Tests.Samples;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Engine.Scenes;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Engine.Profiling;
 using Engine.Tests.Platform;
 
 namespace Engine.Tests.Samples;

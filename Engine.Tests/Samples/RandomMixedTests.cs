@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Samples.RandomMixed;
 using Samples.RandomMixed.Rows;
+using Samples.RandomMixed;
 
 namespace Engine.Tests.Samples;
 

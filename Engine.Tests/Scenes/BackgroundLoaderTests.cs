@@ -1,8 +1,4 @@
 using System.Diagnostics;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Scenes;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
@@ -117,7 +113,7 @@ internal sealed class BackgroundLoaderTests
         StreamedScene scene = loader.Add(new ScenePlan { Name = "too large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 1000)] }] });
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
-        Assert.That(scene.Error, Is.InstanceOf<Engine.Core.EngineOutOfMemoryException>());
+        Assert.That(scene.Error, Is.InstanceOf<EngineOutOfMemoryException>());
         Assert.That((memory.OwnedSuperSlabs, memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
     }
 

@@ -1,5 +1,3 @@
-using Engine.Scenes;
-
 namespace Engine.Tests.Scenes;
 
 /// <summary>The loop against a clock that the test winds.</summary>

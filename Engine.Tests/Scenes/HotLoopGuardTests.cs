@@ -1,9 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Scenes;
-using Engine.Slabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-using Engine.Scenes;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;

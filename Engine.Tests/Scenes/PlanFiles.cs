@@ -1,5 +1,4 @@
 using System.Text;
-using Engine.Scenes;
 
 namespace Engine.Tests.Scenes;
 

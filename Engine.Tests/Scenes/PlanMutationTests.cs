@@ -1,5 +1,3 @@
-using Engine.Core;
-using Engine.Scenes;
 using Engine.Tests.Fuzzing;
 using Engine.Tests.Support;
 

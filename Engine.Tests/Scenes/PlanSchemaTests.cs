@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Engine.Scenes;
 
 namespace Engine.Tests.Scenes;
 

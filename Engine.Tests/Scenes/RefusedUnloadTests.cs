@@ -1,6 +1,3 @@
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Scenes;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

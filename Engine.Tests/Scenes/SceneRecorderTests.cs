@@ -1,7 +1,3 @@
-using Engine.Arenas;
-using Engine.Scenes;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
@@ -39,12 +35,12 @@ internal sealed unsafe class SceneRecorderTests
         foreach (BlockCount peak in again.Arena.PeakBlocks())
         {
             int sizeClass = SizeClasses.IndexOf(peak.Bytes);
-            long slabs = peak.Bytes > SuperSlab.Bytes ? (long)((peak.Bytes + SuperSlab.SlabBytes - 1) >> SuperSlab.SlabShift) : SizeClasses.SlabsPerRun(sizeClass);
-            long perRun = peak.Bytes > SuperSlab.Bytes ? 1 : Math.Max(1, (slabs << SuperSlab.SlabShift) / (long)peak.Bytes);
+            long slabs = peak.Bytes > SlabGeometry.SuperSlabBytes ? (long)((peak.Bytes + SlabGeometry.SlabBytes - 1) >> SlabGeometry.SlabShift) : SizeClasses.SlabsPerRun(sizeClass);
+            long perRun = peak.Bytes > SlabGeometry.SuperSlabBytes ? 1 : Math.Max(1, (slabs << SlabGeometry.SlabShift) / (long)peak.Bytes);
             neededSlabs += (peak.Count + perRun - 1) / perRun * slabs;
         }
 
-        double needed = neededSlabs / (double)SuperSlab.SlabCount;
+        double needed = neededSlabs / (double)SlabGeometry.SlabCount;
         TestContext.Out.WriteLine($"{again.Arena.SuperSlabCount} SuperSlabs prewarmed, {needed:F1} used");
         Assert.That(again.Arena.SuperSlabCount, Is.LessThanOrEqualTo((needed * 1.1) + 2));
         Assert.That(again.Frame.LaneBytes, Is.EqualTo((nuint)40_960));

@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using Engine.Arenas;
-using Engine.Scenes;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;

@@ -1,9 +1,4 @@
 using System.Text;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Platform;
-using Engine.Scenes;
-using Engine.Slabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;

@@ -1,6 +1,3 @@
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Scenes;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;

@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Slabs;

@@ -1,7 +1,4 @@
 using System.Numerics;
-using Engine.Core;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 
 namespace Engine.Tests.Slabs;
 
@@ -18,7 +15,7 @@ internal sealed class SizeClassesTests
             int index = SizeClasses.IndexOf(bytes);
             nuint block = SizeClasses.BlockBytes(index);
             bool holds = block >= bytes && index >= previous && (index == 0 || SizeClasses.BlockBytes(index - 1) < bytes);
-            bool wastesLittle = bytes <= 128 ? block - bytes <= 16 : (block - bytes) * 8 <= block || bytes > SuperSlab.Bytes;
+            bool wastesLittle = bytes <= 128 ? block - bytes <= 16 : (block - bytes) * 8 <= block || bytes > SlabGeometry.SuperSlabBytes;
             if (!holds || !wastesLittle)
             {
                 Assert.Fail($"{bytes} bytes are put in class {index}, blocks of {block} bytes; the size before was in class {previous}");
@@ -38,9 +35,9 @@ internal sealed class SizeClassesTests
             Assert.That(waste, Is.LessThanOrEqualTo(0.125), $"class {index}");
         }
 
-        for (nuint bytes = SuperSlab.Bytes; bytes <= Extents; bytes += SuperSlab.Bytes / 4)
+        for (nuint bytes = SlabGeometry.SuperSlabBytes; bytes <= Extents; bytes += SlabGeometry.SuperSlabBytes / 4)
         {
-            Assert.That(SizeClasses.BlockBytes(SizeClasses.IndexOf(bytes)) - bytes, Is.LessThan(SuperSlab.Bytes));
+            Assert.That(SizeClasses.BlockBytes(SizeClasses.IndexOf(bytes)) - bytes, Is.LessThan(SlabGeometry.SuperSlabBytes));
         }
     }
 
@@ -69,20 +66,20 @@ internal sealed class SizeClassesTests
     [Test]
     public void Every_alignment_up_to_2_MiB_gets_the_smallest_blocks_that_begin_at_its_multiples()
     {
-        for (nuint alignment = 1; alignment <= SuperSlab.Bytes; alignment *= 2)
+        for (nuint alignment = 1; alignment <= SlabGeometry.SuperSlabBytes; alignment *= 2)
         {
             foreach (nuint bytes in SizesAround(alignment))
             {
                 int index = SizeClasses.IndexOf(bytes, alignment);
-                nuint block = index == SizeClasses.Huge ? Sizes.AlignUp(bytes, SuperSlab.Bytes) : SizeClasses.BlockBytes(index);
+                nuint block = index == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes) : SizeClasses.BlockBytes(index);
                 string what = $"{bytes} bytes aligned to {alignment}: blocks of {block}";
                 Assert.That(block, Is.GreaterThanOrEqualTo(bytes), what);
 
                 // Slab runs begin at multiples of 64 KiB; blocks of 2 MiB and more stand alone at multiples of 2 MiB.
-                nuint distance = block >= SuperSlab.Bytes ? SuperSlab.Bytes : Gcd(block, SuperSlab.SlabBytes);
+                nuint distance = block >= SlabGeometry.SuperSlabBytes ? SlabGeometry.SuperSlabBytes : Gcd(block, SlabGeometry.SlabBytes);
                 Assert.That(distance % alignment, Is.EqualTo((nuint)0), what);
                 bool isSmallest = true;
-                for (int smaller = SizeClasses.IndexOf(bytes); smaller < index && alignment <= SuperSlab.SlabBytes; smaller++)
+                for (int smaller = SizeClasses.IndexOf(bytes); smaller < index && alignment <= SlabGeometry.SlabBytes; smaller++)
                 {
                     isSmallest &= SizeClasses.BlockBytes(smaller) % alignment != 0;
                 }
@@ -108,8 +105,8 @@ internal sealed class SizeClassesTests
         {
             nuint block = SizeClasses.BlockBytes(index);
             int slabs = SizeClasses.SlabsPerRun(index);
-            nuint bytes = (nuint)slabs << SuperSlab.SlabShift;
-            Assert.That(slabs, Is.InRange(1, SuperSlab.SlabCount));
+            nuint bytes = (nuint)slabs << SlabGeometry.SlabShift;
+            Assert.That(slabs, Is.InRange(1, SlabGeometry.SlabCount));
             Assert.That(bytes, Is.GreaterThanOrEqualTo(block));
             Assert.That(bytes % block * 8, Is.LessThanOrEqualTo(bytes), $"class {index}: the end of a run that no block fits in");
         }

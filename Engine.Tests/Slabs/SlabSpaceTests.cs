@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Slabs;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Slabs;
@@ -14,11 +11,11 @@ internal sealed class SlabSpaceTests
         SlabSpace space = layers.Slabs.Space;
         int first = space.TakeSlabs(20); // leaves 12
         int second = space.TakeSlabs(28); // leaves 4
-        Assert.That(second / SuperSlab.SlabCount, Is.Not.EqualTo(first / SuperSlab.SlabCount));
-        Assert.That(space.TakeSlabs(3) / SuperSlab.SlabCount, Is.EqualTo(second / SuperSlab.SlabCount), "4 fit 3 better than 12 do");
-        Assert.That(space.TakeSlabs(11) / SuperSlab.SlabCount, Is.EqualTo(first / SuperSlab.SlabCount));
+        Assert.That(second / SlabGeometry.SlabCount, Is.Not.EqualTo(first / SlabGeometry.SlabCount));
+        Assert.That(space.TakeSlabs(3) / SlabGeometry.SlabCount, Is.EqualTo(second / SlabGeometry.SlabCount), "4 fit 3 better than 12 do");
+        Assert.That(space.TakeSlabs(11) / SlabGeometry.SlabCount, Is.EqualTo(first / SlabGeometry.SlabCount));
         Assert.That(space.SuperSlabCount, Is.EqualTo(2));
-        Assert.That(space.TakeSlabs(32) % SuperSlab.SlabCount, Is.Zero);
+        Assert.That(space.TakeSlabs(32) % SlabGeometry.SlabCount, Is.Zero);
         Assert.That(space.SuperSlabCount, Is.EqualTo(3));
     }
 
@@ -83,7 +80,7 @@ internal sealed class SlabSpaceTests
             }
 
             uint mask = (uint)(((1UL << length) - 1) << slab);
-            Assert.That(slab + length, Is.LessThanOrEqualTo(SuperSlab.SlabCount));
+            Assert.That(slab + length, Is.LessThanOrEqualTo(SlabGeometry.SlabCount));
             Assert.That(used[superSlab] & mask, Is.Zero);
             used[superSlab] |= mask;
         }
@@ -99,7 +96,7 @@ internal sealed class SlabSpaceTests
         SlabSpace space = layers.Slabs.Space;
         Random random = TestRandom.Create();
         Dictionary<int, int> live = [];
-        int[] owner = new int[layers.Lower.Reservation.SuperSlabCount * SuperSlab.SlabCount];
+        int[] owner = new int[layers.Lower.Reservation.SuperSlabCount * SlabGeometry.SlabCount];
         for (int round = 1; round <= 5_000; round++)
         {
             if (live.Count > 60 || (live.Count > 0 && random.Next(3) == 0))
@@ -113,7 +110,7 @@ internal sealed class SlabSpaceTests
             {
                 int count = random.Next(1, 33);
                 int slab = space.TakeSlabs(count);
-                Assert.That(slab / SuperSlab.SlabCount, Is.EqualTo((slab + count - 1) / SuperSlab.SlabCount), "a run lies within one SuperSlab");
+                Assert.That(slab / SlabGeometry.SlabCount, Is.EqualTo((slab + count - 1) / SlabGeometry.SlabCount), "a run lies within one SuperSlab");
                 Assert.That(owner.AsSpan(slab, count).IndexOfAnyExcept(0), Is.EqualTo(-1), $"slabs [{slab}, +{count}) belong to somebody");
                 owner.AsSpan(slab, count).Fill(round);
                 live.Add(slab, count);

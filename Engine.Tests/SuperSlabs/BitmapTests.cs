@@ -1,4 +1,3 @@
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.SuperSlabs;

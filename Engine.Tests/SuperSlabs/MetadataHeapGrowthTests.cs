@@ -1,7 +1,4 @@
 using System.Runtime.InteropServices;
-using Engine.Core;
-using Engine.Platform;
-using Engine.SuperSlabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 

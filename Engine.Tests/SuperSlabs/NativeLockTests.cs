@@ -1,4 +1,3 @@
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.SuperSlabs;
@@ -116,7 +115,7 @@ internal sealed unsafe class NativeLockTests
         int id = 0;
         Thread waiter = new(() =>
         {
-            Volatile.Write(ref id, Engine.Platform.LinuxThread.Current(new Engine.Platform.SystemLibraries()).Id);
+            Volatile.Write(ref id, LinuxThread.Current(new SystemLibraries()).Id);
             NativeLock.Enter(address);
             NativeLock.Exit(address);
         });

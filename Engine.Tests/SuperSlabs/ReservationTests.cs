@@ -1,5 +1,3 @@
-using Engine.Core;
-using Engine.SuperSlabs;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.SuperSlabs;
@@ -11,7 +9,7 @@ internal sealed unsafe class ReservationTests
     {
         using LowerLayers layers = new(bytes: 256 * Sizes.MiB);
         Reservation reservation = layers.Reservation;
-        Assert.That((nuint)reservation.Base % SuperSlab.Bytes, Is.EqualTo((nuint)0));
+        Assert.That((nuint)reservation.Base % SlabGeometry.SuperSlabBytes, Is.EqualTo((nuint)0));
         Assert.That(reservation.TotalBytes, Is.EqualTo(256 * Sizes.MiB));
         nuint[] starts =
         [
@@ -45,7 +43,7 @@ internal sealed unsafe class ReservationTests
     public void Every_tag_can_be_read_and_is_zero_before_anything_is_handed_out()
     {
         using LowerLayers layers = new(bytes: Size.GiB(4));
-        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SuperSlab.SlabCount);
+        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SlabGeometry.SlabCount);
         Assert.That(tags.IndexOfAnyExcept(0u), Is.EqualTo(-1));
     }
 
@@ -58,7 +56,7 @@ internal sealed unsafe class ReservationTests
         using LowerLayers layers = new(bytes: Size.GiB(4), context);
         context.FailAlways("mprotect", errno: 12, argument: ReadWrite);
         Assert.That(() => layers.Reservation.EnsureTables(1_000), Throws.TypeOf<EngineOutOfMemoryException>());
-        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SuperSlab.SlabCount);
+        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SlabGeometry.SlabCount);
         Assert.That(tags.IndexOfAnyExcept(0u), Is.EqualTo(-1));
         context.Heal("mprotect");
         Assert.That(() => layers.Reservation.EnsureTables(1_000), Throws.Nothing);
@@ -85,9 +83,9 @@ internal sealed unsafe class ReservationTests
     public void An_automatic_reservation_shrinks_where_the_system_says_no()
     {
         using var context = new Platform.FailingContext();
-        var os = Engine.Platform.VirtualMemory.Create(context);
+        var os = VirtualMemory.Create(context);
         context.Fail("mmap", call: 1, errno: 12);
-        Engine.Platform.Prefaulter prefaulter = new(os, default, default);
+        Prefaulter prefaulter = new(os, default, default);
         using Reservation reservation = new(os, prefaulter, 0);
         Assert.That(reservation.TotalBytes, Is.EqualTo(Size.GiB(32)));
     }

@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-using Engine.SuperSlabs;
 using Engine.Tests.Platform;
 using Engine.Tests.Support;
 
@@ -147,7 +144,7 @@ internal sealed class SuperSlabPoolTests
             }
 
             Assert.That(
-                layers.Os.PagesThatWouldFault(layers.Reservation.AddressOf(starts[index]), (nuint)lengths[index] * SuperSlab.Bytes), Is.LessThanOrEqualTo(0));
+                layers.Os.PagesThatWouldFault(layers.Reservation.AddressOf(starts[index]), (nuint)lengths[index] * SlabGeometry.SuperSlabBytes), Is.LessThanOrEqualTo(0));
             Assert.That(RunLengthOf(layers, starts[index]), Is.EqualTo(lengths[index]));
         }
     }

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-
 namespace Engine.Tests.Support;
 
 /// <summary>Tests of one long-lived arena in a memory of its own, whose structures are checked after each test.</summary>

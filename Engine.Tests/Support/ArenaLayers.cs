@@ -1,7 +1,3 @@
-using Engine.Core;
-using Engine.SuperSlabs;
-using Engine.Slabs;
-
 namespace Engine.Tests.Support;
 
 /// <summary>One arena's slabs without thread caches and without an arena.</summary>
@@ -30,7 +26,7 @@ internal sealed class ArenaLayers : IDisposable
     public unsafe void ReturnOne(int sizeClass, nuint block) => Slabs.Return(sizeClass, &block, 1);
 
     /// <summary>The slab, by number, that an address lies in.</summary>
-    public int SlabOf(nuint block) => (int)((block - (nuint)Lower.Reservation.Base) >> SuperSlab.SlabShift);
+    public int SlabOf(nuint block) => (int)((block - (nuint)Lower.Reservation.Base) >> SlabGeometry.SlabShift);
 
     public void Dispose() => Lower.Dispose();
 }

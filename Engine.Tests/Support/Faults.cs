@@ -1,4 +1,3 @@
-using Engine.Platform;
 using Engine.Tests.Platform;
 
 namespace Engine.Tests.Support;

@@ -1,5 +1,3 @@
-using Engine.Arenas;
-
 namespace Engine.Tests.Support;
 
 /// <summary>Tests of one frame arena of two lanes and two buffers, whose structures are checked after each test.</summary>

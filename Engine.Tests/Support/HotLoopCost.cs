@@ -1,5 +1,3 @@
-using Engine.Platform;
-
 namespace Engine.Tests.Support;
 
 /// <summary>

@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-using Engine.SuperSlabs;
 using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Support;
@@ -31,7 +28,7 @@ internal sealed class LowerLayers : IDisposable
     public unsafe void Touch(int start, int count)
     {
         byte* address = (byte*)Reservation.AddressOf(start);
-        for (nuint offset = 0; offset < (nuint)count << SuperSlab.Shift; offset += 4096)
+        for (nuint offset = 0; offset < (nuint)count << SlabGeometry.SuperSlabShift; offset += 4096)
         {
             address[offset] = 1;
         }

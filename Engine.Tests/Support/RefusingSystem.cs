@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Engine.Platform;
 using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Support;

@@ -1,6 +1,3 @@
-using Engine.Core;
-using Engine.Platform;
-
 namespace Engine.Tests.Support;
 
 /// <summary>The memory that the process really holds, asked from the operating system; the engine's own counters prove nothing.</summary>

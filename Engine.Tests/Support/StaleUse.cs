@@ -1,5 +1,3 @@
-using Engine.Arenas;
-
 namespace Engine.Tests.Support;
 
 /// <summary>Uses of a handle or a lane whose arena is gone. Each must say so; none may give memory or take any.</summary>

@@ -1,4 +1,3 @@
-using Engine.Core;
 using NUnit.Framework.Interfaces;
 
 [assembly: Engine.Tests.Support.ValidatesEveryMemory]

@@ -1,6 +1,5 @@
 using System.Reflection;
 using System.Runtime.Loader;
-using Engine.Core;
 
 namespace Engine.Tests.Support;
 
@@ -19,7 +18,7 @@ internal static class WithCounters
     private static void Invoke(MethodInfo test, object[] arguments)
     {
         string path = typeof(WithCounters).Assembly.Location;
-        if (path.Length == 0 || !File.Exists(Path.Combine(AppContext.BaseDirectory, "Engine.dll")))
+        if (path.Length == 0 || !File.Exists(Path.Combine(AppContext.BaseDirectory, "SuperSlab.Engine.dll")))
         {
             Assert.Ignore("The assemblies are not files here, and cannot be loaded a second time.");
         }
@@ -27,7 +26,7 @@ internal static class WithCounters
         // Here they stay off, whatever the switch says from now on.
         Assert.That(MemoryCounters.AreOn, Is.False);
         Assembly copy = new Copies().LoadFromAssemblyPath(path);
-        AppContext.SetSwitch("Engine.Memory.Counters", true);
+        AppContext.SetSwitch("SuperSlab.Counters", true);
         try
         {
             Type type = copy.GetType(test.DeclaringType!.FullName!, throwOnError: true)!;
@@ -38,13 +37,13 @@ internal static class WithCounters
         }
         finally
         {
-            AppContext.SetSwitch("Engine.Memory.Counters", false);
+            AppContext.SetSwitch("SuperSlab.Counters", false);
         }
     }
 
     private sealed class Copies : AssemblyLoadContext
     {
         protected override Assembly? Load(AssemblyName assemblyName) =>
-            assemblyName.Name == "Engine" ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, "Engine.dll")) : null;
+            assemblyName.Name == "SuperSlab.Engine" ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, "SuperSlab.Engine.dll")) : null;
     }
 }

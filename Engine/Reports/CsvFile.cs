@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
-using Engine.Profiling;
+using SuperSlab.Diagnostics;
 
-namespace Engine.Reports;
+namespace SuperSlab.Reports;
 
 /// <summary>
 /// Writes a profile as CSV files for spreadsheets and scripts, one a table, in the format of RFC 4180: UTF-8, a comma between fields, a

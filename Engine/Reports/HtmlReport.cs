@@ -1,7 +1,7 @@
 using System.Text;
-using Engine.Profiling;
+using SuperSlab.Diagnostics;
 
-namespace Engine.Reports;
+namespace SuperSlab.Reports;
 
 /// <summary>
 /// Writes a profile as one HTML file that holds everything it needs: it opens from a disk, a mail or a build server's artifacts, and asks

@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Engine.Profiling;
+using SuperSlab.Diagnostics;
 
-namespace Engine.Reports;
+namespace SuperSlab.Reports;
 
 /// <summary>
 /// Writes a profile as a trace that https://ui.perfetto.dev and chrome://tracing open, by "Trace Event Format" (Google, the JSON object

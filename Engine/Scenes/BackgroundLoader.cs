@@ -1,6 +1,6 @@
 using System.Runtime.ExceptionServices;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// Loads and unloads scenes on threads of its own while other scenes' hot loops run. The threads have the lowest priority: they run on
@@ -75,7 +75,7 @@ public sealed class BackgroundLoader : IDisposable
     /// </summary>
     /// <exception cref="InvalidOperationException">A callback of one of the loader's loads asks for it: it would wait for itself. Nothing has changed.</exception>
     /// <exception cref="Exception">
-    /// The first <see cref="StreamedScene.Error"/> of these unloads, such as an <see cref="Core.EngineMemoryException"/> where the system refused to take
+    /// The first <see cref="StreamedScene.Error"/> of these unloads, such as an <see cref="EngineMemoryException"/> where the system refused to take
     /// memory back. All scenes are unloaded all the same.
     /// </exception>
     public void Dispose()
@@ -173,13 +173,13 @@ public sealed class BackgroundLoader : IDisposable
     private void Live()
     {
         s_current = this;
-        Platform.ThisPlatform.LowerThreadPriority();
-        bool counts = Platform.PageFaults.IsPerThread;
+        ThisPlatform.LowerThreadPriority();
+        bool counts = SuperSlab.PageFaults.IsPerThread;
         long counted = 0;
         for (StreamedScene? scene = Dequeue(); scene is not null; scene = Dequeue())
         {
             scene.Work(_memory);
-            long now = counts ? Platform.PageFaults.OfThread() : 0;
+            long now = counts ? SuperSlab.PageFaults.OfThread() : 0;
             Interlocked.Add(ref _pageFaults, now - counted);
             counted = now;
             scene.Finish();

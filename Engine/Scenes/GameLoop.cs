@@ -1,4 +1,4 @@
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// A small loop for games: the world moves in steps of a fixed length, as many as real time asks for, and is drawn once a frame, between
@@ -127,4 +127,57 @@ public sealed class GameLoop
             left = _options.PaceSeconds - ((_clock.GetTimestamp() - frameBegan) * _secondsPerTick);
         }
     }
+}
+
+/// <summary>How a <see cref="GameLoop"/> runs. Immutable.</summary>
+public sealed record GameLoopOptions
+{
+    /// <summary>The length of a step of the world in seconds. Default 1/60.</summary>
+    public double StepSeconds { get; init; } = 1.0 / 60;
+
+    /// <summary>
+    /// The most steps in one frame. When more time has passed (a hitch, or steps that take longer than they last), the rest is dropped and
+    /// the world runs slower than real time, instead of each frame having more to do than the one before. Default 5.
+    /// </summary>
+    public int MaximumSteps { get; init; } = 5;
+
+    /// <summary>The least time from a frame's beginning to the next in seconds: 0, the default, begins the next at once.</summary>
+    public double PaceSeconds { get; init; }
+
+    /// <summary>Brackets each frame, waiting excluded. Null, the default, does not.</summary>
+    public HotLoopGuard? Guard { get; init; }
+
+    /// <summary>The clock. Default the system's.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    internal void Validate()
+    {
+        Check(StepSeconds is > 0 and <= 10, nameof(StepSeconds), StepSeconds, "above 0 and at most 10");
+        Check(MaximumSteps is >= 1 and <= 1000, nameof(MaximumSteps), MaximumSteps, "from 1 to 1,000");
+        Check(PaceSeconds is >= 0 and <= 10, nameof(PaceSeconds), PaceSeconds, "from 0 to 10");
+    }
+
+    private static void Check(bool holds, string name, object value, string allowed)
+    {
+        if (!holds)
+        {
+            throw new ArgumentOutOfRangeException(name, value, $"GameLoopOptions.{name} is {value}; it must be {allowed}.");
+        }
+    }
+}
+
+/// <summary>What a <see cref="GameLoop"/> runs. A struct or a class; called on the thread that runs the loop.</summary>
+public interface IGame
+{
+    /// <summary>Whether another frame is wanted.</summary>
+    bool IsRunning { get; }
+
+    /// <summary>Moves the world on by one step.</summary>
+    /// <param name="step">The step's number, from 0.</param>
+    /// <param name="seconds">The step's length, always the same.</param>
+    void Update(long step, double seconds);
+
+    /// <summary>Shows the world.</summary>
+    /// <param name="alpha">How far real time has come from the last step towards the next, 0 up to 1: what is shown lies so far between both.</param>
+    void Draw(double alpha);
 }

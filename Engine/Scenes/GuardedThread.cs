@@ -1,8 +1,4 @@
-using Engine.Core;
-using Engine.Platform;
-using Engine.SuperSlabs;
-
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// One thread under a <see cref="HotLoopGuard"/>: what it did between its <see cref="Begin"/> and <see cref="End"/>. A thread's faults and

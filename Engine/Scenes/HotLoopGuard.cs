@@ -1,10 +1,6 @@
 using System.Diagnostics;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Platform;
-using Engine.SuperSlabs;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// Holds the hot loop to its promise: counts, between <see cref="BeginFrame"/> and <see cref="EndFrame"/>, what a frame must not do, and
@@ -338,4 +334,48 @@ public sealed class HotLoopGuard : IDisposable
         _quietFrames = 0;
         _options.Log!(violation + quiet + (violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack));
     }
+}
+
+/// <summary>How a <see cref="HotLoopGuard"/> reports. Immutable.</summary>
+public sealed record HotLoopGuardOptions
+{
+    /// <summary>
+    /// Where lines for <see cref="HotLoopAction.Log"/> go, on the thread that ends the frame; for a TextWriter, its WriteLine. Null, the
+    /// default, is nowhere.
+    /// </summary>
+    public Action<string>? Log { get; init; }
+
+    /// <summary>At most one line in this time; the line then says how many frames were kept quiet about. Default one second.</summary>
+    public TimeSpan LogInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>What is called for <see cref="HotLoopAction.Callback"/>, on the thread that ends the frame. Null, the default, is nobody.</summary>
+    public Action<HotLoopViolation>? OnViolation { get; init; }
+
+    /// <summary>
+    /// How many times the call stack is taken of who asks for memory that is not ready: for the first ones, because each takes some tens of
+    /// microseconds and managed memory (which the guard does not count). 0 takes none. Default 8.
+    /// </summary>
+    public int CallStacks { get; init; } = 8;
+
+    /// <summary>
+    /// Whether the addresses of page faults are recorded where the system allows it. It costs a ring buffer for each thread, and makes
+    /// frames cheaper, because the system need not be asked whether there were faults. Default true.
+    /// </summary>
+    public bool FaultAddresses { get; init; } = true;
+}
+
+/// <summary>What is done when a frame breaks a <see cref="HotLoopRule"/>.</summary>
+public enum HotLoopAction
+{
+    /// <summary>It is counted, nothing else.</summary>
+    Count,
+
+    /// <summary>It is counted and reported, at a limited rate.</summary>
+    Log,
+
+    /// <summary>It is counted, and the end of the frame throws.</summary>
+    Throw,
+
+    /// <summary>It is counted, and the game's own function is called.</summary>
+    Callback,
 }

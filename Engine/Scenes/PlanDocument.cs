@@ -1,8 +1,9 @@
 using System.Buffers;
-using System.Text;
+using System.Globalization;
 using System.Text.Json;
+using System.Text;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>One JSON document of a plan, as it came. <see cref="TryParse"/> keeps hostile ones away from everything behind it.</summary>
 /// <param name="Name">Its file or name, by which cycles are found; null where it has none.</param>
@@ -136,5 +137,117 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
 
         _ = Rune.DecodeFromUtf8(text[at..], out Rune rune, out _);
         return PlanText.Quote(rune.ToString());
+    }
+}
+
+/// <summary>The properties that each object of a plan may have; the schema has the same, which a test holds them to.</summary>
+internal static class PlanNames
+{
+    public static readonly string[] Plan = ["$schema", "base", "name", "frame", "arenas", "prefault", "pages", "hotLoop"];
+    public static readonly string[] Frame = ["bytesPerLane", "lanes", "buffers", "overflowSuperSlabs"];
+    public static readonly string[] Arena = ["budget", "prewarm", "threads", "carve", "overflow", "retain"];
+    public static readonly string[] Budget = ["soft", "hard"];
+    public static readonly string[] Prewarm = ["blocks", "superSlabs"];
+    public static readonly string[] Block = ["bytes", "count", "threads"];
+    public static readonly string[] HotLoop =
+        ["warmUpFrames", "pageFaults", "osCalls", "managedBytes", "collections", "frameOverflow", "budgetOverrun", "tagOverrun"];
+
+    public static readonly string[] Rule = ["allowed", "action"];
+}
+
+/// <summary>The words that a plan has for the values of an enumeration.</summary>
+internal sealed class PlanChoices<T>(params (string Word, T Value)[] choices)
+    where T : struct, Enum
+{
+    public string Text { get; } = string.Join(", ", Array.ConvertAll(choices, choice => $"\"{choice.Word}\""));
+
+    public string[] Words => Array.ConvertAll(choices, choice => choice.Word);
+
+    public bool TryFind(string? word, out T value)
+    {
+        int index = Array.FindIndex(choices, choice => choice.Word == word);
+        value = index < 0 ? default : choices[index].Value;
+        return index >= 0;
+    }
+
+    /// <summary>The word for a value, or null where a plan cannot have it.</summary>
+    public string? WordOf(T value) => Array.Find(choices, choice => EqualityComparer<T>.Default.Equals(choice.Value, value)).Word;
+}
+
+/// <summary>The words of each enumeration in a plan.</summary>
+internal static class PlanChoices
+{
+    /// <summary>Without <see cref="PrefaultPolicy.None"/>: a reserve with memory that is not resident would be no reserve.</summary>
+    public static readonly PlanChoices<PrefaultPolicy> Prefault = new(
+        ("automatic", PrefaultPolicy.Automatic),
+        ("touch", PrefaultPolicy.Touch),
+        ("clear", PrefaultPolicy.Clear),
+        ("populateAtMapping", PrefaultPolicy.PopulateAtMapping),
+        ("populateWrite", PrefaultPolicy.PopulateWrite),
+        ("lock", PrefaultPolicy.Lock),
+        ("prefetch", PrefaultPolicy.Prefetch));
+
+    public static readonly PlanChoices<PageKind> Pages = new(
+        ("automatic", PageKind.Automatic),
+        ("normal", PageKind.Normal),
+        ("transparentHuge", PageKind.TransparentHuge),
+        ("explicitHuge", PageKind.ExplicitHuge));
+
+    public static readonly PlanChoices<ArenaOverflow> Overflow = new(
+        ("grow", ArenaOverflow.Grow),
+        ("fail", ArenaOverflow.Fail),
+        ("callback", ArenaOverflow.Callback));
+
+    public static readonly PlanChoices<HotLoopAction> Action = new(
+        ("count", HotLoopAction.Count),
+        ("log", HotLoopAction.Log),
+        ("throw", HotLoopAction.Throw),
+        ("callback", HotLoopAction.Callback));
+}
+
+/// <summary>
+/// Collects the errors of a plan, so that all are told at once. A hostile document may have a million of them: the first
+/// <see cref="Maximum"/> are kept and the rest is counted.
+/// </summary>
+internal sealed class PlanErrors
+{
+    public const int Maximum = 100;
+
+    private readonly List<ScenePlanError> _errors = [];
+    private int _more;
+
+    /// <summary>The base document that is being read, and whose name goes before the path; null in the plan's own.</summary>
+    public string? BaseName { get; set; }
+
+    public bool IsEmpty => _errors.Count == 0;
+
+    public void Add(string path, string found, string allowed)
+    {
+        if (_errors.Count == Maximum)
+        {
+            _more++;
+            return;
+        }
+
+        _errors.Add(new ScenePlanError(BaseName is null ? path : $"{BaseName}: {path}", found, allowed));
+    }
+
+    /// <param name="name">The plan's file or name, for the message; null where it has none.</param>
+    public void ThrowIfAny(string? name)
+    {
+        if (IsEmpty)
+        {
+            return;
+        }
+
+        string which = string.IsNullOrEmpty(name) ? "The scene plan" : $"Scene plan '{PlanText.Cut(name, 200)}'";
+        if (_errors.Count == 1)
+        {
+            throw new ScenePlanException($"{which} has an error. {_errors[0]}", _errors);
+        }
+
+        string count = (_errors.Count + _more).ToString(CultureInfo.InvariantCulture);
+        string more = _more == 0 ? string.Empty : $"\n  and {_more} more.";
+        throw new ScenePlanException($"{which} has {count} errors:\n  {string.Join("\n  ", _errors)}{more}", _errors);
     }
 }

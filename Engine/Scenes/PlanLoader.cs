@@ -1,6 +1,7 @@
+using System.Security;
 using System.Text.Json;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// Reads a plan with the plans that it is based on: follows "base" from document to document, then reads them in the opposite order, each
@@ -95,5 +96,56 @@ internal static class PlanLoader
 
         reference = value.GetString()!;
         return true;
+    }
+}
+
+/// <summary>Where base plans come from.</summary>
+internal abstract class PlanSource
+{
+    /// <summary>The document that <paramref name="from"/> calls <paramref name="reference"/>, or null with what is allowed instead.</summary>
+    public abstract PlanDocument? Find(string reference, PlanDocument from, out string allowed);
+}
+
+/// <summary>Base plans from files, each named relative to the file that names it. Files are read no further than a plan may be long.</summary>
+internal sealed class FileSource : PlanSource
+{
+    public static PlanDocument Open(string path)
+    {
+        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+        byte[] buffer = new byte[ScenePlan.MaximumJsonBytes + 1];
+        int length = file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+        return new PlanDocument(Path.GetFullPath(path), buffer[..length]);
+    }
+
+    /// <inheritdoc/>
+    public override PlanDocument? Find(string reference, PlanDocument from, out string allowed)
+    {
+        allowed = "the path of a file, relative to this plan's";
+        if (reference.Length == 0 || reference.Contains('\0', StringComparison.Ordinal) || Path.IsPathRooted(reference))
+        {
+            return null;
+        }
+
+        try
+        {
+            return Open(Path.Combine(Path.GetDirectoryName(from.Name!)!, reference));
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or SecurityException or ArgumentException or NotSupportedException)
+        {
+            allowed = "the path of a file that can be read, relative to this plan's";
+            return null;
+        }
+    }
+}
+
+/// <summary>Base plans from a function of the caller's: a packed file, an editor's open documents.</summary>
+internal sealed class FunctionSource(Func<string, byte[]?> resolve) : PlanSource
+{
+    /// <inheritdoc/>
+    public override PlanDocument? Find(string reference, PlanDocument from, out string allowed)
+    {
+        allowed = "the name of a plan that exists";
+        byte[]? utf8 = resolve(reference);
+        return utf8 is null ? null : new PlanDocument(reference, utf8);
     }
 }

@@ -1,8 +1,4 @@
-using Engine.Arenas;
-using Engine.Slabs;
-using Engine.SuperSlabs;
-
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// The worst case of several plans. Blocks are compared by size class, because that is what a prewarm takes them for: within one plan
@@ -118,7 +114,7 @@ internal static class PlanMerger
     private static long KeyOf(nuint bytes)
     {
         int sizeClass = SizeClasses.IndexOf(bytes);
-        return sizeClass == SizeClasses.Huge ? SizeClasses.Huge + (long)((bytes - 1) >> SuperSlab.Shift) : sizeClass;
+        return sizeClass == SizeClasses.Huge ? SizeClasses.Huge + (long)((bytes - 1) >> SlabGeometry.SuperSlabShift) : sizeClass;
     }
 
     private static BlockCount Worst(BlockCount one, BlockCount other) => new(

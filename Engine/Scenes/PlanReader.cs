@@ -1,8 +1,6 @@
 using System.Text.Json;
-using Engine.Arenas;
-using Engine.Slabs;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// Reads one JSON document over a plan: what the document says replaces what the plan said, objects property by property, arenas by name,

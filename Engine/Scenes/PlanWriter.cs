@@ -1,12 +1,10 @@
 using System.Buffers;
 using System.Globalization;
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Engine.Arenas;
-using Engine.Slabs;
+using System.Text;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>Writes a valid plan as JSON for people: what is at its default is left out, sizes have units, a block has one line.</summary>
 internal sealed class PlanWriter

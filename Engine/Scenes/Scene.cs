@@ -1,13 +1,10 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.ExceptionServices;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Platform;
-using Engine.Slabs;
-using Engine.SuperSlabs;
+using System.Text;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// A loaded scene: its arenas, prewarmed as its plan says. Loading pays for every page and OS call, so that the frames between load and
@@ -167,7 +164,7 @@ public sealed class Scene : IDisposable
         }
 
         Dispose();
-        return new UnloadReport(Plan.Name, (nuint)superSlabs * SuperSlab.Bytes, (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds, leaks);
+        return new UnloadReport(Plan.Name, (nuint)superSlabs * SlabGeometry.SuperSlabBytes, (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds, leaks);
     }
 
     /// <summary>
@@ -236,6 +233,92 @@ public sealed class Scene : IDisposable
         if (blocks.Count != 0)
         {
             leaks.Add(new ArenaLeaks(arena.Name, blocks, arena.LiveAllocations()));
+        }
+    }
+}
+
+/// <summary>What a prewarm did.</summary>
+/// <param name="Bytes">SuperSlab bytes that the scene's arenas hold, all resident.</param>
+/// <param name="Nanoseconds">How long it took.</param>
+/// <param name="OsCalls">Calls to the operating system's memory functions that it took.</param>
+/// <param name="Prefault">How the pages came: the policies tried, with reasons.</param>
+public sealed record PrewarmReport(nuint Bytes, long Nanoseconds, long OsCalls, string Prefault)
+{
+    /// <summary>Bytes made ready in a second.</summary>
+    public double BytesPerSecond => Nanoseconds == 0 ? 0 : Bytes * 1e9 / Nanoseconds;
+}
+
+/// <summary>
+/// What an unload did and found. Blocks that are still allocated go with their scene, which is no fault where a level is thrown away as a
+/// whole; where a game means to free everything itself, they are its leaks. Immutable; any thread.
+/// </summary>
+/// <param name="Scene">The scene's name.</param>
+/// <param name="HeldBytes">SuperSlab bytes that the scene's arenas held.</param>
+/// <param name="Nanoseconds">How long the unload took.</param>
+/// <param name="Leaks">The arenas in which blocks were still allocated.</param>
+public sealed record UnloadReport(string Scene, nuint HeldBytes, long Nanoseconds, IReadOnlyList<ArenaLeaks> Leaks)
+{
+    /// <summary>Whether no block was left.</summary>
+    public bool IsClean => Leaks.Count == 0;
+
+    /// <summary>The report in lines: an arena, then its blocks, and where they were allocated as far as that is known.</summary>
+    public override string ToString()
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"Scene '{Scene}' held {HeldBytes} bytes and was unloaded in {Nanoseconds / 1e6:F1} ms; ");
+        text.Append(IsClean ? "nothing was left in it." : "left in it:");
+        foreach (ArenaLeaks leaks in Leaks)
+        {
+            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': {leaks.Count} blocks, {leaks.Bytes} bytes");
+            foreach (BlockCount block in leaks.Allocations.Count == 0 ? leaks.Blocks : [])
+            {
+                text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes");
+            }
+
+            foreach (LiveAllocation block in leaks.Allocations)
+            {
+                text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes, {block.Tag ?? "without a tag"}");
+                text.Append(block.CallStack is null ? "" : Environment.NewLine + block.CallStack);
+            }
+        }
+
+        return text.ToString();
+    }
+}
+
+/// <summary>What was still allocated in one arena when its scene was unloaded. Immutable; any thread.</summary>
+/// <param name="Arena">The arena's name.</param>
+/// <param name="Blocks">The blocks by size of their class.</param>
+/// <param name="Allocations">The blocks by the size that was asked for, by tag and call stack; empty unless the scene was loaded with tracking.</param>
+public sealed record ArenaLeaks(string Arena, IReadOnlyList<BlockCount> Blocks, IReadOnlyList<LiveAllocation> Allocations)
+{
+    /// <summary>How many blocks.</summary>
+    public long Count
+    {
+        get
+        {
+            long count = 0;
+            foreach (BlockCount block in Blocks)
+            {
+                count += block.Count;
+            }
+
+            return count;
+        }
+    }
+
+    /// <summary>How many bytes, rounding to size classes included.</summary>
+    public nuint Bytes
+    {
+        get
+        {
+            nuint bytes = 0;
+            foreach (BlockCount block in Blocks)
+            {
+                bytes += block.Bytes * (nuint)block.Count;
+            }
+
+            return bytes;
         }
     }
 }

@@ -1,11 +1,7 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Slabs;
-using Engine.SuperSlabs;
+using System.Diagnostics;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>One load of a scene: the frame arena, then the long-lived arenas one after the other. Whatever fails, nothing is left behind.</summary>
 internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
@@ -41,7 +37,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
             // The caller's code may throw here as anywhere: it is a part of what is undone.
             options.Progress?.Report(1);
             long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-            PrewarmReport report = new((nuint)superSlabs * SuperSlab.Bytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
+            PrewarmReport report = new((nuint)superSlabs * SlabGeometry.SuperSlabBytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
             return new Scene(memory, plan, frame, arenas, report);
         }
         catch
@@ -65,7 +61,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
     }
 
     private static double FrameBytes(ScenePlan plan) =>
-        plan.Frame is null ? 0 : ((double)plan.Frame.BytesPerLane * plan.Frame.Lanes * plan.Frame.Buffers) + ((double)plan.Frame.OverflowSuperSlabs * SuperSlab.Bytes);
+        plan.Frame is null ? 0 : ((double)plan.Frame.BytesPerLane * plan.Frame.Lanes * plan.Frame.Buffers) + ((double)plan.Frame.OverflowSuperSlabs * SlabGeometry.SuperSlabBytes);
 
     private static double ArenaBytes(ScenePlan plan)
     {
@@ -94,4 +90,32 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         int threads = options.PrefaultThreads == 0 ? Environment.ProcessorCount : options.PrefaultThreads;
         return new PrefaultTask(threads, part, options.Cancellation, _prefaulter);
     }
+}
+
+/// <summary>How a scene is loaded, as opposed to what it needs, which its plan says. Immutable.</summary>
+public sealed record SceneLoadOptions
+{
+    /// <summary>
+    /// Told the share of the load that is done, 0 to 1, by whichever thread did it, several at the same time where several prefault; the last report is 1. Null, the
+    /// default, is nobody. It is called under no lock and may do anything except wait for its own load: what it throws, the load throws, and nothing is left behind;
+    /// while it runs, its part of the load waits.
+    /// </summary>
+    public IProgress<double>? Progress { get; init; }
+
+    /// <summary>
+    /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
+    /// </summary>
+    public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
+
+    /// <summary>Stops the load; nothing is left behind.</summary>
+    public CancellationToken Cancellation { get; init; }
+
+    /// <summary>
+    /// Threads that may prefault at the same time. 0, the default, is as many as there are processors: fastest while nothing else runs.
+    /// Beside a running hot loop it is 1, which leaves the other processors to the loop.
+    /// </summary>
+    public int PrefaultThreads { get; init; }
+
+    /// <summary>What the long-lived arenas remember of each block, for the report at unload. Default nothing.</summary>
+    public ArenaTracking Tracking { get; init; }
 }

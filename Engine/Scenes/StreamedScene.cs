@@ -1,7 +1,7 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// A scene that a <see cref="BackgroundLoader"/> loads and unloads, as often as the game likes. Made at start-up; afterwards
@@ -239,4 +239,23 @@ public sealed class StreamedScene
             }
         }
     }
+}
+
+/// <summary>How far a <see cref="StreamedScene"/> is.</summary>
+public enum StreamState
+{
+    /// <summary>Not loaded: never, or not any more.</summary>
+    Unloaded,
+
+    /// <summary>Waiting for a thread of the loader, or being loaded by it.</summary>
+    Loading,
+
+    /// <summary>Loaded: the scene may be used.</summary>
+    Loaded,
+
+    /// <summary>Waiting to be unloaded, or being unloaded.</summary>
+    Unloading,
+
+    /// <summary>The load failed or was cancelled; nothing was left behind. It may be begun again.</summary>
+    Failed,
 }

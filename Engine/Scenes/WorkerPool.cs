@@ -1,8 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
-using Engine.Arenas;
 
-namespace Engine.Scenes;
+namespace SuperSlab.Scenes;
 
 /// <summary>
 /// Threads that do a job's ranges at the same time and come together again (fork and join), with nothing allocated for it. They are made
@@ -245,5 +244,138 @@ public sealed unsafe class WorkerPool : IDisposable
         public TJob Job;
 
         public void Execute(int start, int end, int worker) => Job.Execute(0, 0, worker);
+    }
+}
+
+/// <summary>How a <see cref="WorkerPool"/> is made. Immutable.</summary>
+public sealed record WorkerPoolOptions
+{
+    /// <summary>Workers, the dispatching thread included, 1 to 256. 0, the default, is as many as there are processors.</summary>
+    public int Workers { get; init; }
+
+    /// <summary>Bytes of each thread's stack that are made resident ahead, up to half of the stack of 1 MiB. Default 128 KiB.</summary>
+    public int PreparedStackBytes { get; init; } = 128 * 1024;
+
+    /// <summary>
+    /// How long an idle worker, or one that waits for the others, spins before it lets the system wake it, in turns of the runtime's
+    /// spin wait. 0 suits machines with more workers than free processors. Default 200.
+    /// </summary>
+    public int SpinTurns { get; init; } = 200;
+
+    /// <summary>Arenas that each worker gets its cache of at once. More by <see cref="WorkerPool.Attach"/>.</summary>
+    public IReadOnlyList<LongLivedArena> Arenas { get; init; } = [];
+
+    /// <summary>Counts what the workers do in each job. Null, the default, does not.</summary>
+    public HotLoopGuard? Guard { get; init; }
+
+    internal int ResolvedWorkers => Workers == 0 ? Math.Min(Environment.ProcessorCount, 256) : Workers;
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(Workers);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Workers, 256);
+        ArgumentOutOfRangeException.ThrowIfNegative(PreparedStackBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(PreparedStackBytes, WorkerPool.StackBytes / 2);
+        ArgumentOutOfRangeException.ThrowIfNegative(SpinTurns);
+    }
+}
+
+/// <summary>Work on a range of items, done by the workers of a <see cref="WorkerPool"/> at the same time. Implemented by a struct.</summary>
+public interface IRangeJob
+{
+    /// <summary>
+    /// Does the items from <paramref name="start"/> up to but not including <paramref name="end"/>. An empty range may come, from
+    /// <see cref="WorkerPool.Prepare{TJob}"/>. All workers call it on the same struct.
+    /// </summary>
+    /// <param name="start">The first item.</param>
+    /// <param name="end">The item after the last.</param>
+    /// <param name="worker">Who calls: 0 is the thread that dispatched. The number of the worker's frame lane.</param>
+    void Execute(int start, int end, int worker);
+}
+
+/// <summary>
+/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a monitor. A turn number says which
+/// job is meant, so a worker that is late never takes one job for another. Nothing is allocated after the first waits.
+/// </summary>
+internal sealed class WorkerGate(int workers, int spinTurns)
+{
+    private readonly object _opening = new();
+    private readonly object _arrival = new();
+    private long _turn;
+    private int _sleeping;
+    private int _missing;
+
+    /// <summary>Lets all workers through once. Everything written before is seen by them.</summary>
+    public void Open()
+    {
+        Volatile.Write(ref _missing, workers);
+        Interlocked.Increment(ref _turn);
+        if (Volatile.Read(ref _sleeping) != 0)
+        {
+            lock (_opening)
+            {
+                Monitor.PulseAll(_opening);
+            }
+        }
+    }
+
+    /// <summary>A worker waits for the turn after the one it did last.</summary>
+    /// <returns>The turn that has come.</returns>
+    public long WaitForOpening(long last)
+    {
+        SpinWait spin = default;
+        for (int turns = 0; turns < spinTurns && Volatile.Read(ref _turn) == last; turns++)
+        {
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+
+        if (Volatile.Read(ref _turn) == last)
+        {
+            lock (_opening)
+            {
+                Interlocked.Increment(ref _sleeping);
+                while (Volatile.Read(ref _turn) == last)
+                {
+                    Monitor.Wait(_opening);
+                }
+
+                Interlocked.Decrement(ref _sleeping);
+            }
+        }
+
+        return last + 1;
+    }
+
+    /// <summary>A worker has done its part. Everything it wrote before is seen after <see cref="WaitForAll"/>.</summary>
+    public void Arrive()
+    {
+        if (Interlocked.Decrement(ref _missing) == 0)
+        {
+            lock (_arrival)
+            {
+                Monitor.Pulse(_arrival);
+            }
+        }
+    }
+
+    /// <summary>The dispatcher waits until all workers have arrived.</summary>
+    public void WaitForAll()
+    {
+        SpinWait spin = default;
+        for (int turns = 0; turns < spinTurns && Volatile.Read(ref _missing) != 0; turns++)
+        {
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+
+        if (Volatile.Read(ref _missing) != 0)
+        {
+            lock (_arrival)
+            {
+                while (Volatile.Read(ref _missing) != 0)
+                {
+                    Monitor.Wait(_arrival);
+                }
+            }
+        }
     }
 }

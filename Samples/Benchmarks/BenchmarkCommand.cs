@@ -1,5 +1,5 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Scaling;
 using Samples.Benchmarks.Workloads;

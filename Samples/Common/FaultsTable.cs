@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Engine.Profiling;
+using SuperSlab.Diagnostics;
 
 namespace Samples.Common;
 

@@ -1,10 +1,9 @@
 using System.CommandLine;
 using System.Diagnostics;
-using Engine;
-using Engine.Core;
-using Engine.Profiling;
-using Engine.Reports;
-using Engine.Scenes;
+using SuperSlab.Diagnostics;
+using SuperSlab.Reports;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.Common;
 

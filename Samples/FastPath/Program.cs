@@ -1,8 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Engine;
-using Engine.Arenas;
 using Samples.Common;
+using SuperSlab;
 
 namespace Samples.FastPath;
 

@@ -1,5 +1,5 @@
-using Engine.Scenes;
 using Samples.Common;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay;
 

@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay;
 

@@ -1,5 +1,5 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using Samples.Common;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;

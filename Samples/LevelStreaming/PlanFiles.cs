@@ -1,6 +1,6 @@
-using Engine.Scenes;
 using Samples.Common;
 using Samples.LevelStreaming.World;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming;
 

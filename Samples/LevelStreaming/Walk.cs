@@ -1,10 +1,10 @@
 using System.Diagnostics;
-using Engine.Platform;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.LevelStreaming.Contestants;
 using Samples.LevelStreaming.Rows;
 using Samples.LevelStreaming.World;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.LevelStreaming;
 

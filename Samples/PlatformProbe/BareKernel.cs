@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Engine.Platform;
+using SuperSlab;
 
 namespace PlatformProbe;
 

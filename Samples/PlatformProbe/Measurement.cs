@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Engine.Core;
-using Engine.Platform;
+using SuperSlab;
 
 namespace PlatformProbe;
 

@@ -1,10 +1,7 @@
 using System.Diagnostics;
-using Engine;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Platform;
-using Engine.Scenes;
 using Samples.Common;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace PlatformProbe;
 

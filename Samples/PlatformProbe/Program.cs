@@ -2,9 +2,9 @@
 // writes afterwards really not fault. Then what the engine chooses by itself and why. With --json for programs.
 // Exit code 1 when a policy that said it was done left pages to be faulted in, or the automatic choice does not work.
 using System.Text.Json;
-using Engine.Platform;
 using PlatformProbe;
 using Samples.Common;
+using SuperSlab;
 
 return SampleHost.Run(ProbeCommand.Create(Measure, ProbeProfile.Run), args);
 

@@ -1,5 +1,5 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 
 namespace Samples.Profiler;
 
@@ -9,7 +9,7 @@ internal static class ProfilerCommand
     private const string Purpose =
         """
         Shows what the engine's memory does in another process, while it runs: frame times, arenas, tags, SuperSlabs, page faults and
-        collections. It listens through the runtime's event pipe; the other process needs an Engine.Profiling.Profiler and nothing else.
+        collections. It listens through the runtime's event pipe; the other process needs an SuperSlab.Diagnostics.Profiler and nothing else.
 
         --attach PID            shows it in the terminal; without a terminal, a line a second
         --attach PID --report   writes the report of a running process; the frame that ends next pays for it

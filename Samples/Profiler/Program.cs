@@ -1,9 +1,9 @@
 using System.Text.Json;
-using Engine.Profiling;
-using Engine.Reports;
 using Samples.Common;
 using Samples.Profiler.Listening;
 using Samples.Profiler.Showing;
+using SuperSlab.Diagnostics;
+using SuperSlab.Reports;
 
 namespace Samples.Profiler;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using Engine.Platform;
 using Samples.Common;
 using Samples.RandomMixed.Rows;
+using SuperSlab;
 
 namespace Samples.RandomMixed;
 

@@ -1,5 +1,5 @@
-using Engine.Platform;
 using Samples.RandomMixed.Rows;
+using SuperSlab;
 
 namespace Samples.RandomMixed;
 

@@ -1,5 +1,4 @@
-using Engine.Arenas;
-using Engine.Slabs;
+using SuperSlab;
 
 namespace Samples.RandomMixed;
 

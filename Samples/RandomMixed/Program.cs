@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-using Engine.Platform;
 using Samples.Common;
 using Samples.RandomMixed.Rows;
+using SuperSlab;
 
 namespace Samples.RandomMixed;
 

@@ -1,14 +1,12 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Engine;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Profiling;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.Soak.Load;
 using Samples.Soak.Rows;
+using SuperSlab.Diagnostics;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.Soak;
 

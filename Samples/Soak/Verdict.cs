@@ -1,4 +1,4 @@
-using Engine.Core;
+using SuperSlab;
 
 namespace Samples.Soak;
 

@@ -1,5 +1,5 @@
-using OpenQA.Selenium;
 using OpenQA.Selenium.Chrome;
+using OpenQA.Selenium;
 
 namespace Engine.Tests.Reports.Support;
 

@@ -1,5 +1,3 @@
-using Engine.Profiling;
-
 namespace Engine.Tests.Reports.Support;
 
 /// <summary>Made-up profiles with everything in them: plausible, the same on every run, and of nothing that ever ran.</summary>

@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using Engine.Arenas;
-using Engine.Core;
-using Engine.Profiling;
 
 namespace Engine.Tests.Reports.Target;
 

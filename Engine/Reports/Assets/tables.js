@@ -35,7 +35,7 @@ const overrunText = (budget, overruns) => budgetText(budget) + (overruns > 0 ? `
 function showTags() {
   const host = section("tags");
   if (profile.tags.length === 0) {
-    host.append(emptyNote("No tags: the program named none, or counters were off (the switch Engine.Memory.Counters)."));
+    host.append(emptyNote("No tags: the program named none, or counters were off (the switch SuperSlab.Counters)."));
     return;
   }
   const whole = largest(profile.tags.map((row) => Math.max(row.peakBytes, row.budgetBytes)));

@@ -1,12 +1,9 @@
 using System.Runtime.InteropServices;
-using Engine;
-using Engine.Arenas;
-using Engine.Checking;
-using Engine.Scenes;
-using Engine.Slabs;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Contestants;
 

@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
+using SuperSlab.Scenes;
 
 namespace Samples.Benchmarks.Contestants;
 

@@ -1,10 +1,8 @@
 using System.Diagnostics;
-using Engine;
-using Engine.Arenas;
-using Engine.Checking;
-using Engine.Scenes;
 using Samples.Benchmarks.Contestants;
 using Samples.Common;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Scaling;
 

@@ -1,7 +1,7 @@
-using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 

@@ -1,10 +1,9 @@
 using System.Runtime.CompilerServices;
-using Engine;
-using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
 using Samples.RandomMixed;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 

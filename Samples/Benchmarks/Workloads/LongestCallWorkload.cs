@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
 using Samples.RandomMixed;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 

@@ -1,7 +1,6 @@
-using Engine;
-using Engine.Arenas;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 

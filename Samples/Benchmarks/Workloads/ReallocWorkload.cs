@@ -1,9 +1,8 @@
 using System.Runtime.CompilerServices;
-using Engine.Arenas;
-using Engine.Slabs;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
+using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 

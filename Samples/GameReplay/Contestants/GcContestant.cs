@@ -1,6 +1,6 @@
-using Engine.Scenes;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay.Contestants;
 

@@ -1,8 +1,8 @@
-using Engine;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.GameReplay.Contestants;
 

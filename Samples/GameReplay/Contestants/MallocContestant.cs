@@ -1,7 +1,7 @@
-using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay.Contestants;
 

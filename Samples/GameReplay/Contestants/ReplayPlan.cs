@@ -1,7 +1,6 @@
-using Engine.Arenas;
-using Engine.Scenes;
-using Engine.Slabs;
 using Samples.GameReplay.Learning;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.GameReplay.Contestants;
 

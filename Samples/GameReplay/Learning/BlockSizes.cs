@@ -1,4 +1,4 @@
-using Engine.Slabs;
+using SuperSlab;
 
 namespace Samples.GameReplay.Learning;
 

@@ -1,7 +1,7 @@
-using Engine.Profiling;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Touching;
+using SuperSlab.Diagnostics;
 
 namespace Samples.GameReplay.Playing;
 

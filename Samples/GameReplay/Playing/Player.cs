@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
-using Engine.Profiling;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Touching;
+using SuperSlab.Diagnostics;
 
 namespace Samples.GameReplay.Playing;
 

@@ -1,7 +1,7 @@
 using System.Text;
-using Engine.Profiling;
-using Engine.Scenes;
 using Samples.Common;
+using SuperSlab.Diagnostics;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay.Rows;
 

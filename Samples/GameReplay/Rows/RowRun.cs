@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using Engine.Profiling;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Learning;
@@ -8,6 +6,8 @@ using Samples.GameReplay.Playing;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Touching;
 using Samples.GameReplay.Tracing;
+using SuperSlab.Diagnostics;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay.Rows;
 

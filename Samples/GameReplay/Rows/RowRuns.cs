@@ -1,11 +1,10 @@
-using Engine.Core;
-using Engine.Platform;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.GameReplay.Contestants;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Touching;
 using Samples.GameReplay.Tracing;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.GameReplay.Rows;
 

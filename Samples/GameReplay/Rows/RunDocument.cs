@@ -1,5 +1,5 @@
 using System.Text.Json.Serialization;
-using Engine.Profiling;
+using SuperSlab.Diagnostics;
 
 namespace Samples.GameReplay.Rows;
 

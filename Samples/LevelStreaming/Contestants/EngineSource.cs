@@ -1,7 +1,7 @@
-using Engine.Profiling;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.LevelStreaming.World;
+using SuperSlab.Diagnostics;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming.Contestants;
 
@@ -20,7 +20,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
     /// <param name="pool">Its threads get their caches when a level is entered.</param>
     /// <param name="plans">A plan for each level of the ring.</param>
     /// <param name="recorders">Told each level at its end, if not null.</param>
-    public EngineSource(Engine.EngineMemory memory, HotLoopGuard guard, WorkerPool pool, IReadOnlyList<ScenePlan> plans, SceneRecorder[]? recorders)
+    public EngineSource(SuperSlab.EngineMemory memory, HotLoopGuard guard, WorkerPool pool, IReadOnlyList<ScenePlan> plans, SceneRecorder[]? recorders)
     {
         _loader = new BackgroundLoader(memory);
         _guard = guard;

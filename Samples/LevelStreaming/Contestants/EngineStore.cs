@@ -1,6 +1,6 @@
-using Engine.Arenas;
-using Engine.Scenes;
 using Samples.LevelStreaming.World;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.LevelStreaming.Contestants;
 

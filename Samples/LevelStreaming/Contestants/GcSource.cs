@@ -1,6 +1,6 @@
-using Engine.Profiling;
 using System.Diagnostics;
 using Samples.LevelStreaming.World;
+using SuperSlab.Diagnostics;
 
 namespace Samples.LevelStreaming.Contestants;
 

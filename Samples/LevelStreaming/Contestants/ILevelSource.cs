@@ -1,4 +1,4 @@
-using Engine.Profiling;
+using SuperSlab.Diagnostics;
 
 namespace Samples.LevelStreaming.Contestants;
 

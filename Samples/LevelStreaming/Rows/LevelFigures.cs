@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using Engine.Scenes;
 using Samples.Common;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming.Rows;
 

@@ -1,9 +1,8 @@
-using Engine;
-using Engine.Arenas;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.LevelStreaming.Contestants;
 using Samples.LevelStreaming.World;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.LevelStreaming.Rows;
 

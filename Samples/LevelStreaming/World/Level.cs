@@ -1,4 +1,4 @@
-using Engine.Scenes;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming.World;
 

@@ -1,8 +1,8 @@
 using System.Diagnostics.Tracing;
-using Engine.Profiling;
 using Microsoft.Diagnostics.NETCore.Client;
-using Microsoft.Diagnostics.Tracing;
 using Microsoft.Diagnostics.Tracing.Parsers;
+using Microsoft.Diagnostics.Tracing;
+using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Listening;
 

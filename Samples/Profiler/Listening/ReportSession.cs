@@ -1,9 +1,9 @@
 using System.Diagnostics.Tracing;
 using System.Text;
-using Engine.Profiling;
 using Microsoft.Diagnostics.NETCore.Client;
 using Microsoft.Diagnostics.Tracing;
 using Samples.Common;
+using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Listening;
 
@@ -35,7 +35,7 @@ internal static class ReportSession
         {
             throw first < 0
                 ? new RunFailedException(
-                    $"process {target.Id} ({target.Name}) gave no profile within {s_patience.TotalSeconds:0} s: no frame ended, or it has no Engine.Profiling.Profiler.")
+                    $"process {target.Id} ({target.Name}) gave no profile within {s_patience.TotalSeconds:0} s: no frame ended, or it has no SuperSlab.Diagnostics.Profiler.")
                 : target.Vanished(reading.Exception);
         }
 

@@ -59,5 +59,5 @@ internal sealed record Target(int Id, string Name)
     }
 
     public BadInputException WithoutEngine() => new(
-        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no Engine.Profiling.Profiler.");
+        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no SuperSlab.Diagnostics.Profiler.");
 }

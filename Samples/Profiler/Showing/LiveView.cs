@@ -1,6 +1,6 @@
 using Samples.Profiler.Listening;
-using Spectre.Console;
 using Spectre.Console.Rendering;
+using Spectre.Console;
 
 namespace Samples.Profiler.Showing;
 
@@ -116,7 +116,7 @@ internal sealed class LiveView(Target target)
     {
         if (tags.Length == 0)
         {
-            return ViewTable.Line("none: the process registered no tags, or its counters are off (Engine.Core.MemoryCounters)", width);
+            return ViewTable.Line("none: the process registered no tags, or its counters are off (SuperSlab.MemoryCounters)", width);
         }
 
         ViewTable table = new(width >= ColumnsForBars, "tag", "live", "budget", "allocations", "frees");

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Engine.Arenas;
+using SuperSlab;
 
 namespace Samples.RandomMixed.Contestants;
 

@@ -1,9 +1,8 @@
 using System.Diagnostics;
-using Engine;
-using Engine.Platform;
-using Engine.Profiling;
 using Samples.Common;
 using Samples.RandomMixed.Contestants;
+using SuperSlab.Diagnostics;
+using SuperSlab;
 
 namespace Samples.RandomMixed.Rows;
 

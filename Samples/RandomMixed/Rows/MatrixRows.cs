@@ -1,4 +1,4 @@
-using Engine.Platform;
+using SuperSlab;
 
 namespace Samples.RandomMixed.Rows;
 

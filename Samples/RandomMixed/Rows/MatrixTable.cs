@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Engine.Platform;
 using Samples.Common;
+using SuperSlab;
 
 namespace Samples.RandomMixed.Rows;
 

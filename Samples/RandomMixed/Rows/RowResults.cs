@@ -1,6 +1,6 @@
-using Engine.Platform;
-using Engine.Profiling;
 using Samples.Common;
+using SuperSlab.Diagnostics;
+using SuperSlab;
 
 namespace Samples.RandomMixed.Rows;
 

@@ -1,11 +1,9 @@
 using System.Runtime.InteropServices;
-using Engine;
-using Engine.Arenas;
-using Engine.Platform;
-using Engine.Profiling;
-using Engine.Scenes;
 using Samples.Common;
 using Samples.RandomMixed.Contestants;
+using SuperSlab.Diagnostics;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.RandomMixed.Rows;
 

@@ -1,5 +1,5 @@
-using Engine.Arenas;
 using Samples.Common;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 

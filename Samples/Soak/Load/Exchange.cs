@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Engine.Arenas;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 

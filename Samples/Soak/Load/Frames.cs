@@ -1,4 +1,4 @@
-using Engine.Arenas;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 

@@ -1,6 +1,6 @@
-using Engine.Arenas;
-using Engine.Scenes;
 using Samples.Common;
+using SuperSlab.Scenes;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 

@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Engine;
-using Engine.Arenas;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 

@@ -1,4 +1,4 @@
-using Engine;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 

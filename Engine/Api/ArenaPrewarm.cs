@@ -1,0 +1,229 @@
+namespace SuperSlab;
+
+/// <summary>
+/// One prewarm of a long-lived arena. First everything that can fail: room for metadata, the budget, bitmaps, and SuperSlabs, which are
+/// claimed and made ready together (in parallel where that is worth it). They are nobody else's by then, and not yet the arena's, so
+/// whatever fails is given back as it was taken, and other threads, which may allocate meanwhile, see nothing of it. Then the arena gets all.
+/// </summary>
+internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool, uint tag)
+{
+    private readonly List<Carved> _extents = [];
+    private readonly List<Carved> _runs = [];
+    private readonly SlabPacking _packing = new();
+    private long _dividedSlabs;
+    private int _longestDivided = 1;
+
+    /// <returns>SuperSlabs that the arena gained.</returns>
+    public int Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        BlockCount[] ordered = Ordered(blocks);
+        nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
+        bool isDone = false;
+        try
+        {
+            Plan(ordered, threads, carve);
+
+            // Any order of runs of up to N slabs leaves at most N - 1 slabs of a divided SuperSlab unused.
+            int divided = checked((int)DivideRoundingUp(_dividedSlabs, SlabGeometry.SlabCount + 1 - _longestDivided) + spareSuperSlabs);
+            int gained = Claim(divided, task);
+            isDone = true;
+            BlockCount most = Array.Find(ordered, block => block.Bytes <= SlabGeometry.SlabBytes && block.Count == ordered.Max(other => other.Count));
+            caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided != 0);
+            return gained;
+        }
+        finally
+        {
+            if (!isDone)
+            {
+                caches.WithdrawMetadata(promised);
+            }
+        }
+    }
+
+    /// <summary>Decides which runs are carved, the longest first, and in which SuperSlab each will lie.</summary>
+    private void Plan(BlockCount[] blocks, int threads, bool carve)
+    {
+        foreach (BlockCount block in blocks)
+        {
+            if (!carve && !slabs.IsCarvedAlways(block.Bytes))
+            {
+                _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count) + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads));
+                _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
+                continue;
+            }
+
+            int length = slabs.RunSlabs(block.Bytes);
+            int runs = checked((int)((slabs.SlabsFor(block.Bytes, block.Count) / length) + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads))));
+            bool isExtent = length > SlabGeometry.SlabCount;
+            (isExtent ? _extents : _runs).Add(new Carved(block.Bytes, length, runs));
+        }
+
+        _runs.Sort(static (left, right) => right.Slabs.CompareTo(left.Slabs));
+        foreach (Carved carved in _runs)
+        {
+            for (int run = 0; run < carved.Places.Length; run++)
+            {
+                carved.Places[run] = _packing.Add(carved.Slabs);
+            }
+        }
+    }
+
+    private int Claim(int divided, PrefaultTask task)
+    {
+        int[] lengths = Lengths(divided);
+        int total = lengths.Sum();
+        slabs.Space.AdmitOrReclaim(total);
+        bool isClaimed = false;
+        try
+        {
+            foreach (Carved carved in _runs)
+            {
+                carved.Bitmaps = slabs.AllocateBitmaps(carved.Bytes, carved.Places.Length);
+            }
+
+            int[] starts = pool.Claim(lengths, new Demand(tag, Demand.NoClass), task);
+            isClaimed = true;
+            Give(lengths, starts);
+            return total;
+        }
+        finally
+        {
+            if (!isClaimed)
+            {
+                slabs.Space.Budget.Return(total);
+                foreach (Carved carved in _runs)
+                {
+                    slabs.FreeBitmaps(carved.Bytes, carved.Bitmaps);
+                }
+            }
+        }
+    }
+
+    /// <summary>Extents, the longest first, then SuperSlabs for carved runs, then those to be divided as needed.</summary>
+    private int[] Lengths(int divided)
+    {
+        List<int> lengths = [];
+        foreach (Carved carved in _extents)
+        {
+            lengths.AddRange(Enumerable.Repeat(carved.Slabs / SlabGeometry.SlabCount, carved.Places.Length));
+        }
+
+        lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided)));
+        return [.. lengths];
+    }
+
+    /// <summary>The claimed SuperSlabs become the arena's, and the runs in them their classes'. Cannot fail.</summary>
+    private void Give(int[] lengths, int[] starts)
+    {
+        int next = 0;
+        foreach (Carved carved in _extents)
+        {
+            for (int run = 0; run < carved.Places.Length; run++, next++)
+            {
+                slabs.Space.AdoptClaimed(starts[next], lengths[next], 0, isPromised: false);
+                slabs.AddPromised(carved.Bytes, starts[next] * SlabGeometry.SlabCount, carved.Slabs, 0);
+            }
+        }
+
+        ReadOnlySpan<int> singles = starts.AsSpan(next);
+        for (int index = 0; index < singles.Length; index++)
+        {
+            bool isDivided = index >= _packing.Count;
+            slabs.Space.AdoptClaimed(singles[index], 1, isDivided ? uint.MaxValue : _packing.FreeSlabs(index), isPromised: isDivided);
+        }
+
+        foreach (Carved carved in _runs)
+        {
+            for (int run = 0; run < carved.Places.Length; run++)
+            {
+                (int superSlab, int slab) = carved.Places[run];
+                nint bitmap = carved.Bitmaps.Length == 0 ? 0 : carved.Bitmaps[run];
+                slabs.AddPromised(carved.Bytes, (singles[superSlab] * SlabGeometry.SlabCount) + slab, carved.Slabs, bitmap);
+            }
+        }
+    }
+
+    private static long DivideRoundingUp(long value, int divisor) => (value + divisor - 1) / divisor;
+
+    private BlockCount[] Ordered(ReadOnlySpan<BlockCount> blocks)
+    {
+        foreach (BlockCount block in blocks)
+        {
+            if (block.Count < 0 || block.Threads < 0)
+            {
+                throw new ArgumentOutOfRangeException(nameof(blocks), block, "A prewarm needs counts that are not negative.");
+            }
+
+            if ((nuint)block.Count > reservation.BlockBytes / nuint.Max(block.Bytes, 1))
+            {
+                throw new EngineOutOfMemoryException(
+                    $"A prewarm of {block.Count} blocks of {Sizes.Text(block.Bytes)} was asked for, and the reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
+            }
+        }
+
+        BlockCount[] ordered = blocks.ToArray();
+        Array.Sort(ordered, static (left, right) => right.Bytes.CompareTo(left.Bytes));
+        return ordered;
+    }
+
+    private nuint PromiseMetadata(BlockCount[] blocks, int spareSuperSlabs, int threads)
+    {
+        long threadClasses = 0;
+        long stockMagazines = 0;
+        nuint bitmapBytes = 0;
+        foreach (BlockCount block in blocks)
+        {
+            int users = ThreadsOf(block, threads);
+            int sizeClass = SizeClasses.IndexOf(block.Bytes);
+            threadClasses += users;
+            stockMagazines += StockMagazines(sizeClass, block.Count) + ArenaClasses.MagazinesBesides(sizeClass, users);
+            bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count, slabs.RunsBesides(block.Bytes, users));
+        }
+
+        if (spareSuperSlabs != 0)
+        {
+            // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
+            // Stocks do with the magazines that there are.
+            threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
+            stockMagazines += ArenaClasses.SmallClasses * ArenaClasses.MagazinesBesides(0, threads);
+            stockMagazines += (long)spareSuperSlabs * SlabGeometry.SlabCount;
+            long runs = (long)spareSuperSlabs * SlabGeometry.SlabCount;
+            bitmapBytes += slabs.BitmapBytesFor(1, 0, runs);
+        }
+
+        return caches.PromiseMetadata(threads, threadClasses, stockMagazines, bitmapBytes);
+    }
+
+    private static int ThreadsOf(BlockCount block, int threads) => block.Threads == 0 ? threads : block.Threads;
+
+    /// <summary>The most full magazines of a class that so many blocks can be in; beyond some, a thread makes do with those that there are.</summary>
+    private static long StockMagazines(int sizeClass, long blocks) =>
+        Magazine.BlocksOf(sizeClass) is 0 and var none ? none : Math.Min(Magazine.MostStocked, blocks / Magazine.BlocksOf(sizeClass));
+
+    /// <summary>The runs of one block size that are made now.</summary>
+    private sealed class Carved(nuint bytes, int slabs, int runs)
+    {
+        public nuint Bytes { get; } = bytes;
+
+        /// <summary>The length of each run.</summary>
+        public int Slabs { get; } = slabs;
+
+        /// <summary>Where each lies: the number of a SuperSlab, and of a slab in it. Not used for extents.</summary>
+        public (int SuperSlab, int Slab)[] Places { get; } = new (int, int)[runs];
+
+        public nint[] Bitmaps { get; set; } = [];
+    }
+}
+
+/// <summary>How many blocks of a size will be live at the same time, thread caches included.</summary>
+/// <param name="Bytes">The size in bytes; it stands for its whole size class. To say it for aligned blocks, give the block size of
+/// <see cref="SizeClasses.IndexOf(nuint, nuint)"/>.</param>
+/// <param name="Count">How many blocks.</param>
+/// <param name="Threads">How many threads allocate or free blocks of this class; 0 where all may.</param>
+public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 0)
+{
+    /// <summary>So many blocks that hold one <typeparamref name="T"/> each.</summary>
+    public static BlockCount Of<T>(long count, int threads = 0)
+        where T : unmanaged => new((nuint)System.Runtime.CompilerServices.Unsafe.SizeOf<T>(), count, threads);
+}

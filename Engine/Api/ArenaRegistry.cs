@@ -1,0 +1,168 @@
+namespace SuperSlab;
+
+/// <summary>
+/// The living arenas by number. A number marks an arena's slabs (see Reservation.Tags), and is given out again only when all others were:
+/// what a disposed arena left behind, as a handle or an entry in a table, carries a number that no living arena has.
+/// </summary>
+internal sealed class ArenaRegistry
+{
+    public const int TagShift = 8;
+
+    /// <summary>One less than fits a tag: the last one is nobody's.</summary>
+    private const int MaximumNumber = (1 << (32 - TagShift)) - 2;
+
+    private readonly List<Entry> _living = [];
+    private readonly Dictionary<int, Entry> _byNumber = [];
+    private readonly Lock _lock = new();
+    private int _lastNumber;
+    private long _overflows;
+
+    /// <summary>The work that goes on in the memory whose arenas these are.</summary>
+    public WorkGate Work { get; } = new();
+
+    /// <summary>How often a lane of any frame arena needed more memory than it had; only rises.</summary>
+    public long Overflows => Volatile.Read(ref _overflows);
+
+    /// <returns>The tag of the new arena: its number, shifted past the size class.</returns>
+    public uint Add(IArena arena)
+    {
+        lock (_lock)
+        {
+            if (_living.Count == MaximumNumber)
+            {
+                throw new EngineMemoryException($"{MaximumNumber} arenas are alive, which is the most.");
+            }
+
+            do
+            {
+                _lastNumber = (_lastNumber % MaximumNumber) + 1;
+            }
+            while (_byNumber.ContainsKey(_lastNumber));
+
+            Entry entry = new(arena, _lastNumber);
+            _byNumber.Add(entry.Number, entry);
+            _living.Add(entry);
+            return (uint)entry.Number << TagShift;
+        }
+    }
+
+    /// <summary>While it is held no arena is made, shown, hidden or removed by others.</summary>
+    public Lock.Scope Hold() => _lock.EnterScope();
+
+    /// <summary>From now on readers are shown the arena: it is complete.</summary>
+    public void Show(uint tag)
+    {
+        lock (_lock)
+        {
+            _byNumber[NumberOf(tag)].IsShown = true;
+        }
+    }
+
+    /// <summary>From now on readers are not shown it any more. Waits for those that are reading, so that afterwards the arena's tables may go.</summary>
+    public void Hide(uint tag)
+    {
+        lock (_lock)
+        {
+            _byNumber[NumberOf(tag)].IsShown = false;
+        }
+    }
+
+    /// <summary>Whether readers are shown the living arena with this tag.</summary>
+    public bool IsShown(uint tag)
+    {
+        lock (_lock)
+        {
+            return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) && entry.IsShown;
+        }
+    }
+
+    /// <summary>Shows each complete arena to the reader, the newest last. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
+    public void Read<TReader>(ref TReader reader)
+        where TReader : struct, IArenaReader, allows ref struct
+    {
+        lock (_lock)
+        {
+            foreach (Entry entry in _living)
+            {
+                if (entry.IsShown)
+                {
+                    reader.Read(entry.Arena, entry.Number);
+                }
+            }
+        }
+    }
+
+    /// <summary>Lets each complete arena give back what nobody uses, because another has no room. None is disposed meanwhile.</summary>
+    public void Reclaim()
+    {
+        Reclaimer reclaimer = default;
+        Read(ref reclaimer);
+    }
+
+    public void CountOverflow() => Interlocked.Increment(ref _overflows);
+
+    public void Remove(uint tag)
+    {
+        lock (_lock)
+        {
+            if (_byNumber.Remove(NumberOf(tag), out Entry? entry))
+            {
+                _living.Remove(entry);
+            }
+        }
+    }
+
+    /// <summary>The living arena with this tag, or null.</summary>
+    public IArena? Find(uint tag)
+    {
+        lock (_lock)
+        {
+            return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) ? entry.Arena : null;
+        }
+    }
+
+    /// <summary>The name of the arena with this tag, for messages.</summary>
+    public string NameOf(uint tag)
+    {
+        lock (_lock)
+        {
+            int number = NumberOf(tag);
+            return _byNumber.TryGetValue(number, out Entry? entry) ? entry.Arena.Name : number <= _lastNumber ? "(disposed)" : "(unknown)";
+        }
+    }
+
+    /// <summary>The living arenas, the newest last.</summary>
+    public IArena[] Snapshot()
+    {
+        lock (_lock)
+        {
+            return [.. _living.Select(entry => entry.Arena)];
+        }
+    }
+
+    private struct Reclaimer : IArenaReader
+    {
+        public readonly void Read(IArena arena, int number)
+        {
+            try
+            {
+                (arena as LongLivedArena)?.Caches.Reclaim();
+            }
+            catch (EngineMemoryException)
+            {
+                // A wrong free of that arena's user: its own trim tells it. It is not the fault of who asks for room.
+            }
+        }
+    }
+
+    private static int NumberOf(uint tag) => (int)(tag >> TagShift);
+
+    private sealed class Entry(IArena arena, int number)
+    {
+        public IArena Arena => arena;
+
+        public int Number => number;
+
+        public bool IsShown { get; set; }
+    }
+}

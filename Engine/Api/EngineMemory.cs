@@ -1,0 +1,407 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+
+namespace SuperSlab;
+
+/// <summary>
+/// The engine's memory: one reservation of address space, and the arenas in it. This is where the layers are put together, bottom-up,
+/// and taken down, top-down. Made once at start-up; all members may be called from any thread, and none belongs in the hot loop.
+/// Once it is disposed, what asks for a number or a text still answers, and everything else throws <see cref="ObjectDisposedException"/>.
+/// <code>
+///   EngineMemory
+///     |-- LongLivedArena ... : thread caches -> slab runs by size class -> slabs
+///     |-- FrameArena ...     : lanes                                            \
+///     '-- SuperSlabPool      : SuperSlabs of 2 MiB, prefaulted  &lt;------------ Prefaulter &lt;-- VirtualMemory (the OS)
+/// </code>
+/// </summary>
+public sealed class EngineMemory : IDisposable
+{
+    private readonly VirtualMemory _os;
+    private readonly Prefaulter _prefaulter;
+    private readonly Reservation _reservation;
+    private readonly MetadataHeap _heap;
+    private readonly SuperSlabPool _pool;
+    private readonly ArenaRegistry _arenas = new();
+    private readonly AddressOwners _owners;
+    private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
+    private readonly string _environment;
+    private readonly Lock _disposing = new();
+    private readonly CounterBoard? _counters;
+
+    /// <summary>Reserves the address space and makes the first metadata resident.</summary>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The system refused the address space, or memory for the metadata.</exception>
+    /// <exception cref="EngineMemoryException">
+    /// The system lacks a function without which nothing works, or an environment variable has a value that is not valid.
+    /// </exception>
+    public EngineMemory(EngineMemoryOptions? options = null)
+    {
+        NativeLock.Rehearse();
+        EnvironmentSettings environment = new(Environment.GetEnvironmentVariable);
+        Options = (options ?? new EngineMemoryOptions()).With(environment);
+        Options.CheckSettings.Validate();
+        _environment = environment.Describe();
+        _os = VirtualMemory.Create(Options.NativeContext);
+        _os.UseNodes(Options.Nodes);
+        _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
+        _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
+        try
+        {
+            _heap = new MetadataHeap(_reservation.Heap);
+            _counters = CounterSwitch.IsOn ? new CounterBoard(_heap) : null;
+            _pool = new SuperSlabPool(_os, _prefaulter, _reservation, Options.RetainBytes);
+            _pool.Shortage = _arenas.Reclaim;
+            _owners = new AddressOwners(_reservation, _pool, _arenas);
+        }
+        catch
+        {
+            _reservation.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The options in force: those given, with what the environment says instead.</summary>
+    public EngineMemoryOptions Options { get; }
+
+    /// <summary>What the options and the environment came to on this machine, a line each, for logs and reports.</summary>
+    public string Settings => string.Create(
+        CultureInfo.InvariantCulture,
+        $"""
+        system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {(_os.Facts.HugePageBytes == 0 ? "absent" : "of " + Sizes.Text(_os.Facts.HugePageBytes))}
+        reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
+        prefault: {Options.Prefault} on pages {Options.Pages}; {Prefault}
+        memory nodes: {_os.Nodes}
+        retain: {Sizes.Text(Options.RetainBytes)}
+        checks: {Options.Checks}
+        environment: {(_environment.Length == 0 ? "nothing set" : _environment.Trim().ReplaceLineEndings(", "))}
+        """);
+
+    /// <summary>Where the reservation begins.</summary>
+    public nint ReservationBase => _reservation.Base;
+
+    /// <summary>The size of the reservation in bytes.</summary>
+    public nuint ReservationBytes => _reservation.TotalBytes;
+
+    /// <summary>How memory is prefaulted here, and why not otherwise: the chain of policies with the reasons, in one line.</summary>
+    public string Prefault => _prefaulter.Describe();
+
+    /// <summary>Calls to the operating system's memory functions made so far.</summary>
+    public long OsCalls => _os.OsCalls;
+
+    /// <summary>SuperSlabs (2 MiB each) that arenas own; 0 once the memory is disposed.</summary>
+    public int OwnedSuperSlabs => _pool.OwnedCount;
+
+    /// <summary>SuperSlabs in the retained reserve: prefaulted, to be had without an OS call; 0 once the memory is disposed.</summary>
+    public int ReadySuperSlabs
+    {
+        get
+        {
+            if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
+            {
+                return 0;
+            }
+
+            using (work)
+            {
+                return _pool.ReadyCount;
+            }
+        }
+    }
+
+    /// <summary>Resident bytes of the allocator's own tables, caches and descriptors; 0 once the memory is disposed.</summary>
+    public nuint MetadataBytes => Work.IsClosed ? 0 : _reservation.MetadataResidentBytes;
+
+    /// <summary>Time spent in making memory resident, in nanoseconds, summed over the threads that asked for it.</summary>
+    public long PrefaultNanoseconds
+    {
+        get
+        {
+            long sum = _prefaulter.Nanoseconds;
+            lock (_scenePrefaulters)
+            {
+                foreach (Prefaulter prefaulter in _scenePrefaulters.Values)
+                {
+                    sum += prefaulter.Nanoseconds;
+                }
+            }
+
+            return sum;
+        }
+    }
+
+    /// <summary>Shown each memory before it is disposed. The tests look at it then; nothing else does.</summary>
+    internal static Action<EngineMemory>? Disposing { get; set; }
+
+    internal SuperSlabPool Pool => _pool;
+
+    internal Reservation Reservation => _reservation;
+
+    internal Prefaulter Prefaulter => _prefaulter;
+
+    internal ArenaRegistry Arenas => _arenas;
+
+    /// <summary>What goes on in the memory, for which <see cref="Dispose"/> waits.</summary>
+    internal WorkGate Work => _arenas.Work;
+
+    /// <summary>Reads what was allocated and freed, by tag. Allocates nothing.</summary>
+    /// <param name="sums">Room for <see cref="AllocationTag.Count"/>.</param>
+    /// <returns>False, and nothing is written, where it is not counted, and once the memory is disposed.</returns>
+    internal bool TryReadCounters(Span<CounterCell> sums)
+    {
+        if (_counters is null || !Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            return false;
+        }
+
+        using (work)
+        {
+            _counters.Sum(sums);
+            return true;
+        }
+    }
+
+    /// <summary>Reads how many bytes live under each tag, by its number; those of code without one are the first. Allocates nothing.</summary>
+    /// <param name="liveBytes">Room for <see cref="AllocationTag.MaximumCount"/> and one.</param>
+    /// <returns>How many were read: 0 where nothing is counted.</returns>
+    internal int ReadTags(Span<long> liveBytes)
+    {
+        Span<CounterCell> room = stackalloc CounterCell[ThreadCounters.Tags];
+        Span<CounterCell> sums = room[..AllocationTag.Count];
+        if (!TryReadCounters(sums))
+        {
+            return 0;
+        }
+
+        for (int tag = 0; tag < sums.Length; tag++)
+        {
+            liveBytes[tag] = sums[tag].LiveBytes;
+        }
+
+        return sums.Length;
+    }
+
+    /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
+    /// <param name="name">For reports and messages.</param>
+    /// <param name="tracking">What the arena remembers of each live block; by default nothing, which costs nothing.</param>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory for the arena's tables.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public LongLivedArena CreateLongLivedArena(string name, ArenaTracking tracking = ArenaTracking.Off)
+    {
+        using WorkGate.Entry work = Work.Enter(this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _counters);
+    }
+
+    /// <summary>Makes an arena for frames, prefaulted.</summary>
+    /// <param name="name">For reports and messages.</param>
+    /// <param name="options">Null takes the defaults.</param>
+    /// <param name="progress">Told the share of memory prefaulted, 0 to 1, where it is large.</param>
+    /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public FrameArena CreateFrameArena(
+        string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
+        CreateFrameArena(name, options ?? new FrameArenaOptions(), new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+
+    /// <summary>Whether an address lies in the engine's memory; none does once it is disposed.</summary>
+    public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes && !Work.IsClosed;
+
+    /// <summary>Whose an address is, for messages: an arena's name, or where else in the engine's memory; null where it lies outside.</summary>
+    internal string? OwnerOf(nint address, out string? arena)
+    {
+        AddressOwner? owner = FindOwner(address);
+        arena = owner?.Arena?.Name;
+        return arena is null ? owner?.Describe() : $"arena '{arena}' ({owner?.Describe()})";
+    }
+
+    /// <summary>What part of the engine's memory an address lies in; null where it lies outside, or the memory is disposed.</summary>
+    internal AddressOwner? FindOwner(nint address)
+    {
+        if (!Contains(address) || !Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            return null;
+        }
+
+        using (work)
+        {
+            return _owners.Find(address);
+        }
+    }
+
+    /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
+    /// <param name="address">A multiple of the page size within the reservation.</param>
+    /// <param name="bytes">A multiple of the page size.</param>
+    /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public long PagesThatWouldFault(nint address, nuint bytes)
+    {
+        using WorkGate.Entry work = Work.Enter(this, marks: false);
+        return _os.PagesThatWouldFault(address, bytes);
+    }
+
+    /// <summary>
+    /// Resident bytes of the engine's memory as the system says: pages of SuperSlabs and metadata that a write would not fault on; -1 where
+    /// the system does not tell, and 0 once the memory is disposed. Asks the system, about 10 microseconds for each MiB that was ever used; allocates nothing. Not for the hot loop.
+    /// </summary>
+    public long ResidentBytes()
+    {
+        if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            return 0;
+        }
+
+        using WorkGate.Entry inside = work;
+        long blocks = _reservation.ResidentBytes(ReservationBase, (nuint)_pool.End << SlabGeometry.SuperSlabShift);
+        long metadata = _reservation.MetadataBytesSeen();
+        return blocks < 0 || metadata < 0 ? -1 : blocks + metadata;
+    }
+
+    /// <summary>
+    /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and forgets what unloaded
+    /// scenes wanted retained. Not for the hot loop.
+    /// </summary>
+    /// <returns>The bytes given back.</returns>
+    /// <exception cref="EngineMemoryException">The system refused; what it refused stays free, and is prefaulted anew when it is used.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public nuint Trim(nuint retainBytes = 0)
+    {
+        using WorkGate.Entry work = Work.Enter(this);
+        _pool.EndRaise();
+        return _pool.Trim(retainBytes);
+    }
+
+    /// <summary>Checks every equation of the pool's and all arenas' structures. Slow; nobody may use the memory meanwhile.</summary>
+    /// <exception cref="EngineMemoryException">What does not hold.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public void Validate()
+    {
+        using WorkGate.Entry work = Work.Enter(this);
+        _heap.Validate();
+        _pool.Validate(tag => _arenas.Find(tag) is not null);
+        int owned = 0;
+        foreach (IArena arena in _arenas.Snapshot())
+        {
+            arena.Validate();
+            owned += arena.SuperSlabCount;
+        }
+
+        if (owned != _pool.OwnedCount)
+        {
+            throw new EngineMemoryException($"The arenas own {owned} SuperSlabs, and the pool has handed out {_pool.OwnedCount}.");
+        }
+    }
+
+    /// <summary>
+    /// Disposes all arenas that are left and gives the reservation back. What goes on in the memory is waited for, loads and prewarms are
+    /// cancelled first and throw <see cref="ObjectDisposedException"/>, and nothing else begins. Allocating and freeing are not waited for:
+    /// no thread uses the arenas any more. Handles and lanes that are used afterwards throw <see cref="ObjectDisposedException"/>. A second
+    /// call does nothing, and waits for one that goes on.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">The system refused to take something back; another call tries again.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It is called by what it would wait for: a callback of a load, a prewarm or a dispose of this memory. Nothing has changed.
+    /// </exception>
+    public void Dispose()
+    {
+        Work.ThrowIfInside("The memory");
+        lock (_disposing)
+        {
+            bool isFirst = !Work.IsClosed;
+            Work.Close();
+            if (isFirst)
+            {
+                Disposing?.Invoke(this);
+            }
+
+            try
+            {
+                ExceptionDispatchInfo? thrown = DisposeArenas();
+                _reservation.DisposeButHeap();
+                thrown?.Throw();
+            }
+            finally
+            {
+                Work.EndClose();
+            }
+        }
+    }
+
+    internal FrameArena CreateFrameArena(string name, FrameArenaOptions options, PrefaultTask task)
+    {
+        using WorkGate.Entry work = Work.Enter(this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        using CancellationTokenSource linked = CancellationTokenSource.CreateLinkedTokenSource(task.Cancellation, Work.Closing);
+        PrefaultTask minded = task with { Progress = Work.Mind(task.Progress), Cancellation = linked.Token };
+        try
+        {
+            return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, minded, isChecked: Options.Checks == MemoryChecks.Full);
+        }
+        catch (OperationCanceledException) when (Work.HasCancelled(task.Cancellation))
+        {
+            throw new ObjectDisposedException(nameof(EngineMemory), $"The memory was disposed while frame arena '{name}' was made.");
+        }
+    }
+
+    /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
+    internal void RaiseRetained(nuint bytes)
+    {
+        // A scene may be disposed after its memory, when there is no pool any more.
+        if (Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            using (work)
+            {
+                _pool.RaiseRetained(bytes);
+            }
+        }
+    }
+
+    /// <summary>What prefaults as a scene's plan says; where it says nothing, as the options say. Each policy is verified on its first use.</summary>
+    internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)
+    {
+        (PrefaultPolicy Policy, PageKind Pages) wanted = (
+            policy == PrefaultPolicy.Automatic ? Options.Prefault : policy,
+            pages == PageKind.Automatic ? Options.Pages : pages);
+        if (wanted == (Options.Prefault, Options.Pages))
+        {
+            return _prefaulter;
+        }
+
+        lock (_scenePrefaulters)
+        {
+            if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
+            {
+                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages);
+                _scenePrefaulters.Add(wanted, prefaulter);
+            }
+
+            return prefaulter;
+        }
+    }
+
+    /// <returns>What a callback threw; what the system refused to take back by itself goes with the reservation.</returns>
+    [SuppressMessage("Design", "CA1031", Justification = "The first is thrown when everything is given back.")]
+    private ExceptionDispatchInfo? DisposeArenas()
+    {
+        ExceptionDispatchInfo? first = null;
+        foreach (IArena arena in _arenas.Snapshot())
+        {
+            try
+            {
+                arena.Dispose();
+            }
+            catch (EngineMemoryException)
+            {
+            }
+            catch (Exception exception)
+            {
+                first ??= ExceptionDispatchInfo.Capture(exception);
+            }
+        }
+
+        return first;
+    }
+}

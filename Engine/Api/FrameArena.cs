@@ -1,0 +1,701 @@
+namespace SuperSlab;
+
+/// <summary>
+/// Memory for one frame: each worker bumps a pointer in its own lane, and the whole of it is taken back by setting one pointer a lane.
+/// Made by <c>EngineMemory.CreateFrameArena</c>, which prefaults it.
+///
+///   buffer 0   | lane 0 | lane 1 | lane 2 |      frames 0, 2, 4, ...
+///   buffer 1   | lane 0 | lane 1 | lane 2 |      frames 1, 3, 5, ...     (with the default of two buffers)
+///
+/// <see cref="NextFrame"/> turns to the next buffer and resets it; what the last frame allocated stays readable while this one runs.
+/// A lane that needs more than its share overflows into chunks of SuperSlabs that stay with it. An overflow goes to the first chunk ahead
+/// that is large enough; if there is none, a new one takes the place of all that are ahead. So a frame that is like the one before it in
+/// its buffer finds its chunks as that one left them, and a frame that grows does not pile them up. For each lane and buffer that has overflowed:
+///
+///   LaneBytes + bytes of its overflow chunks  &lt;=  2 x HighWaterBytes + 2 MiB x its chunks, the first included
+///
+/// since what did not fit in the rest of a chunk stands in the next, and a new chunk is its block rounded up to 2 MiB. What takes memory from a
+/// lane that needs it no more is <see cref="Trim"/>. NextFrame, Trim and Dispose are called while no lane is in use; lanes by one thread each.
+/// </summary>
+public sealed unsafe class FrameArena : IArena
+{
+    private readonly Reservation _reservation;
+    private readonly SuperSlabPool _pool;
+    private readonly MetadataHeap _heap;
+    private readonly ArenaRegistry _registry;
+    private readonly FrameArenaOptions _options;
+    private readonly uint _tag;
+    private readonly Lock _overflow = new(); // of what the lanes share; no OS call is made under it
+
+    private static long s_laneIds;
+    private readonly Lock _disposing = new();
+    private readonly int _ownSuperSlab;
+    private readonly int _ownSuperSlabCount;
+    private readonly bool _isChecked;
+
+    /// <summary>Those that take turns; checked mode has one more, whose frame is over and which nobody may write.</summary>
+    private readonly int _buffers;
+    private LaneState* _lanes;
+    private FrameChunk* _spares;
+    private int _spareCount;
+    private int _overflowSuperSlabs;
+
+    /// <summary>Chunks without memory.</summary>
+    private FrameChunk* _idle;
+    private bool _disposed;
+
+    internal FrameArena(
+        string name, FrameArenaOptions options, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry, PrefaultTask? task, bool isChecked = false)
+    {
+        options.Validate();
+        Name = name;
+        _options = options;
+        _isChecked = isChecked;
+        _buffers = options.Buffers + (isChecked ? 1 : 0);
+        _reservation = reservation;
+        _pool = pool;
+        _heap = heap;
+        _registry = registry;
+        LaneBytes = Sizes.AlignUp(options.BytesPerLane, 4 * Sizes.KiB);
+        _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.Lanes * _buffers), SlabGeometry.SuperSlabBytes);
+        _ownSuperSlab = -1;
+        _tag = registry.Add(this);
+        try
+        {
+            _ownSuperSlab = TakeOrThrow(_ownSuperSlabCount, task);
+            while (_spareCount < options.OverflowSuperSlabs)
+            {
+                PushSpare(MakeChunk(1, task));
+            }
+
+            _lanes = (LaneState*)heap.Allocate(LanesBytes);
+            LayOut();
+            registry.Show(_tag);
+        }
+        catch
+        {
+            DisposeCore();
+            _pool.TryTrim();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>The lanes of each buffer.</summary>
+    public int Lanes => _options.Lanes;
+
+    /// <summary>The buffers that take turns.</summary>
+    public int Buffers => _options.Buffers;
+
+    /// <summary>Bytes of each lane before it overflows.</summary>
+    public nuint LaneBytes { get; }
+
+    /// <summary>How many frames have begun since the arena was made.</summary>
+    public long Frame { get; private set; }
+
+    /// <inheritdoc/>
+    public int SuperSlabCount => _disposed ? 0 : _ownSuperSlabCount + _spareCount + _overflowSuperSlabs;
+
+    /// <summary>How often a lane needed memory beyond its chunks since the arena was made.</summary>
+    public long OverflowCount
+    {
+        get
+        {
+            long count = 0;
+            for (int lane = 0; !_disposed && lane < Lanes; lane++)
+            {
+                count += _lanes[lane].Overflows;
+            }
+
+            return count;
+        }
+    }
+
+    /// <summary>What the lanes' owners write, for readers that see the arena in the registry.</summary>
+    internal ReadOnlySpan<LaneState> LaneStates => _lanes == null ? [] : new(_lanes, Lanes);
+
+    private nuint LanesBytes => (nuint)(Lanes * sizeof(LaneState));
+
+    private nuint FirstChunksBytes => (nuint)(_buffers * sizeof(FrameChunk));
+
+    /// <summary>A worker's lane in the current frame. Take it anew each frame or job.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such lane.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public FrameLane Lane(int index)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if ((uint)index >= (uint)Lanes)
+        {
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {Lanes - 1}.");
+        }
+
+        return new FrameLane(this, _lanes + index);
+    }
+
+    /// <summary>The most bytes that a lane used in one frame so far.</summary>
+    /// <inheritdoc cref="Lane"/>
+    public nuint HighWaterBytes(int lane)
+    {
+        FrameLane checkedLane = Lane(lane);
+        return nuint.Max(_lanes[lane].HighWaterBytes, checkedLane.UsedBytes);
+    }
+
+    /// <summary>
+    /// Begins a frame: turns to the next buffer and resets its lanes, each by setting its pointer, whatever was allocated. Hot-loop safe.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">
+    /// With full checks: memory of a frame was written after it had ended. The new frame has begun.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void NextFrame()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Frame++;
+        int buffer = (int)(Frame % _buffers);
+        for (int index = 0; index < Lanes; index++)
+        {
+            LaneState* lane = _lanes + index;
+            lane->HighWaterBytes = nuint.Max(lane->HighWaterBytes, lane->UsedBytes);
+            lane->BytesBefore = 0;
+            lane->Frame = Frame;
+            LaneMarks.Clear(lane);
+            Enter(lane, lane->First + buffer);
+        }
+
+        if (_isChecked)
+        {
+            string? damage = DamageAfterFrame(buffer);
+            Retire((int)((Frame + 1) % _buffers));
+            EngineMemoryException.ThrowIf(damage);
+        }
+    }
+
+    /// <summary>
+    /// Gives the overflow memory of all buffers back: what was prewarmed to the arena's spares, the rest to the retained reserve. What
+    /// earlier frames allocated in it is gone.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A lane is using overflow memory in this frame; call it right after <see cref="NextFrame"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void Trim()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            if (_lanes[lane].Chunk->SuperSlabCount != 0)
+            {
+                throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is using overflow memory in this frame, so it cannot be given back.");
+            }
+        }
+
+        FreeOverflow();
+    }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        int overflow = 0;
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            LaneState state = _lanes[lane];
+            for (int buffer = 0; buffer < _buffers; buffer++)
+            {
+                overflow += ValidateChunks(lane, buffer);
+            }
+
+            if (LaneMarks.Fault(_lanes + lane) is { } fault)
+            {
+                throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is damaged: {fault}.");
+            }
+
+            if (state.Cursor < state.Chunk->Start || state.Cursor > state.End || state.End != state.Chunk->Start + state.Chunk->Bytes
+                || ((nuint)state.Cursor & (FrameLane.DefaultAlignment - 1)) != 0)
+            {
+                throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is damaged: its pointer lies outside its chunk or is not a multiple of 16.");
+            }
+        }
+
+        if (overflow != _overflowSuperSlabs)
+        {
+            throw new EngineMemoryException($"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
+        }
+
+        int spares = 0;
+        for (FrameChunk* spare = _spares; spare != null; spare = spare->Next)
+        {
+            ThrowIfNotOurs(spare, "A spare chunk");
+            spares++;
+        }
+
+        if (spares != _spareCount || spares > _options.OverflowSuperSlabs)
+        {
+            throw new EngineMemoryException(
+                $"Frame arena '{Name}' counts {_spareCount} spare SuperSlabs and has {spares}; the plan says {_options.OverflowSuperSlabs}.");
+        }
+
+        if (_isChecked)
+        {
+            EngineMemoryException.ThrowIf(DamageAfterFrame((int)((Frame + 1) % _buffers)));
+        }
+    }
+
+    /// <summary>
+    /// Gives all memory back. A second call does nothing; any other call afterwards, of lanes too, throws <see cref="ObjectDisposedException"/>.
+    /// </summary>
+    public void Dispose()
+    {
+        // A memory that is being disposed takes its arenas along.
+        if (!_registry.Work.TryEnter(out WorkGate.Entry memory))
+        {
+            return;
+        }
+
+        using WorkGate.Entry inside = memory;
+        lock (_disposing)
+        {
+            if (!_disposed)
+            {
+                DisposeCore();
+                _pool.Trim();
+            }
+        }
+    }
+
+    private void DisposeCore()
+    {
+        _registry.Hide(_tag);
+        if (_lanes != null)
+        {
+            FreeOverflow();
+            for (int lane = 0; lane < Lanes && _lanes[lane].First != null; lane++)
+            {
+                _heap.Free(_lanes[lane].First, FirstChunksBytes);
+                LaneMarks.End(_lanes + lane, _heap);
+            }
+
+            // A lane that outlives its arena reads 0, has no room, and finds out on its next call.
+            _heap.Retire(_lanes, LanesBytes);
+        }
+
+        _disposed = true;
+        if (_ownSuperSlab >= 0)
+        {
+            _pool.Give(_ownSuperSlab, _ownSuperSlabCount);
+        }
+
+        while (_spares != null)
+        {
+            DropChunk(PopSpare());
+        }
+
+        while (_idle != null)
+        {
+            _heap.Free(PopIdle(), (nuint)sizeof(FrameChunk));
+        }
+
+        _registry.Remove(_tag);
+    }
+
+    /// <summary>The lane that memory of the arena belongs to, in whichever buffer; -1 where it is no lane's. Any thread, also while frames run.</summary>
+    internal int LaneOf(nint address)
+    {
+        nuint offset = (nuint)(address - _reservation.AddressOf(_ownSuperSlab));
+        if (offset < LaneBytes * (nuint)(Lanes * _buffers))
+        {
+            return (int)(offset / LaneBytes % (nuint)Lanes);
+        }
+
+        for (int lane = 0; !_disposed && lane < Lanes; lane++)
+        {
+            for (int buffer = 0; buffer < _buffers; buffer++)
+            {
+                for (FrameChunk* chunk = _lanes[lane].First[buffer].Next; chunk != null; chunk = chunk->Next)
+                {
+                    if ((nuint)((byte*)address - chunk->Start) < chunk->Bytes)
+                    {
+                        return lane;
+                    }
+                }
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one in place of those ahead.</summary>
+    internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        nuint limit = _reservation.BlockBytes;
+        if (bytes > limit)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(bytes), bytes, $"{bytes} bytes were asked for in a frame; frame arena '{Name}' can hold at most {Sizes.Text(limit)}.");
+        }
+
+        // A block of no bytes takes some too: a position in the frame then never names the end of a chunk and the beginning of the next.
+        bytes = nuint.Max(bytes, 1);
+        FrameChunk* current = lane->Chunk;
+        FrameChunk* next = BringNext(current, bytes, alignment);
+        if (next == null)
+        {
+            // Dropped first: the new one can have their memory, with what lies behind it.
+            FrameChunk* tooSmall = current->Next;
+            current->Next = null;
+            FreeChunks(tooSmall);
+            next = NewChunk(bytes);
+            current->Next = next;
+            lane->Overflows++;
+            _registry.CountOverflow();
+        }
+
+        lane->BytesBefore = lane->UsedBytes;
+        Enter(lane, next);
+        byte* start = Fitting(next, bytes, alignment);
+        lane->Cursor = start + Sizes.AlignUp(bytes, FrameLane.DefaultAlignment);
+        return start;
+    }
+
+    internal FrameMark Mark(LaneState* lane)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return LaneMarks.Take(lane, _heap);
+    }
+
+    internal void Rewind(LaneState* lane, in FrameMark mark)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (mark.Lane != lane->Id || mark.Frame != lane->Frame)
+        {
+            throw new EngineMemoryException($"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame {Frame}.");
+        }
+
+        if (LaneMarks.IsStale(lane, mark))
+        {
+            throw new EngineMemoryException(
+                $"A lane of frame arena '{Name}' was to be rewound to a mark that is stale: after the mark was taken the lane was rewound to a place further back, "
+                + "so the mark lies ahead of the lane or in memory that was allocated anew.");
+        }
+
+        lane->HighWaterBytes = nuint.Max(lane->HighWaterBytes, lane->UsedBytes);
+        Enter(lane, mark.Chunk);
+        lane->Cursor = mark.Cursor;
+        lane->BytesBefore = mark.Position - (nuint)(mark.Cursor - mark.Chunk->Start);
+        LaneMarks.NoteRewind(lane, mark.Position);
+    }
+
+    private static void Enter(LaneState* lane, FrameChunk* chunk)
+    {
+        lane->Chunk = chunk;
+        lane->Cursor = chunk->Start;
+        lane->End = chunk->Start + chunk->Bytes;
+    }
+
+    /// <summary>Where in a chunk's beginning the block would stand, or null where it does not fit.</summary>
+    private static byte* Fitting(FrameChunk* chunk, nuint bytes, nuint alignment)
+    {
+        nuint gap = (nuint)(-(nint)chunk->Start) & (alignment - 1);
+        return gap <= chunk->Bytes && bytes <= chunk->Bytes - gap ? chunk->Start + gap : null;
+    }
+
+    /// <summary>Puts the first of the chunks ahead in which the block fits right behind the current one; the order of the others stays.</summary>
+    /// <returns>The chunk, or null where there is none.</returns>
+    private static FrameChunk* BringNext(FrameChunk* current, nuint bytes, nuint alignment)
+    {
+        FrameChunk* before = current;
+        FrameChunk* chunk = current->Next;
+        while (chunk != null && Fitting(chunk, bytes, alignment) == null)
+        {
+            before = chunk;
+            chunk = chunk->Next;
+        }
+
+        if (chunk != null && before != current)
+        {
+            before->Next = chunk->Next;
+            chunk->Next = current->Next;
+            current->Next = chunk;
+        }
+
+        return chunk;
+    }
+
+    /// <returns>The SuperSlabs of the overflow chunks of a lane in a buffer.</returns>
+    private int ValidateChunks(int lane, int buffer)
+    {
+        FrameChunk* first = _lanes[lane].First + buffer;
+        int superSlabs = 0;
+        int chunks = 1;
+        for (FrameChunk* chunk = first->Next; chunk != null; chunk = chunk->Next)
+        {
+            ThrowIfNotOurs(chunk, $"A chunk of lane {lane}");
+            superSlabs += chunk->SuperSlabCount;
+            chunks++;
+        }
+
+        nuint bytes = LaneBytes + ((nuint)superSlabs << SlabGeometry.SuperSlabShift);
+        nuint most = (2 * nuint.Max(_lanes[lane].HighWaterBytes, _lanes[lane].UsedBytes)) + ((nuint)chunks << SlabGeometry.SuperSlabShift);
+        return chunks == 1 || bytes <= most ? superSlabs : throw new EngineMemoryException(
+            $"Lane {lane} of frame arena '{Name}' holds {Sizes.Text(bytes)} in {chunks} chunks of buffer {buffer}, and its largest frame explains {Sizes.Text(most)}.");
+    }
+
+    private void ThrowIfNotOurs(FrameChunk* chunk, string which)
+    {
+        bool isWhole = chunk->SuperSlabCount > 0 && chunk->Bytes == (nuint)chunk->SuperSlabCount << SlabGeometry.SuperSlabShift
+            && (nint)chunk->Start == _reservation.AddressOf(chunk->SuperSlab);
+        for (int index = 0; index < chunk->SuperSlabCount; index++)
+        {
+            isWhole &= _pool.OwnerTagOf(chunk->SuperSlab + index) == _tag;
+        }
+
+        if (!isWhole)
+        {
+            throw new EngineMemoryException($"{which} of frame arena '{Name}' is damaged, or its SuperSlabs are not the arena's.");
+        }
+    }
+
+    private void LayOut()
+    {
+        long id = Interlocked.Add(ref s_laneIds, Lanes) - Lanes;
+        byte* memory = (byte*)_reservation.AddressOf(_ownSuperSlab);
+        for (int index = 0; index < Lanes; index++)
+        {
+            LaneState* lane = _lanes + index;
+            lane->First = (FrameChunk*)_heap.Allocate(FirstChunksBytes);
+            for (int buffer = 0; buffer < _buffers; buffer++)
+            {
+                lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * Lanes) + index) * LaneBytes), Bytes = LaneBytes };
+            }
+
+            LaneMarks.Begin(lane, _heap);
+            lane->Id = ++id;
+            Enter(lane, lane->First);
+        }
+
+        for (int buffer = 1; _isChecked && buffer < _buffers; buffer++)
+        {
+            Retire(buffer);
+        }
+    }
+
+    /// <summary>Fills a buffer whose frame is over, so that a later write to it is seen.</summary>
+    private void Retire(int buffer)
+    {
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
+            {
+                new NativeSpan((nuint)chunk->Start, chunk->Bytes).Fill(CheckedBlocks.Freed);
+            }
+        }
+    }
+
+    /// <returns>A write to a retired buffer, as a sentence, or null.</returns>
+    private string? DamageAfterFrame(int buffer)
+    {
+        for (int lane = 0; lane < Lanes; lane++)
+        {
+            for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
+            {
+                nuint wrong = new NativeSpan((nuint)chunk->Start, chunk->Bytes).FirstOtherThan(CheckedBlocks.Freed);
+                if (wrong != 0)
+                {
+                    return $"Memory of lane {lane} of frame arena '{Name}' was written after its frame: 0x{*(byte*)wrong:x2} stands at 0x{wrong:x}, "
+                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame allocates may be used for {Buffers} frames, its own included.";
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private int TakeOrThrow(int superSlabs, PrefaultTask? task)
+    {
+        int start = _pool.Take(superSlabs, new Demand(_tag, Demand.NoClass), task);
+        return start >= 0 ? start : throw new EngineOutOfMemoryException(
+            $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room for them.");
+    }
+
+    /// <summary>A chunk for an overflow of so many bytes: a spare one if that is enough.</summary>
+    private FrameChunk* NewChunk(nuint bytes)
+    {
+        int superSlabs = (int)Sizes.DivideRoundingUp(nuint.Max(bytes, 1), SlabGeometry.SuperSlabBytes);
+        lock (_overflow)
+        {
+            if (superSlabs == 1 && _spares != null)
+            {
+                _overflowSuperSlabs++;
+                return PopSpare();
+            }
+        }
+
+        // The system may take its time, and whom it asks may take locks: other lanes go on meanwhile.
+        FrameChunk* chunk = MakeChunk(superSlabs, task: null);
+        lock (_overflow)
+        {
+            _overflowSuperSlabs += superSlabs;
+        }
+
+        return chunk;
+    }
+
+    /// <summary>A chunk of whole SuperSlabs, which are aligned to 2 MiB, so any alignment fits at their beginning.</summary>
+    private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task)
+    {
+        FrameChunk* chunk = NewIdle();
+        try
+        {
+            int start = TakeOrThrow(superSlabs, task);
+            *chunk = new FrameChunk
+            {
+                Start = (byte*)_reservation.AddressOf(start),
+                Bytes = (nuint)superSlabs << SlabGeometry.SuperSlabShift,
+                SuperSlab = start,
+                SuperSlabCount = superSlabs,
+            };
+        }
+        catch
+        {
+            lock (_overflow)
+            {
+                PushIdle(chunk);
+            }
+
+            throw;
+        }
+
+        return chunk;
+    }
+
+    private FrameChunk* NewIdle()
+    {
+        lock (_overflow)
+        {
+            if (_idle != null)
+            {
+                return PopIdle();
+            }
+        }
+
+        return (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
+    }
+
+    private void DropChunk(FrameChunk* chunk)
+    {
+        int superSlab = chunk->SuperSlab;
+        int count = chunk->SuperSlabCount;
+        PushIdle(chunk);
+        _pool.Give(superSlab, count);
+    }
+
+    private void PushIdle(FrameChunk* chunk)
+    {
+        *chunk = new FrameChunk { Next = _idle };
+        _idle = chunk;
+    }
+
+    private FrameChunk* PopIdle()
+    {
+        FrameChunk* chunk = _idle;
+        _idle = chunk->Next;
+        return chunk;
+    }
+
+    private void PushSpare(FrameChunk* chunk)
+    {
+        chunk->Next = _spares;
+        _spares = chunk;
+        _spareCount++;
+    }
+
+    private FrameChunk* PopSpare()
+    {
+        FrameChunk* chunk = _spares;
+        _spares = chunk->Next;
+        _spareCount--;
+        chunk->Next = null;
+        return chunk;
+    }
+
+    private void FreeOverflow()
+    {
+        for (int lane = 0; lane < Lanes && _lanes[lane].First != null; lane++)
+        {
+            for (int buffer = 0; buffer < _buffers; buffer++)
+            {
+                FrameChunk* first = _lanes[lane].First + buffer;
+                FreeChunks(first->Next);
+                first->Next = null;
+            }
+        }
+    }
+
+    /// <summary>Gives chunks that no chain has any more to the spares, as far as the plan says, and else to the pool. Makes no OS call.</summary>
+    private void FreeChunks(FrameChunk* chunk)
+    {
+        if (chunk == null)
+        {
+            return;
+        }
+
+        lock (_overflow)
+        {
+            while (chunk != null)
+            {
+                FrameChunk* next = chunk->Next;
+                _overflowSuperSlabs -= chunk->SuperSlabCount;
+                if (chunk->SuperSlabCount == 1 && _spareCount < _options.OverflowSuperSlabs)
+                {
+                    PushSpare(chunk);
+                }
+                else
+                {
+                    DropChunk(chunk);
+                }
+
+                chunk = next;
+            }
+        }
+    }
+}
+
+/// <summary>What a frame arena holds ready. Immutable.</summary>
+public sealed record FrameArenaOptions
+{
+    /// <summary>Bytes that each lane can allocate in a frame without overflow; prefaulted. Default 1 MiB.</summary>
+    public nuint BytesPerLane { get; init; } = 1024 * 1024;
+
+    /// <summary>Lanes, one for each worker that allocates at the same time. Default 1.</summary>
+    public int Lanes { get; init; } = 1;
+
+    /// <summary>
+    /// Buffers that take turns, a frame each. With N buffers what was allocated in a frame stays readable for N - 1 more. Default 2.
+    /// </summary>
+    public int Buffers { get; init; } = 2;
+
+    /// <summary>
+    /// SuperSlabs (2 MiB each) prefaulted for lanes that overflow. When they are used up, an overflow takes from the retained reserve, and
+    /// after that from the system. Default 0.
+    /// </summary>
+    public int OverflowSuperSlabs { get; init; }
+
+    internal void Validate()
+    {
+        Check(Lanes is >= 1 and <= 512, nameof(Lanes), Lanes, "from 1 to 512");
+        Check(Buffers is >= 1 and <= 16, nameof(Buffers), Buffers, "from 1 to 16");
+        Check(OverflowSuperSlabs is >= 0 and <= 65_536, nameof(OverflowSuperSlabs), OverflowSuperSlabs, "from 0 to 65,536");
+        Check(BytesPerLane is >= 4096 and <= 1u << 30, nameof(BytesPerLane), BytesPerLane, "from 4 KiB to 1 GiB");
+    }
+
+    private static void Check(bool holds, string name, object value, string allowed)
+    {
+        if (!holds)
+        {
+            throw new ArgumentOutOfRangeException(name, value, $"FrameArenaOptions.{name} is {value}; it must be {allowed}.");
+        }
+    }
+}

@@ -1,0 +1,447 @@
+using System.Runtime.CompilerServices;
+using CommunityToolkit.HighPerformance;
+
+namespace SuperSlab;
+
+/// <summary>
+/// Memory whose blocks are freed one by one, by any thread, or all at once when the level ends. Made by
+/// <c>EngineMemory.CreateLongLivedArena</c>.
+/// <para>
+/// Allocating and freeing may be done in the hot loop and from any thread; once prewarmed they fault nothing, call no OS function and
+/// make no garbage. Blocks are aligned to 16 bytes unless more is asked for, and their contents are undefined unless zeroed. A size of 0
+/// is treated as 1. <see cref="Reset"/>, <see cref="Validate"/> and <see cref="Dispose"/> are for level load and
+/// unload: no other thread may use the arena meanwhile.
+/// </para>
+/// <para>
+/// The methods here find the calling thread's cache by themselves; <see cref="GetHandle"/> finds it once, for a job or a frame.
+/// </para>
+/// </summary>
+public sealed unsafe partial class LongLivedArena : IArena
+{
+    /// <summary>The largest alignment that can be asked for: 2 MiB.</summary>
+    public const nuint MaximumAlignment = SlabGeometry.SuperSlabBytes;
+
+    private readonly Reservation _reservation;
+    private readonly SuperSlabPool _pool;
+    private readonly ArenaRegistry _registry;
+    private readonly uint _tag;
+
+    /// <summary>The same, as wide as a free wants it: narrower it costs an instruction.</summary>
+    private readonly nuint _tagOfBlocks;
+    private readonly ArenaSlabs _slabs;
+    private readonly ArenaCaches _caches;
+    private readonly AllocationTracker? _tracker;
+    private readonly CheckedBlocks? _checked;
+    private readonly HardenedFrees? _hardened;
+    private readonly CheckSettings _checkSettings;
+
+    /// <summary>Level-load work in the arena, for which <see cref="Dispose"/> waits.</summary>
+    private readonly WorkGate _work = new();
+    private ThreadCache** _table;
+
+    internal LongLivedArena(
+        string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry,
+        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off,
+        CounterBoard? counters = null)
+    {
+        Name = name;
+        _checkSettings = checkSettings ?? new CheckSettings();
+        if (checks == MemoryChecks.Full && tracking == ArenaTracking.Off)
+        {
+            tracking = _checkSettings.CallStacks ? ArenaTracking.CallStacks : ArenaTracking.Tags;
+        }
+
+        _tracker = tracking == ArenaTracking.Off ? null : new AllocationTracker(tracking);
+        _reservation = reservation;
+        _pool = pool;
+        _registry = registry;
+        _tag = registry.Add(this);
+        _tagOfBlocks = _tag;
+        try
+        {
+            _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
+            _slabs.Space.Budget.OuterWork = registry.Work;
+            _slabs.Space.Budget.Work = _work;
+            _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
+            _caches = new ArenaCaches(reservation, heap, _slabs, checks == MemoryChecks.Hardened, counters);
+            _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
+            _table = _caches.Table;
+            registry.Show(_tag);
+        }
+        catch
+        {
+            _caches?.FreeTables();
+            _slabs?.FreeTables();
+            registry.Remove(_tag);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public int SuperSlabCount => _slabs.Space.SuperSlabCount;
+
+    /// <summary>The largest block that the reservation could hold, in bytes.</summary>
+    public nuint MaximumBytes => _reservation.BlockBytes;
+
+    /// <summary>What the arena may hold. Set at level load; asked only when the arena takes SuperSlabs. Default: no limit.</summary>
+    /// <exception cref="ArgumentException">The soft limit is above the hard one.</exception>
+    public ArenaBudget Budget
+    {
+        get => _slabs.Space.Budget.Limits;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            if (value.HardBytes != 0 && value.SoftBytes > value.HardBytes)
+            {
+                throw new ArgumentException(
+                    $"The soft budget of {value.SoftBytes} bytes is above the hard one of {value.HardBytes}; it must be at most that.", nameof(value));
+            }
+
+            _slabs.Space.Budget.Limits = value;
+        }
+    }
+
+    /// <summary>How often the arena took SuperSlabs beyond its soft budget.</summary>
+    public long SoftOverruns => _slabs.Space.Budget.SoftOverruns;
+
+    /// <summary>How often the arena wanted SuperSlabs beyond its hard budget.</summary>
+    public long HardOverruns => _slabs.Space.Budget.HardOverruns;
+
+    /// <summary>The most SuperSlabs that the arena owned at a time.</summary>
+    internal int PeakSuperSlabCount => _slabs.Space.PeakSuperSlabCount;
+
+    /// <summary>What marks the slabs of the arena; no other living arena has it, nor one that is made soon after.</summary>
+    internal nuint Tag => _tagOfBlocks;
+
+    internal WorkGate Work => _work;
+
+    internal ArenaSlabs Slabs => _slabs;
+
+    internal ArenaCaches Caches => _caches;
+
+    internal bool IsDisposed => _table == ThreadCache.DetachedTable;
+
+    /// <summary>
+    /// The arena as the calling thread sees it: the same methods without looking up the thread's cache each time. Take it once for a job
+    /// or a frame, on the thread that uses it; it must not outlive the arena.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public ArenaHandle GetHandle()
+    {
+        ThreadCache* cache = AttachedCache();
+        if (cache != ThreadCache.Detached)
+        {
+            cache->HasHandle = true;
+        }
+
+        return new(this, cache);
+    }
+
+    /// <summary>Allocates a block of at least <paramref name="bytes"/>, its contents undefined.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The size is above <see cref="MaximumBytes"/>.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The reservation is full or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void* Allocate(nuint bytes) => Local.Allocate(bytes);
+
+    /// <summary>Allocates a block that begins at a multiple of <paramref name="alignment"/>.</summary>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
+    /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* Allocate(nuint bytes, nuint alignment) => Local.Allocate(bytes, alignment);
+
+    /// <summary>Allocates a block whose first <paramref name="bytes"/> are 0.</summary>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* AllocateZeroed(nuint bytes) => Local.AllocateZeroed(bytes);
+
+    /// <summary>Allocates room for one <typeparamref name="T"/>, its contents undefined. The size class is settled when the code is compiled.</summary>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T* Allocate<T>()
+        where T : unmanaged => Local.Allocate<T>();
+
+    /// <summary>Allocates room for <paramref name="count"/> elements, their contents undefined.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the bytes are above <see cref="MaximumBytes"/> or do not fit an address.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public T* Allocate<T>(long count)
+        where T : unmanaged => Local.Allocate<T>(count);
+
+    /// <summary>Allocates elements as a span, their contents undefined. Give it back with <see cref="Free{T}(Span{T})"/>.</summary>
+    /// <inheritdoc cref="Allocate{T}(long)"/>
+    public Span<T> AllocateSpan<T>(int count)
+        where T : unmanaged => Local.AllocateSpan<T>(count);
+
+    /// <summary>Allocates a height by width grid, row after row without gaps, its contents undefined.</summary>
+    /// <inheritdoc cref="Allocate{T}(long)"/>
+    public Span2D<T> AllocateSpan2D<T>(int height, int width)
+        where T : unmanaged => Local.AllocateSpan2D<T>(height, width);
+
+    /// <summary>
+    /// Changes a block's size, keeping the contents up to the smaller of both sizes. The block stays where it is when its class has room
+    /// (and is at least half used), and when it is an extent with free slabs or SuperSlabs behind it. An extent that must move to memory
+    /// that is not prefaulted yet takes its pages along where the system can do that; otherwise the contents are copied. A block that moved is
+    /// aligned to 16 bytes, whatever it was before. A null block is allocated.
+    /// </summary>
+    /// <returns>The block, which may have moved. When an exception is thrown the old block is as it was.</returns>
+    /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* Reallocate(void* block, nuint bytes) => Local.Reallocate(block, bytes);
+
+    /// <summary>Frees a block; any thread may. Null is ignored.</summary>
+    /// <exception cref="EngineMemoryException">
+    /// The address is foreign, belongs to another arena or to no block, or is the block that this thread freed last. Nothing has changed.
+    /// A block freed twice with others in between is found later or not at all; with <see cref="MemoryChecks"/> at once.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Free(void* block) => Local.Free(block);
+
+    /// <summary>Frees what <see cref="AllocateSpan{T}(int)"/> gave. An empty span is ignored unless it was allocated.</summary>
+    /// <inheritdoc cref="Free(void*)"/>
+    public void Free<T>(Span<T> elements)
+        where T : unmanaged => Local.Free(elements);
+
+    /// <summary>How many bytes of a block may be used: at least what was asked for.</summary>
+    /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
+    public nuint UsableBytes(void* block)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return UsableBytes(block, ClassOf(block));
+    }
+
+    /// <summary>
+    /// Reserves, commits and prefaults what the given blocks need, so that allocating them later makes no OS call and faults nothing.
+    /// For level load. Adds to earlier prewarms; ends with <see cref="Dispose"/>.
+    /// </summary>
+    /// <param name="blocks">How many blocks of which size. Blocks in thread caches count as live: see <see cref="SizeClasses.CacheBlocks"/>.</param>
+    /// <param name="threads">How many threads will use the arena at the same time.</param>
+    /// <param name="carve">
+    /// Whether slabs are promised to size classes now. Otherwise only those of large blocks are, and for the rest SuperSlabs, to be
+    /// divided as needed.
+    /// </param>
+    /// <param name="progress">Told the share of memory prefaulted, 0 to 1.</param>
+    /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
+    /// <returns>The bytes of SuperSlabs that the arena gained.</returns>
+    /// <exception cref="EngineOutOfMemoryException">Memory ran out. The arena is as it was.</exception>
+    /// <exception cref="OperationCanceledException">The cancellation was asked for. The arena is as it was.</exception>
+    public nuint Prewarm(
+        ReadOnlySpan<BlockCount> blocks,
+        int threads,
+        bool carve = true,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default) =>
+        PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+
+    /// <summary>The same with SuperSlabs besides, for blocks of any size up to 2 MiB.</summary>
+    internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(task.Cancellation, _registry.Work.Closing, _work.Closing);
+        try
+        {
+            PrefaultTask minded = task with { Progress = _work.Mind(_registry.Work.Mind(task.Progress)), Cancellation = linked.Token };
+            int gained = new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag).Run(blocks, superSlabs, threads, carve, minded);
+            return (nuint)gained << SlabGeometry.SuperSlabShift;
+        }
+        catch (OperationCanceledException) when (_work.HasCancelled(task.Cancellation) || _registry.Work.HasCancelled(task.Cancellation))
+        {
+            _pool.TryTrim();
+            throw new ObjectDisposedException(nameof(LongLivedArena), $"Arena '{Name}' or its memory was disposed while it was prewarmed.");
+        }
+        catch
+        {
+            _pool.TryTrim();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The most blocks of each size that were out at the same time since the arena was made, thread caches included: given to
+    /// <see cref="Prewarm"/>, they hold for the same use again. Sizes are those of the classes; blocks above 32 MiB come by SuperSlabs.
+    /// Not for the hot loop; other threads may go on.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IReadOnlyList<BlockCount> PeakBlocks()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        List<BlockCount> peaks = [];
+        _slabs.CollectPeaks((bytes, count, sizeClass) => peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass))));
+        return peaks;
+    }
+
+    /// <summary>The blocks that callers hold now, by size of their class. Not for the hot loop; no other thread uses the arena meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IReadOnlyList<BlockCount> LiveBlocks()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        List<BlockCount> live = [];
+        if (_checked is not null)
+        {
+            return [.. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
+        }
+
+        _slabs.CollectLive((bytes, count, sizeClass) =>
+        {
+            long held = count - _caches.CachedBlocks(sizeClass);
+            if (held > 0)
+            {
+                live.Add(new BlockCount(bytes, held));
+            }
+        });
+        return live;
+    }
+
+    /// <summary>
+    /// Each block that callers hold now, in no order; free ones in thread caches and between threads are left out. With full checks their
+    /// sizes are those that were asked for. Not for the hot loop: what is free is looked up first, in managed memory. Nobody uses the arena
+    /// until the walk is over.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IEnumerable<ArenaBlock> Blocks()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return Walk(_checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches));
+    }
+
+    /// <summary>A walk that the arena's end ends: it reads the arena's tables at each step.</summary>
+    private IEnumerable<ArenaBlock> Walk(IEnumerable<ArenaBlock> blocks)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        foreach (ArenaBlock block in blocks)
+        {
+            yield return block;
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+        }
+    }
+
+    /// <summary>
+    /// The blocks that callers hold now, by size, tag and call stack, the most bytes first: only of an arena that was made with an
+    /// <see cref="ArenaTracking"/>, else empty. Not for the hot loop; other threads may go on.
+    /// </summary>
+    public IReadOnlyList<LiveAllocation> LiveAllocations() => _tracker?.Live() ?? [];
+
+    /// <summary>Gives the calling thread its cache ahead of its first allocation. Called by a worker at level load.</summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void AttachThread() => AttachedCache();
+
+    /// <summary>
+    /// Returns the free blocks that the calling thread holds back. Called by a thread that will not use the arena for a while; handles that it
+    /// took before must not be used any more. It may go on afterwards as if it had never used the arena. Not for the hot loop.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void DetachThread()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using SlowPath slow = SlowPath.Enter();
+        _caches.Detach();
+    }
+
+    /// <summary>
+    /// Frees every block at once, however many there are. The memory stays: what was prewarmed with its classes, the rest in the
+    /// retained reserve until <c>EngineMemory.Trim</c>.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void Reset()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        string? damage = _checked?.Clear();
+        _caches.RetireCounters();
+        _caches.Drop();
+        _slabs.Reset();
+        _tracker?.Clear();
+        EngineMemoryException.ThrowIf(damage);
+    }
+
+    /// <summary>
+    /// Returns the free blocks that the calling thread, dead threads and threads that wait hold back, and puts SuperSlabs without live blocks
+    /// in the retained reserve. Threads that are about to wait have 20 milliseconds for that. Prewarmed memory stays, and so does what threads
+    /// that run, or took a handle, hold of each size: 64 KiB of blocks at most, of blocks above 32 KiB 1 MiB. An arena does the same by itself
+    /// before it says that there is no memory. Other threads may go on. Not for the hot loop.
+    /// </summary>
+    /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public void Trim()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        using SlowPath slow = SlowPath.Enter();
+        _caches.ReclaimWithin(milliseconds: 20);
+    }
+
+    /// <inheritdoc/>
+    public void Validate()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        new ArenaValidator(_reservation, _slabs, _tag).Run(_caches);
+        _checked?.Verify();
+    }
+
+    /// <summary>
+    /// Throws all blocks away at once and gives the memory back to the system, except what the retained reserve keeps. A prewarm that goes
+    /// on is cancelled and waited for. A second call does nothing; any other call afterwards, of handles too, throws
+    /// <see cref="ObjectDisposedException"/>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">It is called by what it would wait for: a callback of the arena's prewarm or dispose. Nothing has changed.</exception>
+    public void Dispose()
+    {
+        if (_isReporting && Monitor.IsEntered(_work))
+        {
+            return;
+        }
+
+        _work.ThrowIfInside($"Arena '{Name}'");
+
+        // A memory that is being disposed takes its arenas along.
+        if (IsDisposed || !_registry.Work.TryEnter(out WorkGate.Entry memory))
+        {
+            return;
+        }
+
+        using WorkGate.Entry inside = memory;
+        lock (_work)
+        {
+            if (!IsDisposed)
+            {
+                _work.Close();
+                Exception? thrown = ReportChecks();
+                DisposeTables();
+                _work.EndClose();
+                _pool.Trim();
+                ThrowIfReportThrew(thrown);
+            }
+        }
+    }
+
+    private void DisposeTables()
+    {
+        _caches.RetireCounters();
+        _registry.Hide(_tag);
+        _table = ThreadCache.DetachedTable;
+        _hardened?.Close();
+        _caches.FreeTables();
+        _slabs.ReleaseAll();
+        _slabs.FreeTables();
+        _registry.Remove(_tag);
+    }
+
+    private ArenaHandle Local
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            // The slot first: looking it up is a call, which the table's address would have to be saved across.
+            nint slot = ThreadSlots.InTable;
+            return new(this, _table[slot]);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace SuperSlab;
+
+/// <summary>Size arithmetic in bytes, always in <see cref="nuint"/> and never silently wrapping.</summary>
+internal static class Sizes
+{
+    public const nuint KiB = 1024;
+    public const nuint MiB = 1024 * KiB;
+    public const nuint GiB = 1024 * MiB;
+
+    /// <summary>The next multiple of a power of two. The caller knows that the sum does not wrap.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint AlignUp(nuint value, nuint powerOfTwo) => (value + powerOfTwo - 1) & ~(powerOfTwo - 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint DivideRoundingUp(nuint value, nuint divisor) => (value / divisor) + (value % divisor == 0 ? 0u : 1u);
+
+    /// <summary>The bytes of <paramref name="count"/> elements of <typeparamref name="T"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the product does not fit an address.</exception>
+    public static nuint Of<T>(long count)
+        where T : unmanaged
+    {
+        nuint elementBytes = (nuint)Unsafe.SizeOf<T>();
+        if (count < 0 || (nuint)count > nuint.MaxValue / elementBytes)
+        {
+            ThrowCount(count, elementBytes);
+        }
+
+        return (nuint)count * elementBytes;
+    }
+
+    /// <exception cref="ArgumentException">The alignment is not a power of two, or above <paramref name="maximum"/>.</exception>
+    public static void CheckAlignment(nuint alignment, nuint maximum)
+    {
+        if (!BitOperations.IsPow2(alignment) || alignment > maximum)
+        {
+            throw new ArgumentException(
+                $"An alignment of {alignment} bytes was asked for; it must be a power of two from 1 to {maximum}.", nameof(alignment));
+        }
+    }
+
+    /// <summary>A size as a person would write it: "3.0 MiB".</summary>
+    public static string Text(nuint bytes) => bytes switch
+    {
+        >= 1024 * 1024 * 1024 => $"{bytes / (double)GiB:0.0} GiB",
+        >= 1024 * 1024 => $"{bytes / (double)MiB:0.0} MiB",
+        >= 1024 => $"{bytes / (double)KiB:0.0} KiB",
+        _ => $"{bytes} bytes",
+    };
+
+    private static void ThrowCount(long count, nuint elementBytes) => throw new ArgumentOutOfRangeException(
+        nameof(count), count, $"{count} elements of {elementBytes} bytes were asked for; the count must not be negative and the product must fit an address.");
+}

@@ -1,0 +1,151 @@
+using System.Numerics;
+
+namespace SuperSlab;
+
+/// <summary>
+/// Walks all of one arena's structures and checks the equations that stand above them. What it finds wrong is thrown as a sentence.
+/// </summary>
+internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs slabs, uint tag)
+{
+    private readonly int[] _runs = new int[ArenaClasses.Count];
+    private readonly int[] _emptyRuns = new int[ArenaClasses.Count];
+    private readonly int[] _runsWithFree = new int[ArenaClasses.Count];
+    private int _promisedHuge;
+
+    public void Run(ArenaCaches caches)
+    {
+        int superSlabs = 0;
+        for (int index = slabs.Space.FirstOwned; index != SlabGeometry.None; index = reservation.SuperSlabs[index].NextOwned)
+        {
+            superSlabs += CheckSuperSlab(index);
+        }
+
+        Check(superSlabs == slabs.Space.SuperSlabCount, $"{slabs.Space.SuperSlabCount} SuperSlabs are counted, {superSlabs} are owned");
+        Check(superSlabs == slabs.Space.Budget.Held, $"the budget counts {slabs.Space.Budget.Held} SuperSlabs as held, {superSlabs} are owned");
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
+        {
+            CheckClass(sizeClass);
+        }
+
+        HashSet<nuint> free = [];
+        for (ThreadCache* cache = caches.FirstAttached; cache != null; cache = cache->NextAttached)
+        {
+            Check(caches.CacheOf(cache->Slot) == cache, $"the cache of thread slot {cache->Slot} is not found by it");
+            CheckCache(caches, cache, free);
+        }
+    }
+
+    private static void Check(bool holds, string otherwise)
+    {
+        if (!holds)
+        {
+            throw new EngineMemoryException($"The arena is damaged: {otherwise}.");
+        }
+    }
+
+    private int CheckSuperSlab(int index)
+    {
+        SuperSlabDescriptor superSlab = reservation.SuperSlabs[index];
+        Check(superSlab.OwnerTag == tag, $"SuperSlab {index} is in the arena's list and has the owner tag {superSlab.OwnerTag:x} instead of {tag:x}");
+        Check(superSlab.RunLength >= 1, $"SuperSlab {index} is in the list and lies inside an extent");
+        Check(superSlab.LongestFreeRun == Bitmap.LongestRun(superSlab.FreeSlabs), $"SuperSlab {index} says that its longest free run is {superSlab.LongestFreeRun}");
+        uint used = 0;
+        slabs.Runs.ForEachRun(index, (run, slab) =>
+        {
+            int first = slab % SlabGeometry.SlabCount;
+            int end = Math.Min(first + run->SlabCount, SlabGeometry.SlabCount);
+            for (int offset = first; offset < end; offset++)
+            {
+                used |= 1u << offset;
+            }
+
+            CheckRun(slabs.ClassOf(run->SizeClass), run, slab);
+        });
+        Check(superSlab.FreeSlabs == ~used, $"SuperSlab {index} has the free slabs {superSlab.FreeSlabs:x8}, and its runs leave {~used:x8}");
+        return superSlab.RunLength;
+    }
+
+    private void CheckRun(ClassState* state, SlabRun* run, int slab)
+    {
+        int free = 0;
+        for (int word = 0; word < run->BitmapWords; word++)
+        {
+            free += BitOperations.PopCount(run->Bitmap[word]);
+            Check(word >= run->FirstWord || run->Bitmap[word] == 0, $"slab {slab} has free blocks before its first word with free blocks");
+        }
+
+        Check(free == run->FreeBlocks, $"slab {slab} counts {run->FreeBlocks} free blocks, and its bitmap has {free}");
+        Check(run->Offset == 0 && run->Capacity == state->Capacity, $"slab {slab} has the wrong capacity or is not the first of its run");
+        _runs[run->SizeClass]++;
+        _promisedHuge += run->IsPromised ? 1 : 0;
+        _emptyRuns[run->SizeClass] += run->IsEmpty ? 1 : 0;
+        _runsWithFree[run->SizeClass] += free > 0 ? 1 : 0;
+    }
+
+    private void CheckClass(int sizeClass)
+    {
+        ClassState* state = slabs.ClassOf(sizeClass);
+        int linked = 0;
+        int previous = SlabGeometry.None;
+        for (int slab = state->FirstRun; slab != SlabGeometry.None && linked <= _runsWithFree[sizeClass]; slab = slabs.Runs[slab]->Next)
+        {
+            Check(slabs.Runs[slab]->Previous == previous, $"the list of class {sizeClass} is broken at slab {slab}");
+            previous = slab;
+            linked++;
+        }
+
+        Check(linked == _runsWithFree[sizeClass], $"class {sizeClass} lists {linked} runs with free blocks and has {_runsWithFree[sizeClass]}");
+        Check(state->Runs == _runs[sizeClass], $"class {sizeClass} counts {state->Runs} runs and has {_runs[sizeClass]}");
+        Check(state->EmptyRuns == _emptyRuns[sizeClass], $"class {sizeClass} counts {state->EmptyRuns} empty runs and has {_emptyRuns[sizeClass]}");
+        Check(state->Runs >= state->PrewarmedRuns, $"class {sizeClass} lost prewarmed runs");
+        Check(state->Lock == 0, $"class {sizeClass} is locked");
+        Check(
+            sizeClass != SizeClasses.Huge || _promisedHuge == state->PrewarmedRuns,
+            $"{state->PrewarmedRuns} extents above the largest class were promised, and {_promisedHuge} are marked so");
+    }
+
+    /// <summary>Each block in a cache is a block of its class, counted as out by its run, and in no cache twice.</summary>
+    private void CheckCache(ArenaCaches caches, ThreadCache* cache, HashSet<nuint> seen)
+    {
+        long stocked = 0;
+        for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
+        {
+            int capacity = slabs.MagazineBlocks(sizeClass);
+            nuint* top = ThreadCache.Top(cache, sizeClass);
+            if (top != null)
+            {
+                nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - capacity;
+                CheckBlocks(sizeClass, Magazine.BlocksBelow(top, capacity), seen);
+                Check(bottom[-1] == 0, $"a magazine of class {sizeClass} lost the word below its first block");
+            }
+
+            MagazineStock stock = caches.StockOf(cache, sizeClass);
+            Magazine* full = stock.Top;
+            stocked += stock.Count * slabs.MagazineBytes(sizeClass);
+            for (int count = stock.Count; count > 0; count--, full = full->Next)
+            {
+                Check(full != null, $"the stock of class {sizeClass} counts {stock.Count} full magazines and has {stock.Count - count}");
+                CheckBlocks(sizeClass, Magazine.BlocksOfFull(full, capacity), seen);
+            }
+        }
+
+        long counted = cache->StockedBytes - cache->TakenBytes;
+        Check(stocked == counted, $"thread slot {cache->Slot} counts {counted} bytes of blocks in its stocks and has {stocked}");
+    }
+
+    private void CheckBlocks(int sizeClass, ReadOnlySpan<nuint> blocks, HashSet<nuint> seen)
+    {
+        foreach (nuint block in blocks)
+        {
+            Check(seen.Add(block), $"the block at 0x{block:x} is twice among the freed blocks of threads");
+            int slab = (int)((block - (nuint)reservation.Base) >> SlabGeometry.SlabShift);
+            Check(reservation.Tags[slab] == (tag | (uint)sizeClass), $"0x{block:x} is in a magazine of class {sizeClass} and not in a slab of that class");
+            slab -= slabs.Runs[slab]->Offset;
+            nuint offset = block - (nuint)reservation.AddressOfSlab(slab);
+            nuint blockBytes = slabs.ClassOf(sizeClass)->BlockBytes;
+            Check(offset % blockBytes == 0, $"0x{block:x} in a magazine is not the beginning of a block of {blockBytes} bytes");
+            int index = (int)(offset / blockBytes);
+            Check(!Bitmap.IsSet(slabs.Runs[slab]->Bitmap, index), $"the block at 0x{block:x} is in a magazine and free in its run");
+        }
+    }
+}

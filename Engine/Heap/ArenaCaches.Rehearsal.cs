@@ -1,0 +1,89 @@
+namespace SuperSlab;
+
+/// <content>Code of frames that would else be compiled in one of them.</content>
+internal sealed unsafe partial class ArenaCaches
+{
+    /// <summary>How much of <see cref="Rehearse(int, long, bool)"/> this process has gone through.</summary>
+    private static volatile int s_rehearsed;
+
+    /// <summary>
+    /// Goes once through what frames may do for the first time only when they take a new run or exchange magazines, so that nothing of it is
+    /// compiled then. Leaves the arena as it was.
+    /// </summary>
+    /// <param name="sizeClass">A class with free blocks in its runs; not used where the arena has free slabs.</param>
+    /// <param name="blocks">How many it has.</param>
+    /// <param name="hasSlabs">Whether the arena has free slabs, for any class.</param>
+    public void Rehearse(int sizeClass, long blocks, bool hasSlabs)
+    {
+        int depth = hasSlabs ? 2 : 1;
+        if (s_rehearsed >= depth || _slabs.MagazineBlocks(sizeClass) == 0)
+        {
+            return;
+        }
+
+        ThreadCache* cache = (ThreadCache*)AllocateOrNull(CacheBytes);
+        if (cache == null)
+        {
+            return;
+        }
+
+        s_rehearsed = depth;
+        ThreadCache.Initialise(cache, slot: 0, home: 0);
+        foreach (int size in hasSlabs ? (ReadOnlySpan<int>)[0, Magazine.FirstOfOne] : [sizeClass])
+        {
+            int one = ThreadCache.ClassFor(cache, size);
+            long peak = _slabs.ClassOf(one)->PeakBlocksOut;
+            Rehearse(cache, one, hasSlabs ? long.MaxValue : blocks);
+            _slabs.RestorePeak(one, peak);
+            _slabs.RehearseMove(one);
+        }
+
+        DropEmpty(cache);
+        _heap.Free(cache, CacheBytes);
+        _slabs.ReleaseEmptyRuns();
+    }
+
+    /// <summary>Allocates and frees more than a magazine holds, first from runs, then from the stock, with a cache that nobody else sees.</summary>
+    private void Rehearse(ThreadCache* cache, int sizeClass, long most)
+    {
+        Span<nuint> blocks = stackalloc nuint[(2 * Magazine.MaximumBlocks) + 2];
+        for (int round = 0; round < 2; round++)
+        {
+            int count = 0;
+            for (; count < Math.Min(most, (2 * _slabs.MagazineBlocks(sizeClass)) + 2); count++)
+            {
+                nuint block = ThreadCache.Pop(cache, (nuint)sizeClass);
+                block = block != 0 ? block : TryTakeStocked(cache, sizeClass);
+                blocks[count] = block != 0 ? block : Allocate(cache, sizeClass);
+                if (blocks[count] == 0)
+                {
+                    break;
+                }
+            }
+
+            foreach (nuint block in blocks[..count])
+            {
+                nuint* top = ThreadCache.Top(cache, sizeClass);
+                if (((nuint)top & Magazine.Mask) != 0)
+                {
+                    *top = block;
+                    ThreadCache.SetTop(cache, sizeClass, top + 1);
+                }
+                else if (!TryPutStocked(cache, sizeClass, block))
+                {
+                    Free(cache, sizeClass, block);
+                }
+            }
+        }
+
+        // What a miss does where the arena has no room; of extents nobody has a stock.
+        ReturnLarge(cache);
+        ReturnStocks(SizeClasses.Huge);
+        _slabs.GatherRuns(ArenaClasses.SizeClassOf(sizeClass));
+        (int SizeClass, nuint Block) wrong = default;
+        ReturnLoaded(cache, ref wrong);
+        Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
+        DropClass(cache, sizeClass);
+        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
+    }
+}

@@ -1,0 +1,235 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+
+namespace SuperSlab;
+
+/// <summary>
+/// A lock that is one <see cref="int"/> in native memory: 0 free, 1 taken, 2 taken and perhaps waited for. It guards slow paths of well under
+/// a microsecond, so a thread that finds it taken looks again for some microseconds; then the holder has lost its processor, and the thread
+/// sleeps until the holder, which so may run whatever its priority is, wakes it. It is not re-entrant and allocates nothing.
+/// (U. Drepper, "Futexes Are Tricky", mutex2.)
+/// Ordering: taking it is an acquire, leaving it a release, on every CPU that .NET runs on.
+/// </summary>
+internal static unsafe class NativeLock
+{
+    private const int SpinsBeforeSleep = 40;
+    private static readonly int s_spins = Environment.ProcessorCount == 1 ? 0 : SpinsBeforeSleep;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Enter(int* word)
+    {
+        if (Interlocked.CompareExchange(ref *word, 1, 0) != 0)
+        {
+            EnterContended(word);
+        }
+    }
+
+    /// <summary>Takes the lock if it is free.</summary>
+    public static bool TryEnter(int* word) => Volatile.Read(ref *word) == 0 && Interlocked.CompareExchange(ref *word, 1, 0) == 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Exit(int* word)
+    {
+        if (Interlocked.Exchange(ref *word, 0) == 2)
+        {
+            AddressWait.WakeOne(word);
+        }
+    }
+
+    /// <summary>Runs the code that waits and wakes, so that it is not compiled when two threads meet in a hot loop for the first time.</summary>
+    public static void Rehearse()
+    {
+        int word = 0;
+        EnterContended(&word);
+        word = 0;
+        AddressWait.Wait(&word, 2); // returns at once, because the word is not 2
+        word = 2;
+        Exit(&word);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void EnterContended(int* word)
+    {
+        for (int attempt = 0; attempt < s_spins; attempt++)
+        {
+            if (TryEnter(word))
+            {
+                return;
+            }
+
+            Thread.SpinWait(8);
+        }
+
+        // A thread that may have slept takes the lock as 2, so that its exit wakes the next sleeper.
+        while (Interlocked.Exchange(ref *word, 2) != 0)
+        {
+            AddressWait.Wait(word, 2);
+        }
+    }
+}
+
+/// <summary>
+/// Counts the work that goes on inside something that can be closed: a memory, an arena. Closing refuses what has not begun, cancels what
+/// can be cancelled, and waits for the rest. Whoever would then wait for itself, because it was called by such work (a callback), is told so
+/// instead. Work that may call the user's code marks its thread, which costs an object; for other work entering and leaving is one
+/// interlocked operation each. Any thread.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The source has no timer and no wait handle, so there is nothing to dispose.")]
+internal sealed class WorkGate
+{
+    private const int Closed = int.MinValue;
+
+    /// <summary>The marked work that the calling thread does, the innermost first.</summary>
+    [ThreadStatic]
+    private static Mark? s_marks;
+
+    private readonly CancellationTokenSource _closing = new();
+    private readonly object _left = new();
+    private int _state;
+    private volatile int _closer;
+
+    /// <summary>Cancelled when the gate closes.</summary>
+    public CancellationToken Closing => _closing.Token;
+
+    public bool IsClosed => Volatile.Read(ref _state) < 0;
+
+    /// <summary>Begins work; disposing what is returned, on the same thread, ends it.</summary>
+    /// <param name="owner">What is named where the gate is closed.</param>
+    /// <param name="marks">Whether the work may call the user's code.</param>
+    /// <exception cref="ObjectDisposedException">The gate is closed.</exception>
+    public Entry Enter(object owner, bool marks = true)
+    {
+        bool entered = TryEnter(out Entry entry, marks);
+        ObjectDisposedException.ThrowIf(!entered, owner);
+        return entry;
+    }
+
+    /// <summary>The same, but false where the gate is closed. Work within work is let in until the outer one ends, and so is who closes.</summary>
+    public bool TryEnter(out Entry entry, bool marks = true)
+    {
+        int state = Volatile.Read(ref _state);
+        while (state >= 0 || IsInside())
+        {
+            int before = Interlocked.CompareExchange(ref _state, state + 1, state);
+            if (before == state)
+            {
+                entry = new Entry(this, marks);
+                return true;
+            }
+
+            state = before;
+        }
+
+        entry = default;
+        return false;
+    }
+
+    /// <exception cref="InvalidOperationException">The calling thread is inside.</exception>
+    public void ThrowIfInside(string what)
+    {
+        if (IsInside())
+        {
+            throw new InvalidOperationException(
+                $"{what} cannot be disposed by what it has called itself (a callback of its load, prewarm or dispose), which it would wait for. Nothing has changed.");
+        }
+    }
+
+    /// <summary>Refuses all work from now on and waits for what goes on. Not to be called from inside. Another call, by one thread at a time, is harmless.</summary>
+    public void Close()
+    {
+        Interlocked.Or(ref _state, Closed);
+        _closer = Environment.CurrentManagedThreadId;
+        _closing.Cancel();
+        lock (_left)
+        {
+            while (Volatile.Read(ref _state) != Closed)
+            {
+                Monitor.Wait(_left);
+            }
+        }
+    }
+
+    /// <summary>The closing thread has done what it closed for: it is no longer let in.</summary>
+    public void EndClose() => _closer = 0;
+
+    /// <summary>Progress that is told on whichever thread, which is inside meanwhile.</summary>
+    public IProgress<double>? Mind(IProgress<double>? progress) => progress is null ? null : new MindedProgress(this, progress);
+
+    /// <summary>Whether work ended because the gate was closed, and not because the user had it cancelled.</summary>
+    public bool HasCancelled(CancellationToken users) => IsClosed && !users.IsCancellationRequested;
+
+    private bool IsInside()
+    {
+        for (Mark? mark = s_marks; mark is not null; mark = mark.Outer)
+        {
+            if (mark.Gate == this)
+            {
+                return true;
+            }
+        }
+
+        return _closer == Environment.CurrentManagedThreadId;
+    }
+
+    private void Leave()
+    {
+        if (Interlocked.Decrement(ref _state) == Closed)
+        {
+            lock (_left)
+            {
+                Monitor.PulseAll(_left);
+            }
+        }
+    }
+
+    /// <summary>Work that goes on.</summary>
+    internal readonly struct Entry : IDisposable
+    {
+        private readonly WorkGate? _gate;
+        private readonly bool _marks;
+
+        public Entry(WorkGate gate, bool marks)
+        {
+            _gate = gate;
+            _marks = marks;
+            if (marks)
+            {
+                s_marks = new Mark(gate, s_marks);
+            }
+        }
+
+        public void Dispose()
+        {
+            if (_marks)
+            {
+                s_marks = s_marks!.Outer;
+            }
+
+            _gate?.Leave();
+        }
+    }
+
+    private sealed class Mark(WorkGate gate, Mark? outer)
+    {
+        public WorkGate Gate => gate;
+
+        public Mark? Outer => outer;
+    }
+
+    private sealed class MindedProgress(WorkGate gate, IProgress<double> progress) : IProgress<double>
+    {
+        public void Report(double value)
+        {
+            Mark? outer = s_marks;
+            s_marks = new Mark(gate, outer);
+            try
+            {
+                progress.Report(value);
+            }
+            finally
+            {
+                s_marks = outer;
+            }
+        }
+    }
+}
