@@ -34,15 +34,11 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
     private AddressOwner OfSlab(IArena arena, int superSlab, int slab)
     {
         while (superSlab > 0 && reservation.SuperSlabs[superSlab].RunLength == 0)
-        {
             superSlab--;
-        }
 
         int length = reservation.SuperSlabs[superSlab].RunLength;
         if (length > 1)
-        {
             return new(AddressOwner.Use.Extent, arena, (nuint)length << SlabGeometry.SuperSlabShift);
-        }
 
         // Of a run of one block only the first slab has a tag.
         uint free = reservation.SuperSlabs[superSlab].FreeSlabs;
@@ -50,14 +46,10 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
         {
             uint tag = reservation.Tags[slab];
             if (tag != 0)
-            {
                 return new(AddressOwner.Use.Block, arena, SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag)));
-            }
 
             if (slab % SlabGeometry.SlabCount == 0)
-            {
                 break;
-            }
 
             slab--;
         }
@@ -90,9 +82,7 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
         public void Read(IArena arena, int number)
         {
             if (Owner.Arena is null && arena is LongLivedArena blocks && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
-            {
                 Owner = new(isMagazine ? AddressOwner.Use.Magazine : AddressOwner.Use.Cache, arena, (nuint)slot);
-            }
         }
     }
 }

@@ -63,9 +63,7 @@ public sealed class AllocationTag
             if (tag is null)
             {
                 if (s_count == ThreadCounters.Tags)
-                {
                     throw new EngineMemoryException($"Tag '{name}' cannot be registered: there are {MaximumCount} already, which is the most.");
-                }
 
                 tag = new AllocationTag(name, s_count);
                 s_tags[s_count] = tag;
@@ -102,8 +100,6 @@ public readonly unsafe ref struct TagScope
     public void Dispose()
     {
         if (_current != null)
-        {
             *_current = _outer;
-        }
     }
 }

@@ -16,9 +16,7 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         lock (_lock)
         {
             if (stack is not null && !_stacks.TryAdd(stack, stack))
-            {
                 stack = _stacks[stack];
-            }
 
             _live[block] = new Origin(bytes, AllocationTag.CurrentName, stack);
         }
@@ -27,27 +25,21 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
     public void Remove(nuint block)
     {
         lock (_lock)
-        {
             _live.Remove(block);
-        }
     }
 
     /// <summary>Forgets a block that may be about to move; <see cref="Put"/> says where it is then. Its old address may be another block's by that time.</summary>
     public Origin Take(nuint block)
     {
         lock (_lock)
-        {
             return _live.Remove(block, out Origin origin) ? origin : default;
-        }
     }
 
     /// <summary>A block that was taken is live again.</summary>
     public void Put(nuint block, Origin origin)
     {
         lock (_lock)
-        {
             _live[block] = origin;
-        }
     }
 
     /// <summary>The block has another size than before, where it stands or, with <paramref name="to"/> another address, elsewhere, without being allocated anew.</summary>
@@ -56,9 +48,7 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         lock (_lock)
         {
             if (_live.Remove(from, out Origin origin))
-            {
                 _live[to] = origin with { Bytes = bytes };
-            }
         }
     }
 
@@ -78,16 +68,12 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         lock (_lock)
         {
             foreach (Origin origin in _live.Values)
-            {
                 counts[origin] = counts.GetValueOrDefault(origin) + 1;
-            }
         }
 
         List<LiveAllocation> live = new(counts.Count);
         foreach ((Origin origin, long count) in counts)
-        {
             live.Add(new LiveAllocation(origin.Bytes, count, origin.Tag, origin.CallStack));
-        }
 
         live.Sort(static (left, right) => ((ulong)right.Bytes * (ulong)right.Count).CompareTo((ulong)left.Bytes * (ulong)left.Count));
         return live;

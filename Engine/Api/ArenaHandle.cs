@@ -28,9 +28,7 @@ public readonly unsafe ref struct ArenaHandle
         {
             nuint block = ThreadCache.TryAllocate(_cache, ThreadCache.MapOf(_cache)[bytes]);
             if (block != 0)
-            {
                 return (void*)block;
-            }
         }
 
         return _arena.AllocateSlow(_cache, bytes);
@@ -46,9 +44,7 @@ public readonly unsafe ref struct ArenaHandle
             // The slab's tag is (arena, class); only a block of this arena leaves a bare class.
             nuint sizeClass = _cache->Tags[offset >> SlabGeometry.SlabShift] ^ _arena.Tag;
             if (sizeClass <= byte.MaxValue && ThreadCache.TryFree(_cache, sizeClass, (nuint)block))
-            {
                 return;
-            }
         }
 
         _arena.FreeSlow(_cache, block);

@@ -35,9 +35,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         finally
         {
             if (!isDone)
-            {
                 caches.WithdrawMetadata(promised);
-            }
         }
     }
 
@@ -63,9 +61,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         foreach (Carved carved in _runs)
         {
             for (int run = 0; run < carved.Places.Length; run++)
-            {
                 carved.Places[run] = _packing.Add(carved.Slabs);
-            }
         }
     }
 
@@ -78,9 +74,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         try
         {
             foreach (Carved carved in _runs)
-            {
                 carved.Bitmaps = slabs.AllocateBitmaps(carved.Bytes, carved.Places.Length);
-            }
 
             int[] starts = pool.Claim(lengths, new Demand(tag, Demand.NoClass), task);
             isClaimed = true;
@@ -93,9 +87,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             {
                 slabs.Space.Budget.Return(total);
                 foreach (Carved carved in _runs)
-                {
                     slabs.FreeBitmaps(carved.Bytes, carved.Bitmaps);
-                }
             }
         }
     }
@@ -105,9 +97,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
     {
         List<int> lengths = [];
         foreach (Carved carved in _extents)
-        {
             lengths.AddRange(Enumerable.Repeat(carved.Slabs / SlabGeometry.SlabCount, carved.Places.Length));
-        }
 
         lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided)));
         return [.. lengths];
@@ -151,9 +141,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         foreach (BlockCount block in blocks)
         {
             if (block.Count < 0 || block.Threads < 0)
-            {
                 throw new ArgumentOutOfRangeException(nameof(blocks), block, "A prewarm needs counts that are not negative.");
-            }
 
             if ((nuint)block.Count > reservation.BlockBytes / nuint.Max(block.Bytes, 1))
             {

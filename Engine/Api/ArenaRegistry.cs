@@ -29,9 +29,7 @@ internal sealed class ArenaRegistry
         lock (_lock)
         {
             if (_living.Count == MaximumNumber)
-            {
                 throw new EngineMemoryException($"{MaximumNumber} arenas are alive, which is the most.");
-            }
 
             do
             {
@@ -53,27 +51,21 @@ internal sealed class ArenaRegistry
     public void Show(uint tag)
     {
         lock (_lock)
-        {
             _byNumber[NumberOf(tag)].IsShown = true;
-        }
     }
 
     /// <summary>From now on readers are not shown it any more. Waits for those that are reading, so that afterwards the arena's tables may go.</summary>
     public void Hide(uint tag)
     {
         lock (_lock)
-        {
             _byNumber[NumberOf(tag)].IsShown = false;
-        }
     }
 
     /// <summary>Whether readers are shown the living arena with this tag.</summary>
     public bool IsShown(uint tag)
     {
         lock (_lock)
-        {
             return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) && entry.IsShown;
-        }
     }
 
     /// <summary>Shows each complete arena to the reader, the newest last. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
@@ -85,9 +77,7 @@ internal sealed class ArenaRegistry
             foreach (Entry entry in _living)
             {
                 if (entry.IsShown)
-                {
                     reader.Read(entry.Arena, entry.Number);
-                }
             }
         }
     }
@@ -106,9 +96,7 @@ internal sealed class ArenaRegistry
         lock (_lock)
         {
             if (_byNumber.Remove(NumberOf(tag), out Entry? entry))
-            {
                 _living.Remove(entry);
-            }
         }
     }
 
@@ -116,9 +104,7 @@ internal sealed class ArenaRegistry
     public IArena? Find(uint tag)
     {
         lock (_lock)
-        {
             return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) ? entry.Arena : null;
-        }
     }
 
     /// <summary>The name of the arena with this tag, for messages.</summary>
@@ -135,9 +121,7 @@ internal sealed class ArenaRegistry
     public IArena[] Snapshot()
     {
         lock (_lock)
-        {
             return [.. _living.Select(entry => entry.Arena)];
-        }
     }
 
     private struct Reclaimer : IArenaReader

@@ -99,9 +99,7 @@ public sealed class EngineMemory : IDisposable
         get
         {
             if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
-            {
                 return 0;
-            }
 
             using (work)
             {
@@ -122,9 +120,7 @@ public sealed class EngineMemory : IDisposable
             lock (_scenePrefaulters)
             {
                 foreach (Prefaulter prefaulter in _scenePrefaulters.Values)
-                {
                     sum += prefaulter.Nanoseconds;
-                }
             }
 
             return sum;
@@ -151,9 +147,7 @@ public sealed class EngineMemory : IDisposable
     internal bool TryReadCounters(Span<CounterCell> sums)
     {
         if (_counters is null || !Work.TryEnter(out WorkGate.Entry work, marks: false))
-        {
             return false;
-        }
 
         using (work)
         {
@@ -170,14 +164,10 @@ public sealed class EngineMemory : IDisposable
         Span<CounterCell> room = stackalloc CounterCell[ThreadCounters.Tags];
         Span<CounterCell> sums = room[..AllocationTag.Count];
         if (!TryReadCounters(sums))
-        {
             return 0;
-        }
 
         for (int tag = 0; tag < sums.Length; tag++)
-        {
             liveBytes[tag] = sums[tag].LiveBytes;
-        }
 
         return sums.Length;
     }
@@ -222,9 +212,7 @@ public sealed class EngineMemory : IDisposable
     internal AddressOwner? FindOwner(nint address)
     {
         if (!Contains(address) || !Work.TryEnter(out WorkGate.Entry work, marks: false))
-        {
             return null;
-        }
 
         using (work)
         {
@@ -250,9 +238,7 @@ public sealed class EngineMemory : IDisposable
     public long ResidentBytes()
     {
         if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
-        {
             return 0;
-        }
 
         using WorkGate.Entry inside = work;
         long blocks = _reservation.ResidentBytes(ReservationBase, (nuint)_pool.End << SlabGeometry.SuperSlabShift);
@@ -290,9 +276,7 @@ public sealed class EngineMemory : IDisposable
         }
 
         if (owned != _pool.OwnedCount)
-        {
             throw new EngineMemoryException($"The arenas own {owned} SuperSlabs, and the pool has handed out {_pool.OwnedCount}.");
-        }
     }
 
     /// <summary>
@@ -313,9 +297,7 @@ public sealed class EngineMemory : IDisposable
             bool isFirst = !Work.IsClosed;
             Work.Close();
             if (isFirst)
-            {
                 Disposing?.Invoke(this);
-            }
 
             try
             {
@@ -366,9 +348,7 @@ public sealed class EngineMemory : IDisposable
             policy == PrefaultPolicy.Automatic ? Options.Prefault : policy,
             pages == PageKind.Automatic ? Options.Pages : pages);
         if (wanted == (Options.Prefault, Options.Pages))
-        {
             return _prefaulter;
-        }
 
         lock (_scenePrefaulters)
         {

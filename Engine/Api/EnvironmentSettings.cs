@@ -23,23 +23,17 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
     {
         string? value = Read(name);
         if (value is null)
-        {
             return fallback;
-        }
 
         foreach ((string word, T choice) in choices)
         {
             if (word.Equals(value, StringComparison.OrdinalIgnoreCase))
-            {
                 return choice;
-            }
         }
 
         var valid = new StringBuilder();
         foreach ((string word, _) in choices)
-        {
             valid.Append(valid.Length == 0 ? string.Empty : ", ").Append(word);
-        }
 
         throw new EngineMemoryException($"{name} is \"{value}\", which is not known. Valid are: {valid}.");
     }
@@ -53,9 +47,7 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
     {
         string? value = Read(name);
         if (value is null)
-        {
             return fallback;
-        }
 
         ReadOnlySpan<char> number = value;
         ulong unit = 1;
@@ -84,9 +76,7 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
     {
         string? value = read(name)?.Trim();
         if (string.IsNullOrEmpty(value))
-        {
             return null;
-        }
 
         _resolved.Append(name).Append('=').AppendLine(value);
         return value;

@@ -25,9 +25,7 @@ public sealed class EngineMemoryException : Exception
     internal static void ThrowIf(string? damage)
     {
         if (damage is not null)
-        {
             throw new EngineMemoryException(damage);
-        }
     }
 }
 

@@ -64,9 +64,7 @@ public sealed unsafe class FrameArena : IArena
         {
             _ownSuperSlab = TakeOrThrow(_ownSuperSlabCount, task);
             while (_spareCount < options.OverflowSuperSlabs)
-            {
                 PushSpare(MakeChunk(1, task));
-            }
 
             _lanes = (LaneState*)heap.Allocate(LanesBytes);
             LayOut();
@@ -105,9 +103,7 @@ public sealed unsafe class FrameArena : IArena
         {
             long count = 0;
             for (int lane = 0; !_disposed && lane < Lanes; lane++)
-            {
                 count += _lanes[lane].Overflows;
-            }
 
             return count;
         }
@@ -127,9 +123,7 @@ public sealed unsafe class FrameArena : IArena
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if ((uint)index >= (uint)Lanes)
-        {
             throw new ArgumentOutOfRangeException(nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {Lanes - 1}.");
-        }
 
         return new FrameLane(this, _lanes + index);
     }
@@ -185,9 +179,7 @@ public sealed unsafe class FrameArena : IArena
         for (int lane = 0; lane < Lanes; lane++)
         {
             if (_lanes[lane].Chunk->SuperSlabCount != 0)
-            {
                 throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is using overflow memory in this frame, so it cannot be given back.");
-            }
         }
 
         FreeOverflow();
@@ -203,14 +195,10 @@ public sealed unsafe class FrameArena : IArena
         {
             LaneState state = _lanes[lane];
             for (int buffer = 0; buffer < _buffers; buffer++)
-            {
                 overflow += ValidateChunks(lane, buffer);
-            }
 
             if (LaneMarks.Fault(_lanes + lane) is { } fault)
-            {
                 throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is damaged: {fault}.");
-            }
 
             if (state.Cursor < state.Chunk->Start || state.Cursor > state.End || state.End != state.Chunk->Start + state.Chunk->Bytes
                 || ((nuint)state.Cursor & (FrameLane.DefaultAlignment - 1)) != 0)
@@ -220,9 +208,7 @@ public sealed unsafe class FrameArena : IArena
         }
 
         if (overflow != _overflowSuperSlabs)
-        {
             throw new EngineMemoryException($"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
-        }
 
         int spares = 0;
         for (FrameChunk* spare = _spares; spare != null; spare = spare->Next)
@@ -238,9 +224,7 @@ public sealed unsafe class FrameArena : IArena
         }
 
         if (_isChecked)
-        {
             EngineMemoryException.ThrowIf(DamageAfterFrame((int)((Frame + 1) % _buffers)));
-        }
     }
 
     /// <summary>
@@ -250,9 +234,7 @@ public sealed unsafe class FrameArena : IArena
     {
         // A memory that is being disposed takes its arenas along.
         if (!_registry.Work.TryEnter(out WorkGate.Entry memory))
-        {
             return;
-        }
 
         using WorkGate.Entry inside = memory;
         lock (_disposing)
@@ -283,19 +265,13 @@ public sealed unsafe class FrameArena : IArena
 
         _disposed = true;
         if (_ownSuperSlab >= 0)
-        {
             _pool.Give(_ownSuperSlab, _ownSuperSlabCount);
-        }
 
         while (_spares != null)
-        {
             DropChunk(PopSpare());
-        }
 
         while (_idle != null)
-        {
             _heap.Free(PopIdle(), (nuint)sizeof(FrameChunk));
-        }
 
         _registry.Remove(_tag);
     }
@@ -305,9 +281,7 @@ public sealed unsafe class FrameArena : IArena
     {
         nuint offset = (nuint)(address - _reservation.AddressOf(_ownSuperSlab));
         if (offset < LaneBytes * (nuint)(Lanes * _buffers))
-        {
             return (int)(offset / LaneBytes % (nuint)Lanes);
-        }
 
         for (int lane = 0; !_disposed && lane < Lanes; lane++)
         {
@@ -316,9 +290,7 @@ public sealed unsafe class FrameArena : IArena
                 for (FrameChunk* chunk = _lanes[lane].First[buffer].Next; chunk != null; chunk = chunk->Next)
                 {
                     if ((nuint)((byte*)address - chunk->Start) < chunk->Bytes)
-                    {
                         return lane;
-                    }
                 }
             }
         }
@@ -370,9 +342,7 @@ public sealed unsafe class FrameArena : IArena
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (mark.Lane != lane->Id || mark.Frame != lane->Frame)
-        {
             throw new EngineMemoryException($"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame {Frame}.");
-        }
 
         if (LaneMarks.IsStale(lane, mark))
         {
@@ -448,14 +418,10 @@ public sealed unsafe class FrameArena : IArena
         bool isWhole = chunk->SuperSlabCount > 0 && chunk->Bytes == (nuint)chunk->SuperSlabCount << SlabGeometry.SuperSlabShift
             && (nint)chunk->Start == _reservation.AddressOf(chunk->SuperSlab);
         for (int index = 0; index < chunk->SuperSlabCount; index++)
-        {
             isWhole &= _pool.OwnerTagOf(chunk->SuperSlab + index) == _tag;
-        }
 
         if (!isWhole)
-        {
             throw new EngineMemoryException($"{which} of frame arena '{Name}' is damaged, or its SuperSlabs are not the arena's.");
-        }
     }
 
     private void LayOut()
@@ -467,9 +433,7 @@ public sealed unsafe class FrameArena : IArena
             LaneState* lane = _lanes + index;
             lane->First = (FrameChunk*)_heap.Allocate(FirstChunksBytes);
             for (int buffer = 0; buffer < _buffers; buffer++)
-            {
                 lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * Lanes) + index) * LaneBytes), Bytes = LaneBytes };
-            }
 
             LaneMarks.Begin(lane, _heap);
             lane->Id = ++id;
@@ -477,9 +441,7 @@ public sealed unsafe class FrameArena : IArena
         }
 
         for (int buffer = 1; _isChecked && buffer < _buffers; buffer++)
-        {
             Retire(buffer);
-        }
     }
 
     /// <summary>Fills a buffer whose frame is over, so that a later write to it is seen.</summary>
@@ -488,9 +450,7 @@ public sealed unsafe class FrameArena : IArena
         for (int lane = 0; lane < Lanes; lane++)
         {
             for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
-            {
                 new NativeSpan((nuint)chunk->Start, chunk->Bytes).Fill(CheckedBlocks.Freed);
-            }
         }
     }
 
@@ -536,9 +496,7 @@ public sealed unsafe class FrameArena : IArena
         // The system may take its time, and whom it asks may take locks: other lanes go on meanwhile.
         FrameChunk* chunk = MakeChunk(superSlabs, task: null);
         lock (_overflow)
-        {
             _overflowSuperSlabs += superSlabs;
-        }
 
         return chunk;
     }
@@ -561,9 +519,7 @@ public sealed unsafe class FrameArena : IArena
         catch
         {
             lock (_overflow)
-            {
                 PushIdle(chunk);
-            }
 
             throw;
         }
@@ -576,9 +532,7 @@ public sealed unsafe class FrameArena : IArena
         lock (_overflow)
         {
             if (_idle != null)
-            {
                 return PopIdle();
-            }
         }
 
         return (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
@@ -638,9 +592,7 @@ public sealed unsafe class FrameArena : IArena
     private void FreeChunks(FrameChunk* chunk)
     {
         if (chunk == null)
-        {
             return;
-        }
 
         lock (_overflow)
         {
@@ -649,13 +601,9 @@ public sealed unsafe class FrameArena : IArena
                 FrameChunk* next = chunk->Next;
                 _overflowSuperSlabs -= chunk->SuperSlabCount;
                 if (chunk->SuperSlabCount == 1 && _spareCount < _options.OverflowSuperSlabs)
-                {
                     PushSpare(chunk);
-                }
                 else
-                {
                     DropChunk(chunk);
-                }
 
                 chunk = next;
             }
@@ -694,8 +642,6 @@ public sealed record FrameArenaOptions
     private static void Check(bool holds, string name, object value, string allowed)
     {
         if (!holds)
-        {
             throw new ArgumentOutOfRangeException(name, value, $"FrameArenaOptions.{name} is {value}; it must be {allowed}.");
-        }
     }
 }

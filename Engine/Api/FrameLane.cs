@@ -56,9 +56,7 @@ public readonly unsafe ref struct FrameLane
     {
         Sizes.CheckAlignment(alignment, MaximumAlignment);
         if (alignment <= DefaultAlignment)
-        {
             return Allocate(bytes);
-        }
 
         nuint gap = (nuint)(-(nint)_state->Cursor) & (alignment - 1);
         nuint room = (nuint)(_state->End - _state->Cursor);

@@ -15,9 +15,7 @@ public sealed unsafe partial class LongLivedArena
             // The fast path of sizes above the map.
             nuint block = ThreadCache.TryAllocate(cache, (nuint)sizeClass);
             if (block != 0)
-            {
                 return (void*)block;
-            }
         }
         else if (bytes > MaximumBytes)
         {
@@ -35,14 +33,10 @@ public sealed unsafe partial class LongLivedArena
         int own = ThreadCache.ClassFor(cache, sizeClass);
         nuint block = ThreadCache.Pop(cache, (nuint)own) is var popped and not 0 ? popped : _caches.TryTakeStocked(cache, own);
         if (block == 0)
-        {
             return AllocateNew(cache, sizeClass, bytes, alignment);
-        }
 
         if (CounterSwitch.IsOn)
-        {
             ThreadCounters.CountAllocation(cache, (nuint)own);
-        }
 
         return (void*)block;
     }
@@ -65,9 +59,7 @@ public sealed unsafe partial class LongLivedArena
         }
 
         if (CounterSwitch.IsOn)
-        {
             _caches.CountAllocationOf(cache, UsableBytes((void*)block, sizeClass));
-        }
 
         _tracker?.Add(block, bytes);
         return (void*)block;
@@ -78,20 +70,14 @@ public sealed unsafe partial class LongLivedArena
     internal void FreeSlow(ThreadCache* cache, void* block)
     {
         if (_hardened is { } hardened && hardened.TryFree(cache, (nuint)block))
-        {
             return;
-        }
 
         nuint offset = (nuint)((nint)block - cache->ReservationBase);
         nuint sizeClass = offset < cache->ReservationBytes ? cache->Tags[offset >> SlabGeometry.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
         if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
-        {
             FreeChecked(cache, block);
-        }
         else if (CounterSwitch.IsOn)
-        {
             ThreadCounters.CountFree(cache, sizeClass);
-        }
     }
 
     /// <summary>Frees what needs a closer look, or a place for the block.</summary>
@@ -99,45 +85,33 @@ public sealed unsafe partial class LongLivedArena
     private void FreeChecked(ThreadCache* cache, void* block)
     {
         if (block == null && !IsDisposed)
-        {
             return;
-        }
 
         using SlowPath slow = SlowPath.Enter();
         cache = Checked(cache);
         int sizeClass = ClassOf(block);
         nuint bytes = _checked?.BytesOf(block, "freed") ?? _slabs.UsableBytes((nint)block, sizeClass);
         if (_checked is null && IsLastFreed(cache, sizeClass, (nuint)block))
-        {
             throw new EngineMemoryException($"The block at 0x{(nint)block:x} ({Sizes.Text(bytes)}, arena '{Name}') was freed twice in a row.");
-        }
 
         // There is room where the cache was detached when the caller looked, and the thread has one.
         _hardened?.Check(sizeClass, (nuint)block);
         if (ThreadCache.TryFree(cache, (nuint)sizeClass, (nuint)block))
-        {
             return;
-        }
 
         _tracker?.Remove((nuint)block);
         try
         {
             // What is told of a block that was freed earlier, or written beyond its end, is told after this one is freed.
             if (_checked is not null)
-            {
                 _checked.Free(block, AllocationTag.CurrentName);
-            }
             else
-            {
                 _caches.Free(cache, sizeClass, (nuint)block);
-            }
         }
         finally
         {
             if (CounterSwitch.IsOn)
-            {
                 _caches.CountFreeOf(cache, bytes);
-            }
         }
     }
 
@@ -151,9 +125,7 @@ public sealed unsafe partial class LongLivedArena
     {
         ArenaHandle handle = new(this, cache);
         if (block == null)
-        {
             return handle.Allocate(bytes);
-        }
 
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         using SlowPath slow = SlowPath.Enter();
@@ -184,9 +156,7 @@ public sealed unsafe partial class LongLivedArena
     private nuint GrowTracked(nuint block, int sizeClass, nuint bytes)
     {
         if (_tracker is null)
-        {
             return _slabs.Grow((nint)block, sizeClass, bytes);
-        }
 
         AllocationTracker.Origin origin = _tracker.Take(block);
         nuint grown = 0;
@@ -229,9 +199,7 @@ public sealed unsafe partial class LongLivedArena
     {
         nint address = (nint)block;
         if (!_reservation.Contains(address))
-        {
             throw new EngineMemoryException($"0x{address:x} does not belong to the engine's memory, so arena '{Name}' can do nothing with it.");
-        }
 
         uint tag = _reservation.Tags[(address - _reservation.Base) >> SlabGeometry.SlabShift];
         uint owner = tag & ~(uint)byte.MaxValue;
@@ -280,9 +248,7 @@ public sealed unsafe partial class LongLivedArena
     private Exception? ReportChecks()
     {
         if (_checked is null)
-        {
             return null;
-        }
 
         Exception? thrown = null;
         _isReporting = true;
@@ -322,8 +288,6 @@ public sealed unsafe partial class LongLivedArena
     private void ThrowIfReportThrew(Exception? thrown)
     {
         if (thrown is not null)
-        {
             throw new EngineMemoryException($"The report of what was left in arena '{Name}' threw: {thrown.Message} The arena is disposed.", thrown);
-        }
     }
 }

@@ -47,9 +47,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         Name = name;
         _checkSettings = checkSettings ?? new CheckSettings();
         if (checks == MemoryChecks.Full && tracking == ArenaTracking.Off)
-        {
             tracking = _checkSettings.CallStacks ? ArenaTracking.CallStacks : ArenaTracking.Tags;
-        }
 
         _tracker = tracking == ArenaTracking.Off ? null : new AllocationTracker(tracking);
         _reservation = reservation;
@@ -133,9 +131,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         ThreadCache* cache = AttachedCache();
         if (cache != ThreadCache.Detached)
-        {
             cache->HasHandle = true;
-        }
 
         return new(this, cache);
     }
@@ -283,17 +279,13 @@ public sealed unsafe partial class LongLivedArena : IArena
         using WorkGate.Entry work = _work.Enter(this);
         List<BlockCount> live = [];
         if (_checked is not null)
-        {
             return [.. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
-        }
 
         _slabs.CollectLive((bytes, count, sizeClass) =>
         {
             long held = count - _caches.CachedBlocks(sizeClass);
             if (held > 0)
-            {
                 live.Add(new BlockCount(bytes, held));
-            }
         });
         return live;
     }
@@ -395,17 +387,13 @@ public sealed unsafe partial class LongLivedArena : IArena
     public void Dispose()
     {
         if (_isReporting && Monitor.IsEntered(_work))
-        {
             return;
-        }
 
         _work.ThrowIfInside($"Arena '{Name}'");
 
         // A memory that is being disposed takes its arenas along.
         if (IsDisposed || !_registry.Work.TryEnter(out WorkGate.Entry memory))
-        {
             return;
-        }
 
         using WorkGate.Entry inside = memory;
         lock (_work)

@@ -24,9 +24,7 @@ internal static class Sizes
     {
         nuint elementBytes = (nuint)Unsafe.SizeOf<T>();
         if (count < 0 || (nuint)count > nuint.MaxValue / elementBytes)
-        {
             ThrowCount(count, elementBytes);
-        }
 
         return (nuint)count * elementBytes;
     }

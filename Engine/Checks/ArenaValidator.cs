@@ -16,16 +16,12 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     {
         int superSlabs = 0;
         for (int index = slabs.Space.FirstOwned; index != SlabGeometry.None; index = reservation.SuperSlabs[index].NextOwned)
-        {
             superSlabs += CheckSuperSlab(index);
-        }
 
         Check(superSlabs == slabs.Space.SuperSlabCount, $"{slabs.Space.SuperSlabCount} SuperSlabs are counted, {superSlabs} are owned");
         Check(superSlabs == slabs.Space.Budget.Held, $"the budget counts {slabs.Space.Budget.Held} SuperSlabs as held, {superSlabs} are owned");
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
-        {
             CheckClass(sizeClass);
-        }
 
         HashSet<nuint> free = [];
         for (ThreadCache* cache = caches.FirstAttached; cache != null; cache = cache->NextAttached)
@@ -38,9 +34,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     private static void Check(bool holds, string otherwise)
     {
         if (!holds)
-        {
             throw new EngineMemoryException($"The arena is damaged: {otherwise}.");
-        }
     }
 
     private int CheckSuperSlab(int index)
@@ -55,9 +49,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
             int first = slab % SlabGeometry.SlabCount;
             int end = Math.Min(first + run->SlabCount, SlabGeometry.SlabCount);
             for (int offset = first; offset < end; offset++)
-            {
                 used |= 1u << offset;
-            }
 
             CheckRun(slabs.ClassOf(run->SizeClass), run, slab);
         });

@@ -82,9 +82,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     public nuint BytesOf(void* address, string done = "used")
     {
         lock (_lock)
-        {
             return Require((nuint)address, done).Bytes;
-        }
     }
 
     /// <summary>Looks at every red zone and at all freed memory that is held back.</summary>
@@ -92,36 +90,28 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     public void Verify()
     {
         lock (_lock)
-        {
             EngineMemoryException.ThrowIf(Damages().FirstOrDefault());
-        }
     }
 
     /// <summary>All that was written where it may not be, a sentence each.</summary>
     public IReadOnlyList<string> FindDamage()
     {
         lock (_lock)
-        {
             return [.. Damages()];
-        }
     }
 
     /// <summary>The live blocks by the size that was asked for, in bytes.</summary>
     public IReadOnlyList<(nuint Bytes, long Count)> Live()
     {
         lock (_lock)
-        {
             return [.. _live.Values.GroupBy(block => block.Bytes).Select(group => (group.Key, group.LongCount())).OrderBy(size => size.Key)];
-        }
     }
 
     /// <summary>The live blocks, each with the size that was asked for, in bytes.</summary>
     public IReadOnlyList<(nuint Address, nuint Bytes)> Blocks()
     {
         lock (_lock)
-        {
             return [.. _live.Values.Select(block => (block.Address, block.Bytes))];
-        }
     }
 
     /// <summary>Opens all guard pages and forgets all blocks, live or not; the slabs are the caller's to throw away. No other thread uses the arena.</summary>
@@ -133,9 +123,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         {
             string? damage = Damages().FirstOrDefault();
             foreach (CheckedBlock block in All())
-            {
                 OpenGuardPage(block);
-            }
 
             Forget();
             return damage;
@@ -153,9 +141,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             foreach (CheckedBlock block in All())
             {
                 if (!TryOpenGuardPage(block))
-                {
                     pool.Distrust((nint)block.ZoneEnd);
-                }
             }
 
             Forget();
@@ -172,16 +158,12 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         {
             nuint raw = TryTakeRaw(sizeClass, wanted);
             if (raw != 0 || !EmptyQuarantine())
-            {
                 return raw;
-            }
         }
         catch (EngineOutOfMemoryException)
         {
             if (!EmptyQuarantine())
-            {
                 throw;
-            }
         }
 
         return TryTakeRaw(sizeClass, wanted);
@@ -190,9 +172,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     private nuint TryTakeRaw(int sizeClass, nuint wanted)
     {
         if (sizeClass == SizeClasses.Huge)
-        {
             return slabs.AllocateHuge(wanted);
-        }
 
         nuint raw;
         return slabs.Fill(sizeClass, &raw, 1) == 0 ? 0 : raw;
@@ -209,9 +189,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         }
 
         if (any)
-        {
             slabs.ReleaseEmptyRuns();
-        }
 
         return any;
     }
@@ -244,9 +222,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             new NativeSpan(address, bytes).Fill(Fresh);
             new NativeSpan(address + bytes, zoneEnd - address - bytes).Fill(Zone);
             lock (_lock)
-            {
                 _live.Add(address, block);
-            }
         }
         catch
         {
@@ -262,9 +238,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     private CheckedBlock Require(nuint address, string done)
     {
         if (_live.TryGetValue(address, out CheckedBlock? block))
-        {
             return block;
-        }
 
         CheckedCall now = CheckedCall.Now(_calls + 1, null, settings.CallStacks);
         foreach (CheckedBlock freed in _quarantine.Concat(_history).Reverse())
@@ -296,9 +270,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         string? damage = null;
         any = false;
         while (_refused.TryDequeue(out CheckedBlock? again) && GiveBack(again, ref damage))
-        {
             any = true;
-        }
 
         while (NextDue(heldBytes) is { } block)
         {
@@ -315,18 +287,14 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         lock (_lock)
         {
             if (_quarantined <= heldBytes)
-            {
                 return null;
-            }
 
             CheckedBlock block = _quarantine.Peek();
             _history.Enqueue(block);
             _quarantine.Dequeue();
             _quarantined -= block.ZoneBytes;
             if (_history.Count > HistoryLength)
-            {
                 _history.Dequeue();
-            }
 
             return block;
         }
@@ -511,13 +479,9 @@ public sealed record CheckSettings
     internal void Tell(string sentence)
     {
         if (Report is null)
-        {
             Console.Error.WriteLine(sentence);
-        }
         else
-        {
             Report(sentence);
-        }
     }
 }
 
@@ -531,9 +495,7 @@ internal readonly unsafe ref struct NativeSpan(nuint start, nuint bytes)
     public void Fill(byte value)
     {
         for (nuint done = 0; done < _bytes; done += Step)
-        {
             Part(done).Fill(value);
-        }
     }
 
     /// <summary>The first address that holds another value, or 0.</summary>
@@ -543,9 +505,7 @@ internal readonly unsafe ref struct NativeSpan(nuint start, nuint bytes)
         {
             int index = Part(done).IndexOfAnyExcept(value);
             if (index >= 0)
-            {
                 return _start + done + (nuint)index;
-            }
         }
 
         return 0;

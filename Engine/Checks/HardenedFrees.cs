@@ -74,14 +74,10 @@ internal sealed unsafe class HardenedFrees
         nuint inside = OffsetInRun(slab, offset);
         nuint blockBytes = _classes[sizeClass].BlockBytes;
         if (blockBytes == 0 ? inside != 0 : inside % blockBytes != 0 || inside / blockBytes >= run->Capacity)
-        {
             ThrowInside(sizeClass, block, inside);
-        }
 
         if (!IsOut(slab, (nuint)sizeClass, offset) || (*(uint*)block == (_secret ^ (uint)block) && _caches.Holds(sizeClass, block)))
-        {
             ThrowFreedTwice(sizeClass, block);
-        }
 
         *(uint*)block = _secret ^ (uint)block;
     }

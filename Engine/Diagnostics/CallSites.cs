@@ -37,14 +37,10 @@ internal sealed unsafe class CallSites
             string? method = _methods.NameOf(sample.Callers[index]);
             string place = method ?? NativePlace(sample.Callers[index]);
             if (places.Count == 0 || places[^1] != place)
-            {
                 places.Add(place);
-            }
 
             if (method is not null)
-            {
                 break;
-            }
         }
 
         return string.Join(" < ", places);
@@ -54,9 +50,7 @@ internal sealed unsafe class CallSites
     {
         int index = _mappings.IndexOf(instruction);
         if (index < 0 || _mappings.All[index].Path is not { } path || path.StartsWith("/memfd:", StringComparison.Ordinal))
-        {
             return "JIT code";
-        }
 
         string file = Path.GetFileName(path);
         ProcessMapping mapping = _mappings.All[index];
@@ -123,9 +117,7 @@ internal sealed class CompiledMethods
             int middle = (low + high) >>> 1;
             (nuint start, nuint bytes, string name) = _methods[middle];
             if (instruction - start < bytes)
-            {
                 return name;
-            }
 
             (low, high) = instruction < start ? (low, middle - 1) : (middle + 1, high);
         }
@@ -149,9 +141,7 @@ internal sealed class CompiledMethods
         string pattern = $"dotnet-diagnostic-{Environment.ProcessId.ToString(CultureInfo.InvariantCulture)}-*-socket";
         string[] ports = Directory.GetFiles(Path.GetTempPath(), pattern);
         if (ports.Length == 0)
-        {
             return false;
-        }
 
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = WaitMilliseconds };
         socket.Connect(new UnixDomainSocketEndPoint(ports[0]));

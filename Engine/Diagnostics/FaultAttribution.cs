@@ -128,9 +128,7 @@ public sealed class FaultAttribution : IDisposable
     public void Dispose()
     {
         if (_disposed)
-        {
             return;
-        }
 
         _stop.Set();
         _emptier?.Join();
@@ -165,44 +163,34 @@ public sealed class FaultAttribution : IDisposable
         while (!_stop.Wait(EmptyingMilliseconds))
         {
             lock (_lock)
-            {
                 Empty();
-            }
         }
     }
 
     private void Empty()
     {
         foreach (ObservedThread thread in _threads)
-        {
             Empty(thread);
-        }
     }
 
     private void Empty(ObservedThread thread)
     {
         FaultSample sample = default;
         while (thread.TryTake(ref sample))
-        {
             _totals.Add(OwnerOf(sample), sample);
-        }
     }
 
     private FaultOwner OwnerOf(in FaultSample sample)
     {
         if (_memory?.FindOwner((nint)sample.Address) is { } part)
-        {
             return new FaultOwner(FaultKinds.Of(part.Kind), null, part, IsByKernel: sample.IsByKernel);
-        }
 
         if (!_mappings.TryFind(sample.Address, out string kind, out string? name) || Environment.TickCount64 - _mapsRead > OldestMapsMilliseconds)
         {
             // What is gone by now may still have a name from the last time.
             ReadMaps();
             if (_mappings.TryFind(sample.Address, out string newKind, out string? newName))
-            {
                 (kind, name) = (newKind, newName);
-            }
         }
 
         string? toucher = kind is FaultKinds.Anonymous or FaultKinds.Vanished ? ToucherOf(sample) : null;
@@ -244,9 +232,7 @@ public sealed record FaultAttributionOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(RingBytes, (nuint)(64 * 1024), nameof(RingBytes));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(RingBytes, (nuint)(64 << 20), nameof(RingBytes));
         if (!nuint.IsPow2(RingBytes))
-        {
             throw new ArgumentOutOfRangeException(nameof(RingBytes), RingBytes, $"A ring of {RingBytes} bytes was asked for; it must be a power of two.");
-        }
 
         ArgumentOutOfRangeException.ThrowIfLessThan(Callers, 1, nameof(Callers));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Callers, FaultSample.MaximumCallers, nameof(Callers));

@@ -46,13 +46,9 @@ internal sealed class FaultTable(IReadOnlyList<ObservedThread> threads, FaultTot
         {
             int at = owners.FindIndex(owner => owner.Kind == kind && owner.Name == name);
             if (at >= 0)
-            {
                 owners[at] = owners[at] with { Count = owners[at].Count + count };
-            }
             else if (count != 0 || kind == FaultKinds.Thread)
-            {
                 owners.Add(new ProfileFaultOwner(kind, name, count, ""));
-            }
         }
     }
 
@@ -61,9 +57,7 @@ internal sealed class FaultTable(IReadOnlyList<ObservedThread> threads, FaultTot
     {
         string reason = threads.Count == 0 ? "no thread was observed" : threads[0].Unavailable;
         foreach (ObservedThread thread in threads)
-        {
             reason = thread.Unavailable.Length == 0 ? "" : reason;
-        }
 
         return reason;
     }
@@ -72,9 +66,7 @@ internal sealed class FaultTable(IReadOnlyList<ObservedThread> threads, FaultTot
     {
         long sum = 0;
         foreach (ObservedThread thread in threads)
-        {
             sum += figure(thread);
-        }
 
         return sum;
     }

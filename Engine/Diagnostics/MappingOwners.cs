@@ -32,14 +32,10 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
         mappings.Read();
         ReadOnlySpan<ProcessMapping> all = mappings.All;
         if (_owners.Length < all.Length)
-        {
             _owners = new (string, string?)[2 * all.Length];
-        }
 
         for (int index = 0; index < all.Length; index++)
-        {
             _owners[index] = Classify(all, index);
-        }
 
         MarkHeap(AddressOf(_small));
         MarkHeap(AddressOf(_large));
@@ -63,9 +59,7 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
         foreach ((LinuxThread thread, string name) in _threads)
         {
             if (Overlap(mapping, thread.Stack, thread.StackBytes) || Overlap(mapping, thread.SignalStack, thread.SignalStackBytes))
-            {
                 return (FaultKinds.ThreadStack, name);
-            }
         }
 
         return mapping.Path is not null ? OfPath(mapping.Path)
@@ -86,9 +80,7 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
     {
         const nuint LargestHeaderBytes = 128;
         if (mapping.Start % MallocArenaBytes != 0 || !mapping.IsWritable)
-        {
             return false;
-        }
 
         nuint state = 0;
         int memory = files.Open("/proc/self/mem\0"u8);
@@ -106,20 +98,14 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
         ReadOnlySpan<ProcessMapping> all = mappings.All;
         int first = mappings.IndexOf(address);
         if (first < 0 || !IsHeaps(all, first))
-        {
             return;
-        }
 
         int last = first;
         while (first > 0 && all[first - 1].End == all[first].Start && IsHeaps(all, first - 1))
-        {
             first--;
-        }
 
         while (last + 1 < all.Length && all[last].End == all[last + 1].Start && IsHeaps(all, last + 1))
-        {
             last++;
-        }
 
         _owners.AsSpan(first, last - first + 1).Fill((FaultKinds.GcHeap, "objects"));
     }

@@ -42,9 +42,7 @@ internal sealed class MemoryCurves : IDisposable
     public void Begin(long now)
     {
         if (Count == _capacity)
-        {
             GiveUpEveryOther();
-        }
 
         _next = now + _interval;
         Count++;
@@ -74,9 +72,7 @@ internal sealed class MemoryCurves : IDisposable
         _interval = _firstInterval;
         Array.Clear(_arenas);
         for (int sample = 0; sample < _capacity; sample++)
-        {
             _order[sample] = sample;
-        }
     }
 
     /// <summary>All samples as series.</summary>
@@ -86,9 +82,7 @@ internal sealed class MemoryCurves : IDisposable
     {
         List<ProfileCurve> arenas = [];
         for (int column = 0; column < ArenaColumns && _arenas[column] is { } name; column++)
-        {
             arenas.Add(new ProfileCurve(name, Column(1 + column)));
-        }
 
         return new ProfileSeries
         {
@@ -108,9 +102,7 @@ internal sealed class MemoryCurves : IDisposable
     {
         long[] values = new long[Count];
         for (int sample = 0; sample < Count; sample++)
-        {
             values[sample] = Sample(sample)[column];
-        }
 
         return values;
     }
@@ -140,9 +132,7 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         {
             long used = 0;
             foreach (ref readonly LaneState lane in frame.LaneStates)
-            {
                 used += (long)lane.UsedBytes;
-            }
 
             curves.AddArena(arena.Name, used);
         }

@@ -54,9 +54,7 @@ public sealed unsafe class MemoryEventSource : EventSource
     internal void Publish(Profiler profiler)
     {
         lock (_lock)
-        {
             _profilers.Add(profiler);
-        }
     }
 
     /// <summary>The profiler's memory is not looked at any more once this returns. A second call does nothing.</summary>
@@ -64,9 +62,7 @@ public sealed unsafe class MemoryEventSource : EventSource
     internal void Unpublish(Profiler profiler)
     {
         lock (_lock)
-        {
             _profilers.Remove(profiler);
-        }
     }
 
     /// <summary>A frame has ended. Hot-loop safe.</summary>
@@ -74,9 +70,7 @@ public sealed unsafe class MemoryEventSource : EventSource
     internal void Frame(long number, long nanoseconds, in FrameRecord frame)
     {
         if (IsEnabled(EventLevel.Informational, Keywords.Frames))
-        {
             Frame(number, nanoseconds, frame.Allocations, frame.AllocatedBytes, frame.PageFaults, frame.Overflows, frame.ManagedBytes, frame.Collections);
-        }
     }
 
     /// <summary>A span was noted.</summary>
@@ -84,9 +78,7 @@ public sealed unsafe class MemoryEventSource : EventSource
     internal void Span(string track, string name, long nanoseconds)
     {
         if (IsEnabled(EventLevel.Informational, Keywords.Spans))
-        {
             Write(SpanId, track, name, [nanoseconds]);
-        }
     }
 
     /// <summary>Gives the profile to whoever asked for it; the writing is done by a thread of the pool.</summary>
@@ -102,9 +94,7 @@ public sealed unsafe class MemoryEventSource : EventSource
     protected override void OnEventCommand(EventCommandEventArgs command)
     {
         if (command.Command is not (EventCommand.Enable or EventCommand.Update))
-        {
             return;
-        }
 
         _isReportWanted |= IsEnabled(EventLevel.Informational, Keywords.Report);
         if (IsEnabled(EventLevel.Informational, Keywords.State))
@@ -123,9 +113,7 @@ public sealed unsafe class MemoryEventSource : EventSource
     protected override void Dispose(bool disposing)
     {
         if (disposing)
-        {
             _timer?.Dispose();
-        }
 
         base.Dispose(disposing);
     }
@@ -142,13 +130,9 @@ public sealed unsafe class MemoryEventSource : EventSource
         lock (_lock)
         {
             if (!IsEnabled(EventLevel.Informational, Keywords.State))
-            {
                 _timer?.Change(Timeout.Infinite, Timeout.Infinite);
-            }
             else if (_profilers.Count > 0)
-            {
                 WriteState(_room.Take(_profilers[^1].Memory, asksSystem: true));
-            }
         }
     }
 
@@ -163,9 +147,7 @@ public sealed unsafe class MemoryEventSource : EventSource
         }
 
         foreach (ref readonly SnapshotTag tag in snapshot.Tags)
-        {
             Tag(tag.Name.ToString(), tag.Number, (long)tag.BudgetBytes, tag.LiveBytes, tag.Allocations, tag.Frees);
-        }
 
         SnapshotTotals totals = snapshot.Totals;
         Totals(
@@ -181,9 +163,7 @@ public sealed unsafe class MemoryEventSource : EventSource
         string json = Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
         int count = (json.Length + PartLength - 1) / PartLength;
         for (int part = 0; part < count; part++)
-        {
             ReportPart(json.Substring(part * PartLength, Math.Min(PartLength, json.Length - (part * PartLength))), report, part, count);
-        }
     }
 
     [Event(FrameId, Level = EventLevel.Informational, Keywords = Keywords.Frames)]
@@ -219,19 +199,13 @@ public sealed unsafe class MemoryEventSource : EventSource
         fixed (long* values = numbers)
         {
             if (first is not null)
-            {
                 fields[count++] = new EventData { DataPointer = (nint)firstText, Size = (first.Length + 1) * sizeof(char) };
-            }
 
             if (second is not null)
-            {
                 fields[count++] = new EventData { DataPointer = (nint)secondText, Size = (second.Length + 1) * sizeof(char) };
-            }
 
             for (int number = 0; number < numbers.Length; number++)
-            {
                 fields[count++] = new EventData { DataPointer = (nint)(values + number), Size = sizeof(long) };
-            }
 
             WriteEventCore(id, count, fields);
         }

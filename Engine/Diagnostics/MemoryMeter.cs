@@ -77,9 +77,7 @@ public sealed class MemoryMeter : IDisposable
             using (work)
             {
                 if (Environment.TickCount64 - _readings.Taken > SharedMilliseconds)
-                {
                     _readings = new Readings(_room.Take(_memory));
-                }
 
                 return _readings;
             }
@@ -101,14 +99,10 @@ public sealed class MemoryMeter : IDisposable
             Metadata.Add(new((long)snapshot.Totals.MetadataBytes));
             OsCalls.Add(new(snapshot.Totals.OsCalls));
             foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
-            {
                 Add(arena);
-            }
 
             foreach (ref readonly SnapshotTag tag in snapshot.Tags)
-            {
                 Add(tag);
-            }
         }
 
         public long Taken { get; } = long.MinValue / 2;
@@ -173,9 +167,7 @@ public sealed class MemoryMeter : IDisposable
             TagAllocations.Add(new(tag.Allocations, name));
             TagAllocated.Add(new(tag.AllocatedBytes, name));
             if (tag.BudgetBytes != 0)
-            {
                 TagLimits.Add(new((long)tag.BudgetBytes, name));
-            }
         }
     }
 }

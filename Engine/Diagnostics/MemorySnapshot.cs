@@ -73,9 +73,7 @@ public readonly ref struct MemorySnapshot
         neededBytes = layout.Bytes;
         snapshot = default;
         if (destination.Length < neededBytes)
-        {
             return false;
-        }
 
         var writer = new SnapshotWriter(memory, destination, layout);
         memory.Arenas.Read(ref writer);

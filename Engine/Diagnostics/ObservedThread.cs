@@ -50,14 +50,10 @@ public sealed class ObservedThread : IDisposable
     public void Dispose()
     {
         if (_closed)
-        {
             return;
-        }
 
         if (Environment.CurrentManagedThreadId != _managedId)
-        {
             throw new InvalidOperationException($"The observation of thread '{Name}' was ended by another thread; only the thread itself can read its count to the end.");
-        }
 
         End();
         _attribution.Finish(this);
@@ -87,9 +83,7 @@ public sealed class ObservedThread : IDisposable
     internal void Look()
     {
         if (_closed)
-        {
             return;
-        }
 
         for (int attempt = 0; attempt < Tries; attempt++)
         {
@@ -106,9 +100,7 @@ public sealed class ObservedThread : IDisposable
             KernelCount = now - _before;
             RecordedCount = recorded;
             if ((_event?.ReadCount() ?? 0) == recorded)
-            {
                 return;
-            }
         }
     }
 
@@ -147,9 +139,7 @@ public sealed class ObservedThread : IDisposable
             _before = PageFaults.OfThread();
             _event?.Enable();
             if ((_event?.ReadCount() ?? 0) == 0 && PageFaults.OfThread() == _before)
-            {
                 return;
-            }
         }
     }
 
@@ -163,9 +153,7 @@ public sealed class ObservedThread : IDisposable
             KernelCount = now - _before;
             long again = PageFaults.OfThread();
             if (again == now)
-            {
                 break;
-            }
 
             now = again;
         }

@@ -235,9 +235,7 @@ internal static class ProfileLayers
         {
             arenas[arena.Number] = arena.Name.ToString();
             if (arena.IsFrame)
-            {
                 frames.Add(arena.Number);
-            }
         }
 
         SnapshotTotals totals = snapshot.Totals;
@@ -266,9 +264,7 @@ internal static class ProfileLayers
     {
         TResult[] results = new TResult[rows.Length];
         for (int row = 0; row < rows.Length; row++)
-        {
             results[row] = map(rows[row]);
-        }
 
         return results;
     }
@@ -300,15 +296,11 @@ internal static class ProfileLayers
     private static ulong[] SlabsOf(SnapshotSuperSlab superSlab, HashSet<int> frames)
     {
         if (superSlab.State != SnapshotState.Owned || frames.Contains(superSlab.Arena))
-        {
             return [];
-        }
 
         ulong[] slabs = new ulong[SnapshotSuperSlab.SlabCount];
         for (int slab = 0; slab < slabs.Length; slab++)
-        {
             slabs[slab] = superSlab.BlockBytesOf(slab);
-        }
 
         return slabs;
     }
@@ -335,17 +327,13 @@ internal static class ProfilePlans
         foreach (LongLivedArena arena in scene.Arenas)
         {
             foreach (BlockCount block in arena.PeakBlocks())
-            {
                 used += block.Bytes * (nuint)block.Count;
-            }
         }
 
         if (scene.Plan.Frame is not null)
         {
             for (int lane = 0; lane < scene.Frame.Lanes; lane++)
-            {
                 used += scene.Frame.HighWaterBytes(lane) * (nuint)scene.Frame.Buffers;
-            }
         }
 
         return new ProfilePlan(scene.Plan.Name, scene.Report.Bytes, used, SuggestedPlan(scene));

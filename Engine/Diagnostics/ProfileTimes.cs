@@ -18,9 +18,7 @@ internal static class ProfileTimes
     {
         List<FrameRecord> kept = [];
         for (long frame = timeline.First; frame < timeline.Count; frame++)
-        {
             kept.Add(timeline[frame]);
-        }
 
         return new ProfileFrames
         {
@@ -54,9 +52,7 @@ internal static class ProfileTimes
             string reason = ReasonOf(frames, frame, superSlabs);
             bool isSlow = nanoseconds >= frames.Percentiles.P99 && nanoseconds > HitchFactor * MedianAround(frames.Nanoseconds, frame);
             if (isSlow || reason.Length != 0)
-            {
                 hitches.Add(new ProfileHitch(frames.First + frame, nanoseconds, reason.Length != 0 ? reason : WorkOf(frames, frame)));
-            }
         }
 
         return [.. hitches.OrderByDescending(hitch => hitch.Nanoseconds).Take(MaximumHitches).OrderBy(hitch => hitch.Frame)];
@@ -70,18 +66,14 @@ internal static class ProfileTimes
         Add(frames.Overflows[frame], "overflows of frame lanes");
         Add(frames.ManagedBytes[frame], "managed bytes");
         foreach (ProfileEvent one in superSlabs[frames.Starts[frame] + frames.Nanoseconds[frame]])
-        {
             reasons.Add($"SuperSlabs: {one.Name}");
-        }
 
         return string.Join(", ", reasons);
 
         void Add(long count, string what)
         {
             if (count != 0)
-            {
                 reasons.Add($"{count} {what}");
-            }
         }
     }
 
@@ -100,9 +92,7 @@ internal static class ProfileTimes
         int end = Math.Min(values.Count, index + Neighbours + 1);
         Span<long> around = stackalloc long[(2 * Neighbours) + 1];
         for (int neighbour = first; neighbour < end; neighbour++)
-        {
             around[neighbour - first] = values[neighbour];
-        }
 
         around = around[..(end - first)];
         around.Sort();
@@ -147,9 +137,7 @@ internal sealed class TimeHistogram : IDisposable
         {
             below += _counts[bucket];
             if (below >= wanted)
-            {
                 return Math.Min(FromOf(bucket + 1) - 1, Maximum);
-            }
         }
 
         return 0;
@@ -162,9 +150,7 @@ internal sealed class TimeHistogram : IDisposable
         for (int bucket = 0; bucket < _counts.Length; bucket++)
         {
             if (_counts[bucket] != 0)
-            {
                 buckets.Add(new ProfileBucket(FromOf(bucket), _counts[bucket]));
-            }
         }
 
         return buckets;
@@ -175,9 +161,7 @@ internal sealed class TimeHistogram : IDisposable
     private static int BucketOf(long nanoseconds)
     {
         if (nanoseconds < Steps)
-        {
             return (int)Math.Max(0, nanoseconds);
-        }
 
         int shift = BitOperations.Log2((ulong)nanoseconds) - StepBits;
         return ((shift + 1) * Steps) + (int)((nanoseconds >> shift) & (Steps - 1));
@@ -229,17 +213,11 @@ internal sealed class FrameTimes
             long middle = (low + high) >>> 1;
             Frame frame = _frames[middle % _frames.Length];
             if (time < frame.Begin)
-            {
                 high = middle - 1;
-            }
             else if (time > frame.End)
-            {
                 low = middle + 1;
-            }
             else
-            {
                 return frame.Number;
-            }
         }
 
         return -1;

@@ -235,9 +235,7 @@ public sealed class Profiler : IDisposable
         long overflowsBefore = _overflows;
         ReadCounters();
         if (_curves.IsDue(now))
-        {
             AddSample(now);
-        }
 
         _frame.Allocations = _counted.Allocations - before.Allocations;
         _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
@@ -247,9 +245,7 @@ public sealed class Profiler : IDisposable
         _times.Add(nanoseconds);
         NoteSuperSlabs(now);
         if (MemoryEventSource.Log.IsEnabled())
-        {
             Publish(nanoseconds);
-        }
     }
 
     /// <summary>Tells the listeners of the frame that has ended; it pays for the report that one of them may have asked for.</summary>
@@ -257,9 +253,7 @@ public sealed class Profiler : IDisposable
     {
         MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
         if (MemoryEventSource.Log.IsReportWanted && !_memory.Work.IsClosed)
-        {
             MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
-        }
     }
 
     private HotLoopCounts Counts() => new(
@@ -292,9 +286,7 @@ public sealed class Profiler : IDisposable
         _overflows = _memory.Arenas.Overflows;
         Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
         if (!_memory.TryReadCounters(sums))
-        {
             return;
-        }
 
         _counted = default;
         for (int tag = 0; tag < sums.Length; tag++)
@@ -302,9 +294,7 @@ public sealed class Profiler : IDisposable
             _counted.Add(sums[tag]);
             long live = sums[tag].LiveBytes;
             if (live > _tagPeaks[tag])
-            {
                 NotePeak(tag, live);
-            }
         }
     }
 
@@ -314,9 +304,7 @@ public sealed class Profiler : IDisposable
     {
         long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
         if (budget != 0 && live > budget && _tagPeaks[tag] <= budget)
-        {
             _moments.Add(Stopwatch.GetTimestamp(), MomentKind.TagOverBudget, tag, live);
-        }
 
         _tagPeaks[tag] = live;
     }
@@ -328,9 +316,7 @@ public sealed class Profiler : IDisposable
         var reader = new CurveReader(_curves);
         _memory.Arenas.Read(ref reader);
         for (int tag = 0; CounterSwitch.IsOn && tag < AllocationTag.Count; tag++)
-        {
             _curves.SetTag(tag, _sums[tag].LiveBytes);
-        }
     }
 }
 
@@ -363,8 +349,6 @@ public sealed record ProfilerOptions
     private static void Check(bool holds, string name, object value, string allowed)
     {
         if (!holds)
-        {
             throw new ArgumentOutOfRangeException(name, value, $"ProfilerOptions.{name} is {value}; it must be {allowed}.");
-        }
     }
 }

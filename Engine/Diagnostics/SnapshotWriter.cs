@@ -23,13 +23,9 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     public void Read(IArena arena, int number)
     {
         if (arena is LongLivedArena longLived)
-        {
             WriteLongLived(longLived, number);
-        }
         else if (arena is FrameArena frame)
-        {
             WriteFrame(frame, number);
-        }
     }
 
     /// <summary>The SuperSlabs that were ever used.</summary>
@@ -59,9 +55,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
                     : SnapshotState.Extent,
             };
             if (isOwned)
-            {
                 WriteSlabs(ref row, descriptor, ref extent);
-            }
         }
     }
 
@@ -70,9 +64,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     {
         Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
         if (!memory.TryReadCounters(sums))
-        {
             return;
-        }
 
         for (int tag = 0; tag < sums.Length; tag++)
         {
@@ -91,9 +83,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         {
             ClassState state = arena.Slabs.Total(sizeClass);
             if (state.Runs == 0)
-            {
                 continue;
-            }
 
             long cached = arena.Caches.CachedBlocks(sizeClass);
             long held = Math.Max(0, state.BlocksOut - cached);
@@ -177,9 +167,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
 
             row.UsedBytes = extent.IsOut ? SlabGeometry.SuperSlabBytes : 0;
             for (int slab = 0; slab < SlabGeometry.SlabCount && extent.SizeClass >= 0; slab++)
-            {
                 row.SetClass(slab, extent.SizeClass);
-            }
 
             return;
         }
@@ -193,15 +181,11 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             running = isFree ? -1 : tag != 0 ? ArenaClasses.SizeClassOfTag(tag) : running;
             isDivided |= isFree || tag != 0;
             if (running >= 0)
-            {
                 row.SetClass(slab, running);
-            }
 
             SlabRun* run = runs + slab;
             if (tag != 0 && run->Offset == 0)
-            {
                 row.UsedBytes += (nuint)Math.Max(0, run->Capacity - run->FreeBlocks) * SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag));
-            }
         }
 
         row.UsedBytes = isDivided ? row.UsedBytes : SlabGeometry.SuperSlabBytes;
@@ -214,9 +198,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         where TRow : unmanaged
     {
         if (count < section.Count)
-        {
             Row<TRow>(section, count) = row;
-        }
 
         count++;
     }

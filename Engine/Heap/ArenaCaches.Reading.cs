@@ -13,9 +13,7 @@ internal sealed unsafe partial class ArenaCaches
         int capacity = _slabs.MagazineBlocks(sizeClass);
         bool found = false;
         for (ThreadCache* attached = FirstAttached; attached != null; attached = attached->NextAttached)
-        {
             found = found || HoldsLoaded(attached, sizeClass, capacity, block) || HoldsInStock(attached, sizeClass, capacity, block);
-        }
 
         return found;
     }
@@ -29,14 +27,10 @@ internal sealed unsafe partial class ArenaCaches
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
         if (top == null)
-        {
             return false;
-        }
 
         if (!System.Runtime.Intrinsics.X86.X86Base.IsSupported)
-        {
             Interlocked.MemoryBarrierProcessWide();
-        }
 
         return Magazine.BlocksBelow(top, capacity).Contains(block);
     }
@@ -47,9 +41,7 @@ internal sealed unsafe partial class ArenaCaches
         MagazineStock stock = StockOf(cache, sizeClass);
         Magazine* first = TakeFrom(cache, sizeClass, MagazineStock.MaximumCount, out int count);
         if (first == null)
-        {
             return false;
-        }
 
         bool found = Magazine.BlocksOfFull(first, capacity).Contains(block);
         Magazine* last = first;
@@ -82,9 +74,7 @@ internal sealed unsafe partial class ArenaCaches
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
         {
             if ((nuint)((byte*)address - (byte*)cache) < MetadataHeap.BytesFor(CacheBytes, 1))
-            {
                 return cache->Slot;
-            }
 
             for (int sizeClass = 0; sizeClass < ArenaClasses.Count && !isMagazine; sizeClass++)
             {
@@ -93,9 +83,7 @@ internal sealed unsafe partial class ArenaCaches
             }
 
             if (isMagazine)
-            {
                 return cache->Slot;
-            }
         }
 
         return 0;
@@ -106,9 +94,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         int count = 0;
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
-        {
             count += cache->FillSteps[ThreadCache.ClassFor(cache, sizeClass)] != 0 ? 1 : 0;
-        }
 
         return count;
     }
@@ -118,9 +104,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         long count = 0;
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
-        {
             count += CachedBlocks(cache, sizeClass);
-        }
 
         return count;
     }
@@ -154,9 +138,7 @@ internal sealed unsafe partial class ArenaCaches
                 MagazineStock stock = StockOf(cache, sizeClass);
                 Magazine* full = stock.Top;
                 for (int count = stock.Count; count > 0; count--, full = full->Next)
-                {
                     free.UnionWith(Magazine.BlocksOfFull(full, capacity).ToArray());
-                }
             }
         }
     }
@@ -169,9 +151,7 @@ internal sealed unsafe partial class ArenaCaches
         for (ThreadCache* cache = FirstAttached; CounterSwitch.IsOn && cache != null; cache = cache->NextAttached)
         {
             for (int tag = 0; tag < tags; tag++)
-            {
                 live += ThreadCounters.CellOf(cache, tag)->LiveBytes;
-            }
         }
 
         return live;

@@ -15,16 +15,12 @@ internal sealed unsafe partial class ArenaCaches
         bool isLarge = sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass);
         bool isResident = _promisedBytes != 0 && slabs != 0 && _slabs.Space.HasRun(slabs);
         if (isLarge && !isResident && own != ThreadCache.Detached)
-        {
             ReturnLarge(own);
-        }
 
         for (int other = SizeClasses.LastWithinSuperSlab; slabs != 0 && other >= 0 && !_slabs.Space.HasRun(slabs); other--)
         {
             for (int one = other; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
-            {
                 ReturnStocks(one);
-            }
 
             _slabs.GatherRuns(other);
         }
@@ -44,9 +40,7 @@ internal sealed unsafe partial class ArenaCaches
     private void ReturnStocks(int sizeClass)
     {
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
-        {
             _slabs.ThrowIfWrong(sizeClass, ReturnStock(cache, sizeClass));
-        }
     }
 
     /// <summary>
@@ -62,9 +56,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         (int SizeClass, nuint Block) wrong = default;
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
-        {
             ReturnStocksOf(cache, ref wrong);
-        }
 
         ReturnLoaded(CacheOf(ThreadSlots.Current), ref wrong);
         lock (_attaching)
@@ -77,9 +69,7 @@ internal sealed unsafe partial class ArenaCaches
         {
             Thread.Sleep(1);
             lock (_attaching)
-            {
                 ReturnOfWaiting(ref wrong);
-            }
         }
 
         _slabs.ReleaseEmptyRuns();
@@ -91,9 +81,7 @@ internal sealed unsafe partial class ArenaCaches
     private void ReturnStocksOf(ThreadCache* cache, ref (int SizeClass, nuint Block) wrong)
     {
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
-        {
             Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
-        }
     }
 
     /// <summary>Whether a thread holds loaded magazines that could be taken from it if it waited. Some moments old.</summary>
@@ -105,9 +93,7 @@ internal sealed unsafe partial class ArenaCaches
             for (int sizeClass = 0; canBeTaken && sizeClass < ArenaClasses.Count; sizeClass++)
             {
                 if (HoldsLoaded(cache, sizeClass))
-                {
                     return true;
-                }
             }
         }
 
@@ -141,18 +127,14 @@ internal sealed unsafe partial class ArenaCaches
         }
 
         if (hidden.Count != 0)
-        {
             Interlocked.MemoryBarrierProcessWide();
-        }
 
         foreach (nint one in hidden)
         {
             // It may have taken a handle before it was hidden, and only the barrier showed that.
             ThreadCache* cache = (ThreadCache*)one;
             if (ThreadSlots.Waits(cache->Slot) && !cache->HasHandle)
-            {
                 ReturnLoaded(cache, ref wrong);
-            }
 
             Show(cache->Slot, cache);
         }
@@ -162,18 +144,14 @@ internal sealed unsafe partial class ArenaCaches
     private void ReturnLoaded(ThreadCache* cache, ref (int SizeClass, nuint Block) wrong)
     {
         for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < ArenaClasses.Count; sizeClass++)
-        {
             Note(ref wrong, sizeClass, ReturnLoaded(cache, sizeClass));
-        }
     }
 
     /// <returns>A block that could not be returned, or 0.</returns>
     private nuint ReturnLoaded(ThreadCache* cache, int sizeClass)
     {
         if (!HoldsLoaded(cache, sizeClass))
-        {
             return 0;
-        }
 
         nuint* top = ThreadCache.Top(cache, sizeClass);
         nuint* bottom = Magazine.FullTop(Magazine.Of(top)) - _slabs.MagazineBlocks(sizeClass);

@@ -17,15 +17,11 @@ internal sealed unsafe partial class ArenaCaches
     {
         int depth = hasSlabs ? 2 : 1;
         if (s_rehearsed >= depth || _slabs.MagazineBlocks(sizeClass) == 0)
-        {
             return;
-        }
 
         ThreadCache* cache = (ThreadCache*)AllocateOrNull(CacheBytes);
         if (cache == null)
-        {
             return;
-        }
 
         s_rehearsed = depth;
         ThreadCache.Initialise(cache, slot: 0, home: 0);
@@ -56,9 +52,7 @@ internal sealed unsafe partial class ArenaCaches
                 block = block != 0 ? block : TryTakeStocked(cache, sizeClass);
                 blocks[count] = block != 0 ? block : Allocate(cache, sizeClass);
                 if (blocks[count] == 0)
-                {
                     break;
-                }
             }
 
             foreach (nuint block in blocks[..count])

@@ -62,9 +62,7 @@ internal sealed unsafe partial class ArenaCaches
     public ThreadCache* CacheOf(int slot)
     {
         if (slot < ThreadSlots.TableCount)
-        {
             return Table[slot];
-        }
 
         nint[] above = Volatile.Read(ref _above);
         int place = slot - ThreadSlots.TableCount;
@@ -85,15 +83,11 @@ internal sealed unsafe partial class ArenaCaches
         {
             ThreadCache* cache = CacheOf(slot);
             if (cache != ThreadCache.Detached || !HasPlace(slot))
-            {
                 return cache;
-            }
 
             cache = (ThreadCache*)AllocateOrNull(CacheBytes);
             if (cache == null)
-            {
                 return ThreadCache.Detached;
-            }
 
             ThreadCache.Initialise(cache, slot, _attached % ArenaClasses.Homes);
             cache->ReservationBase = _reservation.Base;
@@ -124,9 +118,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         int place = slot - ThreadSlots.TableCount;
         if (place < _above.Length)
-        {
             return true;
-        }
 
         try
         {
@@ -199,9 +191,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         Magazine* full = cache->StockedBytes == 0 || cache->EmptyCount == ThreadCache.MostEmpty ? null : StockOf(cache, sizeClass).TryPop();
         if (full == null)
-        {
             return 0;
-        }
 
         cache->StockedBytes -= _slabs.MagazineBytes(sizeClass);
         return _slabs.MagazineBlocks(sizeClass) == 1 ? TakeOnly(cache, full) : TakeTop(cache, sizeClass, full);
@@ -220,9 +210,7 @@ internal sealed unsafe partial class ArenaCaches
             ? _slabs.MagazineBlocks(sizeClass) == 1 && !IsLastOnly(cache, sizeClass, block)
             : top[-1] != block && top == Magazine.FullTop(Magazine.Of(top));
         if (empty == null || !isUsual)
-        {
             return false;
-        }
 
         cache->Empty = empty->Next;
         cache->EmptyCount--;
@@ -235,9 +223,7 @@ internal sealed unsafe partial class ArenaCaches
         }
 
         if (top != null)
-        {
             ThreadCache.SetTop(cache, sizeClass, bottom + 1);
-        }
 
         return true;
     }
@@ -249,15 +235,11 @@ internal sealed unsafe partial class ArenaCaches
     {
         int capacity = cache == ThreadCache.Detached ? 0 : _slabs.MagazineBlocks(sizeClass);
         if (capacity == 0)
-        {
             return AllocateUncached(sizeClass);
-        }
 
         Magazine* full = TakeFull(cache, sizeClass);
         if (full != null)
-        {
             return capacity == 1 ? TakeOnly(cache, full) : TakeTop(cache, sizeClass, full);
-        }
 
         return capacity == 1 ? AllocateUncached(sizeClass)
             : ArenaClasses.IsOfHome(sizeClass) ? FillOrBorrow(cache, sizeClass, capacity)
@@ -276,9 +258,7 @@ internal sealed unsafe partial class ArenaCaches
         {
             nuint block = _slabs.TakeOfAnyHome(sizeClass);
             if (block == 0)
-            {
                 throw;
-            }
 
             return block;
         }
@@ -292,9 +272,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         Magazine* fresh = TakeEmpty(cache);
         if (fresh == null)
-        {
             return AllocateUncached(sizeClass);
-        }
 
         bool isLoaded = false;
         try
@@ -304,22 +282,16 @@ internal sealed unsafe partial class ArenaCaches
             nuint* loaded = ThreadCache.Top(cache, sizeClass);
             isLoaded = got != 0 && (loaded == null || loaded[-1] == 0);
             if (isLoaded)
-            {
                 Load(cache, sizeClass, bottom + got - 1);
-            }
             else if (got > 1)
-            {
                 _slabs.Return(sizeClass, bottom, got - 1);
-            }
 
             return got == 0 ? 0 : bottom[got - 1];
         }
         finally
         {
             if (!isLoaded)
-            {
                 Keep(cache, fresh);
-            }
         }
     }
 
@@ -329,17 +301,11 @@ internal sealed unsafe partial class ArenaCaches
     {
         int capacity = cache == ThreadCache.Detached ? 0 : _slabs.MagazineBlocks(sizeClass);
         if (capacity == 0)
-        {
             _slabs.Return(sizeClass, &block, 1);
-        }
         else if (capacity == 1)
-        {
             FreeOnly(cache, sizeClass, block);
-        }
         else
-        {
             FreeToFull(cache, sizeClass, capacity, block);
-        }
     }
 
     private nuint AllocateUncached(int sizeClass)
@@ -353,9 +319,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         nuint* empty = ThreadCache.Top(cache, sizeClass);
         if (empty != null)
-        {
             Keep(cache, Magazine.Of(empty));
-        }
 
         ThreadCache.SetTop(cache, sizeClass, top);
     }
@@ -382,9 +346,7 @@ internal sealed unsafe partial class ArenaCaches
         {
             *Magazine.Empty(magazine, 1) = block;
             if (TryStock(cache, sizeClass, magazine))
-            {
                 return;
-            }
 
             Keep(cache, magazine);
         }
@@ -408,9 +370,7 @@ internal sealed unsafe partial class ArenaCaches
             if (loaded != null && (empty == null || !TryStock(cache, sizeClass, loaded)))
             {
                 if (empty != null)
-                {
                     Keep(cache, empty);
-                }
 
                 empty = loaded;
                 _slabs.Return(sizeClass, Magazine.FullTop(loaded) - capacity, capacity);
@@ -429,9 +389,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         Magazine* full = StockOf(cache, sizeClass).TryPop();
         if (full == null)
-        {
             return Steal(cache, sizeClass);
-        }
 
         cache->StockedBytes -= _slabs.MagazineBytes(sizeClass);
         return full;
@@ -477,9 +435,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         Magazine* first = StockOf(victim, sizeClass).TryTake(most, out count);
         if (first != null)
-        {
             Interlocked.Add(ref victim->TakenBytes, count * _slabs.MagazineBytes(sizeClass));
-        }
 
         return first;
     }
@@ -491,9 +447,7 @@ internal sealed unsafe partial class ArenaCaches
         {
             Magazine* last = full->Next;
             for (int more = 2; more < count; more++)
-            {
                 last = last->Next;
-            }
 
             ThreadCache.NoteUse(cache, sizeClass);
             StockOf(cache, sizeClass).TryPush(full->Next, last, count - 1, MagazineStock.MaximumCount);
@@ -532,9 +486,7 @@ internal sealed unsafe partial class ArenaCaches
     public void RetireCounters()
     {
         for (ThreadCache* cache = FirstAttached; CounterSwitch.IsOn && cache != null; cache = cache->NextAttached)
-        {
             _counters?.Retire(cache);
-        }
     }
 
     /// <summary>Empties every cache without looking at its blocks. No other thread uses the arena.</summary>
@@ -543,9 +495,7 @@ internal sealed unsafe partial class ArenaCaches
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
         {
             for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
-            {
                 DropClass(cache, sizeClass);
-            }
 
             DropEmpty(cache);
             cache->StockedBytes = cache->TakenBytes = 0;
@@ -561,9 +511,7 @@ internal sealed unsafe partial class ArenaCaches
         {
             next = cache->NextAttached;
             if (CounterSwitch.IsOn)
-            {
                 _counters?.Remove(cache);
-            }
 
             // A handle that outlives its arena finds a cache that reads as 0.
             _heap.Retire(cache, CacheBytes);
@@ -634,9 +582,7 @@ internal sealed unsafe partial class ArenaCaches
 
         MagazineStock stock = StockOf(cache, sizeClass);
         for (Magazine* full = stock.TryPop(); full != null; full = stock.TryPop())
-        {
             _heap.Free(full, Magazine.Bytes);
-        }
     }
 
     private void DropEmpty(ThreadCache* cache)

@@ -108,9 +108,7 @@ internal sealed unsafe class ArenaSlabs
     {
         nuint block = 0;
         for (int one = ArenaClasses.SizeClassOf(sizeClass); block == 0 && one < ArenaClasses.Count; one = ArenaClasses.Next(one))
-        {
             _ = TakeFree(one, &block, 1);
-        }
 
         return block;
     }
@@ -125,9 +123,7 @@ internal sealed unsafe class ArenaSlabs
         {
             NativeLock.Enter(&state->Lock);
             while (got < want && (state->FirstRun >= 0 || (got == 0 && shared != state && TryMoveRun(shared, state, sizeClass))))
-            {
                 got += _runs.TakeBlocks(state, state->FirstRun, blocks + got, want - got);
-            }
 
             NativeLock.Exit(&state->Lock);
             new Span<nuint>(blocks, got).Reverse();
@@ -142,9 +138,7 @@ internal sealed unsafe class ArenaSlabs
         NativeLock.Enter(&shared->Lock);
         int slab = _runs.FirstEmpty(shared);
         if (slab >= 0)
-        {
             _runs.MoveRun(shared, home, sizeClass, slab);
-        }
 
         NativeLock.Exit(&shared->Lock);
         return slab >= 0;
@@ -157,9 +151,7 @@ internal sealed unsafe class ArenaSlabs
     public void GatherRuns(int sizeClass)
     {
         for (int one = ArenaClasses.Next(sizeClass); one < ArenaClasses.Count; one = ArenaClasses.Next(one))
-        {
             ReleaseEmptyRuns(one);
-        }
     }
 
     private int FillFromNewRun(int sizeClass, ClassState* state, nuint* blocks, int want)
@@ -215,15 +207,11 @@ internal sealed unsafe class ArenaSlabs
         nuint block = slab < 0 ? 0 : TakeHuge(state, slab);
         NativeLock.Exit(&state->Lock);
         if (slab >= 0)
-        {
             return block;
-        }
 
         slab = Space.TakeExtent(superSlabs, SizeClasses.Huge);
         if (slab < 0)
-        {
             return 0;
-        }
 
         NativeLock.Enter(&state->Lock);
         _runs.Begin(SizeClasses.Huge, state, slab, superSlabs * SlabGeometry.SlabCount, bitmap: null);
@@ -276,23 +264,17 @@ internal sealed unsafe class ArenaSlabs
         finally
         {
             if (grown < 0)
-            {
                 EnterClass(sizeClass, oldSlabs);
-            }
         }
 
         if (grown < 0)
-        {
             return 0;
-        }
 
         // First what describes the block moves, then its old SuperSlabs go: whoever takes them may describe them at once.
         _runs.Move(slab, grown, newClass, slabs);
         EnterClass(newClass, slabs);
         if (grown != slab)
-        {
             Space.GiveMoved(slab);
-        }
 
         return (nuint)_reservation.AddressOfSlab(grown);
     }
@@ -307,18 +289,12 @@ internal sealed unsafe class ArenaSlabs
             int slabs = _runs[_runs.SlabOf((nint)(*block))]->SlabCount;
             returned = _runs.ReturnBlocks(sizeClass, state, block, count - index, out int unneeded);
             if (returned == 0)
-            {
                 wrong = *block;
-            }
             else if (sizeClass == SizeClasses.Huge)
-            {
                 _hugeUse.Count(slabs, -1);
-            }
 
             if (unneeded >= 0)
-            {
                 LetGo(sizeClass, state, unneeded);
-            }
         }
 
         return wrong;
@@ -335,9 +311,7 @@ internal sealed unsafe class ArenaSlabs
             state->Runs--;
             state->BlocksOut--;
             if (sizeClass == SizeClasses.Huge)
-            {
                 _hugeUse.Count(_runs[slab]->SlabCount, -1);
-            }
         }
 
         NativeLock.Exit(&state->Lock);
@@ -352,9 +326,7 @@ internal sealed unsafe class ArenaSlabs
         state->BlocksOut++;
         state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
         if (sizeClass == SizeClasses.Huge)
-        {
             _hugeUse.Count(slabs, 1);
-        }
 
         NativeLock.Exit(&state->Lock);
     }
@@ -433,27 +405,21 @@ internal sealed unsafe class ArenaSlabs
     {
         // Homes first: theirs go to their size classes.
         for (int sizeClass = ArenaClasses.Count - 1; sizeClass >= 0; sizeClass--)
-        {
             ReleaseEmptyRuns(sizeClass);
-        }
     }
 
     private void ReleaseEmptyRuns(int sizeClass)
     {
         ClassState* state = _classes + sizeClass;
         if (Volatile.Read(ref state->EmptyRuns) == 0)
-        {
             return;
-        }
 
         NativeLock.Enter(&state->Lock);
         for (int slab = state->FirstRun; slab != SlabGeometry.None;)
         {
             int next = _runs[slab]->Next;
             if (_runs[slab]->IsEmpty)
-            {
                 LetGo(sizeClass, state, slab);
-            }
 
             slab = next;
         }
@@ -486,9 +452,7 @@ internal sealed unsafe class ArenaSlabs
             {
                 ClassState* state = _classes + run->SizeClass;
                 if (run->FreeBlocks == 0)
-                {
                     _runs.LinkFirst(state, slab);
-                }
 
                 if (!run->IsEmpty)
                 {
@@ -499,9 +463,7 @@ internal sealed unsafe class ArenaSlabs
         }
 
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
-        {
             _classes[sizeClass].BlocksOut = 0;
-        }
 
         _hugeUse.Clear();
         ReleaseEmptyRuns();
@@ -527,17 +489,13 @@ internal sealed unsafe class ArenaSlabs
         {
             long peak = Total(sizeClass).PeakBlocksOut;
             if (peak != 0)
-            {
                 collect(_classes[sizeClass].BlockBytes, peak, sizeClass);
-            }
         }
 
         foreach ((nuint bytes, _, long peak) in HugeBlocks())
         {
             if (peak != 0)
-            {
                 collect(bytes, peak, SizeClasses.Huge);
-            }
         }
     }
 
@@ -545,14 +503,10 @@ internal sealed unsafe class ArenaSlabs
     public void CollectLive(Action<nuint, long, int> collect)
     {
         for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
-        {
             collect(_classes[sizeClass].BlockBytes, Total(sizeClass).BlocksOut, sizeClass);
-        }
 
         foreach ((nuint bytes, long count, _) in HugeBlocks())
-        {
             collect(bytes, count, SizeClasses.Huge);
-        }
     }
 
     /// <summary>A size class with what its homes have; its peak is the sum of theirs, which may lie at different times.</summary>
@@ -613,9 +567,7 @@ internal sealed class HugeUse
         {
             nuint bytes = 0;
             foreach ((int superSlabs, (long count, _)) in _byLength)
-            {
                 bytes += (nuint)(superSlabs * count) << SlabGeometry.SuperSlabShift;
-            }
 
             return bytes;
         }
@@ -632,9 +584,7 @@ internal sealed class HugeUse
     public void Clear()
     {
         foreach (int superSlabs in _byLength.Keys)
-        {
             CollectionsMarshal.GetValueRefOrNullRef(_byLength, superSlabs).Out = 0;
-        }
     }
 
     public (nuint Bytes, long Out, long Peak)[] ToArray()
@@ -642,9 +592,7 @@ internal sealed class HugeUse
         var uses = new (nuint Bytes, long Out, long Peak)[_byLength.Count];
         int index = 0;
         foreach ((int superSlabs, (long count, long peak)) in _byLength)
-        {
             uses[index++] = ((nuint)superSlabs << SlabGeometry.SuperSlabShift, count, peak);
-        }
 
         return uses;
     }

@@ -63,9 +63,7 @@ internal static unsafe class Bitmap
             int same = word == 0 ? left : BitOperations.TrailingZeroCount(word);
             length += same;
             if (same < left)
-            {
                 break;
-            }
         }
 
         return Math.Min(length, limit);
@@ -76,9 +74,7 @@ internal static unsafe class Bitmap
     {
         int length = 0;
         for (; word != 0; word &= word >> 1)
-        {
             length++;
-        }
 
         return length;
     }

@@ -48,9 +48,7 @@ internal sealed class BudgetMeter
             long held = Held;
             nuint after = (nuint)(held + superSlabs) << SlabGeometry.SuperSlabShift;
             if (limits.HardBytes != 0 && after > limits.HardBytes)
-            {
                 return TryTakeBeyond(limits, held, superSlabs, sizeClass, isLast);
-            }
 
             if (Interlocked.CompareExchange(ref _held, held + superSlabs, held) == held)
             {
@@ -66,9 +64,7 @@ internal sealed class BudgetMeter
     private bool TryTakeBeyond(ArenaBudget limits, long held, int superSlabs, int sizeClass, bool isLast)
     {
         if (!isLast && limits.Overflow != ArenaOverflow.Grow)
-        {
             return false;
-        }
 
         Interlocked.Increment(ref _hardOverruns);
         bool admits = limits.Overflow switch
@@ -81,9 +77,7 @@ internal sealed class BudgetMeter
             _ => true,
         };
         if (admits)
-        {
             CountSoft(limits, (nuint)Interlocked.Add(ref _held, superSlabs) << SlabGeometry.SuperSlabShift);
-        }
 
         return admits;
     }
@@ -93,17 +87,13 @@ internal sealed class BudgetMeter
     {
         WorkGate.Entry outer = default;
         if (OuterWork is not null && !OuterWork.TryEnter(out outer))
-        {
             return false;
-        }
 
         using (outer)
         {
             WorkGate.Entry inner = default;
             if (Work is not null && !Work.TryEnter(out inner))
-            {
                 return false;
-            }
 
             using (inner)
             {
@@ -115,8 +105,6 @@ internal sealed class BudgetMeter
     private void CountSoft(ArenaBudget limits, nuint after)
     {
         if (limits.SoftBytes != 0 && after > limits.SoftBytes)
-        {
             Interlocked.Increment(ref _softOverruns);
-        }
     }
 }

@@ -94,9 +94,7 @@ internal sealed unsafe class CounterBoard
             _board->First = empties ? first->Next : first;
             NativeLock.Exit(&_board->Lock);
             if (empties)
-            {
                 _heap.Free(first, (nuint)sizeof(Chunk));
-            }
         }
     }
 
@@ -112,9 +110,7 @@ internal sealed unsafe class CounterBoard
             {
                 CounterCell* cells = ThreadCounters.CellOf((ThreadCache*)chunk->Caches[place], 0);
                 for (int tag = 0; tag < sums.Length; tag++)
-                {
                     sums[tag].Add(cells[tag]);
-                }
             }
         }
 
@@ -129,9 +125,7 @@ internal sealed unsafe class CounterBoard
         {
             int place = new ReadOnlySpan<ulong>(chunk->Caches, (int)chunk->Count).IndexOf(cache);
             if (place >= 0)
-            {
                 return chunk->Caches + place;
-            }
         }
     }
 
@@ -220,9 +214,7 @@ internal unsafe struct ThreadCounters
         ThreadCounters* counters = Of(cache);
         counters->_current = current;
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
-        {
             Units(cache)[sizeClass] = Vector128.Create(1, (long)SizeClasses.BlockBytes(ArenaClasses.SizeClassOf(sizeClass)));
-        }
     }
 
     /// <summary>The thread allocated a block of a class that has a size. Part of the fast path.</summary>

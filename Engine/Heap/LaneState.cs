@@ -84,9 +84,7 @@ internal static unsafe class LaneMarks
     {
         Block* block = lane->Marks;
         while (block != null && block->Previous != null)
-        {
             block = block->Previous;
-        }
 
         while (block != null)
         {
@@ -134,14 +132,10 @@ internal static unsafe class LaneMarks
     {
         Block* block = lane->Marks;
         if (block->Count == 0 || block->Newest->Epoch <= mark.Epoch)
-        {
             return false;
-        }
 
         while (block->Previous != null && block->Previous->Newest->Epoch > mark.Epoch)
-        {
             block = block->Previous;
-        }
 
         int from = 0;
         int to = block->Count - 1;
@@ -158,24 +152,18 @@ internal static unsafe class LaneMarks
     public static void NoteRewind(LaneState* lane, nuint position)
     {
         if (lane->HighestMark <= position)
-        {
             return;
-        }
 
         Block* block = lane->Marks;
         while (block->Count != 0 && block->Newest->Position >= position)
         {
             block->Count--;
             if (block->Count == 0 && block->Previous != null)
-            {
                 block = block->Previous;
-            }
         }
 
         if (block->Count == block->Capacity)
-        {
             block = block->Next;
-        }
 
         block->Entries[block->Count++] = new Rewound { Epoch = ++lane->MarkEpoch, Position = position };
         lane->Marks = block;
@@ -192,9 +180,7 @@ internal static unsafe class LaneMarks
             {
                 Rewound older = block->Entries[index];
                 if (older.Epoch >= newer.Epoch || older.Position >= newer.Position)
-                {
                     return "the rewinds that it remembers are not in their order";
-                }
 
                 newer = older;
             }

@@ -19,9 +19,7 @@ internal static unsafe class NativeLock
     public static void Enter(int* word)
     {
         if (Interlocked.CompareExchange(ref *word, 1, 0) != 0)
-        {
             EnterContended(word);
-        }
     }
 
     /// <summary>Takes the lock if it is free.</summary>
@@ -31,9 +29,7 @@ internal static unsafe class NativeLock
     public static void Exit(int* word)
     {
         if (Interlocked.Exchange(ref *word, 0) == 2)
-        {
             AddressWait.WakeOne(word);
-        }
     }
 
     /// <summary>Runs the code that waits and wakes, so that it is not compiled when two threads meet in a hot loop for the first time.</summary>
@@ -53,18 +49,14 @@ internal static unsafe class NativeLock
         for (int attempt = 0; attempt < s_spins; attempt++)
         {
             if (TryEnter(word))
-            {
                 return;
-            }
 
             Thread.SpinWait(8);
         }
 
         // A thread that may have slept takes the lock as 2, so that its exit wakes the next sleeper.
         while (Interlocked.Exchange(ref *word, 2) != 0)
-        {
             AddressWait.Wait(word, 2);
-        }
     }
 }
 
@@ -143,9 +135,7 @@ internal sealed class WorkGate
         lock (_left)
         {
             while (Volatile.Read(ref _state) != Closed)
-            {
                 Monitor.Wait(_left);
-            }
         }
     }
 
@@ -163,9 +153,7 @@ internal sealed class WorkGate
         for (Mark? mark = s_marks; mark is not null; mark = mark.Outer)
         {
             if (mark.Gate == this)
-            {
                 return true;
-            }
         }
 
         return _closer == Environment.CurrentManagedThreadId;
@@ -176,9 +164,7 @@ internal sealed class WorkGate
         if (Interlocked.Decrement(ref _state) == Closed)
         {
             lock (_left)
-            {
                 Monitor.PulseAll(_left);
-            }
         }
     }
 
@@ -193,17 +179,13 @@ internal sealed class WorkGate
             _gate = gate;
             _marks = marks;
             if (marks)
-            {
                 s_marks = new Mark(gate, s_marks);
-            }
         }
 
         public void Dispose()
         {
             if (_marks)
-            {
                 s_marks = s_marks!.Outer;
-            }
 
             _gate?.Leave();
         }

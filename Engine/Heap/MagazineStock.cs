@@ -46,15 +46,11 @@ internal readonly unsafe struct MagazineStock
         {
             ulong old = Volatile.Read(ref *_word);
             if (CountOf(old) + count > limit)
-            {
                 return false;
-            }
 
             last->Next = At(old);
             if (TryChange(old, first, CountOf(old) + count))
-            {
                 return true;
-            }
         }
     }
 
@@ -73,9 +69,7 @@ internal readonly unsafe struct MagazineStock
             Magazine* first = At(old);
             count = Math.Min(most, CountOf(old));
             if (count == 0)
-            {
                 return null;
-            }
 
             Magazine* rest = Below(first);
             int taken = 1;
@@ -86,9 +80,7 @@ internal readonly unsafe struct MagazineStock
             }
 
             if (taken == count && TryChange(old, rest, CountOf(old) - count))
-            {
                 return first;
-            }
         }
     }
 

@@ -77,9 +77,7 @@ internal sealed unsafe class MetadataHeap
         int list = ListOf(bytes, out nuint rounded);
         nint result;
         while (!TryTake(list, rounded, promise, out result, out nuint end))
-        {
             Grow(end);
-        }
 
         new Span<byte>((void*)result, (int)rounded).Clear();
         return (void*)result;
@@ -90,9 +88,7 @@ internal sealed unsafe class MetadataHeap
     {
         int list = ListOf(bytes, out nuint rounded);
         if (TryTake(list, rounded, promise, out nint result, out _))
-        {
             new Span<byte>((void*)result, (int)rounded).Clear();
-        }
 
         return (void*)result;
     }
@@ -119,13 +115,9 @@ internal sealed unsafe class MetadataHeap
         Retired* retired = RetiredAt((nint)block, rounded);
         retired->RetiredUpTo = _everRetiredBytes;
         if (_oldestRetired[list] == 0)
-        {
             _oldestRetired[list] = (nint)block;
-        }
         else
-        {
             RetiredAt(_newestRetired[list], rounded)->Next = (nint)block;
-        }
 
         _newestRetired[list] = (nint)block;
         NativeLock.Exit(_lock);
@@ -150,9 +142,7 @@ internal sealed unsafe class MetadataHeap
             promise.LeftBytes += hasRoom ? bytes : 0;
             NativeLock.Exit(_lock);
             if (hasRoom)
-            {
                 return;
-            }
 
             Grow(end);
         }
@@ -202,9 +192,7 @@ internal sealed unsafe class MetadataHeap
     private void Grow(nuint end)
     {
         lock (_growing)
-        {
             _region.Ensure(end);
-        }
     }
 
     /// <summary>Takes an object, or tells up to where the region must be resident for that.</summary>
@@ -232,9 +220,7 @@ internal sealed unsafe class MetadataHeap
             result = list < SmallLists ? CutSmall(rounded) : Cut(rounded);
             _promised -= drawn;
             if (drawn != 0)
-            {
                 promise!.LeftBytes -= drawn;
-            }
         }
         else if (end > _region.LimitBytes && _oldestRetired[list] != 0)
         {

@@ -42,9 +42,7 @@ internal sealed class PrefaultedRegion
     public void Ensure(nuint bytes)
     {
         if (bytes <= ResidentBytes)
-        {
             return;
-        }
 
         if (bytes > LimitBytes)
         {
@@ -56,13 +54,9 @@ internal sealed class PrefaultedRegion
         nuint wanted = nuint.Min(Sizes.AlignUp(bytes, _stepBytes), LimitBytes);
         nint start = Address + (nint)ResidentBytes;
         if (_touchedPageBytes != 0)
-        {
             PageToucher.Touch(start, wanted - ResidentBytes, _touchedPageBytes);
-        }
         else
-        {
             _prefaulter.Provide(start, wanted - ResidentBytes);
-        }
 
         Volatile.Write(ref _residentBytes, wanted);
     }

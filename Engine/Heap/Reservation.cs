@@ -111,9 +111,7 @@ internal sealed unsafe class Reservation : IDisposable
         {
             long bytes = ResidentBytes(region.Address, region.ResidentBytes);
             if (bytes < 0)
-            {
                 return -1;
-            }
 
             seen += bytes;
         }
@@ -152,9 +150,7 @@ internal sealed unsafe class Reservation : IDisposable
     public void DisposeButHeap()
     {
         if (_released)
-        {
             return;
-        }
 
         nint kept = Heap.Address;
         nuint keptBytes = Heap.ResidentBytes;
@@ -168,9 +164,7 @@ internal sealed unsafe class Reservation : IDisposable
         }
 
         if (!_tailReleased && tailBytes != 0)
-        {
             _os.TryReleasePart(tail, tailBytes);
-        }
 
         _tailReleased = true;
         _released = true;
@@ -197,9 +191,7 @@ internal sealed unsafe class Reservation : IDisposable
             }
 
             if (os.TryReserve(bytes, SlabGeometry.SuperSlabBytes, out address))
-            {
                 return bytes;
-            }
 
             throw new EngineOutOfMemoryException(
                 $"The system refused {Sizes.Text(bytes)} of address space; a smaller EngineMemoryOptions.ReservationBytes, or 0 for an automatic one, may fit.");
@@ -208,9 +200,7 @@ internal sealed unsafe class Reservation : IDisposable
         for (nuint size = DefaultBytes; size >= MinimumBytes; size /= 2)
         {
             if (os.TryReserve(size, SlabGeometry.SuperSlabBytes, out address))
-            {
                 return size;
-            }
         }
 
         throw new EngineOutOfMemoryException(

@@ -34,9 +34,7 @@ public static class SizeClasses
     public static int IndexOf(nuint bytes)
     {
         if (bytes <= LinearBytes)
-        {
             return bytes == 0 ? 0 : (int)((bytes - 1) / Quantum);
-        }
 
         if (bytes <= SlabGeometry.SuperSlabBytes)
         {
@@ -55,14 +53,10 @@ public static class SizeClasses
     public static int IndexOf(nuint bytes, nuint alignment)
     {
         if (alignment <= Quantum || bytes > SlabGeometry.SuperSlabBytes)
-        {
             return IndexOf(bytes);
-        }
 
         if (alignment > SlabGeometry.SlabBytes)
-        {
             return LastWithinSuperSlab;
-        }
 
         // A multiple of the alignment is a class of its own where classes lie closer than that; elsewhere all classes are its multiples.
         return IndexOf(nuint.Max(Sizes.AlignUp(bytes, alignment), alignment));
@@ -74,9 +68,7 @@ public static class SizeClasses
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(index, Huge);
         if (index < LinearCount)
-        {
             return (nuint)(index + 1) * Quantum;
-        }
 
         if (index <= LastWithinSuperSlab)
         {
@@ -110,9 +102,7 @@ public static class SizeClasses
         {
             nuint bytes = (nuint)slabs << SlabGeometry.SlabShift;
             if (block <= bytes && bytes % block <= bytes / divisor)
-            {
                 return slabs;
-            }
         }
 
         return SlabGeometry.SlabCount;

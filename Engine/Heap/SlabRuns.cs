@@ -64,14 +64,10 @@ internal sealed unsafe class SlabRuns
     {
         bitmap = null;
         if (state->SlabsPerRun == 0)
-        {
             return _space.TakeExtent(SizeClasses.SuperSlabsOf(sizeClass), sizeClass);
-        }
 
         if (state->Capacity > SlabRun.InlineBlocks)
-        {
             bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity), _promise);
-        }
 
         int slab = -1;
         try
@@ -105,16 +101,12 @@ internal sealed unsafe class SlabRuns
         try
         {
             for (; made < bitmaps.Length; made++)
-            {
                 bitmaps[made] = (nint)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity), _promise);
-            }
         }
         finally
         {
             if (made < bitmaps.Length)
-            {
                 FreeBitmaps(state, bitmaps[..made]);
-            }
         }
 
         return bitmaps;
@@ -123,9 +115,7 @@ internal sealed unsafe class SlabRuns
     public void FreeBitmaps(ClassState* state, nint[] bitmaps)
     {
         foreach (nint bitmap in bitmaps)
-        {
             _heap.Free((void*)bitmap, SlabRun.BitmapBytes(state->Capacity));
-        }
     }
 
     /// <summary>Describes a run in slabs that are the arena's and nobody else's. Under the class's lock. Cannot fail.</summary>
@@ -171,9 +161,7 @@ internal sealed unsafe class SlabRuns
     {
         int slab = state->EmptyRuns == 0 ? -1 : state->FirstRun;
         while (slab >= 0 && !_runs[slab].IsEmpty)
-        {
             slab = _runs[slab].Next;
-        }
 
         return slab;
     }
@@ -203,9 +191,7 @@ internal sealed unsafe class SlabRuns
         new Span<ulong>(run->Bitmap, run->BitmapWords).Fill(ulong.MaxValue);
         int rest = run->Capacity & 63;
         if (rest != 0)
-        {
             run->Bitmap[run->BitmapWords - 1] = (1UL << rest) - 1;
-        }
 
         run->FreeBlocks = run->Capacity;
         run->FirstWord = 0;
@@ -239,9 +225,7 @@ internal sealed unsafe class SlabRuns
         state->BlocksOut += got;
         state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
         if (run->FreeBlocks == 0)
-        {
             Unlink(state, slab);
-        }
 
         return got;
     }
@@ -258,25 +242,19 @@ internal sealed unsafe class SlabRuns
         unneeded = -1;
         int slab = SlabOf((nint)(*blocks));
         if (_tags[slab] != (_arenaTag | (uint)sizeClass))
-        {
             return 0;
-        }
 
         slab -= _runs[slab].Offset;
         SlabRun* run = _runs + slab;
         int returned = SetBits(run, state, (nuint)_reservation.AddressOfSlab(slab), blocks, count);
         if (returned == 0)
-        {
             return 0;
-        }
 
         state->BlocksOut -= returned;
         bool wasFull = run->FreeBlocks == 0;
         run->FreeBlocks += returned;
         if (wasFull)
-        {
             LinkFirst(state, slab);
-        }
 
         if (run->IsEmpty)
         {
@@ -303,9 +281,7 @@ internal sealed unsafe class SlabRuns
             ulong offset = blocks[set] - start;
             int index = offset < bytes ? (int)((offset * reciprocal) >> ReciprocalShift) : run->Capacity;
             if (index >= run->Capacity || offset != (ulong)index * state->BlockBytes)
-            {
                 break;
-            }
 
             if (index >> 6 != word)
             {
@@ -316,9 +292,7 @@ internal sealed unsafe class SlabRuns
 
             ulong bit = 1UL << (index & 63);
             if ((bits & bit) != 0)
-            {
                 break;
-            }
 
             bits |= bit;
             firstWord = Math.Min(firstWord, word);
@@ -339,13 +313,9 @@ internal sealed unsafe class SlabRuns
         state->EmptyRuns--;
         ForgetRun(slab);
         if (isExtent)
-        {
             _space.GiveExtent(slab);
-        }
         else
-        {
             _space.GiveSlabs(slab, slabs);
-        }
     }
 
     /// <summary>Clears a run's tags and frees its bitmap; what its slabs then belong to is the caller's business.</summary>
@@ -353,15 +323,11 @@ internal sealed unsafe class SlabRuns
     {
         SlabRun* run = _runs + slab;
         if (run->Capacity > SlabRun.InlineBlocks)
-        {
             _heap.Free(run->Bitmap, SlabRun.BitmapBytes(run->Capacity));
-        }
 
         int tagged = run->Capacity > 1 ? run->SlabCount : 1;
         for (int offset = 0; offset < tagged; offset++)
-        {
             _tags[slab + offset] = 0;
-        }
     }
 
     /// <summary>
@@ -376,9 +342,7 @@ internal sealed unsafe class SlabRuns
         {
             int length = _runs[slab].SlabCount;
             if (length >= wanted && (length < 2 * wanted || !_runs[slab].IsPromised) && (best < 0 || length < _runs[best].SlabCount))
-            {
                 best = slab;
-            }
         }
 
         return best;
@@ -390,9 +354,7 @@ internal sealed unsafe class SlabRuns
         run->Previous = SlabGeometry.None;
         run->Next = state->FirstRun;
         if (state->FirstRun != SlabGeometry.None)
-        {
             _runs[state->FirstRun].Previous = slab;
-        }
 
         state->FirstRun = slab;
     }
@@ -401,18 +363,12 @@ internal sealed unsafe class SlabRuns
     {
         SlabRun* run = _runs + slab;
         if (run->Previous == SlabGeometry.None)
-        {
             state->FirstRun = run->Next;
-        }
         else
-        {
             _runs[run->Previous].Next = run->Next;
-        }
 
         if (run->Next != SlabGeometry.None)
-        {
             _runs[run->Next].Previous = run->Previous;
-        }
     }
 }
 

@@ -74,9 +74,7 @@ internal sealed unsafe class SlabSpace
     {
         int slab = TryTakeSlabs(count);
         if (slab >= 0)
-        {
             return slab;
-        }
 
         int superSlab = TryAcquire(1, sizeClass, isLast: Reclaim is null);
         if (superSlab < 0 && Reclaim is { } reclaim)
@@ -84,9 +82,7 @@ internal sealed unsafe class SlabSpace
             reclaim();
             slab = TryTakeSlabs(count);
             if (slab >= 0)
-            {
                 return slab;
-            }
 
             superSlab = TryAcquire(1, sizeClass, isLast: true);
         }
@@ -112,9 +108,7 @@ internal sealed unsafe class SlabSpace
 
         NativeLock.Exit(_lock);
         if (superSlab != SlabGeometry.None)
-        {
             GiveBack(superSlab, 1);
-        }
 
         return slab;
     }
@@ -124,9 +118,7 @@ internal sealed unsafe class SlabSpace
     {
         ulong fitting = _nonEmptyLists >> count;
         if (fitting == 0)
-        {
             return -1;
-        }
 
         int superSlab = _firstByRun[count + BitOperations.TrailingZeroCount(fitting)];
         int first = Bitmap.FindRun(_superSlabs[superSlab].FreeSlabs, count);
@@ -149,9 +141,7 @@ internal sealed unsafe class SlabSpace
 
         NativeLock.Exit(_lock);
         if (isSpare)
-        {
             GiveBack(superSlab, 1);
-        }
     }
 
     /// <summary>Makes a run of slabs longer where the slabs behind it in its SuperSlab are free.</summary>
@@ -160,18 +150,14 @@ internal sealed unsafe class SlabSpace
         int superSlab = slab / SlabGeometry.SlabCount;
         int first = slab % SlabGeometry.SlabCount;
         if (first + newCount > SlabGeometry.SlabCount)
-        {
             return false;
-        }
 
         uint more = Mask(first + count, newCount - count);
         NativeLock.Enter(_lock);
         uint free = _superSlabs[superSlab].FreeSlabs;
         bool fits = (free & more) == more;
         if (fits)
-        {
             SetFree(superSlab, free & ~more);
-        }
 
         NativeLock.Exit(_lock);
         return fits;
@@ -190,9 +176,7 @@ internal sealed unsafe class SlabSpace
         }
 
         if (superSlab < 0)
-        {
             return -1;
-        }
 
         NativeLock.Enter(_lock);
         Adopt(superSlab, superSlabs);
@@ -223,15 +207,11 @@ internal sealed unsafe class SlabSpace
         finally
         {
             if (grown < 0)
-            {
                 Budget.Return(more);
-            }
         }
 
         if (grown < 0)
-        {
             return -1;
-        }
 
         NativeLock.Enter(_lock);
         if (grown == superSlab)
@@ -274,9 +254,7 @@ internal sealed unsafe class SlabSpace
         }
 
         if (!isAdmitted)
-        {
             ThrowOverBudget(superSlabs);
-        }
     }
 
     /// <summary>SuperSlabs that a prewarm claimed, which the budget admitted, are the arena's from now on.</summary>
@@ -305,9 +283,7 @@ internal sealed unsafe class SlabSpace
             before(superSlab);
             int length = _superSlabs[superSlab].RunLength;
             if (length == 1)
-            {
                 SetFree(superSlab, 0);
-            }
 
             Disown(superSlab, length);
             GiveBack(superSlab, length);
@@ -324,9 +300,7 @@ internal sealed unsafe class SlabSpace
         if (!Budget.TryTake(superSlabs, sizeClass, isLast))
         {
             if (isLast)
-            {
                 ThrowOverBudget(superSlabs);
-            }
 
             return -1;
         }
@@ -343,9 +317,7 @@ internal sealed unsafe class SlabSpace
         finally
         {
             if (start < 0)
-            {
                 Budget.Return(superSlabs);
-            }
         }
 
         return start;
@@ -378,9 +350,7 @@ internal sealed unsafe class SlabSpace
         descriptor.PreviousOwned = SlabGeometry.None;
         descriptor.NextOwned = _firstOwned;
         if (_firstOwned != SlabGeometry.None)
-        {
             _superSlabs[_firstOwned].PreviousOwned = superSlab;
-        }
 
         _firstOwned = superSlab;
         Count(length);
@@ -391,18 +361,12 @@ internal sealed unsafe class SlabSpace
     {
         ref SuperSlabDescriptor descriptor = ref _superSlabs[superSlab];
         if (descriptor.PreviousOwned == SlabGeometry.None)
-        {
             _firstOwned = descriptor.NextOwned;
-        }
         else
-        {
             _superSlabs[descriptor.PreviousOwned].NextOwned = descriptor.NextOwned;
-        }
 
         if (descriptor.NextOwned != SlabGeometry.None)
-        {
             _superSlabs[descriptor.NextOwned].PreviousOwned = descriptor.PreviousOwned;
-        }
 
         Count(-length);
     }
@@ -414,20 +378,14 @@ internal sealed unsafe class SlabSpace
         int run = Bitmap.LongestRun(free);
         descriptor.FreeSlabs = free;
         if (run == descriptor.LongestFreeRun)
-        {
             return;
-        }
 
         if (descriptor.LongestFreeRun != 0)
-        {
             Unlink(ref descriptor);
-        }
 
         descriptor.LongestFreeRun = run;
         if (run != 0)
-        {
             Link(superSlab, ref descriptor, run);
-        }
     }
 
     private void Link(int superSlab, ref SuperSlabDescriptor descriptor, int run)
@@ -436,9 +394,7 @@ internal sealed unsafe class SlabSpace
         descriptor.PreviousByRun = SlabGeometry.None;
         descriptor.NextByRun = next;
         if (next != SlabGeometry.None)
-        {
             _superSlabs[next].PreviousByRun = superSlab;
-        }
 
         _firstByRun[run] = superSlab;
         _nonEmptyLists |= 1UL << run;
@@ -451,9 +407,7 @@ internal sealed unsafe class SlabSpace
         {
             _firstByRun[run] = descriptor.NextByRun;
             if (descriptor.NextByRun == SlabGeometry.None)
-            {
                 _nonEmptyLists &= ~(1UL << run);
-            }
         }
         else
         {
@@ -461,9 +415,7 @@ internal sealed unsafe class SlabSpace
         }
 
         if (descriptor.NextByRun != SlabGeometry.None)
-        {
             _superSlabs[descriptor.NextByRun].PreviousByRun = descriptor.PreviousByRun;
-        }
     }
 }
 
@@ -480,9 +432,7 @@ internal sealed class SlabPacking
     public SlabPacking()
     {
         for (int room = 0; room < _byRoom.Length; room++)
-        {
             _byRoom[room] = new Stack<int>();
-        }
     }
 
     /// <summary>SuperSlabs so far.</summary>
@@ -507,9 +457,7 @@ internal sealed class SlabPacking
         for (int room = slabs; room < _byRoom.Length; room++)
         {
             if (_byRoom[room].TryPop(out int superSlab))
-            {
                 return superSlab;
-            }
         }
 
         _used.Add(0);

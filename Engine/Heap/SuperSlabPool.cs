@@ -161,9 +161,7 @@ internal sealed unsafe class SuperSlabPool
 
         MakeReady(Ranges(lengths, starts), demand, task);
         for (int index = 0; index < starts.Length; index++)
-        {
             Own(starts[index], lengths[index], demand.OwnerTag);
-        }
 
         return starts;
     }
@@ -172,16 +170,12 @@ internal sealed unsafe class SuperSlabPool
     public bool TryTakeAt(int start, int count, Demand demand)
     {
         if (start + count > _reservation.SuperSlabCount)
-        {
             return false;
-        }
 
         Enter();
         bool isFree = Bitmap.RunLength(_free, start, count, value: true) == count;
         if (isFree)
-        {
             MarkClaimed(start, count);
-        }
 
         Exit();
         if (isFree)
@@ -207,15 +201,11 @@ internal sealed unsafe class SuperSlabPool
         int start = FindRun(_ready, _end, count) >= 0 ? -1 : FindRun(_free, _reservation.SuperSlabCount, count);
         bool isCold = start >= 0 && Bitmap.RunLength(_ready, start, fromCount, value: false) == fromCount;
         if (isCold)
-        {
             MarkClaimed(start, count);
-        }
 
         Exit();
         if (!isCold)
-        {
             return -1;
-        }
 
         bool isMoved = false;
         try
@@ -229,20 +219,14 @@ internal sealed unsafe class SuperSlabPool
         finally
         {
             if (!isMoved)
-            {
                 Unclaim(start, count);
-            }
         }
 
         if (!isMoved)
-        {
             return -1;
-        }
 
         for (int index = 0; index < fromCount; index++)
-        {
             _reservation.SuperSlabs[start + index].Pages = _reservation.SuperSlabs[from + index].Pages;
-        }
 
         Enter();
         Bitmap.Set(_ready, start, fromCount);
@@ -256,9 +240,7 @@ internal sealed unsafe class SuperSlabPool
     public void Give(int start, int count)
     {
         for (int index = start; index < start + count; index++)
-        {
             _reservation.SuperSlabs[index] = new SuperSlabDescriptor { Pages = _reservation.SuperSlabs[index].Pages };
-        }
 
         Unclaim(start, count);
     }
@@ -311,19 +293,13 @@ internal sealed unsafe class SuperSlabPool
             int excess = ReadyCount - retain;
             int count = TakeHighest(_refused, int.MaxValue, out int start);
             if (count != 0)
-            {
                 Bitmap.Clear(_ready, start, count);
-            }
             else if (excess > 0)
-            {
                 count = TakeHighest(_ready, excess, out start);
-            }
 
             Exit();
             if (count == 0)
-            {
                 return given;
-            }
 
             try
             {
@@ -351,19 +327,13 @@ internal sealed unsafe class SuperSlabPool
             bool free = Bitmap.IsSet(_free, index);
             bool hasOwner = _reservation.SuperSlabs[index].OwnerTag != 0;
             if (free == hasOwner && !(IsLost(index, 1) && !free))
-            {
                 throw new EngineMemoryException($"SuperSlab {index} is {(free ? "free but has an owner" : "taken but has no owner")}.");
-            }
 
             if (free && index < _lowestFree)
-            {
                 throw new EngineMemoryException($"SuperSlab {index} is free, and searches begin at {_lowestFree}.");
-            }
 
             if (hasOwner && isOwner?.Invoke(_reservation.SuperSlabs[index].OwnerTag) == false)
-            {
                 throw new EngineMemoryException($"SuperSlab {index} belongs to the tag {_reservation.SuperSlabs[index].OwnerTag:x}, which no living arena has.");
-            }
 
             ReadOnlySpan<uint> tags = new(_reservation.Tags + (index * SlabGeometry.SlabCount), SlabGeometry.SlabCount);
             uint owner = _reservation.SuperSlabs[index].OwnerTag;
@@ -380,9 +350,7 @@ internal sealed unsafe class SuperSlabPool
         }
 
         if (owned != OwnedCount)
-        {
             throw new EngineMemoryException($"{OwnedCount} SuperSlabs are counted as owned, {owned} are.");
-        }
     }
 
     private void Enter() => NativeLock.Enter(_lock);
@@ -393,9 +361,7 @@ internal sealed unsafe class SuperSlabPool
     {
         int sum = 0;
         foreach (int length in lengths)
-        {
             sum += length;
-        }
 
         return sum;
     }
@@ -405,9 +371,7 @@ internal sealed unsafe class SuperSlabPool
     {
         List<(int Start, int Count)> ranges = new(starts.Length);
         for (int index = 0; index < starts.Length; index++)
-        {
             ranges.Add((starts[index], lengths[index]));
-        }
 
         ranges.Sort(static (left, right) => left.Start.CompareTo(right.Start));
         int last = 0;
@@ -415,13 +379,9 @@ internal sealed unsafe class SuperSlabPool
         {
             (int start, int count) = ranges[last];
             if (start + count == ranges[index].Start)
-            {
                 ranges[last] = (start, count + ranges[index].Count);
-            }
             else
-            {
                 ranges[++last] = ranges[index];
-            }
         }
 
         return CollectionsMarshal.AsSpan(ranges)[..Math.Min(last + 1, ranges.Count)];
@@ -435,14 +395,10 @@ internal sealed unsafe class SuperSlabPool
         Enter();
         int start = FindRun(_ready, _end, count);
         if (start < 0)
-        {
             start = FindRun(_free, _reservation.SuperSlabCount, count);
-        }
 
         if (start >= 0)
-        {
             MarkClaimed(start, count);
-        }
 
         Exit();
         return start;
@@ -494,9 +450,7 @@ internal sealed unsafe class SuperSlabPool
     {
         int best = FindRun(_ready, _end, count);
         if (best >= 0)
-        {
             return best;
-        }
 
         best = FindRun(_free, _reservation.SuperSlabCount, count);
         int most = best < 0 ? 0 : ReadyIn(best, count);
@@ -505,15 +459,11 @@ internal sealed unsafe class SuperSlabPool
         {
             start = Bitmap.FindRun(_free, _free, start, _reservation.SuperSlabCount, count);
             if (start < 0)
-            {
                 break;
-            }
 
             int ready = ReadyIn(start, count);
             if (ready > most)
-            {
                 (best, most) = (start, ready);
-            }
         }
 
         return best;
@@ -523,9 +473,7 @@ internal sealed unsafe class SuperSlabPool
     {
         int ready = 0;
         for (int index = start; index < Math.Min(start + count, _end); index++)
-        {
             ready += Bitmap.IsSet(_ready, index) ? 1 : 0;
-        }
 
         return ready;
     }
@@ -563,9 +511,7 @@ internal sealed unsafe class SuperSlabPool
         for (int index = start; index < start + count; index++)
         {
             if (!IsLost(index, 1))
-            {
                 Bitmap.Set(_free, index, 1);
-            }
         }
     }
 
@@ -582,9 +528,7 @@ internal sealed unsafe class SuperSlabPool
     private void Unclaim(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts, int claimed)
     {
         for (int index = 0; index < claimed; index++)
-        {
             Unclaim(starts[index], lengths[index]);
-        }
     }
 
     private void Own(int start, int count, uint ownerTag)
@@ -603,9 +547,7 @@ internal sealed unsafe class SuperSlabPool
     private void EnsureTables(int end)
     {
         lock (_tables)
-        {
             _reservation.EnsureTables(end);
-        }
 
         Enter();
         _end = Math.Max(_end, end);
@@ -622,9 +564,7 @@ internal sealed unsafe class SuperSlabPool
         catch
         {
             foreach ((int start, int count) in ranges)
-            {
                 Unclaim(start, count);
-            }
 
             throw;
         }
@@ -648,9 +588,7 @@ internal sealed unsafe class SuperSlabPool
                 bool ready = Bitmap.IsSet(_ready, index);
                 int run = Bitmap.RunLength(_ready, index, start + count - index, ready);
                 if (!ready)
-                {
                     Prefault(index, run, demand, task?.Part((double)done / total, (double)run / total));
-                }
 
                 index += run;
                 done += run;
@@ -667,9 +605,7 @@ internal sealed unsafe class SuperSlabPool
             ? _prefaulter.Provide(address, bytes, 1, null, CancellationToken.None)
             : (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
         for (int superSlab = start; superSlab < start + count; superSlab++)
-        {
             _reservation.SuperSlabs[superSlab].Pages = report.Pages;
-        }
 
         Enter();
         Bitmap.Set(_ready, start, count);
@@ -684,16 +620,12 @@ internal sealed unsafe class SuperSlabPool
         {
             ulong bits = _free[word] & kind[word];
             if (bits == 0)
-            {
                 continue;
-            }
 
             int last = (word << 6) + 63 - BitOperations.LeadingZeroCount(bits);
             int count = 1;
             while (count < most && count <= last && Bitmap.IsSet(_free, last - count) && Bitmap.IsSet(kind, last - count))
-            {
                 count++;
-            }
 
             start = last - count + 1;
             Bitmap.Clear(_free, start, count);
@@ -709,9 +641,7 @@ internal sealed unsafe class SuperSlabPool
     {
         int count = 0;
         for (int word = 0; word < _reservation.BitmapWords; word++)
-        {
             count += BitOperations.PopCount(first[word] & second[word]);
-        }
 
         return count;
     }

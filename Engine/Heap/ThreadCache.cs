@@ -131,9 +131,7 @@ internal unsafe struct ThreadCache
     {
         nuint block = Pop(cache, sizeClass);
         if (CounterSwitch.IsOn && block != 0)
-        {
             ThreadCounters.CountAllocation(cache, sizeClass);
-        }
 
         return block;
     }
@@ -150,9 +148,7 @@ internal unsafe struct ThreadCache
             *At(cache, top) = block;
             tops[sizeClass] = top + sizeof(nuint);
             if (CounterSwitch.IsOn)
-            {
                 ThreadCounters.CountFree(cache, sizeClass);
-            }
 
             return true;
         }
@@ -168,9 +164,7 @@ internal unsafe struct ThreadCache
         nint top = tops[sizeClass];
         nuint block = Below(cache, top);
         if (block != 0)
-        {
             tops[sizeClass] = top - sizeof(nuint);
-        }
 
         return block;
     }
@@ -184,9 +178,7 @@ internal unsafe struct ThreadCache
         cache->Slot = slot;
         cache->FirstClassOfHome = ArenaClasses.OfHome(home, 0);
         for (nuint bytes = 0; bytes <= SizeClasses.MappedBytes; bytes++)
-        {
             cache->Map[bytes] = (byte)ClassFor(cache, SizeClasses.IndexOf(bytes));
-        }
     }
 
     /// <summary>The class of the thread's home where blocks of a size class have homes; else, and for a thread without a cache, the size class.</summary>

@@ -67,9 +67,7 @@ internal static unsafe class ThreadSlots
     public static Thread? OwnerOf(int slot)
     {
         lock (s_lock)
-        {
             return slot < s_owners.Length ? s_owners[slot] : null;
-        }
     }
 
     /// <summary>
@@ -82,9 +80,7 @@ internal static unsafe class ThreadSlots
         {
             Thread? dead = s_owners[slot];
             if (dead is null or { IsAlive: true })
-            {
                 return null;
-            }
 
             s_owners[slot] = Thread.CurrentThread;
             return dead;
@@ -94,9 +90,7 @@ internal static unsafe class ThreadSlots
     public static void GiveBack(int slot, Thread dead)
     {
         lock (s_lock)
-        {
             s_owners[slot] = dead;
-        }
     }
 
     /// <summary>
@@ -115,9 +109,7 @@ internal static unsafe class ThreadSlots
             {
                 slot = s_end;
                 if (!TryMakeRoom(slot))
-                {
                     return 0;
-                }
 
                 Volatile.Write(ref s_end, slot + 1);
             }
@@ -146,18 +138,14 @@ internal static unsafe class ThreadSlots
         }
 
         if (s_owners[s_lastTaken] is { IsAlive: false })
-        {
             return s_lastTaken;
-        }
 
         while (s_dead.TryPop(out int dead))
         {
             // One that was borrowed, or taken otherwise, is noted again later.
             s_isDead[dead] = false;
             if (s_owners[dead] is { IsAlive: false })
-            {
                 return dead;
-            }
         }
 
         return 0;
@@ -175,9 +163,7 @@ internal static unsafe class ThreadSlots
             }
 
             if (slot / PageSlots == s_words.Length)
-            {
                 Volatile.Write(ref s_words, [.. s_words, (nint)NewPage()]);
-            }
 
             return true;
         }

@@ -34,38 +34,24 @@ internal static unsafe class AddressWait
     public static void Wait(int* word, int value)
     {
         if (s_futex != null)
-        {
             _ = s_futex(s_futexNumber, word, FutexWaitPrivate, value, 0, 0, 0);
-        }
         else if (s_waitOnAddress != null && s_wakeByAddress != null)
-        {
             _ = s_waitOnAddress(word, &value, sizeof(int), Infinite);
-        }
         else if (s_ulockWait != null && s_ulockWake != null)
-        {
             _ = s_ulockWait(CompareAndWait, word, (ulong)value, 0);
-        }
         else
-        {
             Thread.Sleep(1);
-        }
     }
 
     /// <summary>Wakes one of the threads that sleep on a word, if there are any.</summary>
     public static void WakeOne(int* word)
     {
         if (s_futex != null)
-        {
             _ = s_futex(s_futexNumber, word, FutexWakePrivate, 1, 0, 0, 0);
-        }
         else if (s_waitOnAddress != null && s_wakeByAddress != null)
-        {
             s_wakeByAddress(word);
-        }
         else if (s_ulockWait != null && s_ulockWake != null)
-        {
             _ = s_ulockWake(CompareAndWait, word, 0);
-        }
     }
 
     private static nint Find(string function) => s_system.TryGetProcAddress(function, out nint address) ? address : 0;

@@ -68,9 +68,7 @@ internal sealed unsafe class PosixFaultCounter : IFaultCounter
     public PosixFaultCounter(INativeContext context, int threadScope)
     {
         if (context.TryGetProcAddress("getrusage", out nint getrusage))
-        {
             _getrusage = (delegate* unmanaged[SuppressGCTransition]<int, long*, int>)getrusage;
-        }
 
         long* usage = stackalloc long[32];
         IsPerThread = _getrusage != null && threadScope != ProcessScope && _getrusage(threadScope, usage) == 0;
@@ -88,9 +86,7 @@ internal sealed unsafe class PosixFaultCounter : IFaultCounter
     private long Read(int scope)
     {
         if (_getrusage == null)
-        {
             return 0;
-        }
 
         long* usage = stackalloc long[32];
         return _getrusage(scope, usage) == 0 ? usage[MinorFaultsIndex] + usage[MajorFaultsIndex] : 0;

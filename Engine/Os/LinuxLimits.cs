@@ -73,9 +73,7 @@ internal sealed class LinuxMemoryLimits(LinuxFiles files)
     {
         int at = groups?.IndexOf(label, StringComparison.Ordinal) ?? -1;
         if (at < 0)
-        {
             return null;
-        }
 
         ReadOnlySpan<char> path = groups.AsSpan(at + label.Length);
         int end = path.IndexOf('\n');
@@ -93,9 +91,7 @@ internal sealed class LinuxMemoryLimits(LinuxFiles files)
     {
         int at = text?.IndexOf(label, StringComparison.Ordinal) ?? -1;
         if (at < 0)
-        {
             return 0;
-        }
 
         ReadOnlySpan<char> rest = text.AsSpan(at + label.Length).TrimStart();
         int digits = rest.IndexOfAnyExceptInRange('0', '9');
@@ -120,14 +116,10 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     {
         const int ReadOnlyCloseOnExec = 0x80000;
         if (_open == null || _read == null || _close == null)
-        {
             return -1;
-        }
 
         fixed (byte* name = path)
-        {
             return _open(name, ReadOnlyCloseOnExec, 0);
-        }
     }
 
     public void Close(int file) => _ = _close(file);
@@ -141,18 +133,14 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     {
         int file = Open(path);
         if (file < 0)
-        {
             return default;
-        }
 
         int filled = 0;
         fixed (byte* start = buffer)
         {
             nint got;
             while (filled < buffer.Length && (got = _read(file, start + filled, (nuint)(buffer.Length - filled))) > 0)
-            {
                 filled += (int)got;
-            }
         }
 
         Close(file);
@@ -164,9 +152,7 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     {
         Span<byte> name = stackalloc byte[512];
         if (!Encoding.UTF8.TryGetBytes(path, name[..^1], out int written))
-        {
             return null;
-        }
 
         name[written] = 0;
         Span<byte> buffer = stackalloc byte[8192];
@@ -187,9 +173,7 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
         int start = text.IndexOfAnyInRange((byte)'0', (byte)'9');
         ulong value = 0;
         for (int i = start; i >= 0 && i < text.Length && text[i] is >= (byte)'0' and <= (byte)'9'; i++)
-        {
             value = (value * 10) + (ulong)(text[i] - '0');
-        }
 
         return value;
     }
@@ -213,15 +197,11 @@ internal sealed class MemoryHeadroom(VirtualMemory os)
     public void Take(nuint bytes)
     {
         if (bytes <= TrustedBytes && Interlocked.Add(ref _creditBytes, -(long)bytes) >= 0)
-        {
             return;
-        }
 
         nuint available = os.AvailableBytes(out string source);
         if (bytes > available)
-        {
             ThrowTooMuch(bytes, available, source);
-        }
 
         // Never trust more than a part of what is left: others take from it too.
         nuint trusted = (available - bytes) / 8;

@@ -39,14 +39,10 @@ internal sealed unsafe class LinuxNodes
     public int TryInterleave(nint address, nuint bytes)
     {
         if (_syscall == null || _number == 0)
-        {
             return Errno.Invalid;
-        }
 
         fixed (ulong* mask = _mask)
-        {
             return _syscall(_number, address, bytes, Interleave, mask, MostNodes, 0) == 0 ? Errno.None : Marshal.GetLastSystemError();
-        }
     }
 
     /// <summary>Sets a bit for each number of a list like "0-1,4"; numbers too large for the mask are left out.</summary>

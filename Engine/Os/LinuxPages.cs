@@ -18,9 +18,7 @@ internal sealed unsafe class LinuxPageMap(LinuxFiles files, nuint pageBytes)
     {
         int file = files.Open("/proc/self/pagemap\0"u8);
         if (file < 0)
-        {
             return -1;
-        }
 
         ulong* entries = stackalloc ulong[EntriesAtOnce];
         nuint page = (nuint)address / pageBytes;
@@ -37,9 +35,7 @@ internal sealed unsafe class LinuxPageMap(LinuxFiles files, nuint pageBytes)
             }
 
             for (nuint i = 0; i < count; i++)
-            {
                 faulting += (entries[i] & PresentAndExclusive) == PresentAndExclusive ? 0 : 1;
-            }
 
             page += count;
             left -= count;
@@ -67,9 +63,7 @@ internal sealed unsafe class LinuxPageScan(LinuxFiles files, INativeContext cont
     {
         int file = _ioctl == null ? -1 : files.Open("/proc/self/pagemap\0"u8);
         if (file < 0)
-        {
             return -1;
-        }
 
         PageRegion* regions = stackalloc PageRegion[64];
         var argument = new ScanArgument
@@ -93,9 +87,7 @@ internal sealed unsafe class LinuxPageScan(LinuxFiles files, INativeContext cont
             }
 
             for (int i = 0; i < found; i++)
-            {
                 huge += (long)(regions[i].End - regions[i].Start);
-            }
 
             argument.Start = argument.WalkEnd;
         }

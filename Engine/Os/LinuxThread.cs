@@ -44,9 +44,7 @@ internal readonly unsafe struct LinuxThread
         ReadOnlySpan<byte> text = files.Read(path[..written], buffer);
         int nameEnd = text.LastIndexOf((byte)')');
         if (nameEnd < 0)
-        {
             return -1;
-        }
 
         long faults = 0;
         int field = 0;

@@ -188,14 +188,10 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     protected override void DiscardCore(nint address, nuint bytes)
     {
         if (_hasLockedPages)
-        {
             _ = Unlock(address, bytes);
-        }
 
         if (_hasExplicitHugePages || Advise(address, bytes, AdviseDontNeed) != Errno.None)
-        {
             base.DiscardCore(address, bytes);
-        }
     }
 
     protected override long PagesThatWouldFaultCore(nint address, nuint bytes) => _pageMap.PagesThatWouldFault(address, bytes);
@@ -212,9 +208,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     {
         bool isMoved = Remap(from, to, bytes, RemapMayMove | RemapFixed | RemapDontUnmap) == Errno.None;
         if (!isMoved)
-        {
             FillHole(to, bytes);
-        }
 
         return isMoved;
     }
@@ -292,9 +286,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     {
         bool isDone = Succeeds(Advise(address, bytes, advice), call, out failure);
         if (!isDone)
-        {
             _ = TryDecommit(address, bytes, out _);
-        }
 
         return isDone;
     }
@@ -307,9 +299,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         {
             errno = Advise(address, bytes, advice);
             if (errno != Errno.Interrupted && errno != Constants.ErrorTryAgain)
-            {
                 break;
-            }
         }
 
         return errno;
@@ -344,9 +334,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             }
 
             if (next >= end)
-            {
                 return true;
-            }
         }
 
         return false;
@@ -372,9 +360,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     {
         nuint page = Facts.PageBytes;
         if (!TryReserveCore(2 * page, page, out nint from))
-        {
             return false;
-        }
 
         nint to = (nint)((nuint)from + page);
         CommitCore(from, page);

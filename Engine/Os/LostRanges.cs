@@ -14,9 +14,7 @@ internal sealed class LostRanges
         foreach ((nuint start, nuint end) in _ranges)
         {
             if (start < (nuint)address + bytes && (nuint)address < end)
-            {
                 return true;
-            }
         }
 
         return false;
@@ -36,9 +34,7 @@ internal sealed class LostRanges
     public void ForgetWithin(nint address, nuint bytes)
     {
         lock (_lock)
-        {
             _ranges = Array.FindAll(_ranges, range => range.Start < (nuint)address || range.End > (nuint)address + bytes);
-        }
     }
 
     /// <summary>The parts of a range that are not lost.</summary>
@@ -50,17 +46,13 @@ internal sealed class LostRanges
         foreach ((nuint start, nuint end) in _ranges)
         {
             if (start > next && start < last)
-            {
                 kept.Add(((nint)next, start - next));
-            }
 
             next = end > next && start < last ? end : next;
         }
 
         if (next < last)
-        {
             kept.Add(((nint)next, last - next));
-        }
 
         return kept;
     }

@@ -68,9 +68,7 @@ internal sealed unsafe class MacVirtualMemory : PosixVirtualMemory
     protected override bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
     {
         if (step.Pages != PageKind.ExplicitHuge)
-        {
             return base.TryPrepareCore(address, bytes, step, out failure);
-        }
 
         if (Facts.HugePageBytes == 0)
         {
@@ -105,14 +103,10 @@ internal sealed unsafe class MacVirtualMemory : PosixVirtualMemory
         {
             nuint part = nuint.Min(PagesAtOnce * Facts.PageBytes, bytes - done);
             if (_mincore((nint)((nuint)address + done), part, states) != 0)
-            {
                 return -1;
-            }
 
             for (nuint i = 0; i < part / Facts.PageBytes; i++)
-            {
                 faulting += (states[i] & 1) == 0 ? 1 : 0;
-            }
 
             done += part;
         }

@@ -36,9 +36,7 @@ public sealed unsafe class PageFaultRecorder : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, 1 << 20);
         PerfEvent? opened = PerfEvent.TryOpen(capacity, out string reason);
         if (opened is null)
-        {
             throw new EngineMemoryException($"Page faults cannot be recorded here: {reason}.");
-        }
 
         _event = opened;
 
@@ -94,9 +92,7 @@ public sealed unsafe class PageFaultRecorder : IDisposable
         ThrowIfOtherThread();
         int count = 0;
         while (count < addresses.Length && _event.TryTake(out nuint address))
-        {
             addresses[count++] = address;
-        }
 
         return count;
     }
@@ -112,9 +108,7 @@ public sealed unsafe class PageFaultRecorder : IDisposable
         ThrowIfOtherThread();
         long within = 0;
         while (_event.TryTake(out nuint address))
-        {
             within += address - (nuint)start < bytes ? 1 : 0;
-        }
 
         return within;
     }
@@ -134,9 +128,7 @@ public sealed unsafe class PageFaultRecorder : IDisposable
     private void ThrowIfOtherThread()
     {
         if (Environment.CurrentManagedThreadId != _ownerThread)
-        {
             ThrowOtherThread();
-        }
     }
 
     [DoesNotReturn]

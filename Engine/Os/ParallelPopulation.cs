@@ -59,9 +59,7 @@ internal sealed class ParallelPopulation(
         {
             long chunk = Interlocked.Increment(ref _nextChunk);
             if (chunk >= _chunkCount)
-            {
                 return;
-            }
 
             nuint offset = (nuint)chunk * ChunkBytes;
             if (!os.TryPopulate(address + (nint)offset, nuint.Min(ChunkBytes, bytes - offset), step, out PrefaultFailure failure))

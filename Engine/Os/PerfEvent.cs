@@ -48,9 +48,7 @@ internal sealed unsafe class PerfEvent : IDisposable
 
         // Neither the ring nor the control page may fault in the window that is observed.
         for (nuint offset = 0; offset < mappedBytes; offset += PageBytes)
-        {
             _ = Volatile.Read(ref _control[offset]);
-        }
 
         Volatile.Write(ref *(ulong*)(_control + TailOffset), 0);
     }
@@ -66,9 +64,7 @@ internal sealed unsafe class PerfEvent : IDisposable
     public static PerfEvent? TryOpen(int capacity, out string reason)
     {
         if (PerfFunctions.Find(new SystemLibraries(), out reason) is not { } os)
-        {
             return null;
-        }
 
         int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, callers: 0);
         if (file < 0)
@@ -80,9 +76,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         nuint ringBytes = nuint.Max(PageBytes, (nuint)BitOperations.RoundUpToPowerOf2((uint)capacity) * SampleBytes);
         PerfEvent? opened = TryMap(os, file, None, ringBytes, withKernel: false, ref reason);
         if (opened is null)
-        {
             _ = os.Close(file);
-        }
 
         return opened;
     }
@@ -99,9 +93,7 @@ internal sealed unsafe class PerfEvent : IDisposable
     {
         const nuint SmallestRingBytes = 64 * 1024;
         if (PerfFunctions.Find(context, out reason) is not { } os)
-        {
             return null;
-        }
 
         bool withKernel = true;
         int minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, callers);
@@ -121,9 +113,7 @@ internal sealed unsafe class PerfEvent : IDisposable
 
         PerfEvent? opened = null;
         for (nuint bytes = ringBytes; opened is null && bytes >= SmallestRingBytes; bytes /= 2)
-        {
             opened = TryMap(os, minor, major, bytes, withKernel, ref reason);
-        }
 
         if (opened is null)
         {
@@ -175,9 +165,7 @@ internal sealed unsafe class PerfEvent : IDisposable
                 // Between the addresses stand marks, which are small negative numbers.
                 ulong caller = At(record + 32 + (entry * sizeof(ulong)));
                 if (caller < SmallestMark)
-                {
                     sample.Callers[sample.CallerCount++] = (nuint)caller;
-                }
             }
         }
 

@@ -51,9 +51,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         // Over-map by the alignment, then cut head and tail off. Nothing is populated, so the surplus costs nothing.
         address = 0;
         if (!TryMap(0, bytes + alignment, PosixConstants.ProtectNone, Constants.MapNoReserve, out nint mapped, out _))
-        {
             return false;
-        }
 
         nuint aligned = ((nuint)mapped + alignment - 1) & ~(alignment - 1);
         nuint head = aligned - (nuint)mapped;
@@ -203,9 +201,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
             }
 
             if (IsStillOurs(address, bytes))
-            {
                 return;
-            }
         }
 
         Lose(address, bytes);
@@ -237,9 +233,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     protected int Advise(nint address, nuint bytes, int advice)
     {
         if (_madvise == null)
-        {
             return Errno.Invalid;
-        }
 
         CountOsCall();
         return _madvise(address, bytes, advice) == 0 ? Errno.None : Marshal.GetLastSystemError();
@@ -248,9 +242,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     protected int Lock(nint address, nuint bytes)
     {
         if (_mlock == null)
-        {
             return Errno.Invalid;
-        }
 
         CountOsCall();
         return _mlock(address, bytes) == 0 ? Errno.None : Marshal.GetLastSystemError();
@@ -259,9 +251,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     protected int Unlock(nint address, nuint bytes)
     {
         if (_munlock == null)
-        {
             return Errno.Invalid;
-        }
 
         CountOsCall();
         return _munlock(address, bytes) == 0 ? Errno.None : Marshal.GetLastSystemError();
@@ -280,9 +270,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     {
         nint address = Optional(context, function);
         if (address == 0)
-        {
             ThrowWrongUse($"The operating system's libraries have no function named {function}, without which no memory can be managed.");
-        }
 
         return address;
     }
@@ -299,9 +287,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
     {
         int errno = Unmap(address, bytes);
         if (errno != Errno.None)
-        {
             ThrowRefused("Release", bytes, Errno.Describe("munmap", errno));
-        }
     }
 }
 

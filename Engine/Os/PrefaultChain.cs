@@ -26,9 +26,7 @@ internal sealed class PrefaultChain
         _preface = preface;
         _records = new PrefaultStepRecord[steps.Length];
         for (int i = 0; i < steps.Length; i++)
-        {
             _records[i] = new PrefaultStepRecord(steps[i]);
-        }
     }
 
     public int StepCount => _records.Length;
@@ -44,9 +42,7 @@ internal sealed class PrefaultChain
         lock (_lock)
         {
             while (index < _records.Length && _records[index].IsLeft)
-            {
                 index++;
-            }
 
             return index;
         }
@@ -56,9 +52,7 @@ internal sealed class PrefaultChain
     public bool IsVerified(int index)
     {
         lock (_lock)
-        {
             return _records[index].Verification is not null;
-        }
     }
 
     /// <summary>Looks at a range that the step has just provided: would, or do, writes to it fault?</summary>
@@ -67,9 +61,7 @@ internal sealed class PrefaultChain
         failure = default;
         PrefaultStep step = StepAt(index);
         if (step.Policy == PrefaultPolicy.None)
-        {
             return NoteVerified(index, "as asked");
-        }
 
         long pages = (long)(bytes / _os.Facts.PageBytes);
         long left = _os.PagesThatWouldFault(address, bytes);
@@ -77,9 +69,7 @@ internal sealed class PrefaultChain
         if (left < 0)
         {
             if (!_os.FaultCounter.IsSupported)
-            {
                 return NoteVerified(index, "not verified, as this system does not tell");
-            }
 
             if (pages < FewestCountedPages)
             {
@@ -147,16 +137,12 @@ internal sealed class PrefaultChain
                 }
 
                 if (!record.FailedForPages)
-                {
                     AppendPolicy(text, record);
-                }
             }
         }
 
         if (text.Length == unused)
-        {
             Append(text, "prefault", "nothing yet");
-        }
 
         return text.ToString();
     }
@@ -208,9 +194,7 @@ internal sealed class PrefaultChain
     private bool NoteVerified(int index, string finding)
     {
         lock (_lock)
-        {
             _records[index].Verification ??= finding;
-        }
 
         return true;
     }
@@ -218,9 +202,7 @@ internal sealed class PrefaultChain
     private bool NoteUse(int index)
     {
         lock (_lock)
-        {
             _records[index].WasUsed = true;
-        }
 
         return true;
     }
@@ -313,9 +295,7 @@ internal static class PrefaultTable
                 // Mapped populated, transparent huge pages must be collapsed afterwards, which is slower than touching them.
                 bool isSlow = kind == PageKind.TransparentHuge && next == PrefaultPolicy.PopulateAtMapping;
                 if (next != policy && !isSlow)
-                {
                     AddIfSensible(steps, system, new(kind, next));
-                }
             }
         }
 
@@ -325,9 +305,7 @@ internal static class PrefaultTable
     private static void AddIfSensible(List<PrefaultStep> steps, SystemKinds system, PrefaultStep step)
     {
         if (MakesSense(step, system))
-        {
             steps.Add(step);
-        }
     }
 
     private readonly record struct Row(PrefaultPolicy Policy, SystemKinds Normal, SystemKinds Transparent, SystemKinds Explicit);

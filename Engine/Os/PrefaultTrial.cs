@@ -18,9 +18,7 @@ public sealed record PrefaultTrial(PrefaultPolicy Policy, PageKind Pages, bool I
     {
         VirtualMemory os = VirtualMemory.Create();
         if (!os.TryReserve(SuperSlabBytes, SuperSlabBytes, out nint address))
-        {
             return new PrefaultTrial(policy, pages, false, "the system refused 2 MiB of address space");
-        }
 
         try
         {

@@ -57,9 +57,7 @@ internal sealed class Prefaulter
         PrefaultChain chain = FitsHugePages(address, bytes) ? _hugeChain : _smallChain;
         int index = chain.NextToTry(0);
         if (index < chain.StepCount && chain.StepAt(index).Policy != PrefaultPolicy.None)
-        {
             _headroom.Take(bytes);
-        }
 
         long start = Stopwatch.GetTimestamp();
         while (index < chain.StepCount)
@@ -96,20 +94,14 @@ internal sealed class Prefaulter
         PrefaultStep[] steps = PrefaultTable.Chain(os.Facts.System, policy, pages);
         string preface = string.Empty;
         if (pages is PageKind.ExplicitHuge or PageKind.TransparentHuge && !Array.Exists(steps, step => step.Pages == pages))
-        {
             preface = $"{os.NameOf(pages)}: {os.ReasonAgainst(pages)}";
-        }
 
         if (policy != PrefaultPolicy.Automatic && !Array.Exists(steps, step => step.Policy == policy))
-        {
             preface += (preface.Length == 0 ? string.Empty : "; ") + $"{os.NameOf(policy)}: not on this system";
-        }
 
         bool isCombination = policy != PrefaultPolicy.Automatic && pages != PageKind.Automatic;
         if (preface.Length == 0 && isCombination && !Array.Exists(steps, step => step == new PrefaultStep(pages, policy)))
-        {
             preface = $"{os.NameOf(policy)}: not with {os.NameOf(pages)}";
-        }
 
         return new PrefaultChain(os, steps, preface);
     }
@@ -146,9 +138,7 @@ internal sealed class Prefaulter
         }
 
         if (!isDone)
-        {
             _ = _os.TryDecommit(address, bytes, out refusal);
-        }
 
         return isDone;
     }
@@ -171,9 +161,7 @@ internal sealed class Prefaulter
         {
             done = nuint.Min(bytes, VerifiedBytes);
             if (!_os.TryPopulate(address, done, step, out failure) || !chain.TryVerify(index, address, done, out failure))
-            {
                 return false;
-            }
         }
 
         return done == bytes || TryPopulateRest(address + (nint)done, bytes - done, step, threads, progress, cancellation, out failure);
@@ -189,18 +177,14 @@ internal sealed class Prefaulter
         out PrefaultFailure failure)
     {
         if (bytes < LargeBytes - VerifiedBytes || (threads <= 1 && progress is null && !cancellation.CanBeCanceled))
-        {
             return _os.TryPopulate(address, bytes, step, out failure);
-        }
 
         var work = new ParallelPopulation(_os, address, bytes, step, progress, cancellation);
         ParallelHelper.For(0, Math.Max(threads, 1), new ParallelPopulation.Worker(work));
         work.Interruption?.Throw();
         failure = work.Failure;
         if (!work.IsDone && !work.HasFailed)
-        {
             cancellation.ThrowIfCancellationRequested();
-        }
 
         return work.IsDone;
     }
@@ -274,9 +258,7 @@ internal static unsafe class PageToucher
     public static void Touch(nint address, nuint bytes, nuint pageBytes)
     {
         for (nuint offset = 0; offset < bytes; offset += pageBytes)
-        {
             Interlocked.Or(ref *(int*)((nuint)address + offset), 0);
-        }
     }
 
     /// <summary>Overwrites the range with zeros.</summary>

@@ -33,9 +33,7 @@ internal sealed class ProcessMappings(LinuxFiles files)
             ReadOnlySpan<byte> line = end < 0 ? text : text[..end];
             text = end < 0 ? default : text[(end + 1)..];
             if (_count == _mappings.Length)
-            {
                 Array.Resize(ref _mappings, 2 * _count);
-            }
 
             _mappings[_count++] = Parse(line);
         }
@@ -50,17 +48,11 @@ internal sealed class ProcessMappings(LinuxFiles files)
         {
             int middle = (low + high) >>> 1;
             if (address < _mappings[middle].Start)
-            {
                 high = middle - 1;
-            }
             else if (address >= _mappings[middle].End)
-            {
                 low = middle + 1;
-            }
             else
-            {
                 return middle;
-            }
         }
 
         return -1;

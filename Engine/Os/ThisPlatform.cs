@@ -41,9 +41,7 @@ internal static class ThisPlatform
         // The runtime passes it on where priorities belong to threads; on Linux it does nothing.
         Thread.CurrentThread.Priority = ThreadPriority.Lowest;
         if (IsLinux)
-        {
             LinuxThreadPriority.Lower(CreateContext());
-        }
     }
 
     /// <summary>The functions of the system's own libraries.</summary>
@@ -82,9 +80,7 @@ internal sealed class SystemLibraries : INativeContext
         foreach (string name in names)
         {
             if (NativeLibrary.TryLoad(name, out nint library))
-            {
                 found.Add(library);
-            }
         }
 
         _libraries = [.. found];
@@ -95,9 +91,7 @@ internal sealed class SystemLibraries : INativeContext
         foreach (nint library in _libraries)
         {
             if (NativeLibrary.TryGetExport(library, proc, out addr))
-            {
                 return true;
-            }
         }
 
         addr = 0;

@@ -124,9 +124,7 @@ internal abstract class VirtualMemory
     {
         CheckSize(bytes);
         if (!BitOperations.IsPow2(alignment))
-        {
             ThrowWrongUse($"An alignment must be a power of two, and {alignment} is not.");
-        }
 
         alignment = nuint.Max(alignment, Facts.AllocationGranularityBytes);
         if (bytes > (nuint)nint.MaxValue - alignment)
@@ -144,9 +142,7 @@ internal abstract class VirtualMemory
     {
         CheckRange(address, bytes);
         if (_lost.Overlap(address, bytes))
-        {
             throw new EngineOutOfMemoryException($"{bytes} bytes at 0x{address:x} cannot be committed: {LostReason}.");
-        }
 
         CommitCore(address, bytes);
     }
@@ -182,9 +178,7 @@ internal abstract class VirtualMemory
     public void Decommit(nint address, nuint bytes)
     {
         if (!TryDecommit(address, bytes, out string reason))
-        {
             ThrowRefused("Decommit", bytes, reason);
-        }
     }
 
     /// <summary>The same; false, with the reason, where the system refused.</summary>
@@ -207,9 +201,7 @@ internal abstract class VirtualMemory
         }
 
         if (!isDone)
-        {
             DecommitRefused?.Invoke(address, bytes);
-        }
 
         return isDone;
     }
@@ -233,15 +225,11 @@ internal abstract class VirtualMemory
     {
         CheckRange(address, bytes);
         if (!_lost.Overlap(address, bytes))
-        {
             return TryReleasePartCore(address, bytes);
-        }
 
         bool isReleased = true;
         foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
-        {
             isReleased &= TryReleasePartCore(start, length);
-        }
 
         return isReleased;
     }
@@ -258,9 +246,7 @@ internal abstract class VirtualMemory
         }
 
         foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
-        {
             ReleaseCore(start, length);
-        }
 
         _lost.ForgetWithin(address, bytes);
     }
@@ -302,9 +288,7 @@ internal abstract class VirtualMemory
         CheckRange(from, bytes);
         CheckRange(to, bytes);
         if ((nuint)from < (nuint)to + bytes && (nuint)to < (nuint)from + bytes)
-        {
             ThrowWrongUse($"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {bytes} bytes overlap.");
-        }
 
         return Facts.MovesPages && !_lost.Overlap(from, bytes) && !_lost.Overlap(to, bytes) && TryMovePagesCore(from, to, bytes);
     }
@@ -357,9 +341,7 @@ internal abstract class VirtualMemory
         nuint page = Facts.PageBytes;
         nuint bytes = 2 * page;
         if (!TryReserveCore(bytes, Facts.AllocationGranularityBytes, out nint pages))
-        {
             return false;
-        }
 
         CommitCore(pages, bytes);
         bool isTrue = PagesThatWouldFaultCore(pages, bytes) == 2;
@@ -379,23 +361,17 @@ internal abstract class VirtualMemory
     private void CheckSize(nuint bytes)
     {
         if (bytes == 0 || (bytes & (Facts.PageBytes - 1)) != 0)
-        {
             ThrowWrongUse($"A size must be a positive multiple of the page size, {Facts.PageBytes} bytes, and {bytes} is not.");
-        }
     }
 
     private void CheckRange(nint address, nuint bytes)
     {
         CheckSize(bytes);
         if (address == 0 || ((nuint)address & (Facts.PageBytes - 1)) != 0)
-        {
             ThrowWrongUse($"An address must be a multiple of the page size, {Facts.PageBytes} bytes, and 0x{address:x} is not.");
-        }
 
         if ((nuint)address + bytes < bytes)
-        {
             ThrowWrongUse($"The range of {bytes} bytes at 0x{address:x} goes beyond the end of the address space.");
-        }
     }
 }
 

@@ -186,9 +186,7 @@ internal sealed unsafe class WindowsFaultCounter : IFaultCounter
         nint pages = _windows.VirtualAlloc(
             0, TriedPages * pageBytes, WindowsFunctions.Reserve | WindowsFunctions.Commit, WindowsFunctions.ReadWrite);
         if (pages == 0)
-        {
             return false;
-        }
 
         long before = Read();
         PageToucher.Touch(pages, TriedPages * pageBytes, pageBytes);

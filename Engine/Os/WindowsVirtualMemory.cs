@@ -41,9 +41,7 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
     {
         var status = new WindowsFunctions.MemoryStatus { Size = (uint)sizeof(WindowsFunctions.MemoryStatus) };
         if (_windows.GlobalMemoryStatusEx == null || _windows.GlobalMemoryStatusEx(&status) == 0)
-        {
             return base.AvailableBytes(out source);
-        }
 
         bool isPhysical = status.AvailablePhysical < status.AvailablePageFile;
         source = isPhysical ? "available physical memory of GlobalMemoryStatusEx" : "commit limit of GlobalMemoryStatusEx";
@@ -73,9 +71,7 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
             address = _windows.VirtualAlloc2(
                 WindowsFunctions.ThisProcess, 0, bytes, WindowsFunctions.Reserve, WindowsFunctions.NoAccess, &parameter, 1);
             if (address != 0)
-            {
                 return true;
-            }
         }
 
         return TryReserveByTrying(bytes, alignment, out address);
@@ -92,24 +88,18 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
         for (int attempt = 0; attempt < Attempts && address != 0; attempt++)
         {
             if (((nuint)address & (alignment - 1)) == 0)
-            {
                 return true;
-            }
 
             ReleaseCore(address, bytes);
             address = Allocate(0, bytes + alignment, WindowsFunctions.Reserve, WindowsFunctions.NoAccess, out _);
             if (address == 0)
-            {
                 return false;
-            }
 
             ReleaseCore(address, bytes + alignment);
             nuint aligned = ((nuint)address + alignment - 1) & ~(alignment - 1);
             address = Allocate((nint)aligned, bytes, WindowsFunctions.Reserve, WindowsFunctions.NoAccess, out _);
             if (address == 0)
-            {
                 address = Allocate(0, bytes, WindowsFunctions.Reserve, WindowsFunctions.NoAccess, out _);
-            }
         }
 
         if (address != 0 && ((nuint)address & (alignment - 1)) != 0)
@@ -124,9 +114,7 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
     protected override void CommitCore(nint address, nuint bytes)
     {
         if (Allocate(address, bytes, WindowsFunctions.Commit, WindowsFunctions.ReadWrite, out int error) == 0)
-        {
             ThrowCannotCommit(bytes, error);
-        }
     }
 
     protected override bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
@@ -170,22 +158,16 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
     protected override void DiscardCore(nint address, nuint bytes)
     {
         if (!TryDecommitCore(address, bytes, out string reason))
-        {
             ThrowRefused("Decommit", bytes, reason);
-        }
 
         if (Allocate(address, bytes, WindowsFunctions.Commit, WindowsFunctions.ReadWrite, out int error) == 0)
-        {
             ThrowRefused("Discard", bytes, Errno.Describe("VirtualAlloc", error));
-        }
     }
 
     protected override bool TryReleasePartCore(nint address, nuint bytes)
     {
         if (!TryDecommitCore(address, bytes, out string reason))
-        {
             ThrowRefused("Decommit", bytes, reason);
-        }
 
         return false;
     }
@@ -194,9 +176,7 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
     {
         CountOsCall();
         if (_windows.VirtualFree(address, 0, WindowsFunctions.Release) == 0)
-        {
             ThrowRefused("Release", bytes, Errno.Describe("VirtualFree", Marshal.GetLastSystemError()));
-        }
     }
 
     protected override bool TryReserveExplicitHugeCore(nuint bytes, out nint address, out string reason)
@@ -220,14 +200,10 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
 
             uint size = count * (uint)sizeof(WindowsFunctions.WorkingSetEntry);
             if (_windows.QueryWorkingSetEx(WindowsFunctions.ThisProcess, entries, size) == 0)
-            {
                 return -1;
-            }
 
             for (uint i = 0; i < count; i++)
-            {
                 faulting += (entries[i].Attributes & 1) == 0 ? 1 : 0;
-            }
 
             done += count * Facts.PageBytes;
         }
@@ -280,9 +256,7 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
     private void GrowWorkingSet(nuint bytes)
     {
         if (_windows.GetProcessWorkingSetSize == null || _windows.SetProcessWorkingSetSize == null)
-        {
             return;
-        }
 
         lock (_workingSetLock)
         {
@@ -369,16 +343,12 @@ internal sealed unsafe class WindowsLargePages
 
         nint token;
         if (_windows.OpenProcessToken(WindowsFunctions.ThisProcess, AdjustAndQuery, &token) == 0)
-        {
             return Errno.Describe("OpenProcessToken", Marshal.GetLastSystemError());
-        }
 
         long luid;
         int error;
         fixed (char* name = "SeLockMemoryPrivilege")
-        {
             error = _windows.LookupPrivilegeValue(null, name, &luid) == 0 ? Marshal.GetLastSystemError() : 0;
-        }
 
         if (error == 0)
         {

@@ -72,9 +72,7 @@ public static class CsvFile
         using StreamWriter writer = new(path, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\r\n" };
         writer.WriteLine(heading);
         foreach (T row in rows)
-        {
             writer.WriteLine(string.Join(',', fields(row).Select(field => Quoted(Convert.ToString(field, CultureInfo.InvariantCulture) ?? ""))));
-        }
 
         return path;
     }

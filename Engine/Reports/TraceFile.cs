@@ -60,9 +60,7 @@ public static class TraceFile
         WriteName(json, "process_name", FramesThread, document.Application);
         WriteName(json, "thread_name", FramesThread, "frames");
         for (int index = 0; index < tracks.Length; index++)
-        {
             WriteName(json, "thread_name", FirstTrackThread + index, tracks[index]);
-        }
     }
 
     private static void WriteName(Utf8JsonWriter json, string kind, int thread, string name)
@@ -79,9 +77,7 @@ public static class TraceFile
         ProfileFrames frames = document.Frames;
         Dictionary<long, string> hitches = [];
         foreach (ProfileHitch hitch in document.Hitches)
-        {
             hitches[hitch.Frame] = hitch.Reason;
-        }
 
         for (int index = 0; index < frames.Nanoseconds.Count; index++)
         {
@@ -90,9 +86,7 @@ public static class TraceFile
             json.WriteStartObject("args");
             json.WriteNumber("frame", frames.First + index);
             if (hitches.TryGetValue(frames.First + index, out string? reason))
-            {
                 json.WriteString("hitch", reason);
-            }
 
             json.WriteEndObject();
             json.WriteEndObject();
@@ -159,9 +153,7 @@ public static class TraceFile
             Begin(json, "C", name, FramesThread, times[index]);
             json.WriteStartObject("args");
             for (int curve = 0; curve < names.Length; curve++)
-            {
                 json.WriteNumber(names[curve], curves[curve].Values[index]);
-            }
 
             json.WriteEndObject();
             json.WriteEndObject();

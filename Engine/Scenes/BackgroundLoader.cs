@@ -84,23 +84,17 @@ public sealed class BackgroundLoader : IDisposable
         lock (_queued)
         {
             if (_stopping)
-            {
                 return;
-            }
 
             _stopping = true; // first, so that no order comes after the cancellation
             Monitor.PulseAll(_queued);
         }
 
         foreach (StreamedScene scene in _scenes)
-        {
             scene.Cancel();
-        }
 
         foreach (Thread thread in _threads)
-        {
             thread.Join();
-        }
 
         Exception? first = null;
         foreach (StreamedScene scene in _scenes.FindAll(scene => scene.State == StreamState.Loaded))
@@ -111,9 +105,7 @@ public sealed class BackgroundLoader : IDisposable
         }
 
         if (first is not null)
-        {
             ExceptionDispatchInfo.Throw(first);
-        }
     }
 
     /// <summary>
@@ -128,13 +120,9 @@ public sealed class BackgroundLoader : IDisposable
             scene.Begin(state);
             scene.NextInQueue = null;
             if (_last is null)
-            {
                 _first = scene;
-            }
             else
-            {
                 _last.NextInQueue = scene;
-            }
 
             _last = scene;
             Monitor.Pulse(_queued);
@@ -192,9 +180,7 @@ public sealed class BackgroundLoader : IDisposable
         lock (_queued)
         {
             while (_first is null && !_stopping)
-            {
                 Monitor.Wait(_queued);
-            }
 
             StreamedScene? scene = _first;
             if (scene is not null)

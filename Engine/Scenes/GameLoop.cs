@@ -43,9 +43,7 @@ public sealed class GameLoop
         where TGame : IGame, allows ref struct
     {
         while (game.IsRunning)
-        {
             RunFrame(ref game);
-        }
     }
 
     /// <summary>
@@ -108,21 +106,15 @@ public sealed class GameLoop
     private void Wait(long frameBegan)
     {
         if (_options.PaceSeconds == 0)
-        {
             return;
-        }
 
         double left = _options.PaceSeconds - ((_clock.GetTimestamp() - frameBegan) * _secondsPerTick);
         while (left > 0)
         {
             if (left > 0.002)
-            {
                 Thread.Sleep((int)((left - 0.001) * 1000));
-            }
             else
-            {
                 Thread.SpinWait(20);
-            }
 
             left = _options.PaceSeconds - ((_clock.GetTimestamp() - frameBegan) * _secondsPerTick);
         }
@@ -160,9 +152,7 @@ public sealed record GameLoopOptions
     private static void Check(bool holds, string name, object value, string allowed)
     {
         if (!holds)
-        {
             throw new ArgumentOutOfRangeException(name, value, $"GameLoopOptions.{name} is {value}; it must be {allowed}.");
-        }
     }
 }
 

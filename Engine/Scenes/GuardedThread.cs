@@ -127,9 +127,7 @@ public sealed class GuardedThread : IDisposable
     internal void Demanded(Demand demand, int superSlabs)
     {
         if (FirstDemand is not null)
-        {
             return;
-        }
 
         FirstDemand = demand;
         DemandedSuperSlabs = superSlabs;
@@ -171,9 +169,7 @@ public sealed class GuardedThread : IDisposable
             foreach (nuint address in _addresses.AsSpan(0, count))
             {
                 if (FirstFault == 0)
-                {
                     FirstFault = LowestFault = HighestFault = address;
-                }
 
                 LowestFault = nuint.Min(LowestFault, address);
                 HighestFault = nuint.Max(HighestFault, address);
@@ -192,9 +188,7 @@ public sealed class GuardedThread : IDisposable
         long all = _recorder?.DrainWithin(0, nuint.MaxValue) ?? 0;
         _recorded += all;
         if (all >= ManyAddresses)
-        {
             Resynchronise();
-        }
     }
 
     /// <summary>
@@ -204,9 +198,7 @@ public sealed class GuardedThread : IDisposable
     private long Resynchronise()
     {
         if (_recorder is null)
-        {
             return 0;
-        }
 
         long count = _recorder.Count;
         long late = _recorder.DrainWithin(0, nuint.MaxValue);

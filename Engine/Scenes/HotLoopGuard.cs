@@ -109,9 +109,7 @@ public sealed class HotLoopGuard : IDisposable
         bool countsFaults = PageFaults.IsSupported && (PageFaults.IsPerThread || _threads.Length == 0);
         GuardedThread thread = new(this, name, countsFaults, _options.FaultAddresses);
         lock (_lock)
-        {
             _threads = [.. _threads, thread];
-        }
 
         return thread;
     }
@@ -127,14 +125,10 @@ public sealed class HotLoopGuard : IDisposable
     {
         ArgumentNullException.ThrowIfNull(scene);
         foreach (LongLivedArena arena in scene.Arenas)
-        {
             Watch(arena);
-        }
 
         if (scene.Plan.Frame is not null)
-        {
             Watch(scene.Frame);
-        }
     }
 
     /// <summary>No longer counts those of a scene. Between frames, before it is unloaded.</summary>
@@ -142,14 +136,10 @@ public sealed class HotLoopGuard : IDisposable
     {
         ArgumentNullException.ThrowIfNull(scene);
         foreach (LongLivedArena arena in scene.Arenas)
-        {
             Unwatch(arena);
-        }
 
         if (scene.Plan.Frame is not null)
-        {
             Unwatch(scene.Frame);
-        }
     }
 
     /// <summary>No longer counts an arena's overflows and overruns. Between frames, before the arena is disposed.</summary>
@@ -179,9 +169,7 @@ public sealed class HotLoopGuard : IDisposable
         HotLoopCounts counts = _watched.Read() with { Collections = GC.CollectionCount(0) };
         counts -= _begun;
         if (_tags is not null)
-        {
             counts = counts with { TagOverruns = _tags.Read() };
-        }
 
         GuardedThread[] threads = _threads;
         foreach (GuardedThread thread in threads)
@@ -199,14 +187,10 @@ public sealed class HotLoopGuard : IDisposable
         finally
         {
             foreach (GuardedThread thread in threads)
-            {
                 thread.Forget();
-            }
 
             if (counts.FrameOverflows + counts.SoftOverruns + counts.HardOverruns != 0)
-            {
                 _watched.Settle();
-            }
         }
     }
 
@@ -224,9 +208,7 @@ public sealed class HotLoopGuard : IDisposable
     internal void Remove(GuardedThread thread)
     {
         lock (_lock)
-        {
             _threads = Array.FindAll(_threads, other => other != thread);
-        }
     }
 
     /// <summary>Whether the call stack of this demand is worth its cost. Any thread.</summary>
@@ -256,9 +238,7 @@ public sealed class HotLoopGuard : IDisposable
         {
             Total += counts;
             if (counts != default)
-            {
                 Judge(counts, threads);
-            }
         }
     }
 
@@ -276,33 +256,23 @@ public sealed class HotLoopGuard : IDisposable
         Hold(counts.SoftOverruns + counts.HardOverruns, _rules.BudgetOverrun, HotLoopKinds.BudgetOverrun);
         Hold(counts.TagOverruns, _rules.TagOverrun ?? default, HotLoopKinds.TagOverrun);
         if (broken == HotLoopKinds.None)
-        {
             return;
-        }
 
         Violations++;
         bool mayLog = log && _options.Log is not null && IsTimeToLog();
         if (FirstViolation is not null && !mayLog && !call && !fail)
-        {
             return;
-        }
 
         HotLoopViolation violation = new HotLoopCulprit(_memory, threads, _watched, _tags).Name(Frame, broken, counts);
         FirstViolation ??= violation;
         if (mayLog)
-        {
             Write(violation);
-        }
 
         if (call)
-        {
             _options.OnViolation?.Invoke(violation);
-        }
 
         if (fail)
-        {
             throw new HotLoopViolationException(violation);
-        }
 
         void Hold(long count, HotLoopRule rule, HotLoopKinds kind)
         {

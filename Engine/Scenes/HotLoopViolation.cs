@@ -84,39 +84,25 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
         LongLivedArena? overrun = watched.Overrun();
         HotLoopViolation unnamed = new() { Frame = frame, Broken = broken, Counts = counts, Culprit = "" };
         if (Find(static thread => thread.FirstDemand is not null, out GuardedThread? wanting))
-        {
             return OfDemand(unnamed, wanting);
-        }
 
         if (broken.HasFlag(HotLoopKinds.PageFaults) && Find(static thread => thread.LastFrame.PageFaults != 0, out GuardedThread? faulting))
-        {
             return OfFaults(unnamed, faulting);
-        }
 
         if (overflown is not null)
-        {
             return unnamed with { Arena = overflown.Name, Culprit = $"a lane of frame arena '{overflown.Name}' needed more than its {Sizes.Text(overflown.LaneBytes)}" };
-        }
 
         if (overrun is not null)
-        {
             return unnamed with { Arena = overrun.Name, Culprit = $"arena '{overrun.Name}' went beyond its budget" };
-        }
 
         if (broken.HasFlag(HotLoopKinds.TagOverrun) && tags is { Worst: { } tag })
-        {
             return unnamed with { Tag = tag.Name, Culprit = $"tag '{tag.Name}' has {tags.WorstLiveBytes} live bytes, and its budget is {tag.BudgetBytes}" };
-        }
 
         if (broken.HasFlag(HotLoopKinds.OsCalls) && Find(static thread => thread.LastFrame.OsCalls != 0, out GuardedThread? calling))
-        {
             return unnamed with { Thread = calling.Name, Culprit = $"thread '{calling.Name}' made the engine ask the system for memory for its tables, or give some back" };
-        }
 
         if (broken.HasFlag(HotLoopKinds.ManagedBytes) && Find(static thread => thread.LastFrame.ManagedBytes != 0, out GuardedThread? allocating))
-        {
             return unnamed with { Thread = allocating.Name, Culprit = $"thread '{allocating.Name}' allocated {allocating.LastFrame.ManagedBytes} managed bytes" };
-        }
 
         return unnamed with { Culprit = "garbage was collected" };
     }
@@ -153,9 +139,7 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
     {
         string faults = $"thread '{thread.Name}' took {thread.LastFrame.PageFaults} page faults";
         if (thread.FirstFault == 0)
-        {
             return unnamed with { Thread = thread.Name, Culprit = $"{faults}, at addresses that the system does not tell" };
-        }
 
         string owner = memory.OwnerOf((nint)thread.FirstFault, out string? arena) ?? "memory outside the engine";
         string range = thread.LowestFault == thread.HighestFault

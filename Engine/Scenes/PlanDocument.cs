@@ -96,9 +96,7 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
     {
         int at = 0;
         while (at < text.Length && Rune.DecodeFromUtf8(text[at..], out _, out int length) == OperationStatus.Done)
-        {
             at += length;
-        }
 
         return at;
     }
@@ -110,9 +108,7 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
         {
             int feed = text[start..].IndexOf((byte)'\n');
             if (feed < 0)
-            {
                 break;
-            }
 
             start += feed + 1;
         }
@@ -131,9 +127,7 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
     private static string CharacterAt(ReadOnlySpan<byte> text, int at)
     {
         if (at >= text.Length)
-        {
             return "the end of the document";
-        }
 
         _ = Rune.DecodeFromUtf8(text[at..], out Rune rune, out _);
         return PlanText.Quote(rune.ToString());
@@ -236,15 +230,11 @@ internal sealed class PlanErrors
     public void ThrowIfAny(string? name)
     {
         if (IsEmpty)
-        {
             return;
-        }
 
         string which = string.IsNullOrEmpty(name) ? "The scene plan" : $"Scene plan '{PlanText.Cut(name, 200)}'";
         if (_errors.Count == 1)
-        {
             throw new ScenePlanException($"{which} has an error. {_errors[0]}", _errors);
-        }
 
         string count = (_errors.Count + _more).ToString(CultureInfo.InvariantCulture);
         string more = _more == 0 ? string.Empty : $"\n  and {_more} more.";

@@ -25,9 +25,7 @@ internal static class PlanLoader
             }
 
             if (isComplete)
-            {
                 PlanRules.Check(plan, errors);
-            }
 
             errors.ThrowIfAny(document.Name);
             return plan;
@@ -35,9 +33,7 @@ internal static class PlanLoader
         finally
         {
             foreach ((_, JsonDocument json) in chain)
-            {
                 json.Dispose();
-            }
         }
     }
 
@@ -50,20 +46,14 @@ internal static class PlanLoader
         {
             JsonDocument? json = document.TryParse(errors);
             if (json is null)
-            {
                 return false;
-            }
 
             chain.Push((errors.BaseName, json));
             if (document.Name is not null)
-            {
                 seen.Add(document.Name);
-            }
 
             if (!TryReadBase(json.RootElement, out string reference))
-            {
                 return true;
-            }
 
             PlanDocument? next = Resolve(reference, document, source, out string allowed);
             if (next is null || seen.Contains(next.Name!) || chain.Count == ScenePlan.MaximumBaseDepth)
@@ -90,9 +80,7 @@ internal static class PlanLoader
     {
         reference = string.Empty;
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("base"u8, out JsonElement value) || value.ValueKind != JsonValueKind.String)
-        {
             return false;
-        }
 
         reference = value.GetString()!;
         return true;
@@ -122,9 +110,7 @@ internal sealed class FileSource : PlanSource
     {
         allowed = "the path of a file, relative to this plan's";
         if (reference.Length == 0 || reference.Contains('\0', StringComparison.Ordinal) || Path.IsPathRooted(reference))
-        {
             return null;
-        }
 
         try
         {

@@ -12,14 +12,10 @@ internal static class PlanMerger
     {
         ArgumentNullException.ThrowIfNull(plans);
         if (plans.Count == 0)
-        {
             throw new ArgumentException("There is no plan to merge; give one at least.", nameof(plans));
-        }
 
         if (!(headroom >= 1 && headroom <= MaximumHeadroom))
-        {
             throw new ArgumentOutOfRangeException(nameof(headroom), headroom, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}.");
-        }
 
         FrameArenaOptions? frame = null;
         int warmUpFrames = 0;
@@ -82,16 +78,12 @@ internal static class PlanMerger
                 },
             };
             foreach ((long key, BlockCount block) in SumsByClass(plan.Blocks))
-            {
                 worst[key] = worst.TryGetValue(key, out BlockCount other) ? Worst(block, other) : block;
-            }
         }
 
         List<BlockCount> blocks = [];
         foreach (BlockCount block in worst.Values)
-        {
             blocks.Add(block with { Count = Grown(block.Count, headroom, PlanRange.BlockCount) });
-        }
 
         return merged with { Blocks = blocks, SuperSlabs = (int)Grown(merged.SuperSlabs, headroom, PlanRange.SuperSlabs) };
     }

@@ -39,9 +39,7 @@ internal sealed class PlanReader(PlanValues values)
     {
         string? name = value.ValueKind == JsonValueKind.String ? value.GetString() : null;
         if (PlanRules.IsName(name, PlanRange.SceneNameLength))
-        {
             return name!;
-        }
 
         values.Errors.Add(path, PlanText.Describe(value), PlanRules.SceneNameText);
 
@@ -73,31 +71,19 @@ internal sealed class PlanReader(PlanValues values)
         {
             int index = arenas.FindIndex(other => other.Name == name);
             if (!PlanRules.IsName(name, PlanRange.ArenaNameLength))
-            {
                 values.Errors.Add(arenasPath, PlanText.Quote(name), PlanRules.ArenaNameText);
-            }
             else if (arena.ValueKind == JsonValueKind.Null)
-            {
                 arenas.RemoveAll(other => other.Name == name);
-            }
             else if (index >= 0)
-            {
                 arenas[index] = ReadArena(arena, path, arenas[index]);
-            }
             else if (arenas.Count < PlanRange.Arenas)
-            {
                 arenas.Add(ReadArena(arena, path, new ArenaPlan { Name = name }));
-            }
             else
-            {
                 more++;
-            }
         }
 
         if (more != 0)
-        {
             values.Errors.Add(arenasPath, $"{arenas.Count + more} arenas", $"at most {PlanRange.Arenas}");
-        }
 
         return arenas;
     }
@@ -152,17 +138,13 @@ internal sealed class PlanReader(PlanValues values)
         List<BlockCount> blocks = [.. before];
         Dictionary<nuint, int> bySize = [];
         foreach (BlockCount block in blocks)
-        {
             bySize[block.Bytes] = bySize.Count;
-        }
 
         HashSet<nuint> seen = [];
         foreach ((string path, JsonElement item) in values.Items(list, listPath, PlanRange.Blocks))
         {
             if (ReadBlock(item, path) is not { } block)
-            {
                 continue;
-            }
 
             if (!seen.Add(block.Bytes))
             {
@@ -206,14 +188,10 @@ internal sealed class PlanReader(PlanValues values)
         }
 
         if (!hasBytes)
-        {
             values.Missing($"{itemPath}.bytes", PlanRange.BlockBytes.Text);
-        }
 
         if (!hasCount)
-        {
             values.Missing($"{itemPath}.count", PlanRange.BlockCount.Text);
-        }
 
         return block.Bytes == 0 ? null : block;
     }

@@ -19,9 +19,7 @@ internal static class PlanRules
     {
         errors.BaseName = null;
         if (!IsName(plan.Name, PlanRange.SceneNameLength))
-        {
             errors.Add("name", plan.Name.Length == 0 ? "nothing" : PlanText.Quote(plan.Name), SceneNameText);
-        }
 
         if (plan.Frame is { } frame)
         {
@@ -48,18 +46,14 @@ internal static class PlanRules
     public static bool IsName(string? name, int most)
     {
         if (string.IsNullOrEmpty(name) || name.Length > 2 * most)
-        {
             return false;
-        }
 
         int length = 0;
         foreach (System.Text.Rune rune in name.EnumerateRunes())
         {
             length++;
             if (System.Text.Rune.IsControl(rune) || rune == System.Text.Rune.ReplacementChar)
-            {
                 return false;
-            }
         }
 
         return length <= most;
@@ -98,9 +92,7 @@ internal static class PlanRules
 
             string path = PlanText.Append("arenas", arena.Name);
             if (!names.Add(arena.Name))
-            {
                 errors.Add(path, "the name a second time", "each name once");
-            }
 
             CheckArena(path, arena, errors);
         }
@@ -116,29 +108,19 @@ internal static class PlanRules
         nuint soft = arena.Budget.SoftBytes;
         nuint hard = arena.Budget.HardBytes;
         if (soft != 0)
-        {
             CheckRange($"{path}.budget.soft", soft, PlanRange.Budget, errors);
-        }
 
         if (hard != 0)
-        {
             CheckRange($"{path}.budget.hard", hard, PlanRange.Budget, errors);
-        }
 
         if (hard != 0 && soft > hard)
-        {
             errors.Add($"{path}.budget.soft", PlanText.Size(soft), $"at most the hard budget, {PlanText.Size(hard)}");
-        }
 
         UInt128 prewarm = PrewarmBytes(arena);
         if (prewarm > (UInt128)PlanRange.PrewarmBytes.Maximum)
-        {
             errors.Add($"{path}.prewarm", "more than fits an address", $"at most {PlanText.Size((nuint)PlanRange.PrewarmBytes.Maximum)} in all");
-        }
         else if (hard != 0 && prewarm > hard)
-        {
             errors.Add($"{path}.budget.hard", PlanText.Size(hard), $"at least what is prewarmed, {PlanText.Size((nuint)prewarm)}");
-        }
     }
 
     private static void CheckBlocks(string path, IReadOnlyList<BlockCount> blocks, PlanErrors errors)
@@ -157,9 +139,7 @@ internal static class PlanRules
             CheckRange($"{path}[{index}].count", block.Count, PlanRange.BlockCount, errors);
             CheckRange($"{path}[{index}].threads", block.Threads, PlanRange.BlockThreads, errors);
             if (!sizes.Add(block.Bytes))
-            {
                 errors.Add($"{path}[{index}].bytes", $"{PlanText.Size(block.Bytes)} a second time", "each size once");
-            }
         }
     }
 
@@ -172,18 +152,14 @@ internal static class PlanRules
     private static void CheckRange(string path, decimal value, PlanRange range, PlanErrors errors)
     {
         if (!range.Contains(value))
-        {
             errors.Add(path, value.ToString(CultureInfo.InvariantCulture), range.Text);
-        }
     }
 
     private static void CheckChoice<T>(string path, T value, PlanChoices<T> choices, PlanErrors errors)
         where T : struct, Enum
     {
         if (choices.WordOf(value) is null)
-        {
             errors.Add(path, value.ToString(), choices.Text);
-        }
     }
 }
 

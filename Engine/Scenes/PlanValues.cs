@@ -31,17 +31,11 @@ internal sealed class PlanValues(PlanErrors errors)
             string name = property.Name;
             string propertyPath = PlanText.Append(path, name);
             if (known is not null && Array.IndexOf(known, name) < 0)
-            {
                 errors.Add(propertyPath, "an unknown property", string.Join(", ", known));
-            }
             else if (!seen.Add(name))
-            {
                 errors.Add(propertyPath, "the property a second time", "each property once");
-            }
             else
-            {
                 properties.Add((name, propertyPath, property.Value));
-            }
         }
 
         return properties;
@@ -50,9 +44,7 @@ internal sealed class PlanValues(PlanErrors errors)
     public long Whole(JsonElement value, string path, PlanRange range, long before)
     {
         if (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number) && range.Contains(number))
-        {
             return number;
-        }
 
         errors.Add(path, PlanText.Describe(value), range.Text);
         return before;
@@ -65,18 +57,12 @@ internal sealed class PlanValues(PlanErrors errors)
     {
         decimal bytes = -1;
         if (value.ValueKind == JsonValueKind.String)
-        {
             bytes = PlanText.ParseSize(value.GetString()!);
-        }
         else if (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long number))
-        {
             bytes = number;
-        }
 
         if (bytes == decimal.Truncate(bytes) && range.Contains(bytes) && bytes >= 0)
-        {
             return (nuint)bytes;
-        }
 
         errors.Add(path, PlanText.Describe(value), range.Text);
         return before;
@@ -85,9 +71,7 @@ internal sealed class PlanValues(PlanErrors errors)
     public bool Flag(JsonElement value, string path, bool before)
     {
         if (value.ValueKind is JsonValueKind.True or JsonValueKind.False)
-        {
             return value.GetBoolean();
-        }
 
         errors.Add(path, PlanText.Describe(value), "true, false");
         return before;
@@ -97,9 +81,7 @@ internal sealed class PlanValues(PlanErrors errors)
         where T : struct, Enum
     {
         if (value.ValueKind == JsonValueKind.String && choices.TryFind(value.GetString(), out T found))
-        {
             return found;
-        }
 
         errors.Add(path, PlanText.Describe(value), choices.Text);
         return before;
@@ -109,9 +91,7 @@ internal sealed class PlanValues(PlanErrors errors)
     public string? Text(JsonElement value, string path)
     {
         if (value.ValueKind == JsonValueKind.String)
-        {
             return value.GetString();
-        }
 
         errors.Add(path, PlanText.Describe(value), "text");
         return null;
@@ -132,9 +112,7 @@ internal sealed class PlanValues(PlanErrors errors)
         else
         {
             foreach (JsonElement item in value.EnumerateArray())
-            {
                 items.Add(($"{path}[{items.Count}]", item));
-            }
         }
 
         return items;
@@ -156,16 +134,12 @@ internal static class PlanText
     public static string Size(nuint bytes)
     {
         if (bytes <= 1)
-        {
             return bytes == 0 ? "0 bytes" : "1 byte";
-        }
 
         foreach ((string name, nuint unit) in s_units)
         {
             if (bytes % unit == 0)
-            {
                 return string.Create(CultureInfo.InvariantCulture, $"{bytes / unit} {name}");
-            }
         }
 
         throw new System.Diagnostics.UnreachableException();
@@ -178,9 +152,7 @@ internal static class PlanText
         foreach ((string name, nuint unit) in s_units)
         {
             if (!text.EndsWith(name, StringComparison.Ordinal))
-            {
                 continue;
-            }
 
             ReadOnlySpan<char> number = text.AsSpan(0, text.Length - name.Length);
             number = number.EndsWith(" ") ? number[..^1] : number;
@@ -198,9 +170,7 @@ internal static class PlanText
     {
         bool isIdentifier = property.Length is > 0 and <= 64 && (char.IsAsciiLetter(property[0]) || property[0] is '$' or '_');
         foreach (char character in property)
-        {
             isIdentifier &= char.IsAsciiLetterOrDigit(character) || character is '$' or '_' or '-';
-        }
 
         return !isIdentifier ? $"{path}[{Quote(property)}]" : path.Length == 0 ? property : $"{path}.{property}";
     }

@@ -45,9 +45,7 @@ internal sealed class PlanWriter
         {
             _json.WriteStartObject("arenas");
             foreach (ArenaPlan arena in plan.Arenas)
-            {
                 WriteArena(arena);
-            }
 
             _json.WriteEndObject();
         }
@@ -75,9 +73,7 @@ internal sealed class PlanWriter
             {
                 _json.WriteStartArray("blocks");
                 foreach (BlockCount block in arena.Blocks)
-                {
                     WriteBlock(block);
-                }
 
                 _json.WriteEndArray();
             }
@@ -88,9 +84,7 @@ internal sealed class PlanWriter
 
         WriteNumber("threads", arena.Threads, 1);
         if (!arena.Carve)
-        {
             _json.WriteBoolean("carve", false);
-        }
 
         WriteChoice("overflow", budget.Overflow, PlanChoices.Overflow);
         WriteSize("retain", arena.RetainBytes);
@@ -110,9 +104,7 @@ internal sealed class PlanWriter
     private void WriteHotLoop(HotLoopRules rules)
     {
         if (rules == new HotLoopRules())
-        {
             return;
-        }
 
         _json.WriteStartObject("hotLoop");
         WriteNumber("warmUpFrames", rules.WarmUpFrames, 0);
@@ -123,9 +115,7 @@ internal sealed class PlanWriter
         WriteRule("frameOverflow", rules.FrameOverflow);
         WriteRule("budgetOverrun", rules.BudgetOverrun);
         if (rules.TagOverrun is { } tags)
-        {
             WriteWholeRule("tagOverrun", tags);
-        }
 
         _json.WriteEndObject();
     }
@@ -133,9 +123,7 @@ internal sealed class PlanWriter
     private void WriteRule(string name, HotLoopRule rule)
     {
         if (rule != default)
-        {
             WriteWholeRule(name, rule);
-        }
     }
 
     private void WriteWholeRule(string name, HotLoopRule rule)
@@ -149,29 +137,21 @@ internal sealed class PlanWriter
     private void WriteNumber(string name, int value, int unless)
     {
         if (value != unless)
-        {
             _json.WriteNumber(name, value);
-        }
     }
 
     private void WriteSize(string name, nuint bytes)
     {
         if (bytes % 1024 != 0)
-        {
             _json.WriteNumber(name, bytes);
-        }
         else if (bytes != 0)
-        {
             _json.WriteString(name, PlanText.Size(bytes));
-        }
     }
 
     private void WriteChoice<T>(string name, T value, PlanChoices<T> choices)
         where T : struct, Enum
     {
         if (!EqualityComparer<T>.Default.Equals(value, default))
-        {
             _json.WriteString(name, choices.WordOf(value));
-        }
     }
 }

@@ -123,16 +123,12 @@ public sealed class Scene : IDisposable
         for (int index = 0; index < _arenas.Length; index++)
         {
             if (Plan.Arenas[index].Name == name)
-            {
                 return _arenas[index];
-            }
         }
 
         string[] names = new string[_arenas.Length];
         for (int index = 0; index < names.Length; index++)
-        {
             names[index] = $"'{Plan.Arenas[index].Name}'";
-        }
 
         throw new ArgumentException($"Scene '{Plan.Name}' has no arena '{name}'; it has {(names.Length == 0 ? "none" : string.Join(", ", names))}.", nameof(name));
     }
@@ -176,9 +172,7 @@ public sealed class Scene : IDisposable
     public void Dispose()
     {
         if (_disposed)
-        {
             return;
-        }
 
         _disposed = true;
         _memory.RaiseRetained(Plan.RetainBytes);
@@ -207,9 +201,7 @@ public sealed class Scene : IDisposable
         }
 
         if (first is not null)
-        {
             ExceptionDispatchInfo.Throw(first);
-        }
     }
 
     /// <summary>What another exception says more about.</summary>
@@ -231,9 +223,7 @@ public sealed class Scene : IDisposable
     {
         IReadOnlyList<BlockCount> blocks = arena.IsDisposed ? [] : arena.LiveBlocks();
         if (blocks.Count != 0)
-        {
             leaks.Add(new ArenaLeaks(arena.Name, blocks, arena.LiveAllocations()));
-        }
     }
 }
 
@@ -271,9 +261,7 @@ public sealed record UnloadReport(string Scene, nuint HeldBytes, long Nanosecond
         {
             text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': {leaks.Count} blocks, {leaks.Bytes} bytes");
             foreach (BlockCount block in leaks.Allocations.Count == 0 ? leaks.Blocks : [])
-            {
                 text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes");
-            }
 
             foreach (LiveAllocation block in leaks.Allocations)
             {
@@ -299,9 +287,7 @@ public sealed record ArenaLeaks(string Arena, IReadOnlyList<BlockCount> Blocks, 
         {
             long count = 0;
             foreach (BlockCount block in Blocks)
-            {
                 count += block.Count;
-            }
 
             return count;
         }
@@ -314,9 +300,7 @@ public sealed record ArenaLeaks(string Arena, IReadOnlyList<BlockCount> Blocks, 
         {
             nuint bytes = 0;
             foreach (BlockCount block in Blocks)
-            {
                 bytes += block.Bytes * (nuint)block.Count;
-            }
 
             return bytes;
         }

@@ -67,9 +67,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
     {
         double bytes = 0;
         foreach (ArenaPlan arena in plan.Arenas)
-        {
             bytes += (double)PlanRules.PrewarmBytes(arena);
-        }
 
         return bytes;
     }

@@ -61,9 +61,7 @@ public sealed record ScenePlan
         {
             nuint sum = 0;
             foreach (ArenaPlan arena in Arenas)
-            {
                 sum = arena.RetainBytes > nuint.MaxValue - sum ? nuint.MaxValue : sum + arena.RetainBytes;
-            }
 
             return sum;
         }

@@ -44,9 +44,7 @@ public sealed class SceneRecorder
     {
         nuint bytes = (nuint)PlanRange.BytesPerLane.Minimum;
         for (int lane = 0; lane < frame.Lanes; lane++)
-        {
             bytes = nuint.Max(bytes, frame.HighWaterBytes(lane));
-        }
 
         nuint most = (nuint)PlanRange.BytesPerLane.Maximum;
         nuint beyond = bytes > most ? Sizes.DivideRoundingUp(bytes - most, SlabGeometry.SuperSlabBytes) * (nuint)(frame.Lanes * frame.Buffers) : 0;
@@ -112,9 +110,7 @@ internal sealed class WatchedArenas
         long soft = 0;
         long hard = 0;
         foreach ((FrameArena arena, _) in _frames)
-        {
             overflows += arena.OverflowCount;
-        }
 
         foreach ((LongLivedArena arena, _) in _arenas)
         {
@@ -135,14 +131,10 @@ internal sealed class WatchedArenas
     public void Settle()
     {
         for (int index = 0; index < _frames.Count; index++)
-        {
             _frames[index] = (_frames[index].Arena, _frames[index].Arena.OverflowCount);
-        }
 
         for (int index = 0; index < _arenas.Count; index++)
-        {
             _arenas[index] = (_arenas[index].Arena, Overruns(_arenas[index].Arena));
-        }
     }
 
     private static long Overruns(LongLivedArena arena) => arena.SoftOverruns + arena.HardOverruns;
@@ -189,9 +181,7 @@ internal sealed class WatchedTags
             long budget = (long)tag.BudgetBytes;
             long excess = _liveBytes[index] - budget;
             if (budget == 0 || excess <= 0)
-            {
                 continue;
-            }
 
             over++;
             if (excess > worst)

@@ -74,9 +74,7 @@ public sealed class StreamedScene
         _loader.ThrowIfCalledBack("load a scene");
         _loader.ThrowIfDisposed();
         if (_state is not (StreamState.Unloaded or StreamState.Failed))
-        {
             throw new InvalidOperationException($"Scene '{Plan.Name}' cannot be loaded now; its state is {_state}.");
-        }
 
         _loader.Order(this, StreamState.Loading);
     }
@@ -89,9 +87,7 @@ public sealed class StreamedScene
         _loader.ThrowIfCalledBack("unload a scene");
         _loader.ThrowIfDisposed();
         if (_state != StreamState.Loaded)
-        {
             throw new InvalidOperationException($"Scene '{Plan.Name}' cannot be unloaded now; its state is {_state}.");
-        }
 
         _loader.Order(this, StreamState.Unloading);
     }
@@ -115,16 +111,12 @@ public sealed class StreamedScene
     public StreamState Wait()
     {
         if (_state is StreamState.Loading or StreamState.Unloading)
-        {
             _loader.ThrowIfCalledBack("wait for a scene");
-        }
 
         lock (_changed)
         {
             while (_state is StreamState.Loading or StreamState.Unloading)
-            {
                 Monitor.Wait(_changed);
-            }
         }
 
         return _state;
@@ -185,9 +177,7 @@ public sealed class StreamedScene
         {
             _cancellation = cancellation;
             if (_cancelRequested)
-            {
                 cancellation.Cancel();
-            }
         }
 
         try
@@ -198,9 +188,7 @@ public sealed class StreamedScene
         finally
         {
             lock (_changed)
-            {
                 _cancellation = null;
-            }
         }
     }
 
@@ -229,14 +217,10 @@ public sealed class StreamedScene
         public void Report(double value)
         {
             if (value > scene.Progress)
-            {
                 Volatile.Write(ref scene._progress, value);
-            }
 
             if (scene._options.Progress is { } told)
-            {
                 scene._loader.Report(told, value);
-            }
         }
     }
 }

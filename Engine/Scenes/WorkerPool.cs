@@ -58,9 +58,7 @@ public sealed unsafe class WorkerPool : IDisposable
         }
 
         foreach (LongLivedArena arena in _options.Arenas)
-        {
             Attach(arena);
-        }
     }
 
     /// <summary>The workers, the dispatching thread included: a job's worker numbers are 0 to one less.</summary>
@@ -109,9 +107,7 @@ public sealed unsafe class WorkerPool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         ObjectDisposedException.ThrowIf(_stopping, this);
         if (Interlocked.Exchange(ref _running, 1) != 0)
-        {
             throw new InvalidOperationException("A worker pool does one job at a time: a job must not dispatch another, nor two threads use one pool.");
-        }
 
         // The workers get the address of a copy on this stack: what the caller has may lie in an object that the collector moves.
         TJob shared = job;
@@ -127,9 +123,7 @@ public sealed unsafe class WorkerPool : IDisposable
         job = shared;
         Volatile.Write(ref _running, 0);
         if (_failure is not null)
-        {
             Rethrow();
-        }
     }
 
     /// <summary>Ends the threads and waits for their ends. A second call does nothing.</summary>
@@ -140,9 +134,7 @@ public sealed unsafe class WorkerPool : IDisposable
             _stopping = true;
             _gate.Open();
             foreach (Thread thread in _threads)
-            {
                 thread.Join();
-            }
         }
     }
 
@@ -157,9 +149,7 @@ public sealed unsafe class WorkerPool : IDisposable
                 int start = (int)((long)pool._count * worker / pool.Workers);
                 int end = (int)((long)pool._count * (worker + 1) / pool.Workers);
                 if (start != end)
-                {
                     job.Execute(start, end, worker);
-                }
 
                 return;
             }
@@ -195,9 +185,7 @@ public sealed unsafe class WorkerPool : IDisposable
         {
             turn = _gate.WaitForOpening(turn);
             if (_stopping)
-            {
                 break;
-            }
 
             guarded?.Begin();
             _work(this, worker);
@@ -214,9 +202,7 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         byte* stack = stackalloc byte[bytes];
         for (int offset = bytes - 1; offset >= 0; offset -= 4096)
-        {
             Volatile.Write(ref stack[offset], 0);
-        }
     }
 
     /// <summary>One delegate for each kind of job, made when it is first run or prepared. (A pointer to shared generic code is no pointer to a method.)</summary>
@@ -313,9 +299,7 @@ internal sealed class WorkerGate(int workers, int spinTurns)
         if (Volatile.Read(ref _sleeping) != 0)
         {
             lock (_opening)
-            {
                 Monitor.PulseAll(_opening);
-            }
         }
     }
 
@@ -325,9 +309,7 @@ internal sealed class WorkerGate(int workers, int spinTurns)
     {
         SpinWait spin = default;
         for (int turns = 0; turns < spinTurns && Volatile.Read(ref _turn) == last; turns++)
-        {
             spin.SpinOnce(sleep1Threshold: -1);
-        }
 
         if (Volatile.Read(ref _turn) == last)
         {
@@ -335,9 +317,7 @@ internal sealed class WorkerGate(int workers, int spinTurns)
             {
                 Interlocked.Increment(ref _sleeping);
                 while (Volatile.Read(ref _turn) == last)
-                {
                     Monitor.Wait(_opening);
-                }
 
                 Interlocked.Decrement(ref _sleeping);
             }
@@ -352,9 +332,7 @@ internal sealed class WorkerGate(int workers, int spinTurns)
         if (Interlocked.Decrement(ref _missing) == 0)
         {
             lock (_arrival)
-            {
                 Monitor.Pulse(_arrival);
-            }
         }
     }
 
@@ -363,18 +341,14 @@ internal sealed class WorkerGate(int workers, int spinTurns)
     {
         SpinWait spin = default;
         for (int turns = 0; turns < spinTurns && Volatile.Read(ref _missing) != 0; turns++)
-        {
             spin.SpinOnce(sleep1Threshold: -1);
-        }
 
         if (Volatile.Read(ref _missing) != 0)
         {
             lock (_arrival)
             {
                 while (Volatile.Read(ref _missing) != 0)
-                {
                     Monitor.Wait(_arrival);
-                }
             }
         }
     }
