@@ -162,9 +162,9 @@ internal sealed unsafe class CallbackTests
             _arena.Dispose();
             _other.Dispose();
             _victim.Dispose();
-            Assert.That(_memory.OwnedSuperSlabs, Is.Zero, "SuperSlabs that nobody owns");
+            Assert.That(_memory.OwnedSuperSlabCount, Is.Zero, "SuperSlabs that nobody owns");
             _memory.Trim();
-            Assert.That(_memory.ReadySuperSlabs, Is.Zero);
+            Assert.That(_memory.ReadySuperSlabCount, Is.Zero);
             _memory.Dispose();
             DisposedMemory.AssertIsGone(_memory);
         }

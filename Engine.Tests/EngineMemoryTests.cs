@@ -13,7 +13,7 @@ internal sealed unsafe class EngineMemoryTests
         Assert.That(memory.Options.RetainBytes, Is.EqualTo((nuint)7));
         Assert.That(memory.ReservationBytes, Is.EqualTo(Size.MiB(128)));
         Assert.That((nuint)memory.ReservationBase % Size.MiB(2), Is.EqualTo((nuint)0));
-        Assert.That(memory.Prefault, Is.Not.Empty);
+        Assert.That(memory.PrefaultDescription, Is.Not.Empty);
     }
 
     [Test]
@@ -137,16 +137,16 @@ internal sealed unsafe class EngineMemoryTests
         EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), RetainBytes = Size.MiB(64) });
         memory.CreateLongLivedArena("arena").Allocate(Size.MiB(4));
         string settings = memory.Settings;
-        string prefault = memory.Prefault;
+        string prefault = memory.PrefaultDescription;
         nint start = memory.ReservationBase;
         memory.Dispose();
         Assert.That(memory.Settings, Is.EqualTo(settings));
-        Assert.That(memory.Prefault, Is.EqualTo(prefault));
+        Assert.That(memory.PrefaultDescription, Is.EqualTo(prefault));
         Assert.That(memory.ReservationBase, Is.EqualTo(start));
         Assert.That(memory.OsCalls, Is.Positive);
-        Assert.That(memory.PrefaultNanoseconds, Is.Positive);
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
-        Assert.That(memory.ReadySuperSlabs, Is.Zero);
+        Assert.That(memory.PrefaultTime.Ticks, Is.Positive);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
+        Assert.That(memory.ReadySuperSlabCount, Is.Zero);
         Assert.That(memory.MetadataBytes, Is.EqualTo((nuint)0));
         Assert.That(memory.ResidentBytes(), Is.Zero);
         Assert.That(memory.Contains(start), Is.False);

@@ -271,7 +271,7 @@ internal sealed unsafe class FailureInjectionTests
                 Step(_frame.Dispose);
                 Step(_arena.Dispose);
                 Step(() => _memory.Trim());
-                Assert.That(_memory.OwnedSuperSlabs + _memory.ReadySuperSlabs, Is.Zero);
+                Assert.That(_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount, Is.Zero);
                 long absent = _memory.PagesThatWouldFault(start, _arena.MaximumBytes);
                 Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize), "resident memory is back");
                 CountCalls();

@@ -18,7 +18,7 @@ internal sealed partial class PromisesTests
         Assert.That(named.Where(name => !tests.Contains(name)), Is.Empty);
     }
 
-    private static string Page([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "Engine", "README.md");
+    private static string Page([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "docs", "checks.md");
 
     [GeneratedRegex("`([A-Z][A-Za-z0-9]*(?:_[A-Za-z0-9]+){2,})`")]
     private static partial Regex Name();

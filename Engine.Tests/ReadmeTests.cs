@@ -1,88 +1,96 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text;
-using Engine.Tests.Support;
+using Engine.Tests.Platform;
 
 namespace Engine.Tests;
 
-/// <summary>The README's first example, compiled, run, and compared with what the README shows.</summary>
-public unsafe class ReadmeTests
+/// <summary>What a reader pastes out of the documents does what they say.</summary>
+internal sealed class ReadmeTests
 {
-    private struct Entity
-    {
-        public float X, Y;
-    }
+    private const string Project = """
+        <Project Sdk="Microsoft.NET.Sdk">
+          <PropertyGroup>
+            <OutputType>Exe</OutputType>
+            <TargetFramework>net10.0</TargetFramework>
+            <ImplicitUsings>enable</ImplicitUsings>
+            <Nullable>enable</Nullable>
+            <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+          </PropertyGroup>
+          <ItemGroup>
+            <Reference Include="BIN/SuperSlab.Engine.dll;BIN/Silk.NET.Core.dll;BIN/CommunityToolkit.HighPerformance.dll" />
+          </ItemGroup>
+        </Project>
+        """;
 
     [Test]
-    public void First_example_runs_its_frames_without_a_page_fault_or_an_OS_call()
+    [Category(Machine.NeedsRealKernel)]
+    public void First_example_runs_in_a_new_console_project_as_it_is_pasted()
     {
-        using EngineMemory memory = new();
-        ScenePlan plan = new()
+        string example = Block("README.md", "csharp");
+        Assert.That(example, Does.StartWith("using SuperSlab;").And.Not.Contain("unsafe"));
+        string folder = Directory.CreateTempSubdirectory("superslab-example-").FullName;
+        try
         {
-            Name = "forest",
-            Arenas = [new ArenaPlan { Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)] }],
-            Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 2 },
-        };
-
-        using Scene scene = Scene.Load(memory, plan);
-        RunFrames(scene);
-        HotLoopCost cost = HotLoopCost.Of(memory, () => RunFrames(scene));
-
-        Assert.That(cost with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
-    }
-
-    [Test]
-    public void First_example_stands_in_the_README_as_it_is_compiled_here()
-    {
-        string thisFile = ThisFile();
-        string folder = Path.GetDirectoryName(thisFile)!;
-        if (!File.Exists(thisFile))
-        {
-            Assert.Ignore("The sources are not on this machine.");
+            File.WriteAllText(Path.Combine(folder, "Example.csproj"), Project.Replace("BIN/", AppContext.BaseDirectory, StringComparison.Ordinal));
+            File.WriteAllText(Path.Combine(folder, "Program.cs"), example);
+            Assert.That(Run(folder).Trim(), Does.EndWith("1,000 frames, 0 system calls, entity 1 at 1.0"));
         }
-
-        HashSet<string> shown = [.. File.ReadLines(Path.Combine(folder, "..", "README.md")).Select(Code)];
-        string[] lines = File.ReadAllLines(thisFile);
-        string[] compiled = [.. Between(lines, "ScenePlan plan = new()", "RunFrames(scene);"), .. Between(lines, "for (int frame", "    }")];
-        Assert.That(compiled, Has.Length.GreaterThan(10));
-        Assert.That(compiled.Where(line => !shown.Contains(line)), Is.Empty, "lines compiled here that the README does not show");
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Test]
-    public void Scene_plan_in_the_README_is_valid()
+    public void Scene_plan_in_the_documents_is_valid()
     {
-        string readme = Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "README.md");
-        if (!File.Exists(readme))
-        {
-            Assert.Ignore("The sources are not on this machine.");
-        }
-
-        string json = string.Join('\n', File.ReadLines(readme).SkipWhile(line => line != "```json").Skip(1).TakeWhile(line => line != "```"));
+        string json = Block("docs/scenes.md", "json");
         ScenePlan plan = ScenePlan.Parse(Encoding.UTF8.GetBytes(json), name => Encoding.UTF8.GetBytes("{ }"));
         Assert.That((plan.Name, plan.Arenas.Count), Is.EqualTo(("forest", 2)));
     }
 
-    /// <summary>The code of the lines from one that begins like this up to one that is this.</summary>
-    private static IEnumerable<string> Between(string[] lines, string first, string end) => lines
-        .SkipWhile(line => !line.Trim().StartsWith(first, StringComparison.Ordinal))
-        .TakeWhile(line => line != end && line.Trim() != end)
-        .Select(Code)
-        .Where(line => line.Length > 2);
-
-    private static string ThisFile([CallerFilePath] string path = "") => path;
-
-    private static string Code(string line) => line.Split("//")[0].Trim();
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void RunFrames(Scene scene)
+    [Test]
+    public void The_landing_page_fits_in_120_lines_and_its_links_lead_somewhere()
     {
-        for (int frame = 0; frame < 1000; frame++)
+        string readme = File.ReadAllText(Document("README.md"));
+        Assert.That(readme.Split('\n'), Has.Length.LessThanOrEqualTo(125));
+        foreach (string page in Directory.GetFiles(Document("docs"), "*.md").Append(Document("README.md")))
         {
-            scene.Frame.NextFrame();
-            Span<float> distances = scene.Frame.Lane(0).AllocateSpan<float>(4096);
-            ArenaHandle arena = scene.Arena.GetHandle();
-            Entity* entity = arena.Allocate<Entity>();
-            *entity = new Entity { X = distances.Length, Y = frame };
-            arena.Free(entity);
+            foreach (string link in Links(File.ReadAllText(page)))
+                Assert.That(Path.Exists(Path.Combine(Path.GetDirectoryName(page)!, link)), $"{page} links to {link}");
         }
+    }
+
+    private static string Run(string folder)
+    {
+        ProcessStartInfo start = new("dotnet", ["run", "--project", folder, "-c", "Release"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process run = Process.Start(start)!;
+        Task<string> errors = run.StandardError.ReadToEndAsync();
+        string output = run.StandardOutput.ReadToEnd();
+        run.WaitForExit();
+        Assert.That(run.ExitCode, Is.Zero, output + errors.Result);
+        return output;
+    }
+
+    /// <summary>The first fenced block of a language in a document.</summary>
+    private static string Block(string document, string language) => string.Join(
+        '\n', File.ReadLines(Document(document)).SkipWhile(line => line != "```" + language).Skip(1).TakeWhile(line => line != "```"));
+
+    private static IEnumerable<string> Links(string text) =>
+        from part in text.Split("](").Skip(1)
+        let link = part[..part.IndexOf(')', StringComparison.Ordinal)].Split('#')[0]
+        where link.Length != 0 && !link.Contains("://", StringComparison.Ordinal)
+        select link;
+
+    private static string Document(string name, [CallerFilePath] string here = "")
+    {
+        string path = Path.Combine(Path.GetDirectoryName(here)!, "..", name);
+        Assume.That(Path.Exists(path), "the sources are not on this machine");
+        return path;
     }
 }

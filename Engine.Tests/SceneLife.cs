@@ -14,7 +14,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
     private static readonly ScenePlan s_plan = new()
     {
         Name = "level",
-        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024, Lanes = 2, OverflowSuperSlabs = 1 },
+        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 },
         Arenas =
         [
             new ArenaPlan { Name = "world", Blocks = [new BlockCount(64, 2_000), new BlockCount(3 << 20, 1)], RetainBytes = 2 << 20 },
@@ -79,9 +79,9 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         RunFrames(3);
         _model.CheckAll();
         Step(_scene.Dispose);
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero, "both scenes are gone");
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero, "both scenes are gone");
         Step(() => _memory.Trim());
-        Assert.That(_memory.ReadySuperSlabs, Is.Zero);
+        Assert.That(_memory.ReadySuperSlabCount, Is.Zero);
         long absent = _memory.PagesThatWouldFault(start, blockBytes);
         Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)blockBytes / Environment.SystemPageSize), "resident memory is back");
         _loader.Dispose();

@@ -57,7 +57,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         Assert.That(ResidentMemory.MiBSince(before), Is.GreaterThan(105));
         arena.Dispose();
         Assert.That(ResidentMemory.SettledMiBSince(before), Is.LessThan(8));
-        Assert.That(Memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(Memory.OwnedSuperSlabCount, Is.Zero);
         Memory.Validate();
     }
 
@@ -70,7 +70,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         nuint resident = ResidentMemory.Settled();
         first.Dispose();
         Assert.That(ResidentMemory.MiBSince(resident), Is.EqualTo(-32).Within(6));
-        Assert.That(memory.ReadySuperSlabs, Is.EqualTo(32));
+        Assert.That(memory.ReadySuperSlabCount, Is.EqualTo(32));
         using LongLivedArena second = memory.CreateLongLivedArena("second");
         long osCalls = memory.OsCalls;
         Assert.That((nint)second.Allocate(Size.MiB(64)), Is.Not.EqualTo((nint)0));

@@ -348,8 +348,8 @@ internal sealed unsafe class ArenaPrewarmTests
             together.SignalAndWait();
             (thread == 0 ? first : second).Prewarm([new(1_000, 20 << 11)], threads: 1);
         });
-        Assert.That(memory.OwnedSuperSlabs, Is.EqualTo(first.SuperSlabCount + second.SuperSlabCount));
-        Assert.That(memory.ReadySuperSlabs, Is.Zero, "what was ready was used");
+        Assert.That(memory.OwnedSuperSlabCount, Is.EqualTo(first.SuperSlabCount + second.SuperSlabCount));
+        Assert.That(memory.ReadySuperSlabCount, Is.Zero, "what was ready was used");
         long osCalls = memory.OsCalls;
         foreach (LongLivedArena arena in (LongLivedArena[])[first, second])
         {

@@ -10,7 +10,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [TestCase(4)]
     public void With_N_buffers_a_frames_data_is_readable_for_N_minus_1_more(int buffers)
     {
-        using FrameArena arena = Memory.CreateFrameArena("buffers", new FrameArenaOptions { Buffers = buffers });
+        using FrameArena arena = Memory.CreateFrameArena("buffers", new FrameArenaOptions { BufferCount = buffers });
         List<nint> frames = [];
         for (int frame = 0; frame < 3 * buffers; frame++)
         {
@@ -30,7 +30,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [Test]
     public void Lanes_do_not_touch_each_other()
     {
-        using FrameArena arena = Memory.CreateFrameArena("lanes", new FrameArenaOptions { Lanes = 4, BytesPerLane = 128 * 1024 });
+        using FrameArena arena = Memory.CreateFrameArena("lanes", new FrameArenaOptions { LaneCount = 4, BytesPerLane = 128 * 1024 });
         for (int frame = 0; frame < 4; frame++)
         {
             ShadowModel[] models = [new(), new(), new(), new()];
@@ -73,7 +73,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
         HotLoopCost Attempt()
         {
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-            using FrameArena arena = memory.CreateFrameArena("frames", new FrameArenaOptions { BytesPerLane = 8 << 20, Lanes = 2 });
+            using FrameArena arena = memory.CreateFrameArena("frames", new FrameArenaOptions { BytesPerLane = 8 << 20, LaneCount = 2 });
             return HotLoopCost.Of(memory, () =>
             {
                 for (int frame = 0; frame < 6; frame++)
@@ -182,7 +182,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
         Arena.Lane(0).Allocate(10);
         Assert.That(Arena.HighWaterBytes(0), Is.EqualTo(most));
         Assert.That(Arena.HighWaterBytes(1), Is.EqualTo((nuint)0));
-        Assert.That(Arena.Frame, Is.EqualTo(2));
+        Assert.That(Arena.FrameNumber, Is.EqualTo(2));
     }
 
     [Test]
@@ -232,7 +232,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     {
         FrameArenaOptions[] wrong =
         [
-            new() { Lanes = 0 }, new() { Lanes = 513 }, new() { Buffers = 0 }, new() { Buffers = 17 }, new() { OverflowSuperSlabs = -1 },
+            new() { LaneCount = 0 }, new() { LaneCount = 513 }, new() { BufferCount = 0 }, new() { BufferCount = 17 }, new() { OverflowSuperSlabs = -1 },
             new() { OverflowSuperSlabs = 65_537 }, new() { BytesPerLane = 0 }, new() { BytesPerLane = 4095 }, new() { BytesPerLane = Size.GiB(1) + 1 },
         ];
         foreach (FrameArenaOptions options in wrong)
@@ -248,7 +248,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [Test]
     public void The_largest_numbers_of_lanes_and_buffers_work()
     {
-        using FrameArena arena = Memory.CreateFrameArena("many", new FrameArenaOptions { Lanes = 512, Buffers = 16, BytesPerLane = 4096 });
+        using FrameArena arena = Memory.CreateFrameArena("many", new FrameArenaOptions { LaneCount = 512, BufferCount = 16, BytesPerLane = 4096 });
         for (int frame = 0; frame < 17; frame++)
         {
             for (int lane = 0; lane < 512; lane++)
@@ -277,7 +277,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
         Assert.That(
             () => memory.CreateFrameArena("cancelled", new FrameArenaOptions { BytesPerLane = 32 << 20 }, null, new CancellationToken(true)),
             Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));
         memory.Validate();
         using FrameArena works = memory.CreateFrameArena("works");

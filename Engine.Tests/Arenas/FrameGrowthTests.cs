@@ -11,7 +11,7 @@ internal sealed unsafe class FrameGrowthTests
     public void An_allocation_that_grows_from_frame_to_frame_does_not_pile_up_what_was_too_small(int buffers)
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
-        using FrameArena arena = memory.CreateFrameArena("growth", new FrameArenaOptions { Buffers = buffers });
+        using FrameArena arena = memory.CreateFrameArena("growth", new FrameArenaOptions { BufferCount = buffers });
         nuint before = ResidentMemory.Settled();
         int own = arena.SuperSlabCount;
         for (int size = 1; size <= 40; size++)
@@ -34,7 +34,7 @@ internal sealed unsafe class FrameGrowthTests
         {
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), RetainBytes = 0 });
             using FrameArena arena = memory.CreateFrameArena(
-                "steady", new FrameArenaOptions { Buffers = buffers, Lanes = 2, BytesPerLane = 64 * 1024, OverflowSuperSlabs = random.Next(4) });
+                "steady", new FrameArenaOptions { BufferCount = buffers, LaneCount = 2, BytesPerLane = 64 * 1024, OverflowSuperSlabs = random.Next(4) });
             int length = random.Next(1, 4) * buffers; // frames of a turn: each buffer meets several kinds
             int[] seeds = [.. Enumerable.Range(0, length).Select(_ => random.Next())];
             for (int turn = 0; turn < (rewinds ? 12 : 2 * length); turn++)
@@ -54,7 +54,7 @@ internal sealed unsafe class FrameGrowthTests
     {
         Random random = TestRandom.Create();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
-        using FrameArena arena = memory.CreateFrameArena("equal", new FrameArenaOptions { Buffers = 1, Lanes = 2, BytesPerLane = 64 * 1024 });
+        using FrameArena arena = memory.CreateFrameArena("equal", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 64 * 1024 });
         for (int round = 0; round < 200; round++)
         {
             int seed = random.Next(); // whatever the frames before it left
@@ -72,7 +72,7 @@ internal sealed unsafe class FrameGrowthTests
         const int Buffers = 2;
         Random random = TestRandom.Create();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(8) });
-        using FrameArena arena = memory.CreateFrameArena("any", new FrameArenaOptions { Lanes = Lanes, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 3 });
+        using FrameArena arena = memory.CreateFrameArena("any", new FrameArenaOptions { LaneCount = Lanes, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 3 });
         int own = arena.SuperSlabCount;
         for (int frame = 0; frame < 400; frame++)
         {
@@ -112,7 +112,7 @@ internal sealed unsafe class FrameGrowthTests
     public void Chunks_that_were_too_small_for_a_block_serve_those_after_it()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("order", new FrameArenaOptions { Buffers = 1, BytesPerLane = 4096 });
+        using FrameArena arena = memory.CreateFrameArena("order", new FrameArenaOptions { BufferCount = 1, BytesPerLane = 4096 });
         nuint[] sizes = [1_900_000, 1_900_000, 9_000_000, 1_900_000];
         Frame(sizes);
         int owned = arena.SuperSlabCount;
@@ -138,7 +138,7 @@ internal sealed unsafe class FrameGrowthTests
     public void A_chunk_with_live_data_stays_while_those_ahead_of_it_go()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("live", new FrameArenaOptions { Buffers = 2, BytesPerLane = 4096 });
+        using FrameArena arena = memory.CreateFrameArena("live", new FrameArenaOptions { BufferCount = 2, BytesPerLane = 4096 });
         for (int frame = 0; frame < 2; frame++)
         {
             arena.NextFrame();
@@ -170,7 +170,7 @@ internal sealed unsafe class FrameGrowthTests
     public void Prewarmed_spares_come_back_from_chunks_that_were_replaced()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("spares", new FrameArenaOptions { Buffers = 1, Lanes = 2, BytesPerLane = 4096, OverflowSuperSlabs = 3 });
+        using FrameArena arena = memory.CreateFrameArena("spares", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 4096, OverflowSuperSlabs = 3 });
         for (int round = 0; round < 3; round++)
         {
             arena.NextFrame();
@@ -199,7 +199,7 @@ internal sealed unsafe class FrameGrowthTests
     public void A_lane_that_waits_for_the_system_holds_up_no_other()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("lanes", new FrameArenaOptions { Lanes = 2, BytesPerLane = 4096, OverflowSuperSlabs = 1 });
+        using FrameArena arena = memory.CreateFrameArena("lanes", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 4096, OverflowSuperSlabs = 1 });
         using ManualResetEventSlim asks = new();
         using ManualResetEventSlim mayGoOn = new();
         memory.Pool.Observer = (_, _) =>
@@ -225,7 +225,7 @@ internal sealed unsafe class FrameGrowthTests
     {
         using var context = new FailingContext();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
-        using FrameArena arena = memory.CreateFrameArena("refused", new FrameArenaOptions { Buffers = 1, BytesPerLane = 4096 });
+        using FrameArena arena = memory.CreateFrameArena("refused", new FrameArenaOptions { BufferCount = 1, BytesPerLane = 4096 });
         new Span<byte>(arena.Lane(0).Allocate(1_500_000), 1_500_000).Fill(1);
         arena.NextFrame();
         byte* live = (byte*)arena.Lane(0).Allocate(100);
@@ -245,7 +245,7 @@ internal sealed unsafe class FrameGrowthTests
     public void The_lane_of_an_address_is_found_after_chunks_were_moved_and_replaced()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("lanes", new FrameArenaOptions { Buffers = 1, Lanes = 2, BytesPerLane = 4096 });
+        using FrameArena arena = memory.CreateFrameArena("lanes", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 4096 });
         nint small = (nint)arena.Lane(1).Allocate(1_500_000);
         nint large = (nint)arena.Lane(1).Allocate(Size.MiB(6));
         arena.NextFrame();

@@ -174,7 +174,7 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
     [Test]
     public void A_mark_of_an_arena_whose_tables_another_has_now_is_refused()
     {
-        FrameArenaOptions options = new() { Lanes = 3, BytesPerLane = 8192 };
+        FrameArenaOptions options = new() { LaneCount = 3, BytesPerLane = 8192 };
         FrameArena gone = Memory.CreateFrameArena("gone", options);
         gone.Lane(1).Allocate(64);
         FrameMark mark = gone.Lane(1).Mark();

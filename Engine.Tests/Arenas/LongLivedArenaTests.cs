@@ -162,7 +162,7 @@ internal sealed unsafe class LongLivedArenaTests : ArenaFixture
         nuint resident = ResidentMemory.Bytes;
         other.Reset();
         Assert.That(ResidentMemory.MiBSince(resident), Is.EqualTo(0).Within(2), "a reset keeps its memory");
-        Assert.That(Memory.OwnedSuperSlabs, Is.EqualTo(Arena.SuperSlabCount));
+        Assert.That(Memory.OwnedSuperSlabCount, Is.EqualTo(Arena.SuperSlabCount));
         Memory.Validate();
     }
 

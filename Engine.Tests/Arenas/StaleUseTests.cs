@@ -17,7 +17,7 @@ internal sealed unsafe class StaleUseTests
     {
         Make(checks);
         LongLivedArena gone = _memory.CreateLongLivedArena("gone");
-        FrameArena goneFrames = _memory.CreateFrameArena("gone frames", new FrameArenaOptions { BytesPerLane = 8192, Lanes = 4 });
+        FrameArena goneFrames = _memory.CreateFrameArena("gone frames", new FrameArenaOptions { BytesPerLane = 8192, LaneCount = 4 });
         ArenaHandle handle = gone.GetHandle();
         FrameLane lane = goneFrames.Lane(3);
         lane.Allocate(64);
@@ -133,7 +133,7 @@ internal sealed unsafe class StaleUseTests
     private LongLivedArena LiveOnTwoThreads(int life, out FrameArena frames)
     {
         LongLivedArena arena = _memory.CreateLongLivedArena($"life {life}");
-        frames = _memory.CreateFrameArena($"frames {life}", new FrameArenaOptions { BytesPerLane = 8192, Lanes = 4 });
+        frames = _memory.CreateFrameArena($"frames {life}", new FrameArenaOptions { BytesPerLane = 8192, LaneCount = 4 });
         arena.Free(arena.Allocate(64));
         frames.Lane(3).Allocate(64);
         if (life % 10 == 0)

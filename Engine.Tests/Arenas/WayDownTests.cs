@@ -6,7 +6,7 @@ namespace Engine.Tests.Arenas;
 
 /// <summary>
 /// The way of an allocation through the engine's files, as the stack at the moment of the system call shows it, is the one that
-/// Engine/README.md lists. What the compiler put into its caller is missing on a stack: the rest must stand in the list, in its order.
+/// docs/architecture.md lists. What the compiler put into its caller is missing on a stack: the rest must stand in the list, in its order.
 /// </summary>
 internal sealed unsafe class WayDownTests
 {
@@ -16,7 +16,7 @@ internal sealed unsafe class WayDownTests
     public void An_allocations_way_to_the_system_is_the_one_that_is_written_down()
     {
         Assume.That(OperatingSystem.IsLinux(), "the list is Linux's");
-        string readme = Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "..", "Engine", "README.md");
+        string readme = Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "..", "docs", "architecture.md");
         Assume.That(File.Exists(readme), "the sources are not on this machine");
         string[] written = [.. Listed(File.ReadAllLines(readme), after: "Allocate:")];
         Assert.That(written, Has.Length.InRange(9, MostSteps));
@@ -46,10 +46,10 @@ internal sealed unsafe class WayDownTests
         using EngineMemory memory = MakeMemory(system);
         using LongLivedArena arena = memory.CreateLongLivedArena("way");
         void* block = arena.Allocate(Size.MiB(16));
-        int ready = memory.ReadySuperSlabs;
+        int ready = memory.ReadySuperSlabCount;
         long calls = RefusingSystem.Calls;
         arena.GetHandle().Free(block);
-        Assert.That(memory.ReadySuperSlabs, Is.EqualTo(ready + 8));
+        Assert.That(memory.ReadySuperSlabCount, Is.EqualTo(ready + 8));
         Assert.That(RefusingSystem.Calls, Is.EqualTo(calls));
     }
 

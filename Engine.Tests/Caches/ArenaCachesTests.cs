@@ -210,7 +210,7 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         Arena.Trim();
         Assert.That(Arena.SuperSlabCount, Is.Zero);
         nuint before = ResidentMemory.Bytes;
-        nuint ready = (nuint)Memory.ReadySuperSlabs * Size.MiB(2);
+        nuint ready = (nuint)Memory.ReadySuperSlabCount * Size.MiB(2);
         Assert.That(Memory.Trim(), Is.EqualTo(ready));
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(1 - ((double)ready / Sizes.MiB)).Within(1.0));
     }

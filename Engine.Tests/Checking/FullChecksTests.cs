@@ -262,7 +262,7 @@ internal sealed unsafe class FullChecksTests
     [Test]
     public void Frame_memory_that_is_written_after_its_frame_is_told([Values(1, 2, 3)] int buffers, [Values] bool overflow)
     {
-        using FrameArena frames = _memory.CreateFrameArena("frames", new FrameArenaOptions { Buffers = buffers, BytesPerLane = 8_192, Lanes = 2 });
+        using FrameArena frames = _memory.CreateFrameArena("frames", new FrameArenaOptions { BufferCount = buffers, BytesPerLane = 8_192, LaneCount = 2 });
         for (int frame = 0; frame < 7; frame++)
         {
             byte* memory = (byte*)frames.Lane(1).Allocate(overflow ? 100_000u : 100u);

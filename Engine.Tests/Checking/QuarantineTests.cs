@@ -139,8 +139,8 @@ internal sealed unsafe class QuarantineTests
         Assert.That(arena.Dispose, Throws.Nothing);
         context.Heal("mprotect");
         memory.Validate();
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
-        using FrameArena next = memory.CreateFrameArena("next", new FrameArenaOptions { Buffers = 1, BytesPerLane = (nuint)owned << 21 });
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
+        using FrameArena next = memory.CreateFrameArena("next", new FrameArenaOptions { BufferCount = 1, BytesPerLane = (nuint)owned << 21 });
         new Span<byte>(next.Lane(0).Allocate(next.LaneBytes), owned << 21).Fill(1);
     }
 
@@ -279,7 +279,7 @@ internal sealed unsafe class QuarantineTests
         Assert.That(thrown!.InnerException, Is.TypeOf<InvalidOperationException>().With.Message.EqualTo("number 1"));
         Assert.That(told, Has.Count.EqualTo(4), "two damaged, two sizes left");
         Assert.That(told.Count(sentence => sentence.Contains("past its end", StringComparison.Ordinal)), Is.EqualTo(2));
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(arena.Dispose, Throws.Nothing);
         Assert.That(() => arena.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(told, Has.Count.EqualTo(4));
@@ -317,7 +317,7 @@ internal sealed unsafe class QuarantineTests
         left.Add((nint)arena.Allocate(300));
         Assert.That(arena.Dispose, Throws.Nothing);
         Assert.That(told, Has.Count.EqualTo(1));
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(() => arena.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(() => other.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
     }

@@ -73,7 +73,7 @@ internal sealed unsafe class HandOverTests : ArenaFixture
             }
         });
         Arena.Trim();
-        Assert.That(Memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(Memory.OwnedSuperSlabCount, Is.Zero);
     }
 
     private void UseAndDispose(Random random, int mark)

@@ -101,9 +101,9 @@ internal sealed unsafe class ConcurrentRun : IDisposable
             arena.Dispose();
         }
 
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         _memory.Trim();
-        Assert.That(_memory.ReadySuperSlabs, Is.Zero);
+        Assert.That(_memory.ReadySuperSlabCount, Is.Zero);
         _memory.Validate();
     }
 

@@ -145,7 +145,7 @@ internal sealed unsafe class ProgramRun : IDisposable
         FrameArena wall;
         try
         {
-            wall = _memory.CreateFrameArena("wall", new FrameArenaOptions { BytesPerLane = Size.MiB(8), Lanes = 1, Buffers = 1 });
+            wall = _memory.CreateFrameArena("wall", new FrameArenaOptions { BytesPerLane = Size.MiB(8), LaneCount = 1, BufferCount = 1 });
         }
         catch (EngineOutOfMemoryException)
         {
@@ -238,9 +238,9 @@ internal sealed unsafe class ProgramRun : IDisposable
 
         _planned?.Arena.Dispose();
         _frame.Arena.Dispose();
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         _memory.Trim();
         _memory.Validate();
-        Assert.That(_memory.ReadySuperSlabs, Is.Zero);
+        Assert.That(_memory.ReadySuperSlabCount, Is.Zero);
     }
 }

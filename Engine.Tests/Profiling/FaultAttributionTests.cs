@@ -59,7 +59,7 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void A_frame_arenas_lanes_are_told_apart_also_in_overflow_memory()
     {
-        FrameArena frames = _memory.CreateFrameArena("frame", new FrameArenaOptions { Lanes = 2, BytesPerLane = 64 * 1024 });
+        FrameArena frames = _memory.CreateFrameArena("frame", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 64 * 1024 });
         ProfileFaults table = Observe(() =>
         {
             Touch(frames.Lane(0).Allocate(3 * Page), 3 * Page);

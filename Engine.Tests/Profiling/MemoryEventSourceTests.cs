@@ -40,7 +40,7 @@ internal sealed class MemoryEventSourceTests
         {
             Assert.That(string.Join(' ', listener.Names().Where(name => name is "Arena" or "Totals").Take(4)), Is.EqualTo("Arena Totals Arena Totals"));
             Assert.That(string.Join(' ', listener.Of("Arena").First().Take(2)), Is.EqualTo("world long-lived"));
-            Assert.That(listener.Of("Totals").First()[2], Is.EqualTo((long)memory.OwnedSuperSlabs));
+            Assert.That(listener.Of("Totals").First()[2], Is.EqualTo((long)memory.OwnedSuperSlabCount));
         });
     }
 

@@ -26,8 +26,8 @@ internal sealed class MemoryMeterTests
             Assert.That(seen["superslab.arena.limit arena=world limit=hard"], Is.EqualTo(64 << 20));
             Assert.That(seen["superslab.arena.overruns arena=world limit=soft"], Is.Zero);
             Assert.That(seen["superslab.arena.overflows arena=frames"], Is.Zero);
-            Assert.That(seen["superslab.superslab.count state=owned"], Is.EqualTo(memory.OwnedSuperSlabs));
-            Assert.That(seen["superslab.superslab.count state=ready"], Is.EqualTo(memory.ReadySuperSlabs));
+            Assert.That(seen["superslab.superslab.count state=owned"], Is.EqualTo(memory.OwnedSuperSlabCount));
+            Assert.That(seen["superslab.superslab.count state=ready"], Is.EqualTo(memory.ReadySuperSlabCount));
             Assert.That(seen["superslab.metadata.size"], Is.EqualTo((long)memory.MetadataBytes));
             Assert.That(seen["superslab.os.calls"], Is.EqualTo(memory.OsCalls));
             Assert.That(seen.Keys, Has.None.Contains("arena.limit arena=frames"), "a frame arena has no budget");

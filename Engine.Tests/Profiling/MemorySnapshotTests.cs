@@ -14,7 +14,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         }
 
         Arena.Prewarm([new BlockCount(1000, 30_000), new BlockCount(5 << 20, 3)], threads: 2);
-        using FrameArena frame = Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, Lanes = 2 });
+        using FrameArena frame = Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, LaneCount = 2 });
         for (int block = 0; block < 1000; block++)
         {
             Arena.Allocate((nuint)(16 * block));
@@ -33,7 +33,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
     [Test]
     public void When_nobody_uses_the_memory_all_sums_are_equal()
     {
-        using FrameArena frame = Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, Lanes = 2 });
+        using FrameArena frame = Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, LaneCount = 2 });
         frame.Lane(1).Allocate(1000);
         List<nint> blocks = [];
         for (int block = 0; block < 3000; block++)

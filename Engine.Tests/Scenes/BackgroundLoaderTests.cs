@@ -56,8 +56,8 @@ internal sealed class BackgroundLoaderTests
         Assert.That(retired, Is.LessThanOrEqualTo(MetadataHeap.MostRetiredBytes), "what handles may still read");
         Assert.That(growth, Is.LessThan(2 + ((double)retired / (1 << 20))));
         Assert.That(*kept, Is.EqualTo(0xC0FFEE), "a shared arena outlives all scenes");
-        Assert.That(memory.ReadySuperSlabs, Is.Zero);
-        Assert.That(memory.OwnedSuperSlabs, Is.EqualTo(shared.SuperSlabCount));
+        Assert.That(memory.ReadySuperSlabCount, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.EqualTo(shared.SuperSlabCount));
     }
 
     [Test]
@@ -94,7 +94,7 @@ internal sealed class BackgroundLoaderTests
         scene.Cancel();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
         Assert.That(scene.Error, Is.InstanceOf<OperationCanceledException>());
-        Assert.That((memory.OwnedSuperSlabs, memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
+        Assert.That((memory.OwnedSuperSlabCount, memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
         Assert.That(() => scene.Scene, Throws.InvalidOperationException.With.Message.Contains("Failed"));
         Assert.That(scene.Unload, Throws.InvalidOperationException);
 
@@ -114,7 +114,7 @@ internal sealed class BackgroundLoaderTests
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
         Assert.That(scene.Error, Is.InstanceOf<EngineOutOfMemoryException>());
-        Assert.That((memory.OwnedSuperSlabs, memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
+        Assert.That((memory.OwnedSuperSlabCount, memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
     }
 
     [Test]
@@ -131,7 +131,7 @@ internal sealed class BackgroundLoaderTests
         Assert.That(
             async () => await Scene.LoadAsync(memory, PlanOf(1), new SceneLoadOptions { Cancellation = cancellation.Token }),
             Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
     }
 
     [Test]
@@ -158,7 +158,7 @@ internal sealed class BackgroundLoaderTests
         scene.Wait();
         loader.Dispose();
         loader.Dispose();
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(() => loader.Add(PlanOf(0)), Throws.InstanceOf<ObjectDisposedException>());
     }
 
@@ -173,7 +173,7 @@ internal sealed class BackgroundLoaderTests
     {
         Name = $"level {index}",
         Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], Threads = 2 }],
-        Frame = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), Lanes = 2 },
+        Frame = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), LaneCount = 2 },
     };
 
     private static unsafe void Use(StreamedScene streamed)

@@ -122,7 +122,7 @@ internal sealed class DisposeWhileLoadingTests
         disposing.Join();
         prewarming.Join();
         Assert.That(thrown, Is.TypeOf<ObjectDisposedException>());
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         _memory.Validate();
     }
 

@@ -57,7 +57,7 @@ public class InvalidPlanTests
             Name = "a\nb",
             Prefault = PrefaultPolicy.None,
             Pages = (PageKind)99,
-            Frame = new FrameArenaOptions { Lanes = 0, BytesPerLane = 1 },
+            Frame = new FrameArenaOptions { LaneCount = 0, BytesPerLane = 1 },
             Arenas =
             [
                 new ArenaPlan { Name = "world", Threads = 0, SuperSlabs = -1, Blocks = [new(64, -1), new(64, 1), new(0, 1, 1000)] },
@@ -112,8 +112,8 @@ public class InvalidPlanTests
     private static FrameArenaOptions Options(int which, long value) => which switch
     {
         0 => new() { BytesPerLane = (nuint)value },
-        1 => new() { Lanes = (int)value },
-        2 => new() { Buffers = (int)value },
+        1 => new() { LaneCount = (int)value },
+        2 => new() { BufferCount = (int)value },
         _ => new() { OverflowSuperSlabs = (int)value },
     };
 }

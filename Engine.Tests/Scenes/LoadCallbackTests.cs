@@ -8,7 +8,7 @@ internal sealed unsafe class LoadCallbackTests
     private static readonly ScenePlan s_large = new()
     {
         Name = "large",
-        Frame = new FrameArenaOptions { BytesPerLane = 40 << 20, Buffers = 2 },
+        Frame = new FrameArenaOptions { BytesPerLane = 40 << 20, BufferCount = 2 },
         Arenas = [new ArenaPlan { Name = "first", Blocks = [new(1 << 20, 80)] }, new ArenaPlan { Name = "second", Blocks = [new(64, 1000)] }],
     };
 
@@ -80,7 +80,7 @@ internal sealed unsafe class LoadCallbackTests
         using Scene other = Scene.Load(_memory, s_small);
         byte* kept = (byte*)other.Arena.Allocate(64);
         *kept = 42;
-        int owned = _memory.OwnedSuperSlabs;
+        int owned = _memory.OwnedSuperSlabCount;
         InvalidOperationException thrown = new("after all that");
         Callback progress = new(value =>
         {
@@ -95,7 +95,7 @@ internal sealed unsafe class LoadCallbackTests
         Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreads = way == Way.Background ? 1 : 2 });
         Assert.That(failure, throws ? Is.SameAs(thrown) : Is.Null);
         Assert.That(*kept, Is.EqualTo(42));
-        Assert.That(_memory.OwnedSuperSlabs, Is.EqualTo(owned).Or.EqualTo(other.Arena.SuperSlabCount));
+        Assert.That(_memory.OwnedSuperSlabCount, Is.EqualTo(owned).Or.EqualTo(other.Arena.SuperSlabCount));
         _memory.Validate();
     }
 
@@ -132,7 +132,7 @@ internal sealed unsafe class LoadCallbackTests
                     throw thrown;
                 }
             });
-            Assert.That(() => _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 << 20, Buffers = 2 }, progress), Throws.Exception.SameAs(thrown));
+            Assert.That(() => _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 << 20, BufferCount = 2 }, progress), Throws.Exception.SameAs(thrown));
             IsEmpty();
             reports = 0;
             Assert.That(() => arena.Prewarm([new BlockCount(1 << 20, 120)], 1, progress: progress), Throws.Exception.SameAs(thrown));
@@ -212,7 +212,7 @@ internal sealed unsafe class LoadCallbackTests
 
     private void IsEmpty()
     {
-        Assert.That((_memory.OwnedSuperSlabs, _memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
+        Assert.That((_memory.OwnedSuperSlabCount, _memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
         long pages = (long)Size.MiB(256) / Environment.SystemPageSize;
         Assert.That(_memory.PagesThatWouldFault(_memory.ReservationBase, Size.MiB(256)), Is.EqualTo(-1).Or.EqualTo(pages), "the system has all of it back");
         _memory.Validate();

@@ -25,7 +25,7 @@ internal sealed unsafe class LoaderRestTests
         failed.Load();
         Assert.That((loaded.Wait(), failed.Wait()), Is.EqualTo((StreamState.Loaded, StreamState.Failed)));
         loader.Dispose();
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         (StreamedScene Scene, StreamState Last)[] all = [(never, StreamState.Unloaded), (loaded, StreamState.Unloaded), (failed, StreamState.Failed)];
         foreach ((StreamedScene scene, StreamState last) in all)
         {
@@ -66,7 +66,7 @@ internal sealed unsafe class LoaderRestTests
         Assert.That((first.GetAwaiter().GetResult(), second.GetAwaiter().GetResult()), Is.EqualTo((StreamState.Failed, StreamState.Failed)));
         Assert.That(running.Error, Is.InstanceOf<OperationCanceledException>());
         Assert.That(queued.Error, Is.InstanceOf<OperationCanceledException>());
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
     }
 
     [Test]
@@ -83,7 +83,7 @@ internal sealed unsafe class LoaderRestTests
             scene.Unload();
             Assert.That(scene.Wait(), Is.EqualTo(StreamState.Unloaded));
             Assert.That(scene.Error, Is.Null);
-            Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+            Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         }
     }
 
@@ -115,7 +115,7 @@ internal sealed unsafe class LoaderRestTests
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Unloaded));
         context.Heal("mprotect");
         Assert.That(scene.Error, Is.Null, "a page that stays closed is prefaulted anew by the next owner");
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero, "all parts are disposed");
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero, "all parts are disposed");
         memory.Validate();
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Loaded), "the thread goes on");

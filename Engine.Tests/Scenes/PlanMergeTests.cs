@@ -9,7 +9,7 @@ public class PlanMergeTests
     {
         Name = "first",
         Pages = PageKind.Normal,
-        Frame = new FrameArenaOptions { BytesPerLane = 100_000, Lanes = 2, OverflowSuperSlabs = 1 },
+        Frame = new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 2, OverflowSuperSlabs = 1 },
         Arenas =
         [
             new ArenaPlan
@@ -28,7 +28,7 @@ public class PlanMergeTests
     private static readonly ScenePlan s_second = new()
     {
         Name = "second",
-        Frame = new FrameArenaOptions { BytesPerLane = 50_000, Lanes = 3, Buffers = 3 },
+        Frame = new FrameArenaOptions { BytesPerLane = 50_000, LaneCount = 3, BufferCount = 3 },
         Arenas =
         [
             new ArenaPlan { Name = "sounds", SuperSlabs = 1 },
@@ -51,7 +51,7 @@ public class PlanMergeTests
 
         Assert.That((merged.Name, merged.Pages, merged.HotLoop.WarmUpFrames, merged.HotLoop.OsCalls), Is.EqualTo(
             ("first", PageKind.Normal, 9, new HotLoopRule(1, HotLoopAction.Throw))));
-        Assert.That(merged.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 100_000, Lanes = 3, Buffers = 3, OverflowSuperSlabs = 1 }));
+        Assert.That(merged.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 3, BufferCount = 3, OverflowSuperSlabs = 1 }));
         Assert.That(string.Join(", ", merged.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, sounds"));
         ArenaPlan world = merged.Arenas[0];
         Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 150, 0), new(4096, 10), new(Size.MiB(40), 1), new(Size.MiB(48), 1) }));

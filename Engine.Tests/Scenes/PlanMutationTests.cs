@@ -40,10 +40,10 @@ public class PlanMutationTests
                 refused++;
             }
 
-            Assert.That(memory.OwnedSuperSlabs, Is.Zero, plan.ToJson());
+            Assert.That(memory.OwnedSuperSlabCount, Is.Zero, plan.ToJson());
             memory.Trim();
             memory.Validate();
-            Assert.That(memory.ReadySuperSlabs, Is.Zero, plan.ToJson());
+            Assert.That(memory.ReadySuperSlabCount, Is.Zero, plan.ToJson());
         }
 
         TestContext.Out.WriteLine($"{loaded} loaded, {refused} did not fit.");

@@ -48,7 +48,7 @@ internal sealed class RefusedUnloadTests
         Scene scene = Scene.Load(_memory, s_plan);
         Refuse();
         Assert.That(scene.Dispose, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(scene.Dispose, Throws.Nothing, "a second call does nothing");
         LoadsAgain();
     }
@@ -64,7 +64,7 @@ internal sealed class RefusedUnloadTests
         scene.Unload();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Unloaded));
         Assert.That(scene.Error, Is.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         LoadsAgain();
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Loaded), "the loader's thread goes on");
@@ -87,7 +87,7 @@ internal sealed class RefusedUnloadTests
 
         Refuse();
         Assert.That(loader.Dispose, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         LoadsAgain();
     }
 
@@ -100,11 +100,11 @@ internal sealed class RefusedUnloadTests
             cancellation.Cancel();
             Refuse();
         });
-        ScenePlan large = s_plan with { Frame = new FrameArenaOptions { BytesPerLane = 48 << 20, Buffers = 2 } };
+        ScenePlan large = s_plan with { Frame = new FrameArenaOptions { BytesPerLane = 48 << 20, BufferCount = 2 } };
         Assert.That(
             () => Scene.Load(_memory, large, new SceneLoadOptions { Cancellation = cancellation.Token, Progress = then }),
             Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(_memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         LoadsAgain();
     }
 

@@ -13,7 +13,7 @@ public unsafe class SceneLoadTests
         ScenePlan plan = new()
         {
             Name = "forest",
-            Frame = new FrameArenaOptions { Lanes = 2 },
+            Frame = new FrameArenaOptions { LaneCount = 2 },
             Arenas =
             [
                 new ArenaPlan { Name = "world", Blocks = [new(64, 100_000)] },
@@ -26,7 +26,7 @@ public unsafe class SceneLoadTests
         Assert.That(scene.GetArena("world"), Is.SameAs(scene.Arena));
         Assert.That((scene.Arena.Name, scene.GetArena("sounds").Name, scene.Frame.Name), Is.EqualTo(("forest: world", "forest: sounds", "forest: frame")));
         Assert.That((scene.GetArena("world").SuperSlabCount, scene.GetArena("sounds").SuperSlabCount, scene.GetArena("scripts").SuperSlabCount), Is.EqualTo((4, 3, 0)));
-        Assert.That(scene.Report.Bytes, Is.EqualTo((nuint)memory.OwnedSuperSlabs * Size.MiB(2)));
+        Assert.That(scene.Report.Bytes, Is.EqualTo((nuint)memory.OwnedSuperSlabCount * Size.MiB(2)));
         Assert.That(() => scene.GetArena("sound"), Throws.ArgumentException.With.Message.StartsWith(
             "Scene 'forest' has no arena 'sound'; it has 'world', 'sounds', 'scripts'."));
         memory.Validate();
@@ -41,7 +41,7 @@ public unsafe class SceneLoadTests
         Assert.That(() => scene.Arena, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no long-lived arena."));
         Assert.That(() => scene.Frame, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no frame arena."));
         Assert.That(() => scene.GetArena("world"), Throws.ArgumentException.With.Message.StartsWith("Scene 'menu' has no arena 'world'; it has none."));
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
     }
 
     [Test]
@@ -93,7 +93,7 @@ public unsafe class SceneLoadTests
         };
 
         Assert.That(() => Scene.Load(memory, plan), Throws.TypeOf<EngineOutOfMemoryException>());
-        Assert.That((memory.OwnedSuperSlabs, memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
+        Assert.That((memory.OwnedSuperSlabCount, memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
         memory.Validate();
     }
 
@@ -112,7 +112,7 @@ public unsafe class SceneLoadTests
         });
 
         Assert.That(() => Scene.Load(memory, plan, cancelling, cancellation: source.Token), Throws.InstanceOf<OperationCanceledException>());
-        Assert.That((memory.OwnedSuperSlabs, memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
+        Assert.That((memory.OwnedSuperSlabCount, memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
     }
 
     [Test]
@@ -143,7 +143,7 @@ public unsafe class SceneLoadTests
         ScenePlan plan = new() { Prefault = PrefaultPolicy.Touch, Pages = PageKind.Normal, Arenas = [new ArenaPlan { SuperSlabs = 4 }] };
         using Scene scene = Scene.Load(memory, plan);
 
-        Assert.That(scene.Report.Prefault, Is.Not.EqualTo(memory.Prefault));
+        Assert.That(scene.Report.Prefault, Is.Not.EqualTo(memory.PrefaultDescription));
         nint block = (nint)scene.Arena.Allocate(Size.MiB(1));
         long faulting = memory.PagesThatWouldFault(block, Size.MiB(1));
         Assert.That(faulting, Is.Zero.Or.EqualTo(-1));
@@ -171,7 +171,7 @@ public unsafe class SceneLoadTests
         other.Dispose();
         double afterOther = ResidentMemory.MiBSince(empty);
         scene.Dispose();
-        int ready = memory.ReadySuperSlabs;
+        int ready = memory.ReadySuperSlabCount;
         memory.Trim();
         double trimmed = ResidentMemory.MiBSince(empty);
         Scene.Load(memory, giving).Dispose();
@@ -205,7 +205,7 @@ public unsafe class SceneLoadTests
 
         Assert.That(first, Is.GreaterThan(0));
         Assert.That(second, Is.Zero);
-        Assert.That(memory.ReadySuperSlabs, Is.EqualTo(32));
+        Assert.That(memory.ReadySuperSlabCount, Is.EqualTo(32));
     }
 
     private static long LoadAndUnload(EngineMemory memory, ScenePlan plan)

@@ -5,7 +5,7 @@ namespace Engine.Tests.Scenes;
 /// <summary>A scene is played, its plan is recorded, and the same play by that plan must need nothing more and waste little.</summary>
 internal sealed unsafe class SceneRecorderTests
 {
-    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = 2 } };
+    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 } };
 
     private EngineMemory _memory = null!;
 
@@ -66,7 +66,7 @@ internal sealed unsafe class SceneRecorderTests
 
         ScenePlan plan = recorder.Plan();
         Assert.That(plan.Frame!.BytesPerLane, Is.EqualTo((nuint)53_248), "50,000 in whole pages");
-        Assert.That(plan.Frame.Lanes, Is.EqualTo(2));
+        Assert.That(plan.Frame.LaneCount, Is.EqualTo(2));
         Assert.That(plan.Arenas[0].Blocks.Select(block => block.Bytes), Is.EqualTo(new nuint[] { 64, 320 }));
         Assert.That(plan.Arenas[0].Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
         ScenePlan roomy = recorder.Plan(1.5);
@@ -117,7 +117,7 @@ internal sealed unsafe class SceneRecorderTests
     {
         Random random = new(seed);
         int bits = random.Next(5, 26);
-        ScenePlan rough = Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }], Frame = random.Next(3) == 0 ? Rough.Frame : Rough.Frame! with { Buffers = 3 } };
+        ScenePlan rough = Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }], Frame = random.Next(3) == 0 ? Rough.Frame : Rough.Frame! with { BufferCount = 3 } };
         SceneRecorder recorder = new();
         for (int recording = random.Next(1, 4); recording >= 0; recording--)
         {

@@ -59,7 +59,7 @@ internal sealed unsafe class SceneTests
         Assert.That(scene.Report.Nanoseconds, Is.Positive);
         Assert.That(scene.Report.BytesPerSecond, Is.Positive);
         Assert.That(scene.Report.OsCalls, Is.EqualTo(memory.OsCalls).Within(memory.OsCalls).And.Positive);
-        Assert.That(scene.Report.Prefault, Is.EqualTo(memory.Prefault));
+        Assert.That(scene.Report.Prefault, Is.EqualTo(memory.PrefaultDescription));
         Assert.That(scene.Plan, Is.SameAs(Plan));
         Assert.That(scene.Arena.Name, Does.StartWith("level 1: "));
     }
@@ -74,7 +74,7 @@ internal sealed unsafe class SceneTests
         Assert.That(ResidentMemory.MiBSince(before), Is.GreaterThan(80));
         scene.Dispose();
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));
-        Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+        Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(scene.Dispose, Throws.Nothing);
         Assert.That(() => scene.Arena.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
     }
@@ -96,7 +96,7 @@ internal sealed unsafe class SceneTests
         nuint before = ResidentMemory.Settled();
         Leaves<EngineOutOfMemoryException>(PlanOf(new BlockCount(1 << 20, 1_000)));
         Leaves<EngineOutOfMemoryException>(Plan with { Frame = new FrameArenaOptions { BytesPerLane = 500 << 20 } });
-        Leaves<ScenePlanException>(Plan with { Frame = new FrameArenaOptions { Lanes = 0 } });
+        Leaves<ScenePlanException>(Plan with { Frame = new FrameArenaOptions { LaneCount = 0 } });
         Leaves<ScenePlanException>(PlanOf(new BlockCount(1, -1)));
         Leaves<ScenePlanException>(Plan with { Arenas = [new ArenaPlan { Threads = -1 }] });
         Leaves<ScenePlanException>(Plan with { Name = string.Empty });
@@ -118,7 +118,7 @@ internal sealed unsafe class SceneTests
 
         void Clean()
         {
-            Assert.That(memory.OwnedSuperSlabs, Is.Zero);
+            Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
             Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));
             memory.Validate();
         }

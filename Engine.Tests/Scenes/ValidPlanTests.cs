@@ -30,7 +30,7 @@ public class ValidPlanTests
         ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("everything"));
 
         Assert.That((plan.Name, plan.Prefault, plan.Pages), Is.EqualTo(("forest, 🌲 by night", PrefaultPolicy.PopulateWrite, PageKind.TransparentHuge)));
-        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 1536 * 1024, Lanes = 4, Buffers = 3, OverflowSuperSlabs = 2 }));
+        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 1536 * 1024, LaneCount = 4, BufferCount = 3, OverflowSuperSlabs = 2 }));
         Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, the sounds, scripts"));
         ArenaPlan world = plan.Arenas[0];
         Assert.That(world.Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(96), HardBytes = Size.MiB(128), Overflow = ArenaOverflow.Callback }));
@@ -95,7 +95,7 @@ public class ValidPlanTests
 
         Assert.That((plan.Name, plan.Pages, plan.HotLoop.WarmUpFrames), Is.EqualTo(("cave", PageKind.Normal, 30)));
         Assert.That(plan.HotLoop.PageFaults, Is.EqualTo(new HotLoopRule(3, HotLoopAction.Throw)));
-        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = Size.MiB(2), Lanes = 4 }));
+        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = Size.MiB(2), LaneCount = 4 }));
         Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, bats"));
         Assert.That(plan.Arenas[0].Blocks, Is.EqualTo(new BlockCount[] { new(32, 1000), new(64, 500), new(96, 50) }));
         Assert.That(plan.Arenas[0].Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(32), HardBytes = Size.MiB(64) }));
@@ -113,7 +113,7 @@ public class ValidPlanTests
             File.WriteAllText(top, "{ \"base\": \"shared/middle.json\" }");
             File.WriteAllText(Path.Combine(folder, "shared", "middle.json"), "{ \"base\": \"../root.json\", \"frame\": { \"lanes\": 3 } }");
             File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"name\": \"root\" }");
-            Assert.That(ScenePlan.Load(top), Is.EqualTo(new ScenePlan { Name = "root", Frame = new FrameArenaOptions { Lanes = 3 } })
+            Assert.That(ScenePlan.Load(top), Is.EqualTo(new ScenePlan { Name = "root", Frame = new FrameArenaOptions { LaneCount = 3 } })
                 .Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
 
             File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"base\": \"shared/../top.json\" }");

@@ -71,7 +71,7 @@ internal sealed unsafe class WorkerPoolTests
             {
                 Name = "jobs",
                 Arenas = [new ArenaPlan { Blocks = [new(64, 4000), new(1000, 1000)], Threads = 3 }],
-                Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, Lanes = 2 },
+                Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, LaneCount = 2 },
             });
             using HotLoopGuard guard = new(memory);
 

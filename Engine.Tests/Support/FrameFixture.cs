@@ -11,7 +11,7 @@ internal abstract class FrameFixture
     public void MakeArena()
     {
         Memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
-        Arena = Memory.CreateFrameArena("frame", new FrameArenaOptions { Lanes = 2, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 2 });
+        Arena = Memory.CreateFrameArena("frame", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 2 });
     }
 
     [TearDown]

@@ -9,7 +9,7 @@ public sealed record ArenaBudget
     /// <summary>Going beyond it is counted and handled as <see cref="Overflow"/> says. 0, the default, is no limit.</summary>
     public nuint HardBytes { get; init; }
 
-    /// <summary>What happens beyond <see cref="HardBytes"/>. Default: the arena grows.</summary>
+    /// <summary>What happens beyond <see cref="HardBytes"/>. Default: the allocation fails.</summary>
     public ArenaOverflow Overflow { get; init; }
 
     /// <summary>
@@ -24,11 +24,11 @@ public sealed record ArenaBudget
 /// <summary>What happens when an arena wants more than its hard budget.</summary>
 public enum ArenaOverflow
 {
-    /// <summary>It gets it, and the overrun is counted.</summary>
-    Grow,
-
     /// <summary>The allocation fails with an <see cref="EngineOutOfMemoryException"/>.</summary>
     Fail,
+
+    /// <summary>The arena grows, and the overrun is counted.</summary>
+    Grow,
 
     /// <summary>The budget's callback decides.</summary>
     Callback,

@@ -17,7 +17,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
     public int Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        BlockCount[] ordered = Ordered(blocks);
+        BlockCount[] ordered = Ordered(blocks, threads);
         nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
         bool isDone = false;
         try
@@ -136,10 +136,12 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
 
     private static long DivideRoundingUp(long value, int divisor) => (value + divisor - 1) / divisor;
 
-    private BlockCount[] Ordered(ReadOnlySpan<BlockCount> blocks)
+    private BlockCount[] Ordered(ReadOnlySpan<BlockCount> blocks, int threads)
     {
-        foreach (BlockCount block in blocks)
+        BlockCount[] ordered = blocks.ToArray();
+        for (int index = 0; index < ordered.Length; index++)
         {
+            BlockCount block = ordered[index];
             if (block.Count < 0 || block.Threads < 0)
                 throw new ArgumentOutOfRangeException(nameof(blocks), block, "A prewarm needs counts that are not negative.");
 
@@ -148,9 +150,10 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
                 throw new EngineOutOfMemoryException(
                     $"A prewarm of {block.Count} blocks of {Sizes.Text(block.Bytes)} was asked for, and the reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
             }
+
+            ordered[index] = block.WithCaches(threads);
         }
 
-        BlockCount[] ordered = blocks.ToArray();
         Array.Sort(ordered, static (left, right) => right.Bytes.CompareTo(left.Bytes));
         return ordered;
     }
@@ -204,14 +207,35 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
     }
 }
 
-/// <summary>How many blocks of a size will be live at the same time, thread caches included.</summary>
-/// <param name="Bytes">The size in bytes; it stands for its whole size class. To say it for aligned blocks, give the block size of
-/// <see cref="SizeClasses.IndexOf(nuint, nuint)"/>.</param>
+/// <summary>How many blocks of a size are live at the same time.</summary>
+/// <param name="Bytes">The size in bytes; it stands for its whole size class.</param>
 /// <param name="Count">How many blocks.</param>
 /// <param name="Threads">How many threads allocate or free blocks of this class; 0 where all may.</param>
 public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 0)
 {
-    /// <summary>So many blocks that hold one <typeparamref name="T"/> each.</summary>
+    /// <summary>
+    /// Whether <see cref="Count"/> includes the free blocks that thread caches hold back from other threads, as a measured peak does.
+    /// Default: no, and a prewarm adds them.
+    /// </summary>
+    public bool IncludesCaches { get; init; }
+
+    /// <summary>Blocks that hold one <typeparamref name="T"/> each.</summary>
     public static BlockCount Of<T>(long count, int threads = 0)
         where T : unmanaged => new((nuint)System.Runtime.CompilerServices.Unsafe.SizeOf<T>(), count, threads);
+
+    /// <summary>Blocks that begin at multiples of <paramref name="alignment"/>.</summary>
+    /// <exception cref="ArgumentException">The alignment is not a power of two up to <see cref="LongLivedArena.MaximumAlignment"/>.</exception>
+    public static BlockCount Aligned(nuint bytes, nuint alignment, long count, int threads = 0) =>
+        new(LongLivedArena.BlockBytes(bytes, alignment), count, threads);
+
+    /// <summary>The blocks that must exist, so that no thread waits for those in another's cache.</summary>
+    /// <param name="threads">The threads that use the arena.</param>
+    internal BlockCount WithCaches(int threads)
+    {
+        if (IncludesCaches || Count == 0)
+            return this;
+
+        long heldBack = (long)(Threads == 0 ? threads : Threads) * SizeClasses.CacheBlocks(SizeClasses.IndexOf(Bytes));
+        return this with { Count = Count > long.MaxValue - heldBack ? long.MaxValue : Count + heldBack, IncludesCaches = true };
+    }
 }

@@ -71,7 +71,7 @@ public sealed class EngineMemory : IDisposable
         $"""
         system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {(_os.Facts.HugePageBytes == 0 ? "absent" : "of " + Sizes.Text(_os.Facts.HugePageBytes))}
         reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
-        prefault: {Options.Prefault} on pages {Options.Pages}; {Prefault}
+        prefault: {Options.Prefault} on pages {Options.Pages}; {PrefaultDescription}
         memory nodes: {_os.Nodes}
         retain: {Sizes.Text(Options.RetainBytes)}
         checks: {Options.Checks}
@@ -85,16 +85,16 @@ public sealed class EngineMemory : IDisposable
     public nuint ReservationBytes => _reservation.TotalBytes;
 
     /// <summary>How memory is prefaulted here, and why not otherwise: the chain of policies with the reasons, in one line.</summary>
-    public string Prefault => _prefaulter.Describe();
+    public string PrefaultDescription => _prefaulter.Describe();
 
     /// <summary>Calls to the operating system's memory functions made so far.</summary>
     public long OsCalls => _os.OsCalls;
 
     /// <summary>SuperSlabs (2 MiB each) that arenas own; 0 once the memory is disposed.</summary>
-    public int OwnedSuperSlabs => _pool.OwnedCount;
+    public int OwnedSuperSlabCount => _pool.OwnedCount;
 
     /// <summary>SuperSlabs in the retained reserve: prefaulted, to be had without an OS call; 0 once the memory is disposed.</summary>
-    public int ReadySuperSlabs
+    public int ReadySuperSlabCount
     {
         get
         {
@@ -111,19 +111,19 @@ public sealed class EngineMemory : IDisposable
     /// <summary>Resident bytes of the allocator's own tables, caches and descriptors; 0 once the memory is disposed.</summary>
     public nuint MetadataBytes => Work.IsClosed ? 0 : _reservation.MetadataResidentBytes;
 
-    /// <summary>Time spent in making memory resident, in nanoseconds, summed over the threads that asked for it.</summary>
-    public long PrefaultNanoseconds
+    /// <summary>Time spent in making memory resident, summed over the threads that asked for it.</summary>
+    public TimeSpan PrefaultTime
     {
         get
         {
-            long sum = _prefaulter.Nanoseconds;
+            long nanoseconds = _prefaulter.Nanoseconds;
             lock (_scenePrefaulters)
             {
                 foreach (Prefaulter prefaulter in _scenePrefaulters.Values)
-                    sum += prefaulter.Nanoseconds;
+                    nanoseconds += prefaulter.Nanoseconds;
             }
 
-            return sum;
+            return TimeSpan.FromTicks(nanoseconds / TimeSpan.NanosecondsPerTick);
         }
     }
 

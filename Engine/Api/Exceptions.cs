@@ -1,7 +1,13 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace SuperSlab;
 
-/// <summary>The memory system was used wrongly, or the operating system refused something it was asked; the message says what and why.</summary>
-public sealed class EngineMemoryException : Exception
+/// <summary>
+/// The memory system was used wrongly, or the operating system refused a request; the message says what and why. The base of all
+/// exceptions that this library defines. A call at the wrong time is an <see cref="InvalidOperationException"/>, a call on something
+/// disposed an <see cref="ObjectDisposedException"/>, an impossible argument an <see cref="ArgumentException"/>.
+/// </summary>
+public class EngineMemoryException : Exception
 {
     /// <summary>An exception without a particular message.</summary>
     public EngineMemoryException()
@@ -15,13 +21,13 @@ public sealed class EngineMemoryException : Exception
     {
     }
 
-    /// <summary>As above, with the exception that led to this one.</summary>
+    /// <summary>An exception with a message and the exception that led to it.</summary>
     public EngineMemoryException(string message, Exception innerException)
         : base(message, innerException)
     {
     }
 
-    /// <summary>Throws what a check found to be damaged, if it found something.</summary>
+    /// <summary>Throws the damage that a check found, if it found any.</summary>
     internal static void ThrowIf(string? damage)
     {
         if (damage is not null)
@@ -29,8 +35,8 @@ public sealed class EngineMemoryException : Exception
     }
 }
 
-/// <summary>Address space or physical memory ran out, or a limit set for the process was reached; the message says which.</summary>
-public sealed class EngineOutOfMemoryException : OutOfMemoryException
+/// <summary>Address space, physical memory or a budget ran out; the message says which.</summary>
+public sealed class EngineOutOfMemoryException : EngineMemoryException
 {
     /// <summary>An exception without a particular message.</summary>
     public EngineOutOfMemoryException()
@@ -44,9 +50,22 @@ public sealed class EngineOutOfMemoryException : OutOfMemoryException
     {
     }
 
-    /// <summary>As above, with the exception that led to this one.</summary>
+    /// <summary>An exception with a message and the exception that led to it.</summary>
     public EngineOutOfMemoryException(string message, Exception innerException)
         : base(message, innerException)
     {
     }
+}
+
+/// <summary>Throws with the name of what is disposed, as its ToString says it: "Arena 'world'".</summary>
+internal static class Disposed
+{
+    public static void ThrowIf([DoesNotReturnIf(true)] bool isDisposed, object owner)
+    {
+        if (isDisposed)
+            Throw(owner);
+    }
+
+    [DoesNotReturn]
+    private static void Throw(object owner) => throw new ObjectDisposedException(owner.ToString());
 }

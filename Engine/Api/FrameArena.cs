@@ -51,13 +51,13 @@ public sealed unsafe class FrameArena : IArena
         Name = name;
         _options = options;
         _isChecked = isChecked;
-        _buffers = options.Buffers + (isChecked ? 1 : 0);
+        _buffers = options.BufferCount + (isChecked ? 1 : 0);
         _reservation = reservation;
         _pool = pool;
         _heap = heap;
         _registry = registry;
         LaneBytes = Sizes.AlignUp(options.BytesPerLane, 4 * Sizes.KiB);
-        _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.Lanes * _buffers), SlabGeometry.SuperSlabBytes);
+        _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.LaneCount * _buffers), SlabGeometry.SuperSlabBytes);
         _ownSuperSlab = -1;
         _tag = registry.Add(this);
         try
@@ -81,17 +81,20 @@ public sealed unsafe class FrameArena : IArena
     /// <inheritdoc/>
     public string Name { get; }
 
+    /// <summary>The arena as messages name it: "Frame arena 'frames'".</summary>
+    public override string ToString() => $"Frame arena '{Name}'";
+
     /// <summary>The lanes of each buffer.</summary>
-    public int Lanes => _options.Lanes;
+    public int LaneCount => _options.LaneCount;
 
     /// <summary>The buffers that take turns.</summary>
-    public int Buffers => _options.Buffers;
+    public int BufferCount => _options.BufferCount;
 
     /// <summary>Bytes of each lane before it overflows.</summary>
     public nuint LaneBytes { get; }
 
     /// <summary>How many frames have begun since the arena was made.</summary>
-    public long Frame { get; private set; }
+    public long FrameNumber { get; private set; }
 
     /// <inheritdoc/>
     public int SuperSlabCount => _disposed ? 0 : _ownSuperSlabCount + _spareCount + _overflowSuperSlabs;
@@ -102,7 +105,7 @@ public sealed unsafe class FrameArena : IArena
         get
         {
             long count = 0;
-            for (int lane = 0; !_disposed && lane < Lanes; lane++)
+            for (int lane = 0; !_disposed && lane < LaneCount; lane++)
                 count += _lanes[lane].Overflows;
 
             return count;
@@ -110,9 +113,9 @@ public sealed unsafe class FrameArena : IArena
     }
 
     /// <summary>What the lanes' owners write, for readers that see the arena in the registry.</summary>
-    internal ReadOnlySpan<LaneState> LaneStates => _lanes == null ? [] : new(_lanes, Lanes);
+    internal ReadOnlySpan<LaneState> LaneStates => _lanes == null ? [] : new(_lanes, LaneCount);
 
-    private nuint LanesBytes => (nuint)(Lanes * sizeof(LaneState));
+    private nuint LanesBytes => (nuint)(LaneCount * sizeof(LaneState));
 
     private nuint FirstChunksBytes => (nuint)(_buffers * sizeof(FrameChunk));
 
@@ -121,9 +124,9 @@ public sealed unsafe class FrameArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public FrameLane Lane(int index)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        if ((uint)index >= (uint)Lanes)
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {Lanes - 1}.");
+        Disposed.ThrowIf(_disposed, this);
+        if ((uint)index >= (uint)LaneCount)
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {LaneCount - 1}.");
 
         return new FrameLane(this, _lanes + index);
     }
@@ -145,15 +148,15 @@ public sealed unsafe class FrameArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void NextFrame()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        Frame++;
-        int buffer = (int)(Frame % _buffers);
-        for (int index = 0; index < Lanes; index++)
+        Disposed.ThrowIf(_disposed, this);
+        FrameNumber++;
+        int buffer = (int)(FrameNumber % _buffers);
+        for (int index = 0; index < LaneCount; index++)
         {
             LaneState* lane = _lanes + index;
             lane->HighWaterBytes = nuint.Max(lane->HighWaterBytes, lane->UsedBytes);
             lane->BytesBefore = 0;
-            lane->Frame = Frame;
+            lane->Frame = FrameNumber;
             LaneMarks.Clear(lane);
             Enter(lane, lane->First + buffer);
         }
@@ -161,7 +164,7 @@ public sealed unsafe class FrameArena : IArena
         if (_isChecked)
         {
             string? damage = DamageAfterFrame(buffer);
-            Retire((int)((Frame + 1) % _buffers));
+            Retire((int)((FrameNumber + 1) % _buffers));
             EngineMemoryException.ThrowIf(damage);
         }
     }
@@ -170,16 +173,19 @@ public sealed unsafe class FrameArena : IArena
     /// Gives the overflow memory of all buffers back: what was prewarmed to the arena's spares, the rest to the retained reserve. What
     /// earlier frames allocated in it is gone.
     /// </summary>
-    /// <exception cref="EngineMemoryException">A lane is using overflow memory in this frame; call it right after <see cref="NextFrame"/>.</exception>
+    /// <exception cref="InvalidOperationException">A lane uses overflow memory in this frame; call it right after <see cref="NextFrame"/>.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
         using WorkGate.Entry memory = _registry.Work.Enter(this);
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        for (int lane = 0; lane < Lanes; lane++)
+        Disposed.ThrowIf(_disposed, this);
+        for (int lane = 0; lane < LaneCount; lane++)
         {
             if (_lanes[lane].Chunk->SuperSlabCount != 0)
-                throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is using overflow memory in this frame, so it cannot be given back.");
+            {
+                throw new InvalidOperationException(
+                    $"Lane {lane} of frame arena '{Name}' uses overflow memory in this frame, so it cannot be given back; call Trim right after NextFrame.");
+            }
         }
 
         FreeOverflow();
@@ -189,9 +195,9 @@ public sealed unsafe class FrameArena : IArena
     public void Validate()
     {
         using WorkGate.Entry memory = _registry.Work.Enter(this);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Disposed.ThrowIf(_disposed, this);
         int overflow = 0;
-        for (int lane = 0; lane < Lanes; lane++)
+        for (int lane = 0; lane < LaneCount; lane++)
         {
             LaneState state = _lanes[lane];
             for (int buffer = 0; buffer < _buffers; buffer++)
@@ -224,7 +230,7 @@ public sealed unsafe class FrameArena : IArena
         }
 
         if (_isChecked)
-            EngineMemoryException.ThrowIf(DamageAfterFrame((int)((Frame + 1) % _buffers)));
+            EngineMemoryException.ThrowIf(DamageAfterFrame((int)((FrameNumber + 1) % _buffers)));
     }
 
     /// <summary>
@@ -253,7 +259,7 @@ public sealed unsafe class FrameArena : IArena
         if (_lanes != null)
         {
             FreeOverflow();
-            for (int lane = 0; lane < Lanes && _lanes[lane].First != null; lane++)
+            for (int lane = 0; lane < LaneCount && _lanes[lane].First != null; lane++)
             {
                 _heap.Free(_lanes[lane].First, FirstChunksBytes);
                 LaneMarks.End(_lanes + lane, _heap);
@@ -280,10 +286,10 @@ public sealed unsafe class FrameArena : IArena
     internal int LaneOf(nint address)
     {
         nuint offset = (nuint)(address - _reservation.AddressOf(_ownSuperSlab));
-        if (offset < LaneBytes * (nuint)(Lanes * _buffers))
-            return (int)(offset / LaneBytes % (nuint)Lanes);
+        if (offset < LaneBytes * (nuint)(LaneCount * _buffers))
+            return (int)(offset / LaneBytes % (nuint)LaneCount);
 
-        for (int lane = 0; !_disposed && lane < Lanes; lane++)
+        for (int lane = 0; !_disposed && lane < LaneCount; lane++)
         {
             for (int buffer = 0; buffer < _buffers; buffer++)
             {
@@ -301,7 +307,7 @@ public sealed unsafe class FrameArena : IArena
     /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one in place of those ahead.</summary>
     internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Disposed.ThrowIf(_disposed, this);
         nuint limit = _reservation.BlockBytes;
         if (bytes > limit)
         {
@@ -334,15 +340,15 @@ public sealed unsafe class FrameArena : IArena
 
     internal FrameMark Mark(LaneState* lane)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Disposed.ThrowIf(_disposed, this);
         return LaneMarks.Take(lane, _heap);
     }
 
     internal void Rewind(LaneState* lane, in FrameMark mark)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        Disposed.ThrowIf(_disposed, this);
         if (mark.Lane != lane->Id || mark.Frame != lane->Frame)
-            throw new EngineMemoryException($"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame {Frame}.");
+            throw new EngineMemoryException($"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame {FrameNumber}.");
 
         if (LaneMarks.IsStale(lane, mark))
         {
@@ -426,14 +432,14 @@ public sealed unsafe class FrameArena : IArena
 
     private void LayOut()
     {
-        long id = Interlocked.Add(ref s_laneIds, Lanes) - Lanes;
+        long id = Interlocked.Add(ref s_laneIds, LaneCount) - LaneCount;
         byte* memory = (byte*)_reservation.AddressOf(_ownSuperSlab);
-        for (int index = 0; index < Lanes; index++)
+        for (int index = 0; index < LaneCount; index++)
         {
             LaneState* lane = _lanes + index;
             lane->First = (FrameChunk*)_heap.Allocate(FirstChunksBytes);
             for (int buffer = 0; buffer < _buffers; buffer++)
-                lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * Lanes) + index) * LaneBytes), Bytes = LaneBytes };
+                lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * LaneCount) + index) * LaneBytes), Bytes = LaneBytes };
 
             LaneMarks.Begin(lane, _heap);
             lane->Id = ++id;
@@ -447,7 +453,7 @@ public sealed unsafe class FrameArena : IArena
     /// <summary>Fills a buffer whose frame is over, so that a later write to it is seen.</summary>
     private void Retire(int buffer)
     {
-        for (int lane = 0; lane < Lanes; lane++)
+        for (int lane = 0; lane < LaneCount; lane++)
         {
             for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
                 new NativeSpan((nuint)chunk->Start, chunk->Bytes).Fill(CheckedBlocks.Freed);
@@ -457,7 +463,7 @@ public sealed unsafe class FrameArena : IArena
     /// <returns>A write to a retired buffer, as a sentence, or null.</returns>
     private string? DamageAfterFrame(int buffer)
     {
-        for (int lane = 0; lane < Lanes; lane++)
+        for (int lane = 0; lane < LaneCount; lane++)
         {
             for (FrameChunk* chunk = _lanes[lane].First + buffer; chunk != null; chunk = chunk->Next)
             {
@@ -465,7 +471,7 @@ public sealed unsafe class FrameArena : IArena
                 if (wrong != 0)
                 {
                     return $"Memory of lane {lane} of frame arena '{Name}' was written after its frame: 0x{*(byte*)wrong:x2} stands at 0x{wrong:x}, "
-                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame allocates may be used for {Buffers} frames, its own included.";
+                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame allocates may be used for {BufferCount} frames, its own included.";
                 }
             }
         }
@@ -577,7 +583,7 @@ public sealed unsafe class FrameArena : IArena
 
     private void FreeOverflow()
     {
-        for (int lane = 0; lane < Lanes && _lanes[lane].First != null; lane++)
+        for (int lane = 0; lane < LaneCount && _lanes[lane].First != null; lane++)
         {
             for (int buffer = 0; buffer < _buffers; buffer++)
             {
@@ -618,12 +624,12 @@ public sealed record FrameArenaOptions
     public nuint BytesPerLane { get; init; } = 1024 * 1024;
 
     /// <summary>Lanes, one for each worker that allocates at the same time. Default 1.</summary>
-    public int Lanes { get; init; } = 1;
+    public int LaneCount { get; init; } = 1;
 
     /// <summary>
     /// Buffers that take turns, a frame each. With N buffers what was allocated in a frame stays readable for N - 1 more. Default 2.
     /// </summary>
-    public int Buffers { get; init; } = 2;
+    public int BufferCount { get; init; } = 2;
 
     /// <summary>
     /// SuperSlabs (2 MiB each) prefaulted for lanes that overflow. When they are used up, an overflow takes from the retained reserve, and
@@ -633,8 +639,8 @@ public sealed record FrameArenaOptions
 
     internal void Validate()
     {
-        Check(Lanes is >= 1 and <= 512, nameof(Lanes), Lanes, "from 1 to 512");
-        Check(Buffers is >= 1 and <= 16, nameof(Buffers), Buffers, "from 1 to 16");
+        Check(LaneCount is >= 1 and <= 512, nameof(LaneCount), LaneCount, "from 1 to 512");
+        Check(BufferCount is >= 1 and <= 16, nameof(BufferCount), BufferCount, "from 1 to 16");
         Check(OverflowSuperSlabs is >= 0 and <= 65_536, nameof(OverflowSuperSlabs), OverflowSuperSlabs, "from 0 to 65,536");
         Check(BytesPerLane is >= 4096 and <= 1u << 30, nameof(BytesPerLane), BytesPerLane, "from 4 KiB to 1 GiB");
     }

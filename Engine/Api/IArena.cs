@@ -1,7 +1,7 @@
 namespace SuperSlab;
 
 /// <summary>What all arenas have in common: a lifetime.</summary>
-public interface IArena : IDisposable
+internal interface IArena : IDisposable
 {
     /// <summary>The name given at creation, as reports and messages show it.</summary>
     string Name { get; }

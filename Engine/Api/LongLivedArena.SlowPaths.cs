@@ -127,7 +127,7 @@ public sealed unsafe partial class LongLivedArena
         if (block == null)
             return handle.Allocate(bytes);
 
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Disposed.ThrowIf(IsDisposed, this);
         using SlowPath slow = SlowPath.Enter();
         int sizeClass = ClassOf(block);
         nuint usable = UsableBytes(block, sizeClass);
@@ -215,7 +215,7 @@ public sealed unsafe partial class LongLivedArena
 
     internal ThreadCache* AttachedCache()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Disposed.ThrowIf(IsDisposed, this);
         return _caches.Attach();
     }
 

@@ -78,6 +78,9 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <inheritdoc/>
     public string Name { get; }
 
+    /// <summary>The arena as messages name it: "Arena 'world'".</summary>
+    public override string ToString() => $"Arena '{Name}'";
+
     /// <inheritdoc/>
     public int SuperSlabCount => _slabs.Space.SuperSlabCount;
 
@@ -201,11 +204,22 @@ public sealed unsafe partial class LongLivedArena : IArena
     public void Free<T>(Span<T> elements)
         where T : unmanaged => Local.Free(elements);
 
+    /// <summary>The bytes that a block of a size really has: those of its size class, or whole SuperSlabs of 2 MiB above 32 MiB.</summary>
+    /// <param name="bytes">The size that is asked for; 0 is treated as 1.</param>
+    /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
+    /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
+    public static nuint BlockBytes(nuint bytes, nuint alignment = SizeClasses.Quantum)
+    {
+        Sizes.CheckAlignment(alignment, MaximumAlignment);
+        int sizeClass = SizeClasses.IndexOf(bytes, alignment);
+        return sizeClass == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes) : SizeClasses.BlockBytes(sizeClass);
+    }
+
     /// <summary>How many bytes of a block may be used: at least what was asked for.</summary>
     /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
     public nuint UsableBytes(void* block)
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Disposed.ThrowIf(IsDisposed, this);
         return UsableBytes(block, ClassOf(block));
     }
 
@@ -213,7 +227,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// Reserves, commits and prefaults what the given blocks need, so that allocating them later makes no OS call and faults nothing.
     /// For level load. Adds to earlier prewarms; ends with <see cref="Dispose"/>.
     /// </summary>
-    /// <param name="blocks">How many blocks of which size. Blocks in thread caches count as live: see <see cref="SizeClasses.CacheBlocks"/>.</param>
+    /// <param name="blocks">How many blocks of which size are live at the same time. What thread caches hold back is added.</param>
     /// <param name="threads">How many threads will use the arena at the same time.</param>
     /// <param name="carve">
     /// Whether slabs are promised to size classes now. Otherwise only those of large blocks are, and for the rest SuperSlabs, to be
@@ -267,7 +281,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         using WorkGate.Entry memory = _registry.Work.Enter(this);
         using WorkGate.Entry work = _work.Enter(this);
         List<BlockCount> peaks = [];
-        _slabs.CollectPeaks((bytes, count, sizeClass) => peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass))));
+        _slabs.CollectPeaks((bytes, count, sizeClass) => peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass)) { IncludesCaches = true }));
         return peaks;
     }
 
@@ -298,18 +312,18 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public IEnumerable<ArenaBlock> Blocks()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Disposed.ThrowIf(IsDisposed, this);
         return Walk(_checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches));
     }
 
     /// <summary>A walk that the arena's end ends: it reads the arena's tables at each step.</summary>
     private IEnumerable<ArenaBlock> Walk(IEnumerable<ArenaBlock> blocks)
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Disposed.ThrowIf(IsDisposed, this);
         foreach (ArenaBlock block in blocks)
         {
             yield return block;
-            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            Disposed.ThrowIf(IsDisposed, this);
         }
     }
 
@@ -331,7 +345,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void DetachThread()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Disposed.ThrowIf(IsDisposed, this);
         using SlowPath slow = SlowPath.Enter();
         _caches.Detach();
     }

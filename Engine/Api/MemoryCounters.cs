@@ -17,13 +17,13 @@ public static class MemoryCounters
     public static bool AreOn => CounterSwitch.IsOn;
 
     /// <summary>Turns counting on. Call it first thing in the program: what the switch is when it is first looked at, it stays.</summary>
-    /// <exception cref="EngineMemoryException">It is too late, or the program was built without counters.</exception>
+    /// <exception cref="InvalidOperationException">It is too late, or the program was built without counters.</exception>
     public static void Enable()
     {
         AppContext.SetSwitch(CounterSwitch.Name, true);
         if (!CounterSwitch.IsOn)
         {
-            throw new EngineMemoryException(
+            throw new InvalidOperationException(
                 "Memory counters cannot be turned on any more: an EngineMemory was made before, or the program was compiled without them; "
                 + $"see MemoryCounters for the project option '{CounterSwitch.Name}'.");
         }

@@ -90,11 +90,11 @@ public readonly ref struct MemorySnapshot
             memory.ReservationBase,
             memory.ReservationBytes,
             asksSystem ? memory.ResidentBytes() : -1,
-            memory.OwnedSuperSlabs,
-            memory.ReadySuperSlabs,
+            memory.OwnedSuperSlabCount,
+            memory.ReadySuperSlabCount,
             memory.MetadataBytes,
             memory.OsCalls,
-            memory.PrefaultNanoseconds);
+            (long)memory.PrefaultTime.TotalNanoseconds);
         MemoryMarshal.Write(destination, in totals);
         snapshot = new MemorySnapshot(destination, layout.WithCounts(writer.Found));
         return true;

@@ -332,8 +332,8 @@ internal static class ProfilePlans
 
         if (scene.Plan.Frame is not null)
         {
-            for (int lane = 0; lane < scene.Frame.Lanes; lane++)
-                used += scene.Frame.HighWaterBytes(lane) * (nuint)scene.Frame.Buffers;
+            for (int lane = 0; lane < scene.Frame.LaneCount; lane++)
+                used += scene.Frame.HighWaterBytes(lane) * (nuint)scene.Frame.BufferCount;
         }
 
         return new ProfilePlan(scene.Plan.Name, scene.Report.Bytes, used, SuggestedPlan(scene));

@@ -271,7 +271,7 @@ public sealed class Profiler : IDisposable
 
     private void NoteSuperSlabs(long now)
     {
-        int owned = _memory.OwnedSuperSlabs;
+        int owned = _memory.OwnedSuperSlabCount;
         if (owned != _ownedSuperSlabs)
         {
             _moments.Add(now, MomentKind.SuperSlabs, owned, owned - _ownedSuperSlabs);

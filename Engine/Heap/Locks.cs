@@ -92,7 +92,7 @@ internal sealed class WorkGate
     public Entry Enter(object owner, bool marks = true)
     {
         bool entered = TryEnter(out Entry entry, marks);
-        ObjectDisposedException.ThrowIf(!entered, owner);
+        Disposed.ThrowIf(!entered, owner);
         return entry;
     }
 

@@ -7,7 +7,7 @@ namespace SuperSlab;
 /// <param name="Policy">The policy that was asked for.</param>
 /// <param name="Pages">The kind of pages that was asked for.</param>
 /// <param name="IsObtained">Whether the SuperSlab got both, and not the next best.</param>
-/// <param name="Description">What was tried and what it said, as <see cref="EngineMemory.Prefault"/> would tell it.</param>
+/// <param name="Description">What was tried and what it said, as <see cref="EngineMemory.PrefaultDescription"/> would tell it.</param>
 public sealed record PrefaultTrial(PrefaultPolicy Policy, PageKind Pages, bool IsObtained, string Description)
 {
     private const nuint SuperSlabBytes = 2 << 20;

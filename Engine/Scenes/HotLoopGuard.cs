@@ -143,7 +143,10 @@ public sealed class HotLoopGuard : IDisposable
     }
 
     /// <summary>No longer counts an arena's overflows and overruns. Between frames, before the arena is disposed.</summary>
-    public void Unwatch(IArena arena) => _watched.Remove(arena);
+    public void Unwatch(LongLivedArena arena) => _watched.Remove(arena);
+
+    /// <inheritdoc cref="Unwatch(LongLivedArena)"/>
+    public void Unwatch(FrameArena arena) => _watched.Remove(arena);
 
     /// <summary>Holds the next frames to nothing, while new code is run for the first time. Between frames.</summary>
     /// <param name="frames">How many.</param>

@@ -55,8 +55,8 @@ internal static class PlanMerger
     private static FrameArenaOptions? Worst(FrameArenaOptions? one, FrameArenaOptions? other) => one is null ? other : other is null ? one : new()
     {
         BytesPerLane = nuint.Max(one.BytesPerLane, other.BytesPerLane),
-        Lanes = Math.Max(one.Lanes, other.Lanes),
-        Buffers = Math.Max(one.Buffers, other.Buffers),
+        LaneCount = Math.Max(one.LaneCount, other.LaneCount),
+        BufferCount = Math.Max(one.BufferCount, other.BufferCount),
         OverflowSuperSlabs = Math.Max(one.OverflowSuperSlabs, other.OverflowSuperSlabs),
     };
 

@@ -54,8 +54,8 @@ internal sealed class PlanReader(PlanValues values)
             options = name switch
             {
                 "bytesPerLane" => options with { BytesPerLane = values.Size(value, path, PlanRange.BytesPerLane, options.BytesPerLane) },
-                "lanes" => options with { Lanes = values.Whole(value, path, PlanRange.Lanes, options.Lanes) },
-                "buffers" => options with { Buffers = values.Whole(value, path, PlanRange.Buffers, options.Buffers) },
+                "lanes" => options with { LaneCount = values.Whole(value, path, PlanRange.Lanes, options.LaneCount) },
+                "buffers" => options with { BufferCount = values.Whole(value, path, PlanRange.Buffers, options.BufferCount) },
                 _ => options with { OverflowSuperSlabs = values.Whole(value, path, PlanRange.OverflowSuperSlabs, options.OverflowSuperSlabs) },
             };
         }

@@ -24,8 +24,8 @@ internal static class PlanRules
         if (plan.Frame is { } frame)
         {
             CheckRange("frame.bytesPerLane", frame.BytesPerLane, PlanRange.BytesPerLane, errors);
-            CheckRange("frame.lanes", frame.Lanes, PlanRange.Lanes, errors);
-            CheckRange("frame.buffers", frame.Buffers, PlanRange.Buffers, errors);
+            CheckRange("frame.lanes", frame.LaneCount, PlanRange.Lanes, errors);
+            CheckRange("frame.buffers", frame.BufferCount, PlanRange.Buffers, errors);
             CheckRange("frame.overflowSuperSlabs", frame.OverflowSuperSlabs, PlanRange.OverflowSuperSlabs, errors);
         }
 

@@ -35,8 +35,8 @@ internal sealed class PlanWriter
         {
             _json.WriteStartObject("frame");
             WriteSize("bytesPerLane", frame.BytesPerLane);
-            _json.WriteNumber("lanes", frame.Lanes);
-            _json.WriteNumber("buffers", frame.Buffers);
+            _json.WriteNumber("lanes", frame.LaneCount);
+            _json.WriteNumber("buffers", frame.BufferCount);
             WriteNumber("overflowSuperSlabs", frame.OverflowSuperSlabs, 0);
             _json.WriteEndObject();
         }

@@ -61,7 +61,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
     }
 
     private static double FrameBytes(ScenePlan plan) =>
-        plan.Frame is null ? 0 : ((double)plan.Frame.BytesPerLane * plan.Frame.Lanes * plan.Frame.Buffers) + ((double)plan.Frame.OverflowSuperSlabs * SlabGeometry.SuperSlabBytes);
+        plan.Frame is null ? 0 : ((double)plan.Frame.BytesPerLane * plan.Frame.LaneCount * plan.Frame.BufferCount) + ((double)plan.Frame.OverflowSuperSlabs * SlabGeometry.SuperSlabBytes);
 
     private static double ArenaBytes(ScenePlan plan)
     {

@@ -43,16 +43,16 @@ public sealed class SceneRecorder
     private static FrameArenaOptions Recorded(FrameArena frame)
     {
         nuint bytes = (nuint)PlanRange.BytesPerLane.Minimum;
-        for (int lane = 0; lane < frame.Lanes; lane++)
+        for (int lane = 0; lane < frame.LaneCount; lane++)
             bytes = nuint.Max(bytes, frame.HighWaterBytes(lane));
 
         nuint most = (nuint)PlanRange.BytesPerLane.Maximum;
-        nuint beyond = bytes > most ? Sizes.DivideRoundingUp(bytes - most, SlabGeometry.SuperSlabBytes) * (nuint)(frame.Lanes * frame.Buffers) : 0;
+        nuint beyond = bytes > most ? Sizes.DivideRoundingUp(bytes - most, SlabGeometry.SuperSlabBytes) * (nuint)(frame.LaneCount * frame.BufferCount) : 0;
         return new FrameArenaOptions
         {
             BytesPerLane = nuint.Min(Sizes.AlignUp(bytes, 4096), most),
-            Lanes = frame.Lanes,
-            Buffers = frame.Buffers,
+            LaneCount = frame.LaneCount,
+            BufferCount = frame.BufferCount,
             OverflowSuperSlabs = (int)nuint.Min(beyond, (nuint)PlanRange.OverflowSuperSlabs.Maximum),
         };
     }

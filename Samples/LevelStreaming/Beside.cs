@@ -46,7 +46,7 @@ internal sealed class Beside : IDisposable
         {
             Name = s_spec.Name,
             Arenas = [new ArenaPlan { SuperSlabs = 32 }],
-            Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 1 },
+            Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, LaneCount = 1 },
         });
         _seed = seed;
         _level = NewLevel();

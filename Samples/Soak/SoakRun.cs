@@ -60,7 +60,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 1 << 30, NativeContext = _system });
         _profile = SampleProfile.Begin(options.Profile, _memory, countsPageFaults: true);
         _world = _memory.CreateLongLivedArena("world");
-        _frameArena = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, Lanes = 2, OverflowSuperSlabs = 1 });
+        _frameArena = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 });
         _churn = new Churn(_world, _random, _verdict, limitBytes: 32 << 20);
         _exchange = new Exchange(_world);
         _frames = new Frames(_frameArena, _random, _verdict);
@@ -194,7 +194,7 @@ internal sealed unsafe class SoakRun : IDisposable
         Array.Sort(ticks);
         nuint inWorldAndLevels = _churn.LiveBytes + _levels.Aggregate((nuint)0, (bytes, level) => bytes + level.LiveBytes);
         long live = (long)(inWorldAndLevels + _workers.LiveBytes) + _exchange.Bytes();
-        long owned = (long)_memory.OwnedSuperSlabs * SuperSlabBytes;
+        long owned = (long)_memory.OwnedSuperSlabCount * SuperSlabBytes;
         long frame = (long)_frameArena.SuperSlabCount * SuperSlabBytes;
         long faults = PageFaults.OfProcess();
         long osCalls = _memory.OsCalls;
@@ -252,9 +252,9 @@ internal sealed unsafe class SoakRun : IDisposable
         _world.Trim();
         _memory.Trim();
         _memory.Validate();
-        if (_memory.OwnedSuperSlabs != _world.SuperSlabCount + _frameArena.SuperSlabCount)
+        if (_memory.OwnedSuperSlabCount != _world.SuperSlabCount + _frameArena.SuperSlabCount)
         {
-            throw new RunFailedException($"{_memory.OwnedSuperSlabs} SuperSlabs are owned, and not only by the arenas that are left: {Owners()}");
+            throw new RunFailedException($"{_memory.OwnedSuperSlabCount} SuperSlabs are owned, and not only by the arenas that are left: {Owners()}");
         }
 
         GC.Collect();
@@ -292,10 +292,10 @@ internal sealed unsafe class SoakRun : IDisposable
         _memory.Trim();
         long absent = _memory.PagesThatWouldFault(start, bytes);
         long resident = absent < 0 ? 0 : ((long)bytes / Environment.SystemPageSize) - absent;
-        if (_memory.OwnedSuperSlabs + _memory.ReadySuperSlabs != 0 || (resident != 0 && _verdict.NotTakenBack == 0))
+        if (_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount != 0 || (resident != 0 && _verdict.NotTakenBack == 0))
         {
             throw new RunFailedException(
-                $"after all arenas are gone {_memory.OwnedSuperSlabs} SuperSlabs are owned, {_memory.ReadySuperSlabs} ready, and {resident} pages resident");
+                $"after all arenas are gone {_memory.OwnedSuperSlabCount} SuperSlabs are owned, {_memory.ReadySuperSlabCount} ready, and {resident} pages resident");
         }
 
         _memory.Dispose();

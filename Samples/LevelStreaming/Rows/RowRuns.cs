@@ -55,7 +55,7 @@ internal static class RowRuns
 
         using EngineSource source = new(memory, guard, pool, plans, recorders);
         using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory);
-        RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options, profile).Run(name, memory.Prefault);
+        RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options, profile).Run(name, memory.PrefaultDescription);
         memory.Validate();
         return result;
     }
@@ -63,5 +63,5 @@ internal static class RowRuns
     /// <summary>Plans that prewarm nothing but the smallest lanes.</summary>
     private static ScenePlan[] NoPlans() => Array.ConvertAll(
         LevelSpec.Ring,
-        level => new ScenePlan { Name = level.Name, Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = Workers } });
+        level => new ScenePlan { Name = level.Name, Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = Workers } });
 }

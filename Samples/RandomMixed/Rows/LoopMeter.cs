@@ -83,7 +83,7 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
     }
 
     /// <summary>How the engine's pages came, after the loop; "none" where there is no engine.</summary>
-    public string DescribePrefault() => memory?.Prefault ?? "none";
+    public string DescribePrefault() => memory?.PrefaultDescription ?? "none";
 
     /// <summary>What the engine has to tell of the loop; null where there is no engine.</summary>
     public EngineFigures? DescribeEngine(RowSpec row, LoopFigures figures) => memory is null ? null : new EngineFigures
@@ -98,7 +98,7 @@ internal sealed class LoopMeter(EngineMemory? memory, PageFaultRecorder? recorde
     // SuperSlabs are handed out from the lowest address up, and there is one arena.
     private static long? FaultsLeft(EngineMemory memory)
     {
-        nuint bytes = (nuint)memory.OwnedSuperSlabs << SuperSlabShift;
+        nuint bytes = (nuint)memory.OwnedSuperSlabCount << SuperSlabShift;
         long pages = bytes == 0 ? 0 : memory.PagesThatWouldFault(memory.ReservationBase, bytes);
         return pages < 0 ? null : pages;
     }

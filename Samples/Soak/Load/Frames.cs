@@ -14,7 +14,7 @@ internal sealed unsafe class Frames(FrameArena arena, Random random, Verdict ver
     public void Tick()
     {
         Begin();
-        for (int lane = 0; lane < arena.Lanes; lane++)
+        for (int lane = 0; lane < arena.LaneCount; lane++)
         {
             for (int count = random.Next(60); count > 0; count--)
             {

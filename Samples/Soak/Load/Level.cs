@@ -65,7 +65,7 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
     private static ScenePlan Plan(string name, Random random) => new()
     {
         Name = name,
-        Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, Lanes = 2 },
+        Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, LaneCount = 2 },
         Arenas =
         [
             new ArenaPlan
