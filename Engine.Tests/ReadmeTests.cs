@@ -32,7 +32,8 @@ internal sealed class ReadmeTests
         string folder = Directory.CreateTempSubdirectory("superslab-example-").FullName;
         try
         {
-            File.WriteAllText(Path.Combine(folder, "Example.csproj"), Project.Replace("BIN/", AppContext.BaseDirectory, StringComparison.Ordinal));
+            string bin = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
+            File.WriteAllText(Path.Combine(folder, "Example.csproj"), Project.Replace("BIN", bin, StringComparison.Ordinal));
             File.WriteAllText(Path.Combine(folder, "Program.cs"), example);
             Assert.That(Run(folder).Trim(), Does.EndWith("1,000 frames, 0 system calls, entity 1 at 1.0"));
         }

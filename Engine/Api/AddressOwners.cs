@@ -1,8 +1,8 @@
 namespace SuperSlab;
 
 /// <summary>
-/// Finds whose an address of the reservation is, by looking at the tables while other threads change them: what it says was so at some
-/// moment of the call. Touches none of the memory that it names. Allocates nothing. Any thread.
+/// Finds whose an address of the reservation is, by looking at the tables while other threads change them: what it says
+/// was so at some moment of the call. Touches none of the memory that it names. Allocates nothing. Any thread.
 /// </summary>
 internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPool pool, ArenaRegistry arenas)
 {
@@ -81,7 +81,8 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
 
         public void Read(IArena arena, int number)
         {
-            if (Owner.Arena is null && arena is LongLivedArena blocks && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
+            if (Owner.Arena is null && arena is LongLivedArena blocks
+                && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
                 Owner = new(isMagazine ? AddressOwner.Use.Magazine : AddressOwner.Use.Cache, arena, (nuint)slot);
         }
     }
@@ -90,7 +91,8 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
 /// <summary>What part of the engine's memory an address lies in, so that equal owners are equal values.</summary>
 /// <param name="Kind">The kind of memory.</param>
 /// <param name="Arena">Whose it is; null where no arena's.</param>
-/// <param name="Detail">Block bytes, an extent's bytes, a lane's or a thread slot's number, or the table's number.</param>
+/// <param name="Detail">Block bytes, an extent's bytes, a lane's or a thread slot's number, or the table's
+/// number.</param>
 internal readonly record struct AddressOwner(AddressOwner.Use Kind, IArena? Arena, nuint Detail)
 {
     public enum Use

@@ -10,10 +10,11 @@ namespace SuperSlab;
 ///     tile = arena.Allocate(65536);
 /// }
 /// </code>
-/// Arenas that track their blocks (<see cref="ArenaTracking"/>) remember the tag with each. Where <see cref="MemoryCounters"/> are on, what
-/// is allocated and freed in long-lived arenas while the tag is in force is counted for it, and a profiler shows its live and peak bytes
-/// beside its budget; where they are off, nothing is counted. Live bytes are those allocated less those freed while the tag was in force:
-/// a block that is freed under another tag is taken from that one, which may fall below zero. Who owns each block exactly is
+/// Arenas that track their blocks (<see cref="ArenaTracking"/>) remember the tag with each. Where
+/// <see cref="MemoryCounters"/> are on, what is allocated and freed in long-lived arenas while the tag is in force is
+/// counted for it, and a profiler shows its live and peak bytes beside its budget; where they are off, nothing is
+/// counted. Live bytes are those allocated less those freed while the tag was in force: a block that is freed under
+/// another tag is taken from that one, which may fall below zero. Who owns each block exactly is
 /// <see cref="ArenaTracking"/>'s business. When an arena is reset or disposed, what it held is taken from all tags.
 /// </summary>
 public sealed class AllocationTag
@@ -37,7 +38,8 @@ public sealed class AllocationTag
     /// <summary>The name it was registered by.</summary>
     public string Name { get; }
 
-    /// <summary>How many bytes may live under it; 0 is no limit. Going beyond is seen at the ends of frames: a profile shows it, and a hot loop may have a rule for it.</summary>
+    /// <summary>The bytes that may live under it; 0 is no limit. Profiles and the rule tagOverrun compare it at the end
+    /// of frames.</summary>
     public nuint BudgetBytes
     {
         get => Volatile.Read(ref _budgetBytes);
@@ -48,9 +50,10 @@ public sealed class AllocationTag
     internal static int Count => Volatile.Read(ref s_count);
 
     /// <summary>The name of the tag in force on the calling thread; null where there is none.</summary>
-    internal static unsafe string? CurrentName => ThreadSlots.Current == 0 ? null : Of(ThreadCounters.TagAt(*ThreadSlots.CurrentTag))?.Name;
+    internal static unsafe string? CurrentName =>
+        ThreadSlots.Current == 0 ? null : Of(ThreadCounters.TagAt(*ThreadSlots.CurrentTag))?.Name;
 
-    /// <summary>Makes a tag, or finds the one of that name. At start-up; there is no way to remove one. Any thread.</summary>
+    /// <summary>Makes a tag, or finds the one of that name. At start-up; tags are never removed. Any thread.</summary>
     /// <param name="name">What reports call it.</param>
     /// <param name="budgetBytes">How many bytes may live under it; 0, the default, leaves its limit as it is.</param>
     /// <exception cref="EngineMemoryException">There are <see cref="MaximumCount"/> already.</exception>
@@ -63,7 +66,8 @@ public sealed class AllocationTag
             if (tag is null)
             {
                 if (s_count == ThreadCounters.Tags)
-                    throw new EngineMemoryException($"Tag '{name}' cannot be registered: there are {MaximumCount} already, which is the most.");
+                    throw new EngineMemoryException(
+                        $"Tag '{name}' cannot be registered: there are {MaximumCount} already, which is the most.");
 
                 tag = new AllocationTag(name, s_count);
                 s_tags[s_count] = tag;
@@ -75,15 +79,17 @@ public sealed class AllocationTag
         }
     }
 
-    /// <summary>Puts the tag in force on the calling thread: one write to the thread's own data. Hot-loop safe; any thread.</summary>
-    /// <exception cref="EngineMemoryException">It is the thread's first use of arenas, and more threads use them than can.</exception>
+    /// <summary>Puts the tag in force on the calling thread by one write. Hot-loop safe.</summary>
+    /// <exception cref="EngineMemoryException">The thread's first use of arenas found no memory for its
+    /// slot.</exception>
     public unsafe TagScope Begin() => new(ThreadSlots.CurrentTag, _cell);
 
     /// <summary>The tag of a number; null for code without one.</summary>
     internal static AllocationTag? Of(int index) => s_tags[index];
 }
 
-/// <summary>A tag in force on the calling thread until this is disposed; see <see cref="AllocationTag.Begin"/>.</summary>
+/// <summary>A tag in force on the calling thread until this is disposed; see
+/// <see cref="AllocationTag.Begin"/>.</summary>
 public readonly unsafe ref struct TagScope
 {
     private readonly nint* _current;
@@ -96,7 +102,7 @@ public readonly unsafe ref struct TagScope
         *current = tag;
     }
 
-    /// <summary>Goes back to the tag that was in force before. Called on the same thread, once, the inner scopes first.</summary>
+    /// <summary>Restores the tag before. Call it once, on the same thread, inner scopes first.</summary>
     public void Dispose()
     {
         if (_current != null)

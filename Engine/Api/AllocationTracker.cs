@@ -1,8 +1,8 @@
 namespace SuperSlab;
 
 /// <summary>
-/// Remembers the live blocks of one arena. The arena's threads hold no blocks back while it is tracked, so every allocation and free
-/// comes by the slow path, and there to this. Any thread. Managed memory: call stacks are kept once each, however many blocks they made.
+/// Remembers the live blocks of one arena, in managed memory; equal call stacks are stored once. A tracked arena's
+/// threads cache no blocks, so every call reaches the tracker by the slow path. Any thread.
 /// </summary>
 internal sealed class AllocationTracker(ArenaTracking tracking)
 {
@@ -28,7 +28,8 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
             _live.Remove(block);
     }
 
-    /// <summary>Forgets a block that may be about to move; <see cref="Put"/> says where it is then. Its old address may be another block's by that time.</summary>
+    /// <summary>Takes out a block that may move; <see cref="Put"/> enters it again. Its old address may be reused
+    /// meanwhile.</summary>
     public Origin Take(nuint block)
     {
         lock (_lock)
@@ -42,7 +43,7 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
             _live[block] = origin;
     }
 
-    /// <summary>The block has another size than before, where it stands or, with <paramref name="to"/> another address, elsewhere, without being allocated anew.</summary>
+    /// <summary>Records the new size of a reallocated block, and its new address where it moved.</summary>
     public void Move(nuint from, nuint to, nuint bytes)
     {
         lock (_lock)
@@ -75,7 +76,8 @@ internal sealed class AllocationTracker(ArenaTracking tracking)
         foreach ((Origin origin, long count) in counts)
             live.Add(new LiveAllocation(origin.Bytes, count, origin.Tag, origin.CallStack));
 
-        live.Sort(static (left, right) => ((ulong)right.Bytes * (ulong)right.Count).CompareTo((ulong)left.Bytes * (ulong)left.Count));
+        live.Sort(static (left, right) =>
+            ((ulong)right.Bytes * (ulong)right.Count).CompareTo((ulong)left.Bytes * (ulong)left.Count));
         return live;
     }
 

@@ -3,20 +3,22 @@ namespace SuperSlab;
 /// <summary>How many bytes of SuperSlabs (2 MiB each) an arena may hold. Immutable.</summary>
 public sealed record ArenaBudget
 {
-    /// <summary>Going beyond it is counted, nothing else. 0, the default, is no limit.</summary>
+    /// <summary>Going beyond it is counted. 0, the default, is no limit.</summary>
     public nuint SoftBytes { get; init; }
 
-    /// <summary>Going beyond it is counted and handled as <see cref="Overflow"/> says. 0, the default, is no limit.</summary>
+    /// <summary>Beyond it, <see cref="Overflow"/> decides; each attempt is counted. 0, the default, is no
+    /// limit.</summary>
     public nuint HardBytes { get; init; }
 
     /// <summary>What happens beyond <see cref="HardBytes"/>. Default: the allocation fails.</summary>
     public ArenaOverflow Overflow { get; init; }
 
     /// <summary>
-    /// Decides, for <see cref="ArenaOverflow.Callback"/>, whether the arena gets more; none refuses. Called on the allocating thread, after
-    /// the arena gave back what it does not use, and under no lock: it may allocate and free, in this arena too, trim or dispose others,
-    /// take a snapshot, or wait. A dispose of
-    /// this arena or its memory is refused with an <see cref="InvalidOperationException"/>. What it throws is what the allocation throws; nothing has changed then.
+    /// Decides for <see cref="ArenaOverflow.Callback"/> whether the arena grows; null refuses. The allocating thread
+    /// calls it under no lock, after the arena returned what it does not use. It may allocate and free, in this arena
+    /// too, trim or dispose other arenas, take a snapshot, or wait. Disposing this arena or its memory throws
+    /// <see cref="InvalidOperationException"/>. The allocation throws what the callback throws; nothing has changed
+    /// then.
     /// </summary>
     public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
 }

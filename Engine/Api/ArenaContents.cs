@@ -3,10 +3,11 @@ using System.Collections;
 namespace SuperSlab;
 
 /// <summary>
-/// Walks the blocks that callers of a quiet arena hold: those that are out of their runs, as the bitmaps say, without those that thread
-/// caches and their stocks hold back.
+/// Walks the blocks that callers of a quiet arena hold: those that are out of their runs, as the bitmaps say, without
+/// those that thread caches and their stocks hold back.
 /// </summary>
-internal sealed unsafe class ArenaBlocks(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches) : IEnumerable<ArenaBlock>, IEnumerator<ArenaBlock>
+internal sealed unsafe class ArenaBlocks(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches)
+    : IEnumerable<ArenaBlock>, IEnumerator<ArenaBlock>
 {
     private readonly HashSet<nuint> _free = [];
     private int _superSlab;

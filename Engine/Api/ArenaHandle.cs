@@ -4,9 +4,9 @@ using CommunityToolkit.HighPerformance;
 namespace SuperSlab;
 
 /// <summary>
-/// A <see cref="LongLivedArena"/> in the hands of one thread: the same methods, with the same results and exceptions, without looking up
-/// the thread's cache each time. Taken with <see cref="LongLivedArena.GetHandle"/> once for a job or a frame; hot-loop safe. It cannot
-/// leave the thread's stack, and must not be used after the arena was disposed.
+/// A <see cref="LongLivedArena"/> in the hands of one thread: the same methods, with the same results and exceptions,
+/// without looking up the thread's cache each time. Taken with <see cref="LongLivedArena.GetHandle"/> once for a job or
+/// a frame; hot-loop safe. It cannot leave the thread's stack, and must not be used after the arena was disposed.
 /// </summary>
 public readonly unsafe ref struct ArenaHandle
 {
@@ -72,7 +72,8 @@ public readonly unsafe ref struct ArenaHandle
     public T* Allocate<T>()
         where T : unmanaged
     {
-        // A small size's class is the thread's home's, so the map says it; that of others is settled when the code is compiled.
+        // A small size's class is the thread's home's, so the map says it; that of others is settled when the code is
+        // compiled.
         int sizeClass = SizeClasses.IndexOf((nuint)sizeof(T));
         nuint loaded = sizeClass < ArenaClasses.SmallClasses ? ThreadCache.MapOf(_cache)[sizeof(T)] : (nuint)sizeClass;
         nuint block = ThreadCache.TryAllocate(_cache, loaded);
@@ -101,7 +102,8 @@ public readonly unsafe ref struct ArenaHandle
 
     /// <inheritdoc cref="LongLivedArena.Free{T}(Span{T})"/>
     public void Free<T>(Span<T> elements)
-        where T : unmanaged => Free(Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(elements)));
+        where T : unmanaged =>
+            Free(Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(elements)));
 
     /// <inheritdoc cref="LongLivedArena.UsableBytes(void*)"/>
     public nuint UsableBytes(void* block) => _arena.UsableBytes(block);

@@ -1,11 +1,12 @@
 namespace SuperSlab;
 
 /// <summary>
-/// One prewarm of a long-lived arena. First everything that can fail: room for metadata, the budget, bitmaps, and SuperSlabs, which are
-/// claimed and made ready together (in parallel where that is worth it). They are nobody else's by then, and not yet the arena's, so
-/// whatever fails is given back as it was taken, and other threads, which may allocate meanwhile, see nothing of it. Then the arena gets all.
+/// One prewarm of a long-lived arena. It begins with everything that can fail: room for metadata, the budget, bitmaps,
+/// and SuperSlabs, which it claims and makes resident together. Claimed memory is not the arena's yet, so a failure
+/// returns it unseen by threads that allocate meanwhile. Then it hands all to the arena, which cannot fail.
 /// </summary>
-internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool, uint tag)
+internal sealed class ArenaPrewarm(
+    Reservation reservation, ArenaSlabs slabs, ArenaCaches caches, SuperSlabPool pool, uint tag)
 {
     private readonly List<Carved> _extents = [];
     private readonly List<Carved> _runs = [];
@@ -25,10 +26,13 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             Plan(ordered, threads, carve);
 
             // Any order of runs of up to N slabs leaves at most N - 1 slabs of a divided SuperSlab unused.
-            int divided = checked((int)DivideRoundingUp(_dividedSlabs, SlabGeometry.SlabCount + 1 - _longestDivided) + spareSuperSlabs);
+            int divided =
+                checked((int)DivideRoundingUp(_dividedSlabs, SlabGeometry.SlabCount + 1 - _longestDivided)
+                + spareSuperSlabs);
             int gained = Claim(divided, task);
             isDone = true;
-            BlockCount most = Array.Find(ordered, block => block.Bytes <= SlabGeometry.SlabBytes && block.Count == ordered.Max(other => other.Count));
+            BlockCount most = Array.Find(ordered, block =>
+                block.Bytes <= SlabGeometry.SlabBytes && block.Count == ordered.Max(other => other.Count));
             caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided != 0);
             return gained;
         }
@@ -46,13 +50,16 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         {
             if (!carve && !slabs.IsCarvedAlways(block.Bytes))
             {
-                _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count) + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads));
+                _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count)
+                    + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads));
                 _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
                 continue;
             }
 
             int length = slabs.RunSlabs(block.Bytes);
-            int runs = checked((int)((slabs.SlabsFor(block.Bytes, block.Count) / length) + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads))));
+            int runs =
+                checked((int)((slabs.SlabsFor(block.Bytes, block.Count) / length)
+                + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads))));
             bool isExtent = length > SlabGeometry.SlabCount;
             (isExtent ? _extents : _runs).Add(new Carved(block.Bytes, length, runs));
         }
@@ -92,7 +99,8 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         }
     }
 
-    /// <summary>Extents, the longest first, then SuperSlabs for carved runs, then those to be divided as needed.</summary>
+    /// <summary>The lengths to claim: extents, longest first, then SuperSlabs for carved runs, then those to divide as
+    /// needed.</summary>
     private int[] Lengths(int divided)
     {
         List<int> lengths = [];
@@ -120,7 +128,9 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         for (int index = 0; index < singles.Length; index++)
         {
             bool isDivided = index >= _packing.Count;
-            slabs.Space.AdoptClaimed(singles[index], 1, isDivided ? uint.MaxValue : _packing.FreeSlabs(index), isPromised: isDivided);
+            slabs.Space
+                .AdoptClaimed(
+                singles[index], 1, isDivided ? uint.MaxValue : _packing.FreeSlabs(index), isPromised: isDivided);
         }
 
         foreach (Carved carved in _runs)
@@ -129,7 +139,8 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
             {
                 (int superSlab, int slab) = carved.Places[run];
                 nint bitmap = carved.Bitmaps.Length == 0 ? 0 : carved.Bitmaps[run];
-                slabs.AddPromised(carved.Bytes, (singles[superSlab] * SlabGeometry.SlabCount) + slab, carved.Slabs, bitmap);
+                slabs.AddPromised(
+                    carved.Bytes, (singles[superSlab] * SlabGeometry.SlabCount) + slab, carved.Slabs, bitmap);
             }
         }
     }
@@ -143,12 +154,14 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
         {
             BlockCount block = ordered[index];
             if (block.Count < 0 || block.Threads < 0)
-                throw new ArgumentOutOfRangeException(nameof(blocks), block, "A prewarm needs counts that are not negative.");
+                throw new ArgumentOutOfRangeException(
+                    nameof(blocks), block, "A prewarm needs counts that are not negative.");
 
             if ((nuint)block.Count > reservation.BlockBytes / nuint.Max(block.Bytes, 1))
             {
                 throw new EngineOutOfMemoryException(
-                    $"A prewarm of {block.Count} blocks of {Sizes.Text(block.Bytes)} was asked for, and the reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
+                    $"A prewarm of {block.Count} blocks of {Sizes.Text(block.Bytes)} was asked for, and the "
+                        + $"reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
             }
 
             ordered[index] = block.WithCaches(threads);
@@ -174,7 +187,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
 
         if (spareSuperSlabs != 0)
         {
-            // Which classes will use them is not known: each thread may use all of them, and their bitmaps may be those of the smallest blocks.
+            // Their classes are unknown: each thread may use all, and bitmaps may be those of the smallest blocks.
             // Stocks do with the magazines that there are.
             threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
             stockMagazines += ArenaClasses.SmallClasses * ArenaClasses.MagazinesBesides(0, threads);
@@ -188,9 +201,10 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
 
     private static int ThreadsOf(BlockCount block, int threads) => block.Threads == 0 ? threads : block.Threads;
 
-    /// <summary>The most full magazines of a class that so many blocks can be in; beyond some, a thread makes do with those that there are.</summary>
+    /// <summary>The most full magazines that this number of blocks fills, up to those that a stock may hold.</summary>
     private static long StockMagazines(int sizeClass, long blocks) =>
-        Magazine.BlocksOf(sizeClass) is 0 and var none ? none : Math.Min(Magazine.MostStocked, blocks / Magazine.BlocksOf(sizeClass));
+        Magazine.BlocksOf(sizeClass) is 0 and var none ? none
+            : Math.Min(Magazine.MostStocked, blocks / Magazine.BlocksOf(sizeClass));
 
     /// <summary>The runs of one block size that are made now.</summary>
     private sealed class Carved(nuint bytes, int slabs, int runs)
@@ -214,7 +228,7 @@ internal sealed class ArenaPrewarm(Reservation reservation, ArenaSlabs slabs, Ar
 public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 0)
 {
     /// <summary>
-    /// Whether <see cref="Count"/> includes the free blocks that thread caches hold back from other threads, as a measured peak does.
+    /// Whether <see cref="Count"/> includes the free blocks in thread caches, as a measured peak does.
     /// Default: no, and a prewarm adds them.
     /// </summary>
     public bool IncludesCaches { get; init; }
@@ -224,7 +238,8 @@ public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 
         where T : unmanaged => new((nuint)System.Runtime.CompilerServices.Unsafe.SizeOf<T>(), count, threads);
 
     /// <summary>Blocks that begin at multiples of <paramref name="alignment"/>.</summary>
-    /// <exception cref="ArgumentException">The alignment is not a power of two up to <see cref="LongLivedArena.MaximumAlignment"/>.</exception>
+    /// <exception cref="ArgumentException">The alignment is not a power of two up to
+    /// <see cref="LongLivedArena.MaximumAlignment"/>.</exception>
     public static BlockCount Aligned(nuint bytes, nuint alignment, long count, int threads = 0) =>
         new(LongLivedArena.BlockBytes(bytes, alignment), count, threads);
 
@@ -236,6 +251,7 @@ public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 
             return this;
 
         long heldBack = (long)(Threads == 0 ? threads : Threads) * SizeClasses.CacheBlocks(SizeClasses.IndexOf(Bytes));
-        return this with { Count = Count > long.MaxValue - heldBack ? long.MaxValue : Count + heldBack, IncludesCaches = true };
+        return this with { Count = Count > long.MaxValue - heldBack ? long.MaxValue : Count + heldBack,
+            IncludesCaches = true };
     }
 }

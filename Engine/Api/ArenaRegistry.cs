@@ -1,8 +1,9 @@
 namespace SuperSlab;
 
 /// <summary>
-/// The living arenas by number. A number marks an arena's slabs (see Reservation.Tags), and is given out again only when all others were:
-/// what a disposed arena left behind, as a handle or an entry in a table, carries a number that no living arena has.
+/// The living arenas by number. A number marks an arena's slabs (see Reservation.Tags), and is given out again only
+/// when all others were: what a disposed arena left behind, as a handle or an entry in a table, carries a number that
+/// no living arena has.
 /// </summary>
 internal sealed class ArenaRegistry
 {
@@ -54,7 +55,7 @@ internal sealed class ArenaRegistry
             _byNumber[NumberOf(tag)].IsShown = true;
     }
 
-    /// <summary>From now on readers are not shown it any more. Waits for those that are reading, so that afterwards the arena's tables may go.</summary>
+    /// <summary>Hides an arena from readers and waits for current ones; its tables may be freed afterwards.</summary>
     public void Hide(uint tag)
     {
         lock (_lock)
@@ -68,7 +69,8 @@ internal sealed class ArenaRegistry
             return _byNumber.TryGetValue(NumberOf(tag), out Entry? entry) && entry.IsShown;
     }
 
-    /// <summary>Shows each complete arena to the reader, the newest last. None is disposed meanwhile. Allocates nothing; the reader must not make or dispose arenas.</summary>
+    /// <summary>Shows each complete arena to the reader, newest last; none is disposed meanwhile. The reader must not
+    /// make or dispose arenas.</summary>
     public void Read<TReader>(ref TReader reader)
         where TReader : struct, IArenaReader, allows ref struct
     {
@@ -82,7 +84,8 @@ internal sealed class ArenaRegistry
         }
     }
 
-    /// <summary>Lets each complete arena give back what nobody uses, because another has no room. None is disposed meanwhile.</summary>
+    /// <summary>Has each complete arena return unused memory because another has no room. None is disposed
+    /// meanwhile.</summary>
     public void Reclaim()
     {
         Reclaimer reclaimer = default;
@@ -113,7 +116,8 @@ internal sealed class ArenaRegistry
         lock (_lock)
         {
             int number = NumberOf(tag);
-            return _byNumber.TryGetValue(number, out Entry? entry) ? entry.Arena.Name : number <= _lastNumber ? "(disposed)" : "(unknown)";
+            return _byNumber.TryGetValue(number, out Entry? entry) ? entry.Arena.Name : number <= _lastNumber
+                ? "(disposed)" : "(unknown)";
         }
     }
 

@@ -5,9 +5,9 @@ using System.Runtime.ExceptionServices;
 namespace SuperSlab;
 
 /// <summary>
-/// The engine's memory: one reservation of address space, and the arenas in it. This is where the layers are put together, bottom-up,
-/// and taken down, top-down. Made once at start-up; all members may be called from any thread, and none belongs in the hot loop.
-/// Once it is disposed, what asks for a number or a text still answers, and everything else throws <see cref="ObjectDisposedException"/>.
+/// The engine's memory: one reservation of address space and the arenas in it. It builds the layers bottom-up and takes
+/// them down top-down. Make one at start-up. Any thread may call any member; none belongs in the hot loop. After
+/// <see cref="Dispose"/>, properties still answer and every other call throws <see cref="ObjectDisposedException"/>.
 /// <code>
 ///   EngineMemory
 ///     |-- LongLivedArena ... : thread caches -> slab runs by size class -> slabs
@@ -32,9 +32,11 @@ public sealed class EngineMemory : IDisposable
     /// <summary>Reserves the address space and makes the first metadata resident.</summary>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="EngineOutOfMemoryException">The system refused the address space, or memory for the metadata.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The system refused the address space, or memory for the
+    /// metadata.</exception>
     /// <exception cref="EngineMemoryException">
-    /// The system lacks a function without which nothing works, or an environment variable has a value that is not valid.
+    /// The system lacks a function without which nothing works, or an environment variable has a value that is not
+    /// valid.
     /// </exception>
     public EngineMemory(EngineMemoryOptions? options = null)
     {
@@ -65,7 +67,7 @@ public sealed class EngineMemory : IDisposable
     /// <summary>The options in force: those given, with what the environment says instead.</summary>
     public EngineMemoryOptions Options { get; }
 
-    /// <summary>What the options and the environment came to on this machine, a line each, for logs and reports.</summary>
+    /// <summary>The settings in force on this machine, one a line, for logs and reports.</summary>
     public string Settings => string.Create(
         CultureInfo.InvariantCulture,
         $"""
@@ -84,16 +86,18 @@ public sealed class EngineMemory : IDisposable
     /// <summary>The size of the reservation in bytes.</summary>
     public nuint ReservationBytes => _reservation.TotalBytes;
 
-    /// <summary>How memory is prefaulted here, and why not otherwise: the chain of policies with the reasons, in one line.</summary>
+    /// <summary>How memory is prefaulted on this machine: the chain of policies with the reasons, in one
+    /// line.</summary>
     public string PrefaultDescription => _prefaulter.Describe();
 
     /// <summary>Calls to the operating system's memory functions made so far.</summary>
     public long OsCalls => _os.OsCalls;
 
-    /// <summary>SuperSlabs (2 MiB each) that arenas own; 0 once the memory is disposed.</summary>
+    /// <summary>SuperSlabs (2 MiB each) that arenas own; 0 after Dispose.</summary>
     public int OwnedSuperSlabCount => _pool.OwnedCount;
 
-    /// <summary>SuperSlabs in the retained reserve: prefaulted, to be had without an OS call; 0 once the memory is disposed.</summary>
+    /// <summary>Prefaulted SuperSlabs that no arena owns; an arena takes them without an OS call. 0 after
+    /// Dispose.</summary>
     public int ReadySuperSlabCount
     {
         get
@@ -108,7 +112,7 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>Resident bytes of the allocator's own tables, caches and descriptors; 0 once the memory is disposed.</summary>
+    /// <summary>Resident bytes of the allocator's own tables, caches and descriptors; 0 after Dispose.</summary>
     public nuint MetadataBytes => Work.IsClosed ? 0 : _reservation.MetadataResidentBytes;
 
     /// <summary>Time spent in making memory resident, summed over the threads that asked for it.</summary>
@@ -127,7 +131,7 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>Shown each memory before it is disposed. The tests look at it then; nothing else does.</summary>
+    /// <summary>Tests inspect each memory here, before it is disposed.</summary>
     internal static Action<EngineMemory>? Disposing { get; set; }
 
     internal SuperSlabPool Pool => _pool;
@@ -138,7 +142,7 @@ public sealed class EngineMemory : IDisposable
 
     internal ArenaRegistry Arenas => _arenas;
 
-    /// <summary>What goes on in the memory, for which <see cref="Dispose"/> waits.</summary>
+    /// <summary>The work that <see cref="Dispose"/> waits for.</summary>
     internal WorkGate Work => _arenas.Work;
 
     /// <summary>Reads what was allocated and freed, by tag. Allocates nothing.</summary>
@@ -156,7 +160,8 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>Reads how many bytes live under each tag, by its number; those of code without one are the first. Allocates nothing.</summary>
+    /// <summary>Reads the live bytes of each tag, by its number; number 0 is code without a tag. Allocates
+    /// nothing.</summary>
     /// <param name="liveBytes">Room for <see cref="AllocationTag.MaximumCount"/> and one.</param>
     /// <returns>How many were read: 0 where nothing is counted.</returns>
     internal int ReadTags(Span<long> liveBytes)
@@ -174,33 +179,37 @@ public sealed class EngineMemory : IDisposable
 
     /// <summary>Makes an arena whose blocks are freed one by one or all at once.</summary>
     /// <param name="name">For reports and messages.</param>
-    /// <param name="tracking">What the arena remembers of each live block; by default nothing, which costs nothing.</param>
+    /// <param name="tracking">What the arena remembers of each live block. Default: nothing, at no cost.</param>
     /// <exception cref="EngineOutOfMemoryException">There is no memory for the arena's tables.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public LongLivedArena CreateLongLivedArena(string name, ArenaTracking tracking = ArenaTracking.Off)
     {
         using WorkGate.Entry work = Work.Enter(this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new LongLivedArena(name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _counters);
+        return new LongLivedArena(
+            name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _counters);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>
     /// <param name="name">For reports and messages.</param>
     /// <param name="options">Null takes the defaults.</param>
-    /// <param name="progress">Told the share of memory prefaulted, 0 to 1, where it is large.</param>
+    /// <param name="progress">Receives the share of memory prefaulted, 0 to 1.</param>
     /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public FrameArena CreateFrameArena(
-        string name, FrameArenaOptions? options = null, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
-        CreateFrameArena(name, options ?? new FrameArenaOptions(), new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+        string name, FrameArenaOptions? options = null, IProgress<double>? progress = null,
+            CancellationToken cancellation = default) =>
+        CreateFrameArena(
+            name, options ?? new FrameArenaOptions(),
+            new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
     /// <summary>Whether an address lies in the engine's memory; none does once it is disposed.</summary>
     public bool Contains(nint address) => (nuint)(address - ReservationBase) < ReservationBytes && !Work.IsClosed;
 
-    /// <summary>Whose an address is, for messages: an arena's name, or where else in the engine's memory; null where it lies outside.</summary>
+    /// <summary>The owner of an address, for messages; null outside the engine's memory.</summary>
     internal string? OwnerOf(nint address, out string? arena)
     {
         AddressOwner? owner = FindOwner(address);
@@ -208,7 +217,7 @@ public sealed class EngineMemory : IDisposable
         return arena is null ? owner?.Describe() : $"arena '{arena}' ({owner?.Describe()})";
     }
 
-    /// <summary>What part of the engine's memory an address lies in; null where it lies outside, or the memory is disposed.</summary>
+    /// <summary>The part of the engine's memory that an address lies in; null outside it and after Dispose.</summary>
     internal AddressOwner? FindOwner(nint address)
     {
         if (!Contains(address) || !Work.TryEnter(out WorkGate.Entry work, marks: false))
@@ -220,7 +229,8 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>How many pages of a part of the engine's memory a write would fault on now; -1 where the system does not tell. Touches nothing.</summary>
+    /// <summary>Counts the pages that a write would fault on now, without touching them; -1 where the system cannot
+    /// say.</summary>
     /// <param name="address">A multiple of the page size within the reservation.</param>
     /// <param name="bytes">A multiple of the page size.</param>
     /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
@@ -232,8 +242,9 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>
-    /// Resident bytes of the engine's memory as the system says: pages of SuperSlabs and metadata that a write would not fault on; -1 where
-    /// the system does not tell, and 0 once the memory is disposed. Asks the system, about 10 microseconds for each MiB that was ever used; allocates nothing. Not for the hot loop.
+    /// Asks the system for the resident bytes of SuperSlabs and metadata: pages that a write would not fault on. -1
+    /// where the system cannot say, 0 after Dispose. Takes about 10 microseconds for each MiB ever used; allocates
+    /// nothing.
     /// </summary>
     public long ResidentBytes()
     {
@@ -247,11 +258,12 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>
-    /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and forgets what unloaded
-    /// scenes wanted retained. Not for the hot loop.
+    /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and drops
+    /// the retain sizes of unloaded scenes.
     /// </summary>
     /// <returns>The bytes given back.</returns>
-    /// <exception cref="EngineMemoryException">The system refused; what it refused stays free, and is prefaulted anew when it is used.</exception>
+    /// <exception cref="EngineMemoryException">The system refused. The memory stays free and is prefaulted again at its
+    /// next use.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public nuint Trim(nuint retainBytes = 0)
     {
@@ -260,7 +272,8 @@ public sealed class EngineMemory : IDisposable
         return _pool.Trim(retainBytes);
     }
 
-    /// <summary>Checks every equation of the pool's and all arenas' structures. Slow; nobody may use the memory meanwhile.</summary>
+    /// <summary>Checks every equation of the pool and of all arenas. Slow; no other thread may use the memory
+    /// meanwhile.</summary>
     /// <exception cref="EngineMemoryException">What does not hold.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public void Validate()
@@ -276,18 +289,21 @@ public sealed class EngineMemory : IDisposable
         }
 
         if (owned != _pool.OwnedCount)
-            throw new EngineMemoryException($"The arenas own {owned} SuperSlabs, and the pool has handed out {_pool.OwnedCount}.");
+            throw new EngineMemoryException(
+                $"The arenas own {owned} SuperSlabs, and the pool has handed out {_pool.OwnedCount}.");
     }
 
     /// <summary>
-    /// Disposes all arenas that are left and gives the reservation back. What goes on in the memory is waited for, loads and prewarms are
-    /// cancelled first and throw <see cref="ObjectDisposedException"/>, and nothing else begins. Allocating and freeing are not waited for:
-    /// no thread uses the arenas any more. Handles and lanes that are used afterwards throw <see cref="ObjectDisposedException"/>. A second
-    /// call does nothing, and waits for one that goes on.
+    /// Disposes all arenas and gives the reservation back. Running loads and prewarms are cancelled, throw
+    /// <see cref="ObjectDisposedException"/>, and are waited for; new ones are refused. Threads must have stopped
+    /// allocating and freeing: those calls are not waited for. Handles and lanes throw afterwards. A second call does
+    /// nothing but wait for the first.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The system refused to take something back; another call tries again.</exception>
+    /// <exception cref="EngineMemoryException">The system refused to take something back; another call tries
+    /// again.</exception>
     /// <exception cref="InvalidOperationException">
-    /// It is called by what it would wait for: a callback of a load, a prewarm or a dispose of this memory. Nothing has changed.
+    /// A callback of a load, prewarm or dispose of this memory called it and would wait for itself. Nothing has
+    /// changed.
     /// </exception>
     public void Dispose()
     {
@@ -316,19 +332,23 @@ public sealed class EngineMemory : IDisposable
     {
         using WorkGate.Entry work = Work.Enter(this);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        using CancellationTokenSource linked = CancellationTokenSource.CreateLinkedTokenSource(task.Cancellation, Work.Closing);
+        using CancellationTokenSource linked = CancellationTokenSource
+            .CreateLinkedTokenSource(task.Cancellation, Work.Closing);
         PrefaultTask minded = task with { Progress = Work.Mind(task.Progress), Cancellation = linked.Token };
         try
         {
-            return new FrameArena(name, options, _reservation, _pool, _heap, _arenas, minded, isChecked: Options.Checks == MemoryChecks.Full);
+            return new FrameArena(
+                name, options, _reservation, _pool, _heap, _arenas, minded,
+                isChecked: Options.Checks == MemoryChecks.Full);
         }
         catch (OperationCanceledException) when (Work.HasCancelled(task.Cancellation))
         {
-            throw new ObjectDisposedException(nameof(EngineMemory), $"The memory was disposed while frame arena '{name}' was made.");
+            throw new ObjectDisposedException(
+                nameof(EngineMemory), $"The memory was disposed while frame arena '{name}' was made.");
         }
     }
 
-    /// <summary>From now on the reserve may hold so much when arenas are disposed, where it may not hold more already.</summary>
+    /// <summary>Raises the reserve's size to at least this, for when arenas are disposed.</summary>
     internal void RaiseRetained(nuint bytes)
     {
         // A scene may be disposed after its memory, when there is no pool any more.
@@ -341,7 +361,8 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>What prefaults as a scene's plan says; where it says nothing, as the options say. Each policy is verified on its first use.</summary>
+    /// <summary>The prefaulter of a scene's plan; Automatic takes the options'. Each policy is verified at its first
+    /// use.</summary>
     internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)
     {
         (PrefaultPolicy Policy, PageKind Pages) wanted = (
@@ -362,7 +383,8 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <returns>What a callback threw; what the system refused to take back by itself goes with the reservation.</returns>
+    /// <returns>The first exception of a callback. Memory that the system refuses here goes with the
+    /// reservation.</returns>
     [SuppressMessage("Design", "CA1031", Justification = "The first is thrown when everything is given back.")]
     private ExceptionDispatchInfo? DisposeArenas()
     {

@@ -5,17 +5,18 @@ using Silk.NET.Core.Contexts;
 namespace SuperSlab;
 
 /// <summary>
-/// How an <see cref="EngineMemory"/> is set up. Immutable; checked when the memory is made, after these environment variables, where they
-/// are set, have taken the place of what is said here:
+/// Options of an <see cref="EngineMemory"/>. Immutable. These environment variables override them, and the result is
+/// checked when the memory is made:
 /// <code>
 ///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB"; "KiB", "MiB", "GiB", "TiB" or plain bytes
-///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch
+///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping,
+///                                                  populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
 ///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
 ///   ENGINE_MEMORY_CHECKS        Checks             automatic, off, hardened, full
 /// </code>
-/// <see cref="EngineMemory.Settings"/> prints what came of it.
+/// <see cref="EngineMemory.Settings"/> prints the result.
 /// </summary>
 public sealed record EngineMemoryOptions
 {
@@ -55,37 +56,41 @@ public sealed record EngineMemoryOptions
     ];
 
     /// <summary>
-    /// Address space to reserve, in bytes: a multiple of 2 MiB of at least 64 MiB. It costs no memory. 0, the default, takes 64 GiB, or
-    /// where the system allows less the half, and so on. An explicit size that the system refuses is an error.
+    /// Address space to reserve, in bytes: a multiple of 2 MiB, at least 64 MiB. It costs no memory. 0, the default,
+    /// takes 64 GiB, halved until the system agrees. An explicit size that the system refuses is an error.
     /// </summary>
     public nuint ReservationBytes { get; init; }
 
-    /// <summary>How physical pages are put behind memory before it is handed out. Default: the best the machine verifiably offers.</summary>
+    /// <summary>How memory is made resident before it is handed out. Default: the best verified policy of the
+    /// machine.</summary>
     public PrefaultPolicy Prefault { get; init; }
 
     /// <summary>The kind of pages. Default: the best that needs no privilege.</summary>
     public PageKind Pages { get; init; }
 
-    /// <summary>On which memory nodes pages lie (NUMA). Default: taking turns where there are several.</summary>
+    /// <summary>The memory nodes (NUMA) that pages lie on. Default: they take turns where there are several.</summary>
     public NodePolicy Nodes { get; init; }
 
     /// <summary>
-    /// How much prefaulted memory is kept in reserve, in bytes, when an arena is disposed, instead of being given back to the system.
-    /// Default 0: all goes back.
+    /// Bytes of prefaulted memory that stay in reserve when an arena is disposed. Default 0: all goes back to the
+    /// system.
     /// </summary>
     public nuint RetainBytes { get; init; }
 
-    /// <summary>How closely arenas watch their use. Default: fully in a Debug build of the application, else what costs nothing.</summary>
+    /// <summary>How closely arenas check their use. Default: full in a Debug build of the application, else
+    /// off.</summary>
     public MemoryChecks Checks { get; init; }
 
     /// <summary>What full checks do in detail.</summary>
     public CheckSettings CheckSettings { get; init; } = new();
 
-    /// <summary>Where the operating system's functions are found; null, the default, is the system's own library. Tests hand in one that fails.</summary>
+    /// <summary>Where the system's functions are looked up. Default: null, the system's own library. Tests pass one
+    /// that fails.</summary>
     public INativeContext? NativeContext { get; init; }
 
     /// <summary>These options with what the environment says instead.</summary>
-    /// <exception cref="EngineMemoryException">A variable has a value that is not valid; the message lists those that are.</exception>
+    /// <exception cref="EngineMemoryException">A variable has a value that is not valid; the message lists those that
+    /// are.</exception>
     internal EngineMemoryOptions With(EnvironmentSettings environment) => this with
     {
         ReservationBytes = environment.Bytes("ENGINE_MEMORY_RESERVATION", ReservationBytes),
@@ -97,6 +102,7 @@ public sealed record EngineMemoryOptions
     };
 
     private static MemoryChecks Resolve(MemoryChecks checks) => checks != MemoryChecks.Automatic ? checks
-        : Assembly.GetEntryAssembly()?.GetCustomAttribute<DebuggableAttribute>() is { IsJITOptimizerDisabled: true } ? MemoryChecks.Full
+        : Assembly.GetEntryAssembly()?.GetCustomAttribute<DebuggableAttribute>() is { IsJITOptimizerDisabled: true }
+            ? MemoryChecks.Full
         : MemoryChecks.Off;
 }

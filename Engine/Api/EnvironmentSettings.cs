@@ -12,11 +12,12 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
 {
     private readonly StringBuilder _resolved = new();
 
-    /// <summary>What was read so far, one "NAME=value" to a line, for reports. Variables that are not set are left out.</summary>
+    /// <summary>The variables that were set, one "NAME=value" a line, for reports.</summary>
     public string Describe() => _resolved.ToString();
 
     /// <summary>
-    /// One of several words; <paramref name="fallback"/> when the variable is not set or empty. Upper and lower case are the same.
+    /// One of several words; <paramref name="fallback"/> when the variable is not set or empty. Upper and lower case
+    /// are the same.
     /// </summary>
     /// <exception cref="EngineMemoryException">The value is none of them; the message lists them.</exception>
     public T Choice<T>(string name, ReadOnlySpan<(string Word, T Value)> choices, T fallback)
@@ -39,10 +40,11 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
     }
 
     /// <summary>
-    /// A size: a whole number, alone for bytes or followed by KiB, MiB, GiB or TiB; <paramref name="fallback"/> when the variable is not
-    /// set or empty.
+    /// A size: a whole number, alone for bytes or followed by KiB, MiB, GiB or TiB; <paramref name="fallback"/> when
+    /// the variable is not set or empty.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The value is no such size, or does not fit the address space.</exception>
+    /// <exception cref="EngineMemoryException">The value is no such size, or does not fit the address
+    /// space.</exception>
     public nuint Bytes(string name, nuint fallback)
     {
         string? value = Read(name);
@@ -51,7 +53,8 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
 
         ReadOnlySpan<char> number = value;
         ulong unit = 1;
-        ReadOnlySpan<(string Suffix, ulong Bytes)> units = [("KiB", 1UL << 10), ("MiB", 1UL << 20), ("GiB", 1UL << 30), ("TiB", 1UL << 40)];
+        ReadOnlySpan<(string Suffix, ulong Bytes)> units =
+            [("KiB", 1UL << 10), ("MiB", 1UL << 20), ("GiB", 1UL << 30), ("TiB", 1UL << 40)];
         foreach ((string suffix, ulong bytes) in units)
         {
             if (number.EndsWith(suffix, StringComparison.OrdinalIgnoreCase))
@@ -66,7 +69,8 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
         if (!isNumber || count == 0 || count > nuint.MaxValue / unit)
         {
             throw new EngineMemoryException(
-                $"{name} is \"{value}\", which is not a size. Valid are: whole numbers above zero, alone for bytes or followed by KiB, MiB, GiB or TiB.");
+                $"{name} is \"{value}\", which is not a size. Valid are: whole numbers above zero, alone for bytes "
+                    + "or followed by KiB, MiB, GiB or TiB.");
         }
 
         return (nuint)(count * unit);

@@ -3,9 +3,10 @@ using System.Diagnostics.CodeAnalysis;
 namespace SuperSlab;
 
 /// <summary>
-/// The memory system was used wrongly, or the operating system refused a request; the message says what and why. The base of all
-/// exceptions that this library defines. A call at the wrong time is an <see cref="InvalidOperationException"/>, a call on something
-/// disposed an <see cref="ObjectDisposedException"/>, an impossible argument an <see cref="ArgumentException"/>.
+/// The memory system was used wrongly, or the operating system refused a request; the message says what and why. The
+/// base of all exceptions that this library defines. A call at the wrong time is an
+/// <see cref="InvalidOperationException"/>, a call on something disposed an <see cref="ObjectDisposedException"/>, an
+/// impossible argument an <see cref="ArgumentException"/>.
 /// </summary>
 public class EngineMemoryException : Exception
 {

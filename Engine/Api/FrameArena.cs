@@ -1,21 +1,23 @@
 namespace SuperSlab;
 
 /// <summary>
-/// Memory for one frame: each worker bumps a pointer in its own lane, and the whole of it is taken back by setting one pointer a lane.
+/// Memory for one frame: each worker bumps a pointer in its own lane, and a frame's end resets one pointer a lane.
 /// Made by <c>EngineMemory.CreateFrameArena</c>, which prefaults it.
 ///
 ///   buffer 0   | lane 0 | lane 1 | lane 2 |      frames 0, 2, 4, ...
 ///   buffer 1   | lane 0 | lane 1 | lane 2 |      frames 1, 3, 5, ...     (with the default of two buffers)
 ///
-/// <see cref="NextFrame"/> turns to the next buffer and resets it; what the last frame allocated stays readable while this one runs.
-/// A lane that needs more than its share overflows into chunks of SuperSlabs that stay with it. An overflow goes to the first chunk ahead
-/// that is large enough; if there is none, a new one takes the place of all that are ahead. So a frame that is like the one before it in
-/// its buffer finds its chunks as that one left them, and a frame that grows does not pile them up. For each lane and buffer that has overflowed:
+/// <see cref="NextFrame"/> turns to the next buffer and resets it; the last frame's memory stays readable meanwhile. A
+/// lane that needs more than its share overflows into chunks of SuperSlabs that stay with it. It takes the first chunk
+/// ahead that is large enough; if there is none, a new chunk replaces all that are ahead. So a frame like the one
+/// before it in its buffer finds its chunks in place, and a growing frame does not pile them up. Each overflowed lane
+/// satisfies
 ///
 ///   LaneBytes + bytes of its overflow chunks  &lt;=  2 x HighWaterBytes + 2 MiB x its chunks, the first included
 ///
-/// since what did not fit in the rest of a chunk stands in the next, and a new chunk is its block rounded up to 2 MiB. What takes memory from a
-/// lane that needs it no more is <see cref="Trim"/>. NextFrame, Trim and Dispose are called while no lane is in use; lanes by one thread each.
+/// since the block that did not fit in the rest of a chunk stands in the next, and a new chunk is its block rounded up
+/// to 2 MiB. <see cref="Trim"/> takes overflow memory back. Call NextFrame, Trim and Dispose while no lane is in use;
+/// one thread at a time uses a lane.
 /// </summary>
 public sealed unsafe class FrameArena : IArena
 {
@@ -33,7 +35,7 @@ public sealed unsafe class FrameArena : IArena
     private readonly int _ownSuperSlabCount;
     private readonly bool _isChecked;
 
-    /// <summary>Those that take turns; checked mode has one more, whose frame is over and which nobody may write.</summary>
+    /// <summary>Checked mode has one more than take turns: its frame is over, and a write to it is an error.</summary>
     private readonly int _buffers;
     private LaneState* _lanes;
     private FrameChunk* _spares;
@@ -45,7 +47,8 @@ public sealed unsafe class FrameArena : IArena
     private bool _disposed;
 
     internal FrameArena(
-        string name, FrameArenaOptions options, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry, PrefaultTask? task, bool isChecked = false)
+        string name, FrameArenaOptions options, Reservation reservation, SuperSlabPool pool, MetadataHeap heap,
+            ArenaRegistry registry, PrefaultTask? task, bool isChecked = false)
     {
         options.Validate();
         Name = name;
@@ -57,7 +60,8 @@ public sealed unsafe class FrameArena : IArena
         _heap = heap;
         _registry = registry;
         LaneBytes = Sizes.AlignUp(options.BytesPerLane, 4 * Sizes.KiB);
-        _ownSuperSlabCount = (int)Sizes.DivideRoundingUp(LaneBytes * (nuint)(options.LaneCount * _buffers), SlabGeometry.SuperSlabBytes);
+        _ownSuperSlabCount = (int)Sizes
+            .DivideRoundingUp(LaneBytes * (nuint)(options.LaneCount * _buffers), SlabGeometry.SuperSlabBytes);
         _ownSuperSlab = -1;
         _tag = registry.Add(this);
         try
@@ -126,7 +130,8 @@ public sealed unsafe class FrameArena : IArena
     {
         Disposed.ThrowIf(_disposed, this);
         if ((uint)index >= (uint)LaneCount)
-            throw new ArgumentOutOfRangeException(nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {LaneCount - 1}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {LaneCount - 1}.");
 
         return new FrameLane(this, _lanes + index);
     }
@@ -140,7 +145,7 @@ public sealed unsafe class FrameArena : IArena
     }
 
     /// <summary>
-    /// Begins a frame: turns to the next buffer and resets its lanes, each by setting its pointer, whatever was allocated. Hot-loop safe.
+    /// Begins a frame: turns to the next buffer and resets the pointer of each lane. Hot-loop safe.
     /// </summary>
     /// <exception cref="EngineMemoryException">
     /// With full checks: memory of a frame was written after it had ended. The new frame has begun.
@@ -170,10 +175,11 @@ public sealed unsafe class FrameArena : IArena
     }
 
     /// <summary>
-    /// Gives the overflow memory of all buffers back: what was prewarmed to the arena's spares, the rest to the retained reserve. What
-    /// earlier frames allocated in it is gone.
+    /// Returns the overflow memory of all buffers: prewarmed SuperSlabs to the arena's spares, the rest to the retained
+    /// reserve. Allocations of earlier frames in it are gone.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A lane uses overflow memory in this frame; call it right after <see cref="NextFrame"/>.</exception>
+    /// <exception cref="InvalidOperationException">A lane uses overflow memory in this frame; call it right after
+    /// <see cref="NextFrame"/>.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
@@ -184,7 +190,8 @@ public sealed unsafe class FrameArena : IArena
             if (_lanes[lane].Chunk->SuperSlabCount != 0)
             {
                 throw new InvalidOperationException(
-                    $"Lane {lane} of frame arena '{Name}' uses overflow memory in this frame, so it cannot be given back; call Trim right after NextFrame.");
+                    $"Lane {lane} of frame arena '{Name}' uses overflow memory in this frame, so it cannot be given "
+                        + "back; call Trim right after NextFrame.");
             }
         }
 
@@ -206,15 +213,19 @@ public sealed unsafe class FrameArena : IArena
             if (LaneMarks.Fault(_lanes + lane) is { } fault)
                 throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is damaged: {fault}.");
 
-            if (state.Cursor < state.Chunk->Start || state.Cursor > state.End || state.End != state.Chunk->Start + state.Chunk->Bytes
+            if (state.Cursor < state.Chunk->Start || state.Cursor > state.End || state.End != state.Chunk->Start
+                + state.Chunk->Bytes
                 || ((nuint)state.Cursor & (FrameLane.DefaultAlignment - 1)) != 0)
             {
-                throw new EngineMemoryException($"Lane {lane} of frame arena '{Name}' is damaged: its pointer lies outside its chunk or is not a multiple of 16.");
+                throw new EngineMemoryException(
+                    $"Lane {lane} of frame arena '{Name}' is damaged: its pointer lies outside its chunk or is not "
+                    + "a multiple of 16.");
             }
         }
 
         if (overflow != _overflowSuperSlabs)
-            throw new EngineMemoryException($"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
+            throw new EngineMemoryException(
+                $"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
 
         int spares = 0;
         for (FrameChunk* spare = _spares; spare != null; spare = spare->Next)
@@ -226,7 +237,8 @@ public sealed unsafe class FrameArena : IArena
         if (spares != _spareCount || spares > _options.OverflowSuperSlabs)
         {
             throw new EngineMemoryException(
-                $"Frame arena '{Name}' counts {_spareCount} spare SuperSlabs and has {spares}; the plan says {_options.OverflowSuperSlabs}.");
+                $"Frame arena '{Name}' counts {_spareCount} spare SuperSlabs and has {spares}; the plan says "
+                    + $"{_options.OverflowSuperSlabs}.");
         }
 
         if (_isChecked)
@@ -234,7 +246,8 @@ public sealed unsafe class FrameArena : IArena
     }
 
     /// <summary>
-    /// Gives all memory back. A second call does nothing; any other call afterwards, of lanes too, throws <see cref="ObjectDisposedException"/>.
+    /// Gives all memory back. A second call does nothing; any other call, of lanes too, throws
+    /// <see cref="ObjectDisposedException"/> afterwards.
     /// </summary>
     public void Dispose()
     {
@@ -282,7 +295,8 @@ public sealed unsafe class FrameArena : IArena
         _registry.Remove(_tag);
     }
 
-    /// <summary>The lane that memory of the arena belongs to, in whichever buffer; -1 where it is no lane's. Any thread, also while frames run.</summary>
+    /// <summary>The lane that an address belongs to, in any buffer; -1 where it is no lane's. Any thread, also while
+    /// frames run.</summary>
     internal int LaneOf(nint address)
     {
         nuint offset = (nuint)(address - _reservation.AddressOf(_ownSuperSlab));
@@ -304,7 +318,8 @@ public sealed unsafe class FrameArena : IArena
         return -1;
     }
 
-    /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one in place of those ahead.</summary>
+    /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one that replaces those
+    /// ahead.</summary>
     internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
     {
         Disposed.ThrowIf(_disposed, this);
@@ -312,10 +327,12 @@ public sealed unsafe class FrameArena : IArena
         if (bytes > limit)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(bytes), bytes, $"{bytes} bytes were asked for in a frame; frame arena '{Name}' can hold at most {Sizes.Text(limit)}.");
+                nameof(bytes), bytes,
+                    $"{bytes} bytes were asked for in a frame; frame arena '{Name}' can hold at most "
+                    + $"{Sizes.Text(limit)}.");
         }
 
-        // A block of no bytes takes some too: a position in the frame then never names the end of a chunk and the beginning of the next.
+        // An empty block takes space too: else a position could mean the end of a chunk and the beginning of the next.
         bytes = nuint.Max(bytes, 1);
         FrameChunk* current = lane->Chunk;
         FrameChunk* next = BringNext(current, bytes, alignment);
@@ -348,12 +365,15 @@ public sealed unsafe class FrameArena : IArena
     {
         Disposed.ThrowIf(_disposed, this);
         if (mark.Lane != lane->Id || mark.Frame != lane->Frame)
-            throw new EngineMemoryException($"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame {FrameNumber}.");
+            throw new EngineMemoryException(
+                $"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame "
+                + $"{FrameNumber}.");
 
         if (LaneMarks.IsStale(lane, mark))
         {
             throw new EngineMemoryException(
-                $"A lane of frame arena '{Name}' was to be rewound to a mark that is stale: after the mark was taken the lane was rewound to a place further back, "
+                $"A lane of frame arena '{Name}' was to be rewound to a mark that is stale: after the mark was "
+                    + "taken the lane was rewound to a place further back, "
                 + "so the mark lies ahead of the lane or in memory that was allocated anew.");
         }
 
@@ -378,7 +398,7 @@ public sealed unsafe class FrameArena : IArena
         return gap <= chunk->Bytes && bytes <= chunk->Bytes - gap ? chunk->Start + gap : null;
     }
 
-    /// <summary>Puts the first of the chunks ahead in which the block fits right behind the current one; the order of the others stays.</summary>
+    /// <summary>Moves the first chunk ahead that fits the block right behind the current one.</summary>
     /// <returns>The chunk, or null where there is none.</returns>
     private static FrameChunk* BringNext(FrameChunk* current, nuint bytes, nuint alignment)
     {
@@ -414,20 +434,24 @@ public sealed unsafe class FrameArena : IArena
         }
 
         nuint bytes = LaneBytes + ((nuint)superSlabs << SlabGeometry.SuperSlabShift);
-        nuint most = (2 * nuint.Max(_lanes[lane].HighWaterBytes, _lanes[lane].UsedBytes)) + ((nuint)chunks << SlabGeometry.SuperSlabShift);
+        nuint most = (2 * nuint.Max(_lanes[lane].HighWaterBytes, _lanes[lane].UsedBytes))
+            + ((nuint)chunks << SlabGeometry.SuperSlabShift);
         return chunks == 1 || bytes <= most ? superSlabs : throw new EngineMemoryException(
-            $"Lane {lane} of frame arena '{Name}' holds {Sizes.Text(bytes)} in {chunks} chunks of buffer {buffer}, and its largest frame explains {Sizes.Text(most)}.");
+            $"Lane {lane} of frame arena '{Name}' holds {Sizes.Text(bytes)} in {chunks} chunks of buffer {buffer}, "
+                + $"and its largest frame explains {Sizes.Text(most)}.");
     }
 
     private void ThrowIfNotOurs(FrameChunk* chunk, string which)
     {
-        bool isWhole = chunk->SuperSlabCount > 0 && chunk->Bytes == (nuint)chunk->SuperSlabCount << SlabGeometry.SuperSlabShift
+        bool isWhole = chunk->SuperSlabCount > 0
+            && chunk->Bytes == (nuint)chunk->SuperSlabCount << SlabGeometry.SuperSlabShift
             && (nint)chunk->Start == _reservation.AddressOf(chunk->SuperSlab);
         for (int index = 0; index < chunk->SuperSlabCount; index++)
             isWhole &= _pool.OwnerTagOf(chunk->SuperSlab + index) == _tag;
 
         if (!isWhole)
-            throw new EngineMemoryException($"{which} of frame arena '{Name}' is damaged, or its SuperSlabs are not the arena's.");
+            throw new EngineMemoryException(
+                $"{which} of frame arena '{Name}' is damaged, or its SuperSlabs are not the arena's.");
     }
 
     private void LayOut()
@@ -439,7 +463,9 @@ public sealed unsafe class FrameArena : IArena
             LaneState* lane = _lanes + index;
             lane->First = (FrameChunk*)_heap.Allocate(FirstChunksBytes);
             for (int buffer = 0; buffer < _buffers; buffer++)
-                lane->First[buffer] = new FrameChunk { Start = memory + ((nuint)((buffer * LaneCount) + index) * LaneBytes), Bytes = LaneBytes };
+                lane->First[buffer] =
+                    new FrameChunk { Start = memory + ((nuint)((buffer * LaneCount) + index) * LaneBytes),
+                    Bytes = LaneBytes };
 
             LaneMarks.Begin(lane, _heap);
             lane->Id = ++id;
@@ -470,8 +496,10 @@ public sealed unsafe class FrameArena : IArena
                 nuint wrong = new NativeSpan((nuint)chunk->Start, chunk->Bytes).FirstOtherThan(CheckedBlocks.Freed);
                 if (wrong != 0)
                 {
-                    return $"Memory of lane {lane} of frame arena '{Name}' was written after its frame: 0x{*(byte*)wrong:x2} stands at 0x{wrong:x}, "
-                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame allocates may be used for {BufferCount} frames, its own included.";
+                    return $"Memory of lane {lane} of frame arena '{Name}' was written after its frame: "
+                        + $"0x{*(byte*)wrong:x2} stands at 0x{wrong:x}, "
+                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame "
+                            + $"allocates may be used for {BufferCount} frames, its own included.";
                 }
             }
         }
@@ -483,7 +511,8 @@ public sealed unsafe class FrameArena : IArena
     {
         int start = _pool.Take(superSlabs, new Demand(_tag, Demand.NoClass), task);
         return start >= 0 ? start : throw new EngineOutOfMemoryException(
-            $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room for them.");
+            $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of "
+                + $"{Sizes.Text(_reservation.BlockBytes)} has no room for them.");
     }
 
     /// <summary>A chunk for an overflow of so many bytes: a spare one if that is enough.</summary>
@@ -507,7 +536,8 @@ public sealed unsafe class FrameArena : IArena
         return chunk;
     }
 
-    /// <summary>A chunk of whole SuperSlabs, which are aligned to 2 MiB, so any alignment fits at their beginning.</summary>
+    /// <summary>A chunk of whole SuperSlabs. They are aligned to 2 MiB, so any alignment fits at their
+    /// beginning.</summary>
     private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task)
     {
         FrameChunk* chunk = NewIdle();
@@ -594,7 +624,8 @@ public sealed unsafe class FrameArena : IArena
         }
     }
 
-    /// <summary>Gives chunks that no chain has any more to the spares, as far as the plan says, and else to the pool. Makes no OS call.</summary>
+    /// <summary>Returns unlinked chunks to the spares, up to the plan's count, and the rest to the pool. Makes no OS
+    /// call.</summary>
     private void FreeChunks(FrameChunk* chunk)
     {
         if (chunk == null)
@@ -627,13 +658,14 @@ public sealed record FrameArenaOptions
     public int LaneCount { get; init; } = 1;
 
     /// <summary>
-    /// Buffers that take turns, a frame each. With N buffers what was allocated in a frame stays readable for N - 1 more. Default 2.
+    /// Buffers that take turns, a frame each: a frame's memory stays readable for BufferCount - 1 more frames. Default
+    /// 2.
     /// </summary>
     public int BufferCount { get; init; } = 2;
 
     /// <summary>
-    /// SuperSlabs (2 MiB each) prefaulted for lanes that overflow. When they are used up, an overflow takes from the retained reserve, and
-    /// after that from the system. Default 0.
+    /// SuperSlabs (2 MiB each) prefaulted for lanes that overflow. Further overflows take from the retained reserve,
+    /// then from the system. Default 0.
     /// </summary>
     public int OverflowSuperSlabs { get; init; }
 
@@ -641,13 +673,15 @@ public sealed record FrameArenaOptions
     {
         Check(LaneCount is >= 1 and <= 512, nameof(LaneCount), LaneCount, "from 1 to 512");
         Check(BufferCount is >= 1 and <= 16, nameof(BufferCount), BufferCount, "from 1 to 16");
-        Check(OverflowSuperSlabs is >= 0 and <= 65_536, nameof(OverflowSuperSlabs), OverflowSuperSlabs, "from 0 to 65,536");
+        Check(OverflowSuperSlabs is >= 0 and <= 65_536, nameof(OverflowSuperSlabs), OverflowSuperSlabs,
+            "from 0 to 65,536");
         Check(BytesPerLane is >= 4096 and <= 1u << 30, nameof(BytesPerLane), BytesPerLane, "from 4 KiB to 1 GiB");
     }
 
     private static void Check(bool holds, string name, object value, string allowed)
     {
         if (!holds)
-            throw new ArgumentOutOfRangeException(name, value, $"FrameArenaOptions.{name} is {value}; it must be {allowed}.");
+            throw new ArgumentOutOfRangeException(
+                name, value, $"FrameArenaOptions.{name} is {value}; it must be {allowed}.");
     }
 }

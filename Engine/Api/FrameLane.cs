@@ -5,9 +5,9 @@ using CommunityToolkit.HighPerformance;
 namespace SuperSlab;
 
 /// <summary>
-/// One worker's lane of a <see cref="FrameArena"/>: allocating is adding to a pointer, and nothing is freed before the frame's turn
-/// comes again. One thread at a time uses a lane. Hot-loop safe: no fault, no OS call and no garbage unless the lane overflows what was
-/// prewarmed.
+/// One worker's lane of a <see cref="FrameArena"/>: allocating is adding to a pointer, and nothing is freed before the
+/// frame's turn comes again. One thread at a time uses a lane. Hot-loop safe: no fault, no OS call and no garbage
+/// unless the lane overflows what was prewarmed.
 /// </summary>
 public readonly unsafe ref struct FrameLane
 {
@@ -29,9 +29,11 @@ public readonly unsafe ref struct FrameLane
     /// <summary>Bytes allocated in the lane since the frame began, gaps for alignment included.</summary>
     public nuint UsedBytes => _state->UsedBytes;
 
-    /// <summary>Allocates memory for this frame, aligned to 16 bytes, its contents undefined. A size of 0 gives an address that must not be used.</summary>
+    /// <summary>Allocates memory for this frame, aligned to 16 bytes, undefined. The address of 0 bytes must not be
+    /// used.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The size is above what the reservation can hold.</exception>
-    /// <exception cref="EngineOutOfMemoryException">The lane overflowed and there is no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The lane overflowed and there is no memory. Nothing has
+    /// changed.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void* Allocate(nuint bytes)
@@ -92,7 +94,7 @@ public readonly unsafe ref struct FrameLane
     public Span<T> AllocateSpan<T>(int count)
         where T : unmanaged => new(Allocate(Sizes.Of<T>(count)), count);
 
-    /// <summary>Allocates a height by width grid for this frame, row after row without gaps, its contents undefined.</summary>
+    /// <summary>Allocates a height by width grid for this frame, row by row without gaps, undefined.</summary>
     /// <inheritdoc cref="AllocateSpan{T}(int)"/>
     public Span2D<T> AllocateSpan2D<T>(int height, int width)
         where T : unmanaged
@@ -103,15 +105,18 @@ public readonly unsafe ref struct FrameLane
     }
 
     /// <summary>Remembers how far the lane has come in this frame.</summary>
-    /// <exception cref="EngineOutOfMemoryException">Metadata ran out: thousands of nested marks were used in the frame. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">Metadata ran out after thousands of nested marks in the frame.
+    /// Nothing has changed.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public FrameMark Mark() => _arena.Mark(_state);
 
     /// <summary>
-    /// Forgets what was allocated since the mark. Overflow memory stays with the lane. The mark, and those taken before it, can be used again.
+    /// Forgets what was allocated since the mark. Overflow memory stays with the lane. The mark, and those taken before
+    /// it, can be used again.
     /// </summary>
     /// <exception cref="EngineMemoryException">
-    /// The mark is another lane's or another frame's, or the lane was rewound to before it since it was taken. Nothing has changed.
+    /// The mark is another lane's or another frame's, or the lane was rewound to before it since it was taken. Nothing
+    /// has changed.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Rewind(FrameMark mark) => _arena.Rewind(_state, mark);
@@ -120,7 +125,8 @@ public readonly unsafe ref struct FrameLane
     public FrameScope BeginScope() => new(this);
 }
 
-/// <summary>Rewinds a lane to where it was when the scope began: <c>using FrameScope scope = lane.BeginScope();</c>.</summary>
+/// <summary>Rewinds a lane to where it was when the scope began: <c>using FrameScope scope =
+/// lane.BeginScope();</c>.</summary>
 public readonly ref struct FrameScope
 {
     private readonly FrameLane _lane;
@@ -133,7 +139,8 @@ public readonly ref struct FrameScope
     }
 
     /// <summary>Ends the scope: what was allocated in it is gone. Hot-loop safe.</summary>
-    /// <exception cref="EngineMemoryException">The frame has ended meanwhile, or the lane was rewound to before the scope.</exception>
+    /// <exception cref="EngineMemoryException">The frame has ended meanwhile, or the lane was rewound to before the
+    /// scope.</exception>
     /// <exception cref="ObjectDisposedException">The arena was disposed meanwhile.</exception>
     public void Dispose() => _lane.Rewind(_mark);
 }

@@ -1,6 +1,6 @@
 namespace SuperSlab;
 
-/// <summary>What all arenas have in common: a lifetime.</summary>
+/// <summary>What all arenas share: a lifetime.</summary>
 internal interface IArena : IDisposable
 {
     /// <summary>The name given at creation, as reports and messages show it.</summary>
@@ -9,7 +9,8 @@ internal interface IArena : IDisposable
     /// <summary>SuperSlabs of 2 MiB that the arena owns now.</summary>
     int SuperSlabCount { get; }
 
-    /// <summary>Checks every equation of the arena's structures. Slow; no other thread may use the arena meanwhile.</summary>
+    /// <summary>Checks every equation of the arena's structures. Slow; no other thread may use the arena
+    /// meanwhile.</summary>
     /// <exception cref="EngineMemoryException">What does not hold.</exception>
     void Validate();
 }

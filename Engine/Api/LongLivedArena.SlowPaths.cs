@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace SuperSlab;
 
-/// <content>Where the fast paths of <see cref="ArenaHandle"/> go when a magazine is empty or full, or something about a call is unusual.</content>
+/// <content>The slow paths of <see cref="ArenaHandle"/>: an empty or full magazine, or an unusual call.</content>
 public sealed unsafe partial class LongLivedArena
 {
-    /// <summary>Allocates when the size is not in the thread cache's map, or its magazine is empty, or the cache is detached.</summary>
+    /// <summary>Allocates sizes above the cache's map, from an empty magazine, or with a detached cache.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void* AllocateSlow(ThreadCache* cache, nuint bytes)
     {
@@ -20,7 +20,9 @@ public sealed unsafe partial class LongLivedArena
         else if (bytes > MaximumBytes)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(bytes), bytes, $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at most {Sizes.Text(MaximumBytes)}.");
+                nameof(bytes), bytes,
+                    $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at most "
+                    + $"{Sizes.Text(MaximumBytes)}.");
         }
 
         return AllocateOfClass(cache, sizeClass, bytes);
@@ -28,10 +30,12 @@ public sealed unsafe partial class LongLivedArena
 
     /// <summary>Allocates a block of a size class that the size was mapped to before.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal void* AllocateOfClass(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment = SizeClasses.Quantum)
+    internal void* AllocateOfClass(
+        ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment = SizeClasses.Quantum)
     {
         int own = ThreadCache.ClassFor(cache, sizeClass);
-        nuint block = ThreadCache.Pop(cache, (nuint)own) is var popped and not 0 ? popped : _caches.TryTakeStocked(cache, own);
+        nuint block = ThreadCache.Pop(cache, (nuint)own) is var popped and not 0 ? popped
+            : _caches.TryTakeStocked(cache, own);
         if (block == 0)
             return AllocateNew(cache, sizeClass, bytes, alignment);
 
@@ -41,20 +45,26 @@ public sealed unsafe partial class LongLivedArena
         return (void*)block;
     }
 
-    /// <summary>Allocates what the thread has no free block of, or from a cache that it has only now, perhaps a dead thread's.</summary>
+    /// <summary>Allocates where the thread has no free block, or has only now got a cache, perhaps a dead
+    /// thread's.</summary>
     private void* AllocateNew(ThreadCache* cache, int sizeClass, nuint bytes, nuint alignment)
     {
         using SlowPath slow = SlowPath.Enter();
         cache = Checked(cache);
         sizeClass = ThreadCache.ClassFor(cache, sizeClass);
-        nuint block = _checked is not null ? (nuint)_checked.Allocate(bytes, nuint.Max(alignment, bytes > SlabGeometry.SuperSlabBytes ? SlabGeometry.SuperSlabBytes : 0), AllocationTag.CurrentName)
+        nuint block = _checked is not null
+            ? (nuint)_checked
+            .Allocate(
+            bytes, nuint.Max(alignment, bytes > SlabGeometry.SuperSlabBytes ? SlabGeometry.SuperSlabBytes : 0),
+            AllocationTag.CurrentName)
             : sizeClass == SizeClasses.Huge ? _slabs.AllocateHuge(bytes)
             : ThreadCache.Pop(cache, (nuint)sizeClass) is var popped and not 0 ? popped
             : _caches.Allocate(cache, sizeClass);
         if (block == 0)
         {
             throw new EngineOutOfMemoryException(
-                $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of {Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
+                $"Arena '{Name}' asked for a block of {Sizes.Text(bytes)}, and the reservation of "
+                    + $"{Sizes.Text(_reservation.BlockBytes)} has no room left for it; "
                 + "free something, or set a larger EngineMemoryOptions.ReservationBytes.");
         }
 
@@ -65,7 +75,8 @@ public sealed unsafe partial class LongLivedArena
         return (void*)block;
     }
 
-    /// <summary>Frees when the address is no block of ours, or its magazine is full, or the cache is detached.</summary>
+    /// <summary>Frees into a full magazine, with a detached cache, or refuses an address that is no block of the
+    /// arena.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal void FreeSlow(ThreadCache* cache, void* block)
     {
@@ -73,7 +84,8 @@ public sealed unsafe partial class LongLivedArena
             return;
 
         nuint offset = (nuint)((nint)block - cache->ReservationBase);
-        nuint sizeClass = offset < cache->ReservationBytes ? cache->Tags[offset >> SlabGeometry.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
+        nuint sizeClass = offset < cache->ReservationBytes
+            ? cache->Tags[offset >> SlabGeometry.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
         if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
             FreeChecked(cache, block);
         else if (CounterSwitch.IsOn)
@@ -92,7 +104,8 @@ public sealed unsafe partial class LongLivedArena
         int sizeClass = ClassOf(block);
         nuint bytes = _checked?.BytesOf(block, "freed") ?? _slabs.UsableBytes((nint)block, sizeClass);
         if (_checked is null && IsLastFreed(cache, sizeClass, (nuint)block))
-            throw new EngineMemoryException($"The block at 0x{(nint)block:x} ({Sizes.Text(bytes)}, arena '{Name}') was freed twice in a row.");
+            throw new EngineMemoryException(
+                $"The block at 0x{(nint)block:x} ({Sizes.Text(bytes)}, arena '{Name}') was freed twice in a row.");
 
         // There is room where the cache was detached when the caller looked, and the thread has one.
         _hardened?.Check(sizeClass, (nuint)block);
@@ -102,7 +115,7 @@ public sealed unsafe partial class LongLivedArena
         _tracker?.Remove((nuint)block);
         try
         {
-            // What is told of a block that was freed earlier, or written beyond its end, is told after this one is freed.
+            // Damage to earlier blocks is reported after this one is freed.
             if (_checked is not null)
                 _checked.Free(block, AllocationTag.CurrentName);
             else
@@ -137,7 +150,8 @@ public sealed unsafe partial class LongLivedArena
             return block;
         }
 
-        nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes ? GrowTracked((nuint)block, sizeClass, bytes) : 0;
+        nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes
+            ? GrowTracked((nuint)block, sizeClass, bytes) : 0;
         if (grown != 0)
         {
             if (CounterSwitch.IsOn)
@@ -199,15 +213,18 @@ public sealed unsafe partial class LongLivedArena
     {
         nint address = (nint)block;
         if (!_reservation.Contains(address))
-            throw new EngineMemoryException($"0x{address:x} does not belong to the engine's memory, so arena '{Name}' can do nothing with it.");
+            throw new EngineMemoryException(
+                $"0x{address:x} does not belong to the engine's memory, so arena '{Name}' can do nothing with it.");
 
         uint tag = _reservation.Tags[(address - _reservation.Base) >> SlabGeometry.SlabShift];
         uint owner = tag & ~(uint)byte.MaxValue;
         if (owner != _tag)
         {
             throw new EngineMemoryException(tag == 0
-                ? $"0x{address:x} is no block of arena '{Name}': no live block begins in its slab. Was it freed already, or taken from a frame arena?"
-                : $"The block at 0x{address:x} belongs to arena '{_registry.NameOf(owner)}' and was handed to arena '{Name}'.");
+                ? $"0x{address:x} is no block of arena '{Name}': no live block begins in its slab. Was it freed "
+                    + "already, or taken from a frame arena?"
+                : $"The block at 0x{address:x} belongs to arena '{_registry.NameOf(owner)}' and was handed to arena "
+                    + $"'{Name}'.");
         }
 
         return (int)(tag & byte.MaxValue);
@@ -220,31 +237,34 @@ public sealed unsafe partial class LongLivedArena
     }
 
     /// <summary>
-    /// The cache that a slow path may use: the caller's own, made now where the thread had none; the detached one where there is neither a
-    /// slot nor memory for it.
+    /// The cache that a slow path may use: the caller's own, made now where it had none, or the detached one where
+    /// there is no slot or no memory for it.
     /// </summary>
     private ThreadCache* Checked(ThreadCache* cache)
     {
         ThreadCache* own = AttachedCache();
         return cache == ThreadCache.Detached || cache == own
             ? own
-            : throw new EngineMemoryException($"A handle of arena '{Name}' was used by another thread than the one that took it; take one on each thread.");
+            : throw new EngineMemoryException(
+                $"A handle of arena '{Name}' was used by another thread than the one that took it; take one on each "
+                + "thread.");
     }
 }
 
 /// <content>What hardened and full checks do on the way; see <see cref="MemoryChecks"/>.</content>
 public sealed unsafe partial class LongLivedArena
 {
-    /// <summary>Whether the code that is told about the arena's dispose runs: a dispose that it asks for is under way already.</summary>
+    /// <summary>The user's report of the dispose runs: a dispose that it asks for is under way already.</summary>
     private bool _isReporting;
 
-    private nuint UsableBytes(void* block, int sizeClass) => _checked?.BytesOf(block) ?? _slabs.UsableBytes((nint)block, sizeClass);
+    private nuint UsableBytes(void* block, int sizeClass) =>
+        _checked?.BytesOf(block) ?? _slabs.UsableBytes((nint)block, sizeClass);
 
     /// <summary>
-    /// Tells what was damaged and left, while the arena can still be used, and then has full checks forget its blocks. The code that is told may
-    /// do anything.
+    /// Reports damage and leaks while the arena can still be used; full checks then forget its blocks. The user's code
+    /// may do anything.
     /// </summary>
-    /// <returns>The first exception of the code that was told.</returns>
+    /// <returns>The first exception of the user's code.</returns>
     private Exception? ReportChecks()
     {
         if (_checked is null)
@@ -277,7 +297,8 @@ public sealed unsafe partial class LongLivedArena
             foreach (LiveAllocation left in LiveAllocations())
             {
                 sentences.Add(
-                    $"Arena '{Name}' was disposed with {left.Count} live blocks of {Sizes.Text(left.Bytes)}{(left.Tag is null ? "" : $", tag '{left.Tag}'")}."
+                    $"Arena '{Name}' was disposed with {left.Count} live blocks of "
+                        + $"{Sizes.Text(left.Bytes)}{(left.Tag is null ? "" : $", tag '{left.Tag}'")}."
                     + (left.CallStack is null ? "" : $"{Environment.NewLine}{left.CallStack}"));
             }
         }
@@ -288,6 +309,8 @@ public sealed unsafe partial class LongLivedArena
     private void ThrowIfReportThrew(Exception? thrown)
     {
         if (thrown is not null)
-            throw new EngineMemoryException($"The report of what was left in arena '{Name}' threw: {thrown.Message} The arena is disposed.", thrown);
+            throw new EngineMemoryException(
+                $"The report of what was left in arena '{Name}' threw: {thrown.Message} The arena is disposed.",
+                thrown);
     }
 }

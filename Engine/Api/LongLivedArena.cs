@@ -7,13 +7,14 @@ namespace SuperSlab;
 /// Memory whose blocks are freed one by one, by any thread, or all at once when the level ends. Made by
 /// <c>EngineMemory.CreateLongLivedArena</c>.
 /// <para>
-/// Allocating and freeing may be done in the hot loop and from any thread; once prewarmed they fault nothing, call no OS function and
-/// make no garbage. Blocks are aligned to 16 bytes unless more is asked for, and their contents are undefined unless zeroed. A size of 0
-/// is treated as 1. <see cref="Reset"/>, <see cref="Validate"/> and <see cref="Dispose"/> are for level load and
-/// unload: no other thread may use the arena meanwhile.
+/// Allocate and free in the hot loop, from any thread; once prewarmed, neither faults, calls the system or makes
+/// garbage. Blocks are aligned to 16 bytes by default; contents are undefined unless zeroed. A size of 0 is treated as
+/// 1. <see cref="Reset"/>, <see cref="Validate"/> and <see cref="Dispose"/> are for level load and unload: no other
+/// thread may use the arena meanwhile.
 /// </para>
 /// <para>
-/// The methods here find the calling thread's cache by themselves; <see cref="GetHandle"/> finds it once, for a job or a frame.
+/// These methods look up the calling thread's cache each time; <see cref="GetHandle"/> does it once, for a job or a
+/// frame.
 /// </para>
 /// </summary>
 public sealed unsafe partial class LongLivedArena : IArena
@@ -26,7 +27,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     private readonly ArenaRegistry _registry;
     private readonly uint _tag;
 
-    /// <summary>The same, as wide as a free wants it: narrower it costs an instruction.</summary>
+    /// <summary>The tag as wide as a free compares it: narrower it costs an instruction.</summary>
     private readonly nuint _tagOfBlocks;
     private readonly ArenaSlabs _slabs;
     private readonly ArenaCaches _caches;
@@ -41,7 +42,8 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     internal LongLivedArena(
         string name, Reservation reservation, SuperSlabPool pool, MetadataHeap heap, ArenaRegistry registry,
-        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null, ArenaTracking tracking = ArenaTracking.Off,
+        MemoryChecks checks = MemoryChecks.Off, CheckSettings? checkSettings = null,
+            ArenaTracking tracking = ArenaTracking.Off,
         CounterBoard? counters = null)
     {
         Name = name;
@@ -62,7 +64,8 @@ public sealed unsafe partial class LongLivedArena : IArena
             _slabs.Space.Budget.Work = _work;
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;
             _caches = new ArenaCaches(reservation, heap, _slabs, checks == MemoryChecks.Hardened, counters);
-            _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag) : null;
+            _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag)
+                : null;
             _table = _caches.Table;
             registry.Show(_tag);
         }
@@ -87,7 +90,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>The largest block that the reservation could hold, in bytes.</summary>
     public nuint MaximumBytes => _reservation.BlockBytes;
 
-    /// <summary>What the arena may hold. Set at level load; asked only when the arena takes SuperSlabs. Default: no limit.</summary>
+    /// <summary>The memory that the arena may hold; read when it takes SuperSlabs. Set it at level load. Default: no
+    /// limit.</summary>
     /// <exception cref="ArgumentException">The soft limit is above the hard one.</exception>
     public ArenaBudget Budget
     {
@@ -98,7 +102,8 @@ public sealed unsafe partial class LongLivedArena : IArena
             if (value.HardBytes != 0 && value.SoftBytes > value.HardBytes)
             {
                 throw new ArgumentException(
-                    $"The soft budget of {value.SoftBytes} bytes is above the hard one of {value.HardBytes}; it must be at most that.", nameof(value));
+                    $"The soft budget of {value.SoftBytes} bytes is above the hard one of {value.HardBytes}; it "
+                        + "must be at most that.", nameof(value));
             }
 
             _slabs.Space.Budget.Limits = value;
@@ -114,7 +119,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>The most SuperSlabs that the arena owned at a time.</summary>
     internal int PeakSuperSlabCount => _slabs.Space.PeakSuperSlabCount;
 
-    /// <summary>What marks the slabs of the arena; no other living arena has it, nor one that is made soon after.</summary>
+    /// <summary>Marks the arena's slabs. No other living arena has it, nor one that is made soon after.</summary>
     internal nuint Tag => _tagOfBlocks;
 
     internal WorkGate Work => _work;
@@ -126,8 +131,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
     /// <summary>
-    /// The arena as the calling thread sees it: the same methods without looking up the thread's cache each time. Take it once for a job
-    /// or a frame, on the thread that uses it; it must not outlive the arena.
+    /// The arena for the calling thread: the same methods without the look-up of its cache. Take it once for a job or a
+    /// frame, on the thread that uses it; it must not outlive the arena.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public ArenaHandle GetHandle()
@@ -141,7 +146,8 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>Allocates a block of at least <paramref name="bytes"/>, its contents undefined.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The size is above <see cref="MaximumBytes"/>.</exception>
-    /// <exception cref="EngineOutOfMemoryException">The reservation is full or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The reservation, the budget or the system has no memory left.
+    /// Nothing has changed.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void* Allocate(nuint bytes) => Local.Allocate(bytes);
@@ -157,19 +163,21 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <inheritdoc cref="Allocate(nuint)"/>
     public void* AllocateZeroed(nuint bytes) => Local.AllocateZeroed(bytes);
 
-    /// <summary>Allocates room for one <typeparamref name="T"/>, its contents undefined. The size class is settled when the code is compiled.</summary>
+    /// <summary>Allocates one <typeparamref name="T"/>, undefined. Its size class is a constant of the compiled
+    /// code.</summary>
     /// <inheritdoc cref="Allocate(nuint)"/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public T* Allocate<T>()
         where T : unmanaged => Local.Allocate<T>();
 
     /// <summary>Allocates room for <paramref name="count"/> elements, their contents undefined.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the bytes are above <see cref="MaximumBytes"/> or do not fit an address.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the size is above
+    /// <see cref="MaximumBytes"/>.</exception>
     /// <inheritdoc cref="Allocate(nuint)"/>
     public T* Allocate<T>(long count)
         where T : unmanaged => Local.Allocate<T>(count);
 
-    /// <summary>Allocates elements as a span, their contents undefined. Give it back with <see cref="Free{T}(Span{T})"/>.</summary>
+    /// <summary>Allocates elements as a span, undefined. Free it with <see cref="Free{T}(Span{T})"/>.</summary>
     /// <inheritdoc cref="Allocate{T}(long)"/>
     public Span<T> AllocateSpan<T>(int count)
         where T : unmanaged => Local.AllocateSpan<T>(count);
@@ -180,10 +188,10 @@ public sealed unsafe partial class LongLivedArena : IArena
         where T : unmanaged => Local.AllocateSpan2D<T>(height, width);
 
     /// <summary>
-    /// Changes a block's size, keeping the contents up to the smaller of both sizes. The block stays where it is when its class has room
-    /// (and is at least half used), and when it is an extent with free slabs or SuperSlabs behind it. An extent that must move to memory
-    /// that is not prefaulted yet takes its pages along where the system can do that; otherwise the contents are copied. A block that moved is
-    /// aligned to 16 bytes, whatever it was before. A null block is allocated.
+    /// Changes a block's size and keeps the contents up to the smaller size. The block stays where it is while its
+    /// class fits and is at least half used, and where an extent has free memory behind it. An extent that moves to
+    /// memory that is not prefaulted takes its pages along where the system can; otherwise the contents are copied. A
+    /// moved block is aligned to 16 bytes. A null block is allocated.
     /// </summary>
     /// <returns>The block, which may have moved. When an exception is thrown the old block is as it was.</returns>
     /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
@@ -192,19 +200,20 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>Frees a block; any thread may. Null is ignored.</summary>
     /// <exception cref="EngineMemoryException">
-    /// The address is foreign, belongs to another arena or to no block, or is the block that this thread freed last. Nothing has changed.
-    /// A block freed twice with others in between is found later or not at all; with <see cref="MemoryChecks"/> at once.
+    /// The address is foreign, another arena's, no block, or the block that this thread freed last. Nothing has
+    /// changed. Other double frees are found late or never, unless <see cref="MemoryChecks"/> are on.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Free(void* block) => Local.Free(block);
 
-    /// <summary>Frees what <see cref="AllocateSpan{T}(int)"/> gave. An empty span is ignored unless it was allocated.</summary>
+    /// <summary>Frees a span of <see cref="AllocateSpan{T}(int)"/>. A default span is ignored.</summary>
     /// <inheritdoc cref="Free(void*)"/>
     public void Free<T>(Span<T> elements)
         where T : unmanaged => Local.Free(elements);
 
-    /// <summary>The bytes that a block of a size really has: those of its size class, or whole SuperSlabs of 2 MiB above 32 MiB.</summary>
+    /// <summary>The bytes that a block of a size really has: its class's, or above 32 MiB whole SuperSlabs of 2
+    /// MiB.</summary>
     /// <param name="bytes">The size that is asked for; 0 is treated as 1.</param>
     /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
     /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
@@ -212,7 +221,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         Sizes.CheckAlignment(alignment, MaximumAlignment);
         int sizeClass = SizeClasses.IndexOf(bytes, alignment);
-        return sizeClass == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes) : SizeClasses.BlockBytes(sizeClass);
+        return sizeClass == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes)
+            : SizeClasses.BlockBytes(sizeClass);
     }
 
     /// <summary>How many bytes of a block may be used: at least what was asked for.</summary>
@@ -224,16 +234,17 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Reserves, commits and prefaults what the given blocks need, so that allocating them later makes no OS call and faults nothing.
-    /// For level load. Adds to earlier prewarms; ends with <see cref="Dispose"/>.
+    /// Makes the memory of the given blocks resident, so that allocating them later makes no OS call and faults
+    /// nothing. For level load. Adds to earlier prewarms; ends with <see cref="Dispose"/>.
     /// </summary>
-    /// <param name="blocks">How many blocks of which size are live at the same time. What thread caches hold back is added.</param>
+    /// <param name="blocks">The blocks that are live at the same time. The free blocks of thread caches are
+    /// added.</param>
     /// <param name="threads">How many threads will use the arena at the same time.</param>
     /// <param name="carve">
-    /// Whether slabs are promised to size classes now. Otherwise only those of large blocks are, and for the rest SuperSlabs, to be
-    /// divided as needed.
+    /// Whether size classes get their slabs now. Otherwise only large blocks do, and the rest gets whole SuperSlabs to
+    /// divide as needed.
     /// </param>
-    /// <param name="progress">Told the share of memory prefaulted, 0 to 1.</param>
+    /// <param name="progress">Receives the share of memory prefaulted, 0 to 1.</param>
     /// <param name="cancellation">Stops a large prefault; nothing is left behind.</param>
     /// <returns>The bytes of SuperSlabs that the arena gained.</returns>
     /// <exception cref="EngineOutOfMemoryException">Memory ran out. The arena is as it was.</exception>
@@ -246,22 +257,28 @@ public sealed unsafe partial class LongLivedArena : IArena
         CancellationToken cancellation = default) =>
         PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
-    /// <summary>The same with SuperSlabs besides, for blocks of any size up to 2 MiB.</summary>
-    internal nuint PrewarmPlanned(ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
+    /// <summary>A prewarm with additional SuperSlabs for blocks of any size up to 2 MiB.</summary>
+    internal nuint PrewarmPlanned(
+        ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
     {
         using WorkGate.Entry memory = _registry.Work.Enter(this);
         using WorkGate.Entry work = _work.Enter(this);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(task.Cancellation, _registry.Work.Closing, _work.Closing);
+        using var linked = CancellationTokenSource
+            .CreateLinkedTokenSource(task.Cancellation, _registry.Work.Closing, _work.Closing);
         try
         {
-            PrefaultTask minded = task with { Progress = _work.Mind(_registry.Work.Mind(task.Progress)), Cancellation = linked.Token };
-            int gained = new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag).Run(blocks, superSlabs, threads, carve, minded);
+            PrefaultTask minded =
+                task with { Progress = _work.Mind(_registry.Work.Mind(task.Progress)), Cancellation = linked.Token };
+            int gained = new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag)
+                .Run(blocks, superSlabs, threads, carve, minded);
             return (nuint)gained << SlabGeometry.SuperSlabShift;
         }
-        catch (OperationCanceledException) when (_work.HasCancelled(task.Cancellation) || _registry.Work.HasCancelled(task.Cancellation))
+        catch (OperationCanceledException) when (_work.HasCancelled(task.Cancellation)
+            || _registry.Work.HasCancelled(task.Cancellation))
         {
             _pool.TryTrim();
-            throw new ObjectDisposedException(nameof(LongLivedArena), $"Arena '{Name}' or its memory was disposed while it was prewarmed.");
+            throw new ObjectDisposedException(
+                nameof(LongLivedArena), $"Arena '{Name}' or its memory was disposed while it was prewarmed.");
         }
         catch
         {
@@ -271,8 +288,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// The most blocks of each size that were out at the same time since the arena was made, thread caches included: given to
-    /// <see cref="Prewarm"/>, they hold for the same use again. Sizes are those of the classes; blocks above 32 MiB come by SuperSlabs.
+    /// The peak of each size class since the arena was made, thread caches included. Given to <see cref="Prewarm"/>, it
+    /// holds for the same use again. Blocks above 32 MiB are counted by SuperSlabs.
     /// Not for the hot loop; other threads may go on.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
@@ -281,11 +298,13 @@ public sealed unsafe partial class LongLivedArena : IArena
         using WorkGate.Entry memory = _registry.Work.Enter(this);
         using WorkGate.Entry work = _work.Enter(this);
         List<BlockCount> peaks = [];
-        _slabs.CollectPeaks((bytes, count, sizeClass) => peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass)) { IncludesCaches = true }));
+        _slabs.CollectPeaks((bytes, count, sizeClass) =>
+            peaks.Add(new BlockCount(bytes, count, _caches.CachesUsing(sizeClass)) { IncludesCaches = true }));
         return peaks;
     }
 
-    /// <summary>The blocks that callers hold now, by size of their class. Not for the hot loop; no other thread uses the arena meanwhile.</summary>
+    /// <summary>The live blocks by size class. Not for the hot loop; no other thread may use the arena
+    /// meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public IReadOnlyList<BlockCount> LiveBlocks()
     {
@@ -305,15 +324,16 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Each block that callers hold now, in no order; free ones in thread caches and between threads are left out. With full checks their
-    /// sizes are those that were asked for. Not for the hot loop: what is free is looked up first, in managed memory. Nobody uses the arena
+    /// Each live block, in no order. With full checks the sizes are those that were asked for. Not for the hot loop: it
+    /// looks up the free blocks first, in managed memory. No thread may use the arena
     /// until the walk is over.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public IEnumerable<ArenaBlock> Blocks()
     {
         Disposed.ThrowIf(IsDisposed, this);
-        return Walk(_checked is not null ? _checked.Blocks().Select(block => new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches));
+        return Walk(_checked is not null ? _checked.Blocks().Select(block =>
+            new ArenaBlock((nint)block.Address, block.Bytes)) : new ArenaBlocks(_reservation, _slabs, _caches));
     }
 
     /// <summary>A walk that the arena's end ends: it reads the arena's tables at each step.</summary>
@@ -328,20 +348,21 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// The blocks that callers hold now, by size, tag and call stack, the most bytes first: only of an arena that was made with an
+    /// The live blocks by size, tag and call stack, the most bytes first. Needs an arena made with an
     /// <see cref="ArenaTracking"/>, else empty. Not for the hot loop; other threads may go on.
     /// </summary>
     public IReadOnlyList<LiveAllocation> LiveAllocations() => _tracker?.Live() ?? [];
 
-    /// <summary>Gives the calling thread its cache ahead of its first allocation. Called by a worker at level load.</summary>
+    /// <summary>Makes the calling thread's cache before its first allocation. For workers at level load.</summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void AttachThread() => AttachedCache();
 
     /// <summary>
-    /// Returns the free blocks that the calling thread holds back. Called by a thread that will not use the arena for a while; handles that it
-    /// took before must not be used any more. It may go on afterwards as if it had never used the arena. Not for the hot loop.
+    /// Returns the free blocks that the calling thread holds back, for a thread that will not use the arena for a
+    /// while. Its handles are invalid afterwards; otherwise it may go on as before. Not for the hot loop.
     /// </summary>
-    /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>
+    /// <exception cref="EngineMemoryException">A block freed earlier was no block. The others have been
+    /// returned.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void DetachThread()
     {
@@ -351,8 +372,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Frees every block at once, however many there are. The memory stays: what was prewarmed with its classes, the rest in the
-    /// retained reserve until <c>EngineMemory.Trim</c>.
+    /// Frees every block at once, in time that does not depend on their number. Prewarmed memory stays with its
+    /// classes, the rest in the retained reserve until <c>EngineMemory.Trim</c>.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Reset()
@@ -368,12 +389,14 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Returns the free blocks that the calling thread, dead threads and threads that wait hold back, and puts SuperSlabs without live blocks
-    /// in the retained reserve. Threads that are about to wait have 20 milliseconds for that. Prewarmed memory stays, and so does what threads
-    /// that run, or took a handle, hold of each size: 64 KiB of blocks at most, of blocks above 32 KiB 1 MiB. An arena does the same by itself
-    /// before it says that there is no memory. Other threads may go on. Not for the hot loop.
+    /// Returns the free blocks of the calling thread, of dead and of waiting threads, and moves SuperSlabs without live
+    /// blocks to the retained reserve. It gives threads 20 milliseconds to begin their wait. Prewarmed memory stays,
+    /// and so does one magazine of each size of threads that run or hold a handle: 64 KiB, or 1 MiB of blocks above 32
+    /// KiB. An arena does the same by itself before it says that there is no memory. Other threads may go on. Not for
+    /// the hot loop.
     /// </summary>
-    /// <exception cref="EngineMemoryException">A block that was freed before is no block that can be freed. The others have been returned.</exception>
+    /// <exception cref="EngineMemoryException">A block freed earlier was no block. The others have been
+    /// returned.</exception>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public void Trim()
     {
@@ -393,11 +416,12 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// Throws all blocks away at once and gives the memory back to the system, except what the retained reserve keeps. A prewarm that goes
-    /// on is cancelled and waited for. A second call does nothing; any other call afterwards, of handles too, throws
-    /// <see cref="ObjectDisposedException"/>.
+    /// Throws all blocks away at once and gives the memory back to the system, except what the retained reserve keeps.
+    /// A prewarm that goes on is cancelled and waited for. A second call does nothing; any other call afterwards, of
+    /// handles too, throws <see cref="ObjectDisposedException"/>.
     /// </summary>
-    /// <exception cref="InvalidOperationException">It is called by what it would wait for: a callback of the arena's prewarm or dispose. Nothing has changed.</exception>
+    /// <exception cref="InvalidOperationException">A callback of the arena's prewarm or dispose called it and would
+    /// wait for itself. Nothing has changed.</exception>
     public void Dispose()
     {
         if (_isReporting && Monitor.IsEntered(_work))

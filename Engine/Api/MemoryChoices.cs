@@ -1,6 +1,6 @@
 namespace SuperSlab;
 
-/// <summary>How physical pages are put behind a SuperSlab before it is used.</summary>
+/// <summary>How a SuperSlab is made resident before it is used.</summary>
 public enum PrefaultPolicy
 {
     /// <summary>The best policy the platform offers, verified on the running machine.</summary>
@@ -24,14 +24,14 @@ public enum PrefaultPolicy
     /// <summary>The range is locked in memory: mlock, VirtualLock.</summary>
     Lock,
 
-    /// <summary>PrefetchVirtualMemory, followed by a write to each page, because a prefetch may be ignored (Windows).</summary>
+    /// <summary>PrefetchVirtualMemory, then a write to each page, since Windows may ignore a prefetch.</summary>
     Prefetch,
 }
 
-/// <summary>What kind of pages stand behind a SuperSlab.</summary>
+/// <summary>The kind of pages behind a SuperSlab.</summary>
 public enum PageKind
 {
-    /// <summary>The best kind the machine offers without a privilege or a reserved pool.</summary>
+    /// <summary>The best kind that needs neither a privilege nor a reserved pool.</summary>
     Automatic,
 
     /// <summary>The machine's base pages (4 KiB on x86-64, 16 KiB on Apple silicon).</summary>
@@ -40,61 +40,64 @@ public enum PageKind
     /// <summary>Transparent huge pages, asked for by madvise (Linux).</summary>
     TransparentHuge,
 
-    /// <summary>Huge pages from a reserved pool or with a privilege: MAP_HUGETLB, Windows large pages, macOS superpages.</summary>
+    /// <summary>Reserved or privileged huge pages: MAP_HUGETLB, Windows large pages, macOS superpages.</summary>
     ExplicitHuge,
 }
 
-/// <summary>On which memory node (NUMA) pages lie, where a machine has several.</summary>
+/// <summary>The memory node (NUMA) that pages lie on, where a machine has several.</summary>
 public enum NodePolicy
 {
-    /// <summary><see cref="Interleave"/> where the process may use the memory of several nodes; nothing is done where it is one.</summary>
+    /// <summary><see cref="Interleave"/> where the process may use several nodes; no call is made where it has
+    /// one.</summary>
     Automatic,
 
-    /// <summary>The system's way: on the node of the thread that first writes a page, which is the one that prefaults it.</summary>
+    /// <summary>The system's default: the node of the thread that prefaults the page.</summary>
     FirstTouch,
 
     /// <summary>
-    /// Pages take turns over the nodes, so that a level that one thread loads does not lie behind one memory controller (Linux, mbind). Not
-    /// those that <see cref="PrefaultPolicy.PopulateAtMapping"/> populates: they are there before the system can be told.
+    /// Pages take turns over the nodes, so that a level loaded by one thread does not lie behind one memory controller
+    /// (Linux, mbind). Without effect on <see cref="PrefaultPolicy.PopulateAtMapping"/>: its pages exist before the
+    /// call.
     /// </summary>
     Interleave,
 }
 
-/// <summary>How closely arenas watch their use. Chosen when the memory is made, without another build; the code that uses arenas stays the same.</summary>
+/// <summary>How closely arenas check their use. Chosen when the memory is made; needs no other build and no other
+/// code.</summary>
 public enum MemoryChecks
 {
     /// <summary><see cref="Full"/> in a Debug build of the application, <see cref="Off"/> otherwise.</summary>
     Automatic,
 
-    /// <summary>What costs nothing: foreign addresses, another arena's blocks, a block freed twice in a row. The fast path has no instruction more.</summary>
+    /// <summary>Foreign addresses, another arena's blocks, a block freed twice in a row. Adds no instruction to the
+    /// fast path.</summary>
     Off,
 
     /// <summary>
-    /// Cheap enough to ship: besides, each free is checked to be the beginning of a block that is out, and a block that was freed already
-    /// is found whichever thread or run holds it by then. Allocating costs nothing more.
+    /// Cheap enough to ship. Besides, each free must be the beginning of a live block; a block that was freed already
+    /// is found wherever it is. Allocating costs the same.
     /// </summary>
     Hardened,
 
     /// <summary>
-    /// For development: fill patterns, red zones, guard pages, quarantine, and each block's history, so that messages say who allocated
-    /// and who freed. Every call goes through a lock and a table of managed memory: not for the hot loop.
+    /// For development: fill patterns, red zones, guard pages, quarantine, and the history of each block for messages.
+    /// Every call takes a lock and a managed table: not for the hot loop.
     /// </summary>
     Full,
 }
 
 /// <summary>
-/// What a long-lived arena remembers of each live block, to say at unload what was left and by whom. Chosen when the arena is made.
-/// Anything but <see cref="Off"/> sends every allocation and free of the arena through a lock and a table of managed memory: for
-/// looking for leaks, not for the hot loop. The code that uses the arena stays the same.
+/// What a long-lived arena remembers of each live block, to report leaks at unload. Chosen when the arena is made.
+/// Anything but <see cref="Off"/> sends every call through a lock and a managed table: not for the hot loop.
 /// </summary>
 public enum ArenaTracking
 {
-    /// <summary>Nothing, and it costs nothing: the fast path has no test for it.</summary>
+    /// <summary>Nothing. Adds no instruction to the fast path.</summary>
     Off,
 
     /// <summary>The size asked for, and the <see cref="AllocationTag"/> in force.</summary>
     Tags,
 
-    /// <summary>The call stack besides: tens of microseconds for each allocation.</summary>
+    /// <summary>The tag and the call stack: tens of microseconds an allocation.</summary>
     CallStacks,
 }

@@ -15,10 +15,11 @@ internal static class Sizes
     public static nuint AlignUp(nuint value, nuint powerOfTwo) => (value + powerOfTwo - 1) & ~(powerOfTwo - 1);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static nuint DivideRoundingUp(nuint value, nuint divisor) => (value / divisor) + (value % divisor == 0 ? 0u : 1u);
+    public static nuint DivideRoundingUp(nuint value, nuint divisor) =>
+        (value / divisor) + (value % divisor == 0 ? 0u : 1u);
 
     /// <summary>The bytes of <paramref name="count"/> elements of <typeparamref name="T"/>.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the product does not fit an address.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative or the product overflows.</exception>
     public static nuint Of<T>(long count)
         where T : unmanaged
     {
@@ -29,13 +30,15 @@ internal static class Sizes
         return (nuint)count * elementBytes;
     }
 
-    /// <exception cref="ArgumentException">The alignment is not a power of two, or above <paramref name="maximum"/>.</exception>
+    /// <exception cref="ArgumentException">The alignment is not a power of two, or above
+    /// <paramref name="maximum"/>.</exception>
     public static void CheckAlignment(nuint alignment, nuint maximum)
     {
         if (!BitOperations.IsPow2(alignment) || alignment > maximum)
         {
             throw new ArgumentException(
-                $"An alignment of {alignment} bytes was asked for; it must be a power of two from 1 to {maximum}.", nameof(alignment));
+                $"An alignment of {alignment} bytes was asked for; it must be a power of two from 1 to {maximum}.",
+                    nameof(alignment));
         }
     }
 
@@ -49,5 +52,7 @@ internal static class Sizes
     };
 
     private static void ThrowCount(long count, nuint elementBytes) => throw new ArgumentOutOfRangeException(
-        nameof(count), count, $"{count} elements of {elementBytes} bytes were asked for; the count must not be negative and the product must fit an address.");
+        nameof(count), count,
+            $"{count} elements of {elementBytes} bytes were asked for; the count must not be negative and the "
+            + "product must fit an address.");
 }
