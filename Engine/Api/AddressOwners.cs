@@ -83,7 +83,9 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
         {
             if (Owner.Arena is null && arena is LongLivedArena blocks
                 && blocks.Caches.SlotOf(address, out bool isMagazine) is var slot and not 0)
+            {
                 Owner = new(isMagazine ? AddressOwner.Use.Magazine : AddressOwner.Use.Cache, arena, (nuint)slot);
+            }
         }
     }
 }

@@ -66,8 +66,10 @@ public sealed class AllocationTag
             if (tag is null)
             {
                 if (s_count == ThreadCounters.Tags)
+                {
                     throw new EngineMemoryException(
                         $"Tag '{name}' cannot be registered: there are {MaximumCount} already, which is the most.");
+                }
 
                 tag = new AllocationTag(name, s_count);
                 s_tags[s_count] = tag;

@@ -154,8 +154,10 @@ internal sealed class ArenaPrewarm(
         {
             BlockCount block = ordered[index];
             if (block.Count < 0 || block.Threads < 0)
+            {
                 throw new ArgumentOutOfRangeException(
                     nameof(blocks), block, "A prewarm needs counts that are not negative.");
+            }
 
             if ((nuint)block.Count > reservation.BlockBytes / nuint.Max(block.Bytes, 1))
             {

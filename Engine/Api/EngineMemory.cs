@@ -289,8 +289,10 @@ public sealed class EngineMemory : IDisposable
         }
 
         if (owned != _pool.OwnedCount)
+        {
             throw new EngineMemoryException(
                 $"The arenas own {owned} SuperSlabs, and the pool has handed out {_pool.OwnedCount}.");
+        }
     }
 
     /// <summary>

@@ -19,7 +19,7 @@ namespace SuperSlab;
 /// to 2 MiB. <see cref="Trim"/> takes overflow memory back. Call NextFrame, Trim and Dispose while no lane is in use;
 /// one thread at a time uses a lane.
 /// </summary>
-public sealed unsafe class FrameArena : IArena
+public sealed unsafe partial class FrameArena : IArena
 {
     private readonly Reservation _reservation;
     private readonly SuperSlabPool _pool;
@@ -130,8 +130,10 @@ public sealed unsafe class FrameArena : IArena
     {
         Disposed.ThrowIf(_disposed, this);
         if ((uint)index >= (uint)LaneCount)
+        {
             throw new ArgumentOutOfRangeException(
                 nameof(index), index, $"Frame arena '{Name}' has the lanes 0 to {LaneCount - 1}.");
+        }
 
         return new FrameLane(this, _lanes + index);
     }
@@ -224,8 +226,10 @@ public sealed unsafe class FrameArena : IArena
         }
 
         if (overflow != _overflowSuperSlabs)
+        {
             throw new EngineMemoryException(
                 $"Frame arena '{Name}' counts {_overflowSuperSlabs} overflow SuperSlabs and has {overflow}.");
+        }
 
         int spares = 0;
         for (FrameChunk* spare = _spares; spare != null; spare = spare->Next)
@@ -318,43 +322,6 @@ public sealed unsafe class FrameArena : IArena
         return -1;
     }
 
-    /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one that replaces those
-    /// ahead.</summary>
-    internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
-    {
-        Disposed.ThrowIf(_disposed, this);
-        nuint limit = _reservation.BlockBytes;
-        if (bytes > limit)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(bytes), bytes,
-                    $"{bytes} bytes were asked for in a frame; frame arena '{Name}' can hold at most "
-                    + $"{Sizes.Text(limit)}.");
-        }
-
-        // An empty block takes space too: else a position could mean the end of a chunk and the beginning of the next.
-        bytes = nuint.Max(bytes, 1);
-        FrameChunk* current = lane->Chunk;
-        FrameChunk* next = BringNext(current, bytes, alignment);
-        if (next == null)
-        {
-            // Dropped first: the new one can have their memory, with what lies behind it.
-            FrameChunk* tooSmall = current->Next;
-            current->Next = null;
-            FreeChunks(tooSmall);
-            next = NewChunk(bytes);
-            current->Next = next;
-            lane->Overflows++;
-            _registry.CountOverflow();
-        }
-
-        lane->BytesBefore = lane->UsedBytes;
-        Enter(lane, next);
-        byte* start = Fitting(next, bytes, alignment);
-        lane->Cursor = start + Sizes.AlignUp(bytes, FrameLane.DefaultAlignment);
-        return start;
-    }
-
     internal FrameMark Mark(LaneState* lane)
     {
         Disposed.ThrowIf(_disposed, this);
@@ -365,9 +332,11 @@ public sealed unsafe class FrameArena : IArena
     {
         Disposed.ThrowIf(_disposed, this);
         if (mark.Lane != lane->Id || mark.Frame != lane->Frame)
+        {
             throw new EngineMemoryException(
                 $"A mark of another lane or frame was used to rewind a lane of frame arena '{Name}' in frame "
                 + $"{FrameNumber}.");
+        }
 
         if (LaneMarks.IsStale(lane, mark))
         {
@@ -389,35 +358,6 @@ public sealed unsafe class FrameArena : IArena
         lane->Chunk = chunk;
         lane->Cursor = chunk->Start;
         lane->End = chunk->Start + chunk->Bytes;
-    }
-
-    /// <summary>Where in a chunk's beginning the block would stand, or null where it does not fit.</summary>
-    private static byte* Fitting(FrameChunk* chunk, nuint bytes, nuint alignment)
-    {
-        nuint gap = (nuint)(-(nint)chunk->Start) & (alignment - 1);
-        return gap <= chunk->Bytes && bytes <= chunk->Bytes - gap ? chunk->Start + gap : null;
-    }
-
-    /// <summary>Moves the first chunk ahead that fits the block right behind the current one.</summary>
-    /// <returns>The chunk, or null where there is none.</returns>
-    private static FrameChunk* BringNext(FrameChunk* current, nuint bytes, nuint alignment)
-    {
-        FrameChunk* before = current;
-        FrameChunk* chunk = current->Next;
-        while (chunk != null && Fitting(chunk, bytes, alignment) == null)
-        {
-            before = chunk;
-            chunk = chunk->Next;
-        }
-
-        if (chunk != null && before != current)
-        {
-            before->Next = chunk->Next;
-            chunk->Next = current->Next;
-            current->Next = chunk;
-        }
-
-        return chunk;
     }
 
     /// <returns>The SuperSlabs of the overflow chunks of a lane in a buffer.</returns>
@@ -450,8 +390,10 @@ public sealed unsafe class FrameArena : IArena
             isWhole &= _pool.OwnerTagOf(chunk->SuperSlab + index) == _tag;
 
         if (!isWhole)
+        {
             throw new EngineMemoryException(
                 $"{which} of frame arena '{Name}' is damaged, or its SuperSlabs are not the arena's.");
+        }
     }
 
     private void LayOut()
@@ -463,9 +405,11 @@ public sealed unsafe class FrameArena : IArena
             LaneState* lane = _lanes + index;
             lane->First = (FrameChunk*)_heap.Allocate(FirstChunksBytes);
             for (int buffer = 0; buffer < _buffers; buffer++)
+            {
                 lane->First[buffer] =
                     new FrameChunk { Start = memory + ((nuint)((buffer * LaneCount) + index) * LaneBytes),
                     Bytes = LaneBytes };
+            }
 
             LaneMarks.Begin(lane, _heap);
             lane->Id = ++id;
@@ -506,146 +450,6 @@ public sealed unsafe class FrameArena : IArena
 
         return null;
     }
-
-    private int TakeOrThrow(int superSlabs, PrefaultTask? task)
-    {
-        int start = _pool.Take(superSlabs, new Demand(_tag, Demand.NoClass), task);
-        return start >= 0 ? start : throw new EngineOutOfMemoryException(
-            $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of "
-                + $"{Sizes.Text(_reservation.BlockBytes)} has no room for them.");
-    }
-
-    /// <summary>A chunk for an overflow of so many bytes: a spare one if that is enough.</summary>
-    private FrameChunk* NewChunk(nuint bytes)
-    {
-        int superSlabs = (int)Sizes.DivideRoundingUp(nuint.Max(bytes, 1), SlabGeometry.SuperSlabBytes);
-        lock (_overflow)
-        {
-            if (superSlabs == 1 && _spares != null)
-            {
-                _overflowSuperSlabs++;
-                return PopSpare();
-            }
-        }
-
-        // The system may take its time, and whom it asks may take locks: other lanes go on meanwhile.
-        FrameChunk* chunk = MakeChunk(superSlabs, task: null);
-        lock (_overflow)
-            _overflowSuperSlabs += superSlabs;
-
-        return chunk;
-    }
-
-    /// <summary>A chunk of whole SuperSlabs. They are aligned to 2 MiB, so any alignment fits at their
-    /// beginning.</summary>
-    private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task)
-    {
-        FrameChunk* chunk = NewIdle();
-        try
-        {
-            int start = TakeOrThrow(superSlabs, task);
-            *chunk = new FrameChunk
-            {
-                Start = (byte*)_reservation.AddressOf(start),
-                Bytes = (nuint)superSlabs << SlabGeometry.SuperSlabShift,
-                SuperSlab = start,
-                SuperSlabCount = superSlabs,
-            };
-        }
-        catch
-        {
-            lock (_overflow)
-                PushIdle(chunk);
-
-            throw;
-        }
-
-        return chunk;
-    }
-
-    private FrameChunk* NewIdle()
-    {
-        lock (_overflow)
-        {
-            if (_idle != null)
-                return PopIdle();
-        }
-
-        return (FrameChunk*)_heap.Allocate((nuint)sizeof(FrameChunk));
-    }
-
-    private void DropChunk(FrameChunk* chunk)
-    {
-        int superSlab = chunk->SuperSlab;
-        int count = chunk->SuperSlabCount;
-        PushIdle(chunk);
-        _pool.Give(superSlab, count);
-    }
-
-    private void PushIdle(FrameChunk* chunk)
-    {
-        *chunk = new FrameChunk { Next = _idle };
-        _idle = chunk;
-    }
-
-    private FrameChunk* PopIdle()
-    {
-        FrameChunk* chunk = _idle;
-        _idle = chunk->Next;
-        return chunk;
-    }
-
-    private void PushSpare(FrameChunk* chunk)
-    {
-        chunk->Next = _spares;
-        _spares = chunk;
-        _spareCount++;
-    }
-
-    private FrameChunk* PopSpare()
-    {
-        FrameChunk* chunk = _spares;
-        _spares = chunk->Next;
-        _spareCount--;
-        chunk->Next = null;
-        return chunk;
-    }
-
-    private void FreeOverflow()
-    {
-        for (int lane = 0; lane < LaneCount && _lanes[lane].First != null; lane++)
-        {
-            for (int buffer = 0; buffer < _buffers; buffer++)
-            {
-                FrameChunk* first = _lanes[lane].First + buffer;
-                FreeChunks(first->Next);
-                first->Next = null;
-            }
-        }
-    }
-
-    /// <summary>Returns unlinked chunks to the spares, up to the plan's count, and the rest to the pool. Makes no OS
-    /// call.</summary>
-    private void FreeChunks(FrameChunk* chunk)
-    {
-        if (chunk == null)
-            return;
-
-        lock (_overflow)
-        {
-            while (chunk != null)
-            {
-                FrameChunk* next = chunk->Next;
-                _overflowSuperSlabs -= chunk->SuperSlabCount;
-                if (chunk->SuperSlabCount == 1 && _spareCount < _options.OverflowSuperSlabs)
-                    PushSpare(chunk);
-                else
-                    DropChunk(chunk);
-
-                chunk = next;
-            }
-        }
-    }
 }
 
 /// <summary>What a frame arena holds ready. Immutable.</summary>
@@ -681,7 +485,9 @@ public sealed record FrameArenaOptions
     private static void Check(bool holds, string name, object value, string allowed)
     {
         if (!holds)
+        {
             throw new ArgumentOutOfRangeException(
                 name, value, $"FrameArenaOptions.{name} is {value}; it must be {allowed}.");
+        }
     }
 }

@@ -104,8 +104,10 @@ public sealed unsafe partial class LongLivedArena
         int sizeClass = ClassOf(block);
         nuint bytes = _checked?.BytesOf(block, "freed") ?? _slabs.UsableBytes((nint)block, sizeClass);
         if (_checked is null && IsLastFreed(cache, sizeClass, (nuint)block))
+        {
             throw new EngineMemoryException(
                 $"The block at 0x{(nint)block:x} ({Sizes.Text(bytes)}, arena '{Name}') was freed twice in a row.");
+        }
 
         // There is room where the cache was detached when the caller looked, and the thread has one.
         _hardened?.Check(sizeClass, (nuint)block);
@@ -213,8 +215,10 @@ public sealed unsafe partial class LongLivedArena
     {
         nint address = (nint)block;
         if (!_reservation.Contains(address))
+        {
             throw new EngineMemoryException(
                 $"0x{address:x} does not belong to the engine's memory, so arena '{Name}' can do nothing with it.");
+        }
 
         uint tag = _reservation.Tags[(address - _reservation.Base) >> SlabGeometry.SlabShift];
         uint owner = tag & ~(uint)byte.MaxValue;
@@ -309,8 +313,10 @@ public sealed unsafe partial class LongLivedArena
     private void ThrowIfReportThrew(Exception? thrown)
     {
         if (thrown is not null)
+        {
             throw new EngineMemoryException(
                 $"The report of what was left in arena '{Name}' threw: {thrown.Message} The arena is disposed.",
                 thrown);
+        }
     }
 }
