@@ -166,7 +166,7 @@ internal sealed unsafe class CallbackTests
             _memory.Trim();
             Assert.That(_memory.ReadySuperSlabCount, Is.Zero);
             _memory.Dispose();
-            DisposedMemory.AssertIsGone(_memory);
+            MemoryMap.AssertIsGone(_memory);
         }
 
         public void Dispose() => _memory.Dispose();

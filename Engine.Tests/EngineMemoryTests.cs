@@ -101,7 +101,7 @@ internal sealed unsafe class EngineMemoryTests
         frame.Lane(0).Allocate(100);
         memory.Dispose();
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(6));
-        DisposedMemory.AssertIsGone(memory);
+        MemoryMap.AssertIsGone(memory);
         Assert.That(memory.Dispose, Throws.Nothing);
         Assert.That(() => memory.CreateLongLivedArena("a"), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(() => memory.CreateFrameArena("a"), Throws.TypeOf<ObjectDisposedException>());
@@ -128,7 +128,7 @@ internal sealed unsafe class EngineMemoryTests
         }
 
         Assert.That(memory.Dispose, Throws.Nothing);
-        DisposedMemory.AssertIsGone(memory);
+        MemoryMap.AssertIsGone(memory);
     }
 
     [Test]
@@ -273,7 +273,7 @@ internal sealed unsafe class EngineMemoryTests
                 }
 
                 memory.Dispose();
-                DisposedMemory.AssertIsGone(memory);
+                MemoryMap.AssertIsGone(memory);
             });
         }
     }

@@ -19,9 +19,9 @@ internal sealed unsafe class FailureInjectionTests
 
     [TestCase("mmap", OutOfMemory)]
     [TestCase("munmap", OutOfMemory)]
-    [TestCase("mprotect", OutOfMemory)]
-    [TestCase("madvise", OutOfMemory)]
-    [TestCase("madvise", Invalid)]
+    [TestCase("mprotect", OutOfMemory, Category = Lane.Slow)]
+    [TestCase("madvise", OutOfMemory, Category = Lane.Slow)]
+    [TestCase("madvise", Invalid, Category = Lane.Slow)]
     [TestCase("mremap", OutOfMemory)]
     public void A_life_survives_the_failure_of_any_one_call(string function, int errno)
     {
@@ -30,37 +30,12 @@ internal sealed unsafe class FailureInjectionTests
             Assert.Ignore("The calls that are made to fail are Linux's.");
         }
 
-        using (Life first = new(new FailingContext()))
-        {
-            first.Run(); // compiled, and the managed heap has its size
-        }
-
-        nuint resident = ResidentMemory.Settled();
-        ulong addressSpace = MemoryMap.TotalBytes();
-        int call = 1;
-        int failures = 0;
-        for (bool reached = true; reached; call++)
-        {
-            FailingContext context = new();
-            context.Fail(function, call, errno);
-            using Life life = new(context);
-            try
-            {
-                life.Run();
-            }
-            catch (Exception exception)
-            {
-                throw new AssertionException($"Call {call} of {function} failed with errno {errno}, and then: {exception.Message}", exception);
-            }
-
-            failures += life.Failures;
-            reached = life.Calls(function) >= call;
-            Assert.That(MemoryMap.TotalBytes(), Is.LessThan(addressSpace + (ReservationBytes / 2)), $"address space is left after call {call}");
-        }
-
-        Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(6));
-        TestContext.Out.WriteLine($"{function}, errno {errno}: {call - 2} calls in a life, {failures} of which made something fail");
-        Assert.That(call, Is.GreaterThan(2), "the function is called at all");
+        FailedCalls.OfEach(
+            $"{function}, errno {errno}",
+            function,
+            ReservationBytes,
+            (context, call) => context.Fail(function, call, errno),
+            context => new Life(context));
     }
 
     [TestCase("mmap", OutOfMemory)]
@@ -69,6 +44,7 @@ internal sealed unsafe class FailureInjectionTests
     [TestCase("mprotect", OutOfMemory, ReadWrite)]
     [TestCase("madvise", OutOfMemory)]
     [TestCase("mremap", OutOfMemory)]
+    [Category(Lane.Slow)]
     public void A_life_survives_a_step_in_which_every_call_fails(string function, int errno, int? argument = null)
     {
         if (!OperatingSystem.IsLinux())
@@ -80,7 +56,7 @@ internal sealed unsafe class FailureInjectionTests
         int failures = 0;
         for (bool reached = true; reached; step++)
         {
-            FailingContext context = new();
+            using FailingContext context = new();
             using Life life = new(context, before => SetFailing(context, before == step));
             try
             {
@@ -112,6 +88,7 @@ internal sealed unsafe class FailureInjectionTests
     /// through with each N; ENGINE_FAILURES=all tries each length of the row, otherwise some.
     /// </summary>
     [Test]
+    [Category(Lane.Slow)]
     public void A_life_survives_calls_in_a_row_that_fail([Values(1, 2, 3, 4, 5, 6)] int count)
     {
         if (!OperatingSystem.IsLinux())
@@ -210,21 +187,16 @@ internal sealed unsafe class FailureInjectionTests
     }
 
     /// <summary>Create, prewarm, allocate small, large and huge on two threads, grow, overflow a frame, trim, reset, dispose.</summary>
-    private sealed class Life(INativeContext context, Action<int>? beforeStep = null) : IDisposable
+    private sealed class Life(INativeContext context, Action<int>? beforeStep = null) : IFailingLife
     {
         private readonly ShadowModel _model = new();
         private EngineMemory _memory = null!;
         private LongLivedArena _arena = null!;
         private FrameArena _frame = null!;
-        private long[] _calls = [];
 
         public int Failures { get; private set; }
 
         public int Steps { get; private set; }
-
-        public long Calls(string function) => _calls[Array.IndexOf(Functions, function)];
-
-        private static string[] Functions => ["mmap", "munmap", "mprotect", "madvise", "mremap"];
 
         public void Dispose()
         {
@@ -236,49 +208,44 @@ internal sealed unsafe class FailureInjectionTests
 
         public void Run()
         {
-            using (context)
+            Step(() => _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = ReservationBytes, NativeContext = context }), check: false);
+            nint start = _memory.ReservationBase;
+            Step(() => _arena = _memory.CreateLongLivedArena("life"));
+            Step(() => _frame = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 1 }));
+            Step(() => _arena.Prewarm([new BlockCount(64, 5_000), new BlockCount(3 << 20, 1)], threads: 2));
+            Step(() => _arena.Prewarm([new BlockCount(1_000, 100)], threads: 2, carve: false));
+            Workers.Run(2, _ =>
             {
-                Step(() => _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = ReservationBytes, NativeContext = context }), check: false);
-                nint start = _memory.ReservationBase;
-                Step(() => _arena = _memory.CreateLongLivedArena("life"));
-                Step(() => _frame = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 1 }));
-                Step(() => _arena.Prewarm([new BlockCount(64, 5_000), new BlockCount(3 << 20, 1)], threads: 2));
-                Step(() => _arena.Prewarm([new BlockCount(1_000, 100)], threads: 2, carve: false));
-                Workers.Run(2, _ =>
+                lock (_model)
                 {
-                    lock (_model)
-                    {
-                        AllocateAll();
-                    }
-                });
-                Step(() => Reallocate(Size.MiB(34), Size.MiB(36)));
-                Step(() => Reallocate(Size.MiB(3), Size.MiB(8)));
-                Step(() => Reallocate(100_000, 130_000));
-                Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(1)), 1 << 20).Fill(1));
-                Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(3)), 3 << 20).Fill(1));
-                Step(_frame.NextFrame);
-                Step(_frame.Trim);
-                _model.CheckAll();
-                Step(FreeHalf);
-                Workers.Run(FreeOne); // which has no cache yet
-                Step(_arena.Trim);
-                Step(() => _memory.Trim());
-                _model.CheckAll();
-                _model.Clear();
-                Step(_arena.Reset);
-                AllocateAll();
-                _model.CheckAll();
-                Step(_frame.Dispose);
-                Step(_arena.Dispose);
-                Step(() => _memory.Trim());
-                Assert.That(_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount, Is.Zero);
-                long absent = _memory.PagesThatWouldFault(start, _arena.MaximumBytes);
-                Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize), "resident memory is back");
-                CountCalls();
-                Step(_memory.Dispose, check: false);
-                CountCalls();
-                DisposedMemory.AssertIsGone(_memory);
-            }
+                    AllocateAll();
+                }
+            });
+            Step(() => Reallocate(Size.MiB(34), Size.MiB(36)));
+            Step(() => Reallocate(Size.MiB(3), Size.MiB(8)));
+            Step(() => Reallocate(100_000, 130_000));
+            Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(1)), 1 << 20).Fill(1));
+            Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(3)), 3 << 20).Fill(1));
+            Step(_frame.NextFrame);
+            Step(_frame.Trim);
+            _model.CheckAll();
+            Step(FreeHalf);
+            Workers.Run(FreeOne); // which has no cache yet
+            Step(_arena.Trim);
+            Step(() => _memory.Trim());
+            _model.CheckAll();
+            _model.Clear();
+            Step(_arena.Reset);
+            AllocateAll();
+            _model.CheckAll();
+            Step(_frame.Dispose);
+            Step(_arena.Dispose);
+            Step(() => _memory.Trim());
+            Assert.That(_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount, Is.Zero);
+            long absent = _memory.PagesThatWouldFault(start, _arena.MaximumBytes);
+            Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize), "resident memory is back");
+            Step(_memory.Dispose, check: false);
+            MemoryMap.AssertIsGone(_memory);
         }
 
         /// <summary>A step that fails does so clearly, leaves everything in order, and works when it is done again.</summary>
@@ -309,8 +276,6 @@ internal sealed unsafe class FailureInjectionTests
                 _memory.Validate();
             }
         }
-
-        private void CountCalls() => _calls = context is FailingContext counting ? [.. Functions.Select(counting.CallsOf)] : [];
 
         private void AllocateAll()
         {

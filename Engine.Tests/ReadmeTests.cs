@@ -1,12 +1,14 @@
 using System.Diagnostics;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.RegularExpressions;
 using Engine.Tests.Platform;
 
 namespace Engine.Tests;
 
 /// <summary>What a reader pastes out of the documents does what they say.</summary>
-internal sealed class ReadmeTests
+internal sealed partial class ReadmeTests
 {
     private const string Project = """
         <Project Sdk="Microsoft.NET.Sdk">
@@ -63,6 +65,17 @@ internal sealed class ReadmeTests
         }
     }
 
+    [Test]
+    public void Every_test_that_the_page_of_promises_names_is_there()
+    {
+        HashSet<string> tests = [.. typeof(ReadmeTests).Assembly.GetTypes()
+            .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
+            .Select(method => method.Name)];
+        string[] named = [.. Name().Matches(File.ReadAllText(Document("docs/checks.md"))).Select(match => match.Groups[1].Value)];
+        Assert.That(named, Has.Length.GreaterThan(50));
+        Assert.That(named.Where(name => !tests.Contains(name)), Is.Empty);
+    }
+
     private static string Run(string folder)
     {
         ProcessStartInfo start = new("dotnet", ["run", "--project", folder, "-c", "Release"])
@@ -94,4 +107,7 @@ internal sealed class ReadmeTests
         Assume.That(Path.Exists(path), "the sources are not on this machine");
         return path;
     }
+
+    [GeneratedRegex("`([A-Z][A-Za-z0-9]*(?:_[A-Za-z0-9]+){2,})`")]
+    private static partial Regex Name();
 }

@@ -7,7 +7,8 @@ namespace Engine.Tests;
 /// Create the memory, load a scene by its plan, run frames, load another scene in the background beside them, grow, unload both, dispose. Each step
 /// that fails must do so clearly and leave everything in order, and works when it is done again.
 /// </summary>
-internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy policy, PageKind pages, nuint? reservationBytes = null) : IDisposable
+internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy policy, PageKind pages, nuint? reservationBytes = null)
+    : IFailingLife
 {
     public static readonly nuint DefaultReservationBytes = Size.MiB(128);
 
@@ -87,7 +88,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         _loader.Dispose();
         _isBusy = true; // nothing is left to look at
         Step(_memory.Dispose);
-        DisposedMemory.AssertIsGone(_memory);
+        MemoryMap.AssertIsGone(_memory);
         _memory = null;
     }
 

@@ -66,6 +66,7 @@ internal sealed unsafe class FrameGrowthTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Any_history_owns_no_more_than_its_largest_frames_explain()
     {
         const int Lanes = 3;

@@ -148,6 +148,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Before_an_arena_says_no_a_small_block_of_another_home_is_given()
     {
         Arena.Budget = new ArenaBudget { HardBytes = Size.MiB(2) };

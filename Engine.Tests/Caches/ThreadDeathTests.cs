@@ -9,6 +9,7 @@ internal sealed unsafe class ThreadDeathTests
 
     [Category(Engine.Tests.Platform.Machine.NeedsRealKernel)]
     [Test]
+    [Category(Lane.Slow)]
     public void Ten_thousand_threads_leave_no_more_behind_than_a_hundred()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(8) });

@@ -313,25 +313,9 @@ internal sealed unsafe class FullChecksTests
     public void Threads_may_do_everything_at_once()
     {
         Make(new CheckSettings { QuarantineBytes = 1 << 20 });
-        int seed = TestRandom.Seed();
-        nint[] shared = new nint[64];
-        Workers.Run(4, thread =>
-        {
-            Random random = new(seed + thread);
-            for (int step = 0; step < 3_000; step++)
-            {
-                nuint bytes = (nuint)random.Next(1, random.Next(30) == 0 ? 200_000 : 2_000);
-                byte* block = (byte*)_arena.Allocate(bytes);
-                block[0] = block[bytes - 1] = 1;
-                nint other = Interlocked.Exchange(ref shared[random.Next(shared.Length)], (nint)block);
-                if (other != 0)
-                {
-                    _arena.Free((void*)other);
-                }
-            }
-        });
+        int left = RandomUse.ByThreads(_arena, steps: 3_000, sharedBlocks: 64, largest: 200_000);
         _memory.Validate();
-        Assert.That(_arena.LiveBlocks().Sum(block => block.Count), Is.EqualTo(shared.Count(block => block != 0)));
+        Assert.That(_arena.LiveBlocks().Sum(block => block.Count), Is.EqualTo(left));
     }
 
     private static void Refused(Action misuse, params string[] sentences)

@@ -3,69 +3,48 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Checking;
 
 /// <summary>What hardened mode finds at each free, and that it finds nothing in right use.</summary>
-internal sealed unsafe class HardenedTests
+internal sealed unsafe class HardenedTests : ArenaFixture
 {
-    private EngineMemory _memory = null!;
-    private LongLivedArena _arena = null!;
-
-    [SetUp]
-    public void MakeArena()
-    {
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Checks = MemoryChecks.Hardened });
-        _arena = _memory.CreateLongLivedArena("hardened");
-    }
-
-    [TearDown]
-    public void CheckAndDispose()
-    {
-        try
-        {
-            _memory.Validate();
-        }
-        finally
-        {
-            _arena.Dispose();
-            _memory.Dispose();
-        }
-    }
+    protected override EngineMemoryOptions Options =>
+        new() { ReservationBytes = Size.GiB(1), Checks = MemoryChecks.Hardened };
 
     [Test]
     public void A_block_freed_twice_is_told_wherever_it_is_kept(
         [Values(16, 64, 1_000, 8_192, 100_000, 3 << 20, 40 << 20)] int bytes, [Values(0, 1, 10, 300, 900)] int between)
     {
         between = Math.Min(between, (512 << 20) / bytes / 2);
-        nint[] others = [.. Enumerable.Range(0, between).Select(_ => (nint)_arena.Allocate((nuint)bytes))];
-        void* block = _arena.Allocate((nuint)bytes);
+        nint[] others = [.. Enumerable.Range(0, between).Select(_ => (nint)Arena.Allocate((nuint)bytes))];
+        void* block = Arena.Allocate((nuint)bytes);
         *(long*)block = 1;
-        _arena.Free(block);
+        Arena.Free(block);
         foreach (nint other in others)
         {
             *(long*)other = 1;
-            _arena.Free((void*)other);
+            Arena.Free((void*)other);
         }
 
         // In the loaded magazine, in the stock, or returned to its run, whose SuperSlab may be gone.
         Assert.That(
-            () => _arena.Free(block),
+            () => Arena.Free(block),
             Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain("Was it freed already"));
-        Assert.That(() => _arena.GetHandle().Free(block), Throws.TypeOf<EngineMemoryException>());
+        Assert.That(() => Arena.GetHandle().Free(block), Throws.TypeOf<EngineMemoryException>());
     }
 
     [Test]
     public void A_block_that_another_thread_freed_is_told([Values(16, 1_000, 8_192, 100_000, 3 << 20)] int bytes, [Values(0, 1, 5, 300)] int between)
     {
         between = Math.Min(between, (256 << 20) / bytes);
-        nint[] others = [.. Enumerable.Range(0, between).Select(_ => (nint)_arena.Allocate((nuint)bytes))];
-        void* block = _arena.Allocate((nuint)bytes);
+        nint[] others = [.. Enumerable.Range(0, between).Select(_ => (nint)Arena.Allocate((nuint)bytes))];
+        void* block = Arena.Allocate((nuint)bytes);
         using ManualResetEventSlim isFreed = new();
         using ManualResetEventSlim end = new();
         nint address = (nint)block;
         Thread other = new(() =>
         {
-            _arena.Free((void*)address);
+            Arena.Free((void*)address);
             foreach (nint next in others)
             {
-                _arena.Free((void*)next);
+                Arena.Free((void*)next);
             }
 
             isFreed.Set();
@@ -76,7 +55,7 @@ internal sealed unsafe class HardenedTests
         try
         {
             Assert.That(
-                () => _arena.Free(block),
+                () => Arena.Free(block),
                 Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain("Was it freed already"));
         }
         finally
@@ -89,29 +68,29 @@ internal sealed unsafe class HardenedTests
     [Test]
     public void An_address_inside_a_block_is_told([Values(16, 48, 1_000, 8_192, 100_000, 3 << 20)] int bytes)
     {
-        byte* block = (byte*)_arena.Allocate((nuint)bytes);
+        byte* block = (byte*)Arena.Allocate((nuint)bytes);
         foreach (int inside in (int[])[1, 8, 15, bytes - 1])
         {
             if (inside < 65_536)
             {
-                Assert.That(() => _arena.Free(block + inside), Throws.TypeOf<EngineMemoryException>().With.Message.Contain($"{inside} bytes from its beginning"));
+                Assert.That(() => Arena.Free(block + inside), Throws.TypeOf<EngineMemoryException>().With.Message.Contain($"{inside} bytes from its beginning"));
             }
         }
 
-        _arena.Free(block);
+        Arena.Free(block);
     }
 
     [Test]
     public void Foreign_blocks_and_those_of_other_arenas_are_told()
     {
-        using LongLivedArena other = _memory.CreateLongLivedArena("other");
+        using LongLivedArena other = Memory.CreateLongLivedArena("other");
         void* block = other.Allocate(100);
         int local = 0;
         nint foreign = (nint)(&local);
-        Assert.That(() => _arena.Free(block), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("'other'"));
-        Assert.That(() => _arena.Free((void*)foreign), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
-        Assert.That(() => _arena.Free((void*)16), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
-        _arena.Free(null);
+        Assert.That(() => Arena.Free(block), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("'other'"));
+        Assert.That(() => Arena.Free((void*)foreign), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
+        Assert.That(() => Arena.Free((void*)16), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
+        Arena.Free(null);
         other.Free(block);
     }
 
@@ -120,21 +99,21 @@ internal sealed unsafe class HardenedTests
     {
         for (int round = 0; round < 1_000; round++)
         {
-            void* block = _arena.Allocate(64);
-            _arena.Free(block);
+            void* block = Arena.Allocate(64);
+            Arena.Free(block);
         }
 
-        nint[] all = [.. Enumerable.Range(0, 500).Select(_ => (nint)_arena.Allocate(64))];
+        nint[] all = [.. Enumerable.Range(0, 500).Select(_ => (nint)Arena.Allocate(64))];
         for (int round = 0; round < 20; round++)
         {
             foreach (nint block in all)
             {
-                _arena.Free((void*)block);
+                Arena.Free((void*)block);
             }
 
             for (int index = 0; index < all.Length; index++)
             {
-                all[index] = (nint)_arena.Allocate(64);
+                all[index] = (nint)Arena.Allocate(64);
             }
         }
 
@@ -142,41 +121,16 @@ internal sealed unsafe class HardenedTests
     }
 
     [Test]
-    public void Random_use_by_threads_keeps_contents_and_finds_nothing_wrong()
-    {
-        int seed = TestRandom.Seed();
-        nint[] shared = new nint[256];
-        Workers.Run(4, thread =>
-        {
-            Random random = new(seed + thread);
-            for (int step = 0; step < 20_000; step++)
-            {
-                nuint bytes = (nuint)random.Next(16, random.Next(50) == 0 ? 300_000 : 1_500);
-                byte* block = (byte*)_arena.Allocate(bytes);
-                *(nuint*)block = bytes;
-                block[bytes - 1] = (byte)bytes;
-                nint other = Interlocked.Exchange(ref shared[random.Next(shared.Length)], (nint)block);
-                if (other != 0)
-                {
-                    nuint length = *(nuint*)other;
-                    if (length > 16)
-                    {
-                        Assert.That(((byte*)other)[length - 1], Is.EqualTo((byte)length));
-                    }
-
-                    _arena.Free((void*)other);
-                }
-            }
-        });
-    }
+    public void Random_use_by_threads_keeps_contents_and_finds_nothing_wrong() =>
+        RandomUse.ByThreads(Arena, steps: 20_000, sharedBlocks: 256, largest: 300_000);
 
     [Test]
     public void A_disposed_arena_and_a_forgotten_handle_are_told()
     {
-        void* block = _arena.Allocate(64);
-        ArenaHandle handle = _arena.GetHandle();
-        _arena.Dispose();
-        Assert.That(() => _arena.Free(block), Throws.TypeOf<ObjectDisposedException>());
+        void* block = Arena.Allocate(64);
+        ArenaHandle handle = Arena.GetHandle();
+        Arena.Dispose();
+        Assert.That(() => Arena.Free(block), Throws.TypeOf<ObjectDisposedException>());
         try
         {
             handle.Free(block);
@@ -190,21 +144,21 @@ internal sealed unsafe class HardenedTests
     [Test]
     public void Prewarmed_frames_cost_nothing_that_a_hot_loop_may_not_pay()
     {
-        _arena.Prewarm([new(64, 2_000 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64)))], threads: 1);
+        Arena.Prewarm([new(64, 2_000 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64)))], threads: 1);
         nint[] held = new nint[2_000];
-        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(_memory, Frame)) with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(Memory, Frame)) with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
 
         void Frame()
         {
             for (int index = 0; index < held.Length; index++)
             {
-                held[index] = (nint)_arena.Allocate(64);
+                held[index] = (nint)Arena.Allocate(64);
                 *(int*)held[index] = index;
             }
 
             foreach (nint block in held)
             {
-                _arena.Free((void*)block);
+                Arena.Free((void*)block);
             }
         }
     }

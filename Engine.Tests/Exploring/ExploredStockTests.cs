@@ -45,6 +45,7 @@ internal sealed unsafe class ExploredStockTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void One_step_interrupted_anywhere_by_four_keeps_every_magazine()
     {
         int orders = 0;
@@ -61,6 +62,7 @@ internal sealed unsafe class ExploredStockTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Two_steps_against_two_keep_every_magazine_however_they_interrupt_each_other_up_to_four_times()
     {
         int orders = 0;

@@ -30,6 +30,20 @@ internal sealed class Fuzzer
             ? (int)((long)all * partPercent / 100)
             : inputs;
 
+    /// <summary>
+    /// The inputs that fuzzing begins with, kept beside these tests: Corpus/NAME for each target, one input to a line, in
+    /// base 64 where it is not text. An input that once broke something is added there and stays. (Those of plans are the
+    /// plans in Scenes.)
+    /// </summary>
+    public static byte[][] Corpus(string name) => Array.ConvertAll(CorpusLines(name), Convert.FromBase64String);
+
+    /// <summary>The same of a corpus that is text.</summary>
+    public static string[] CorpusLines(string name) =>
+    [
+        .. File.ReadLines(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fuzzing", "Corpus", name))
+            .Where(line => !line.StartsWith('#')),
+    ];
+
     /// <summary>Runs all inputs.</summary>
     /// <param name="next">Makes an input.</param>
     /// <param name="read">Reads it. True where it was accepted, false where it was refused as documented; else it throws.</param>

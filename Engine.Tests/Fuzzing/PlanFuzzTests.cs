@@ -10,6 +10,7 @@ internal sealed class PlanFuzzTests
     private static readonly JsonDocumentOptions s_options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_plan_is_read_whole_or_refused_with_its_errors()
     {
         PlanMutator mutator = new(TestRandom.Create(), Originals());

@@ -17,7 +17,7 @@ internal sealed class SettingsFuzzTests
     public void Variables_are_understood_or_refused_by_name()
     {
         Random random = TestRandom.Create();
-        ByteMutator mutator = new(random, [.. Corpus.Lines("settings.txt").Select(Encoding.UTF8.GetBytes)]);
+        ByteMutator mutator = new(random, [.. Fuzzer.CorpusLines("settings.txt").Select(Encoding.UTF8.GetBytes)]);
         int understood = 0;
         new Fuzzer(partPercent: 25, inputs: 100_000).Run(mutator.Next, input => Read(input, ref understood));
     }

@@ -9,10 +9,11 @@ namespace Engine.Tests.Fuzzing;
 internal sealed class TraceFuzzTests
 {
     [Test]
+    [Category(Lane.Slow)]
     public void A_trace_is_read_to_its_end_or_refused_in_one_line()
     {
         Random random = TestRandom.Create();
-        ByteMutator mutator = new(random, Corpus.Bytes("traces.txt"));
+        ByteMutator mutator = new(random, Fuzzer.Corpus("traces.txt"));
         new Fuzzer(partPercent: 25, inputs: 30_000).Run(() => Next(random, mutator), Read);
     }
 

@@ -50,6 +50,7 @@ internal sealed class ProgramTests
     private static readonly Gen<Operation> s_concurrentOperation = OperationOf(s_concurrentKinds);
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_program_does_what_the_model_does()
     {
         long operations = 0;
@@ -81,6 +82,7 @@ internal sealed class ProgramTests
 
     /// <summary>One memory for long: in rounds, after each of which everything is looked at while the threads, new ones each time, stand still.</summary>
     [Test]
+    [Category(Lane.Slow)]
     public void Threads_that_grow_prewarm_trim_and_dispose_at_once_keep_every_block_whole()
     {
         const int Threads = 4;

@@ -110,7 +110,9 @@ internal sealed class PageFaultTests
         recorder.Start();
         recorder.Stop();
 
-        Assert.That(recorder.Count, Is.EqualTo((long)(range.Bytes / _os.Facts.PageBytes)));
+        // All of the range and, where the runtime took pages of its own meanwhile, these few.
+        long pages = (long)(range.Bytes / _os.Facts.PageBytes);
+        Assert.That(recorder.Count, Is.InRange(pages, pages + 16));
         Assert.That(kept, Is.InRange(200, 256));
     }
 

@@ -13,6 +13,7 @@ internal sealed class PrefaultUndoTests
     private const nuint SuperSlab = 2 << 20;
 
     [Test]
+    [Category(Lane.Slow)]
     public void What_the_progress_throws_reaches_the_caller_as_itself_after_all_threads_stopped([Values(1, 2, 5)] int threads)
     {
         VirtualMemory os = VirtualMemory.Create();
@@ -79,6 +80,7 @@ internal sealed class PrefaultUndoTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Any_run_of_refusals_ends_in_memory_or_in_out_of_memory(
         [Values("mmap", "madvise", "mprotect", "mremap", "mlock", "munlock")] string function,
         [Values] bool halfDone,

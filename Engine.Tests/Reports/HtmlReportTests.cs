@@ -1,11 +1,13 @@
 using System.Text.RegularExpressions;
 using System.Text;
 using Engine.Tests.Reports.Support;
+using Engine.Tests.Support;
 using OpenQA.Selenium;
 
 namespace Engine.Tests.Reports;
 
 /// <summary>The report in a real browser: what is drawn, what it says, and how it is used without a mouse.</summary>
+[Parallelizable(ParallelScope.Self)]
 internal sealed partial class HtmlReportTests
 {
     private static readonly string[] s_parts =
@@ -76,6 +78,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Both_themes_are_readable_and_can_be_chosen()
     {
         using Browser browser = Open(SampleProfile.Create());
@@ -93,6 +96,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void The_frame_chart_is_used_by_keyboard()
     {
         using Browser browser = Open(SampleProfile.Create());
@@ -113,6 +117,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void The_map_is_looked_into_by_keyboard()
     {
         using Browser browser = Open(SampleProfile.Create());
@@ -125,6 +130,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void The_tab_key_reaches_every_control_in_the_order_of_the_page()
     {
         using Browser browser = Open(SampleProfile.Create());
@@ -150,6 +156,7 @@ internal sealed partial class HtmlReportTests
 
     [TestCase(false)]
     [TestCase(true)]
+    [Category(Lane.Slow)]
     public void The_suggested_plan_is_copied_whole_and_can_be_loaded(bool isByKeyboard)
     {
         using Browser browser = Open(SampleProfile.Create());
@@ -165,6 +172,7 @@ internal sealed partial class HtmlReportTests
 
     [TestCase(false)]
     [TestCase(true)]
+    [Category(Lane.Slow)]
     public void Where_the_clipboard_is_refused_the_plan_is_selected_and_a_word_says_so(bool isByKeyboard)
     {
         using Browser browser = Open(SampleProfile.Create());
@@ -176,6 +184,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_hundred_thousand_frames_are_one_path_of_a_screens_width_and_no_hitch_is_lost()
     {
         using Browser browser = Open(SampleProfile.Create(frames: 100_000));

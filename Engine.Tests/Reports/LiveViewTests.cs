@@ -1,17 +1,19 @@
 using System.Globalization;
 using Engine.Tests.Reports.Support;
+using Engine.Tests.Support;
 
 namespace Engine.Tests.Reports;
 
 /// <summary>The live view as somebody at a terminal sees it, and the terminal as it is left to them.</summary>
 [Platform("Linux")]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class LiveViewTests
 {
     private const char ControlC = '\u0003';
 
     [TestCase(80, 24)]
-    [TestCase(120, 40)]
-    [TestCase(200, 50)]
+    [TestCase(120, 40, Category = Lane.Slow)]
+    [TestCase(200, 50, Category = Lane.Slow)]
     public void It_fills_a_screen_of_any_size_and_leaves_the_terminal_as_it_was(int width, int height)
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
@@ -38,6 +40,7 @@ internal sealed class LiveViewTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Without_colors_it_says_the_same()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
@@ -50,6 +53,7 @@ internal sealed class LiveViewTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_terminal_that_can_only_print_gets_lines()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
@@ -72,6 +76,7 @@ internal sealed class LiveViewTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_process_without_the_engine_is_waited_for_visibly_and_then_refused()
     {
         using ChildProgram idle = ChildProgram.StartTarget("idle");

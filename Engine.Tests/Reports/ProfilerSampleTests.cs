@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Engine.Tests.Reports.Support;
+using Engine.Tests.Support;
 
 namespace Engine.Tests.Reports;
 
 /// <summary>Samples/Profiler on real processes: one with the engine, one without, one that dies, and none.</summary>
+[Parallelizable(ParallelScope.Self)]
 internal sealed partial class ProfilerSampleTests
 {
     private string _path = "";
@@ -16,6 +18,7 @@ internal sealed partial class ProfilerSampleTests
     public void DeleteFile() => File.Delete(_path);
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_running_process_is_shown_line_by_line_where_there_is_no_terminal()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
@@ -27,6 +30,7 @@ internal sealed partial class ProfilerSampleTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void The_view_names_arenas_tags_and_loads()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
@@ -73,6 +77,7 @@ internal sealed partial class ProfilerSampleTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_process_without_the_engine_is_refused()
     {
         using ChildProgram idle = ChildProgram.StartTarget("idle");

@@ -9,6 +9,7 @@ internal sealed class BackgroundLoaderTests
     private const int Cycles = 1000;
 
     [Test]
+    [Category(Lane.Slow)]
     public unsafe void A_thousand_loads_of_four_plans_leave_resident_memory_flat()
     {
         int seed = TestRandom.Seed();

@@ -38,7 +38,7 @@ internal sealed class DisposeWhileLoadingTests
         _mayGoOn.Set();
         disposing.Join();
         Assert.That(() => load.GetAwaiter().GetResult(), Throws.TypeOf<ObjectDisposedException>());
-        DisposedMemory.AssertIsGone(_memory);
+        MemoryMap.AssertIsGone(_memory);
         Assert.That(_memory.Arenas.Snapshot(), Is.Empty);
     }
 
@@ -138,7 +138,7 @@ internal sealed class DisposeWhileLoadingTests
         disposing.Join();
         making.Join();
         Assert.That(thrown, Is.TypeOf<ObjectDisposedException>());
-        DisposedMemory.AssertIsGone(_memory);
+        MemoryMap.AssertIsGone(_memory);
     }
 
     [Test]

@@ -21,6 +21,19 @@ public class InvalidPlanTests
         Assert.That(refused.Message, Does.EndWith(refused.Errors[^1].ToString()).Or.EndsWith(" more."));
     }
 
+    /// <summary>
+    /// The head of InvalidPlans.txt says how this writes all messages anew; nothing but messages may change by that.
+    /// </summary>
+    [Test]
+    public void Invalid_plans_are_written_as_they_were_read()
+    {
+        string written = InvalidPlans.All.Written(plan => ActualMessage(plan.Plan));
+        if (Environment.GetEnvironmentVariable("ENGINE_TESTS_WRITE_PLANS") is { Length: > 0 } file)
+            File.WriteAllText(file, written);
+
+        Assert.That(written, Is.EqualTo(InvalidPlans.FileText));
+    }
+
     [Test]
     public void Document_of_more_than_a_mebibyte_is_refused_before_it_is_read()
     {
@@ -106,6 +119,19 @@ public class InvalidPlanTests
                 Assert.That(least.Validate, beyond == 0 ? Throws.Nothing : Throws.TypeOf<ArgumentOutOfRangeException>());
                 Assert.That(most.Validate, beyond == 0 ? Throws.Nothing : Throws.TypeOf<ArgumentOutOfRangeException>());
             }
+        }
+    }
+
+    private static string ActualMessage(byte[] plan)
+    {
+        try
+        {
+            ScenePlan.Parse(plan, PlanFiles.Base);
+            return "(It is not refused.)";
+        }
+        catch (ScenePlanException refused)
+        {
+            return refused.Message;
         }
     }
 

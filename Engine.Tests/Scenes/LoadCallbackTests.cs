@@ -31,6 +31,7 @@ internal sealed unsafe class LoadCallbackTests
     public void DisposeMemory() => _memory.Dispose();
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_load_fails_with_what_any_of_its_reports_throws_and_leaves_nothing([Values] Way way)
     {
         int report = 1;

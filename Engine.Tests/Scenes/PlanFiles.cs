@@ -9,26 +9,26 @@ internal static class PlanFiles
 
     public static string ValidFolder => Path.Combine(s_folder, "ValidPlans");
 
-    public static IEnumerable<string> ValidNames => Names("ValidPlans");
+    public static IEnumerable<string> ValidNames => Directory.GetFiles(ValidFolder, "*.json")
+        .Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal);
 
-    public static IEnumerable<string> InvalidNames => Names("InvalidPlans");
+    public static IEnumerable<string> InvalidNames => InvalidPlans.All.Plans.Keys.Order(StringComparer.Ordinal);
 
     public static byte[] Valid(string name) => File.ReadAllBytes(Path.Combine(ValidFolder, name + ".json"));
 
-    public static byte[] Invalid(string name) => File.ReadAllBytes(Path.Combine(s_folder, "InvalidPlans", name + ".json"));
+    public static byte[] Invalid(string name) => InvalidPlans.All.Plans[name].Plan;
 
-    public static string Message(string invalid) => File.ReadAllText(Path.Combine(s_folder, "InvalidPlans", invalid + ".txt")).TrimEnd('\n');
+    public static string Message(string invalid) => InvalidPlans.All.Plans[invalid].Message;
 
     /// <summary>Finds the plans that valid and invalid ones are based on.</summary>
     public static byte[]? Base(string name)
     {
         string file = Path.GetFileName(name);
-        string[] places = [Path.Combine(s_folder, "InvalidPlans", "bases", file), Path.Combine(s_folder, "ValidPlans", "bases", file)];
-        return Array.Find(places, File.Exists) is { } found ? File.ReadAllBytes(found) : null;
+        string ofValid = Path.Combine(ValidFolder, "bases", file);
+        return InvalidPlans.All.Bases.TryGetValue(file, out InvalidPlans.Entry? found) ? found.Plan
+            : File.Exists(ofValid) ? File.ReadAllBytes(ofValid)
+            : null;
     }
 
     public static ScenePlan Parse(string json) => ScenePlan.Parse(Encoding.UTF8.GetBytes(json));
-
-    private static IEnumerable<string> Names(string folder) =>
-        Directory.GetFiles(Path.Combine(s_folder, folder), "*.json").Select(path => Path.GetFileNameWithoutExtension(path)).Order(StringComparer.Ordinal);
 }

@@ -113,6 +113,7 @@ internal sealed unsafe class SceneRecorderTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Any_recording_gives_a_plan_that_loads_and_replays_without_OS_calls([Range(1, 12)] int seed)
     {
         Random random = new(seed);

@@ -8,6 +8,7 @@ internal sealed unsafe class BitmapTests
     private const int Bits = 256;
 
     [Test]
+    [Category(Lane.Slow)]
     public void Setting_and_clearing_runs_changes_exactly_these_bits()
     {
         Random random = TestRandom.Create();

@@ -1,17 +1,20 @@
 namespace Engine.Tests.Support;
 
-/// <summary>Tests of one long-lived arena in a memory of its own, whose structures are checked after each test.</summary>
-internal abstract unsafe class ArenaFixture
+/// <summary>Tests of one arena in a memory of its own, whose structures are checked after each test.</summary>
+internal abstract class ArenaFixture<TArena>
+    where TArena : IDisposable
 {
     protected EngineMemory Memory { get; private set; } = null!;
 
-    protected LongLivedArena Arena { get; private set; } = null!;
+    protected TArena Arena { get; private set; } = default!;
+
+    protected virtual EngineMemoryOptions Options => new() { ReservationBytes = Size.GiB(4) };
 
     [SetUp]
     public void MakeArena()
     {
-        Memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
-        Arena = Memory.CreateLongLivedArena("arena");
+        Memory = new EngineMemory(Options);
+        Arena = Make();
     }
 
     [TearDown]
@@ -28,14 +31,21 @@ internal abstract unsafe class ArenaFixture
         }
     }
 
+    /// <summary>Makes the arena.</summary>
+    protected abstract TArena Make();
+}
+
+/// <summary>Tests of one long-lived arena.</summary>
+internal abstract unsafe class ArenaFixture : ArenaFixture<LongLivedArena>
+{
+    protected override LongLivedArena Make() => Memory.CreateLongLivedArena("arena");
+
     /// <summary>Blocks of one size, in the order in which the arena gave them.</summary>
     protected nint[] Allocate(nuint bytes, int count)
     {
         nint[] blocks = new nint[count];
         for (int index = 0; index < count; index++)
-        {
             blocks[index] = (nint)Arena.Allocate(bytes);
-        }
 
         return blocks;
     }
@@ -43,8 +53,13 @@ internal abstract unsafe class ArenaFixture
     protected void FreeAll(nint[] blocks)
     {
         foreach (nint block in blocks)
-        {
             Arena.Free((void*)block);
-        }
     }
+}
+
+/// <summary>Tests of one frame arena of two lanes and two buffers.</summary>
+internal abstract class FrameFixture : ArenaFixture<FrameArena>
+{
+    protected override FrameArena Make() => Memory.CreateFrameArena(
+        "frame", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 2 });
 }

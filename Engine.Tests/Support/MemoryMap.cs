@@ -57,6 +57,25 @@ internal static class MemoryMap
         return resident;
     }
 
+    /// <summary>
+    /// What may be left of a memory that is disposed: all addresses are given back but those of the metadata heap that
+    /// handles and lanes may still read, and these have no memory behind them.
+    /// </summary>
+    public static void AssertIsGone(EngineMemory memory)
+    {
+        if (!IsReadable)
+            return;
+        nint kept = memory.Reservation.Heap.Address;
+        nuint keptBytes = memory.Reservation.Heap.ResidentBytes;
+        nint tail = kept + (nint)keptBytes;
+        nuint tailBytes = memory.ReservationBytes - (nuint)(tail - memory.ReservationBase);
+        nuint blockBytes = (nuint)(kept - memory.ReservationBase);
+        Assert.That(CountWithin(memory.ReservationBase, blockBytes), Is.Zero, "the blocks and tables are given back");
+        Assert.That(CountWithin(tail, tailBytes), Is.Zero, "what was never used is given back");
+        Assert.That(IsAccessible(kept) && IsAccessible(tail - 1), Is.True, "handles and lanes can read");
+        Assert.That(ResidentWithin(kept, keptBytes), Is.Zero, "what they read has no memory behind it");
+    }
+
     private static IEnumerable<(ulong Start, ulong End)> Ranges()
     {
         if (!IsReadable)

@@ -18,8 +18,12 @@ internal sealed class Terminal : IDisposable
     {
         _screen = new TerminalScreen(width, height);
         string profiler = Path.Combine(AppContext.BaseDirectory, "Profiler");
+
+        // A shell that runs the tests in its background has them ignore the interrupt, and what they start inherits that.
         string command = string.Create(
-            CultureInfo.InvariantCulture, $"tty; stty cols {width} rows {height}; {variables} exec '{profiler}' {string.Join(' ', arguments)}");
+            CultureInfo.InvariantCulture,
+            $"tty; stty cols {width} rows {height}; exec env --default-signal=INT {variables} '{profiler}' "
+            + $"{string.Join(' ', arguments)}");
         ProcessStartInfo start = new(Script, ["-qec", command, "/dev/null"])
         {
             RedirectStandardInput = true,

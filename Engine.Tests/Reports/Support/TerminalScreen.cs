@@ -39,6 +39,9 @@ internal sealed class TerminalScreen(int width, int height)
     {
         if (_sequence.Length > 0 || character == '\e')
         {
+            // Where the interrupt key made the kernel drop output, a sequence may lack its end: a new one stops it.
+            if (character == '\e')
+                _sequence.Clear();
             _sequence.Append(character);
             if (_sequence.Length > 1 && !(_sequence.Length == 2 && character == '[') && !(char.IsAsciiDigit(character) || character is ';' or '?'))
             {
