@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Samples.RandomMixed.Rows;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Engine.Tests.Samples;

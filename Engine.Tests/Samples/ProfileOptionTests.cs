@@ -156,7 +156,7 @@ internal sealed class ProfileOptionTests
     [TestCase("Benchmarks", "--workload", "batch")]
     [TestCase("Benchmarks", "--workload", "prewarm")]
     [TestCase("Benchmarks", "--json", "-")]
-    [TestCase("PlatformProbe", "--json")]
+    [TestCase("PlatformProbe", "--json", "-")]
     public void What_is_not_the_engine_is_not_profiled(string sample, params string[] arguments) =>
         SampleProcess.Run(sample, [.. arguments, "--profile", _folder]).MustBeBadInput("--profile");
 

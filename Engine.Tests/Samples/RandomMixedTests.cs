@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Samples.RandomMixed.Rows;
+using Samples.Common;
 using Samples.RandomMixed;
 
 namespace Engine.Tests.Samples;
@@ -61,8 +61,8 @@ internal sealed class RandomMixedTests
     [Test]
     public void Every_allocator_does_the_work_that_C_does([Values("engine", "handle", "malloc", "gc", "arraypool", "null")] string name)
     {
-        var row = new RowSpec(RowSpec.Find(name)!.Value, IsPrewarmed: true);
-        Measurement measurement = RowRuns.Measure(row, new MixedWork(1_000_000, 256, 42));
+        var row = new RowSpec(EnumNames<AllocatorKind>.Find(name)!.Value, IsPrewarmed: true);
+        Measurement measurement = RowRun.Measure(row, new MixedWork(1_000_000, 256, 42));
         Assert.That(measurement.Checksum, Is.EqualTo(ChecksumOfC));
     }
 

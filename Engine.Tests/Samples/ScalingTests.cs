@@ -3,6 +3,8 @@ using System.Text.Json;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Scaling;
+using Samples.Benchmarks.Workloads;
+using Samples.Common;
 
 namespace Engine.Tests.Samples;
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Samples.Soak.Rows;
+using Samples.Soak;
 
 namespace Engine.Tests.Samples;
 

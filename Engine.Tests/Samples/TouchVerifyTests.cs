@@ -1,5 +1,5 @@
 using Samples.Common;
-using Samples.GameReplay.Touching;
+using Samples.GameReplay.Playing;
 
 namespace Engine.Tests.Samples;
 

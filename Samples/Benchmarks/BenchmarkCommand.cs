@@ -1,3 +1,4 @@
+// The command line and what it asks for.
 using System.CommandLine.Parsing;
 using System.CommandLine;
 using Samples.Benchmarks.Contestants;
@@ -7,7 +8,51 @@ using Samples.Common;
 
 namespace Samples.Benchmarks;
 
-/// <summary>The command line.</summary>
+internal sealed record BenchmarkOptions
+{
+    /// <summary>Names or ids of workloads; empty for all.</summary>
+    public required IReadOnlyList<string> Workloads { get; init; }
+
+    /// <summary>Whether it is to be a look rather than a measurement.</summary>
+    public required bool IsQuick { get; init; }
+
+    /// <summary>How many rounds; null for as many as usual.</summary>
+    public required int? Repeat { get; init; }
+
+    public required string? Json { get; init; }
+    public required string? Chart { get; init; }
+
+    /// <summary>Where a profile of one workload is written to, in place of all measurements; null measures.</summary>
+    public required string? Profile { get; init; }
+
+    /// <summary>Set in the measuring child processes: the contestant that does the workloads.</summary>
+    public required string? OnlyContestant { get; init; }
+
+    /// <summary>Set in the child process that finds out which native allocators can be loaded.</summary>
+    public required bool IsAttendance { get; init; }
+
+    /// <summary>
+    /// Numbers of threads for the scaling workloads, in order; empty for the usual ones, null when it is not about
+    /// them.
+    /// </summary>
+    public required IReadOnlyList<int>? Threads { get; init; }
+
+    /// <summary>Operations of each thread in the scaling workloads; null for as many as usual.</summary>
+    public required long? Operations { get; init; }
+
+    /// <summary>Libraries to measure beside the usual ones.</summary>
+    public required IReadOnlyList<Peer> Libraries { get; init; }
+
+    /// <summary>This program compiled ahead of time; null for the one that lies where it is published to.</summary>
+    public required string? AheadOfTime { get; init; }
+
+    /// <summary>Whether it is a failure when the prewarmed engine calls the system.</summary>
+    public required bool RequiresNoSystemCalls { get; init; }
+
+    /// <summary>Set in the measuring child processes: the library that counts system calls.</summary>
+    public required string? SystemCalls { get; init; }
+}
+
 internal static class BenchmarkCommand
 {
     /// <summary>The option that has a child process tell which native allocators it can load.</summary>
@@ -27,117 +72,92 @@ internal static class BenchmarkCommand
 
     private const string Purpose =
         """
-        The engine beside the native allocators and beside what C# offers: the same work for each, in one run, with the empty loop.
+        The engine beside the native allocators and beside what C# offers: the same work for each, in one run, with the
+        empty loop.
 
-        "handle" is the engine by its per-thread handle, "engine" finds the thread's cache by itself, "null" is the loop without an
-        allocator. malloc, mimalloc, jemalloc and tcmalloc are called from C# by function pointers with suppressed transition, and with
-        "(C)" from C, without any interop. The best peer is the fastest of these last. What is not installed is left out, and why is said.
+        "handle" is the engine by its per-thread handle, "engine" finds the thread's cache by itself, "null" is the loop
+        without an allocator. malloc, mimalloc, jemalloc and tcmalloc are called from C# by function pointers with
+        suppressed transition, and with "(C)" from C, without any interop. The best peer is the fastest of these last.
+        What is not installed is left out, and why is said.
 
-        With --threads there are seven other workloads, which several threads do at once, and besides their times those of single calls,
-        and the threads' system calls, switches and page faults.
+        With --threads there are seven other workloads, which several threads do at once, and besides their times those
+        of single calls, and the threads' system calls, switches and page faults.
 
-        Each contestant is measured in a process of its own, the contestants by turns. Times are medians with the least and the most.
+        Each contestant is measured in a process of its own, the contestants by turns. Times are medians with the least
+        and the most.
 
-        Exit code 0: fine, whether targets are met or not. 1: contestants that should have done the same work did not, or a run could not
-        be finished. 2: wrong options.
+        Exit code 0: fine, whether targets are met or not. 1: contestants that should have done the same work did not,
+        or a run could not be finished. 2: wrong options.
         """;
 
     private const string WorkloadOption = "--workload";
 
-    private static readonly Option<string[]> Workload = new(WorkloadOption)
-    {
-        Description = "Only this workload, by its name (pair), the beginning of it (batch), or with its parameter (pair-64). May be given more than once.",
-        HelpName = "NAME",
-    };
+    private static readonly Option<string[]> Workload = SampleOptions.New<string[]>(
+        WorkloadOption,
+        "Only this workload, by its name (pair), the beginning of it (batch), or with its parameter (pair-64). May be "
+        + "given more than once.",
+        "NAME");
 
-    private static readonly Option<bool> Quick = new("--quick") { Description = "A look in under a minute: some of the workloads, one round." };
+    private static readonly Option<bool> Quick = SampleOptions.New<bool>(
+        "--quick", "A look in under a minute: some of the workloads, one round.");
 
-    private static readonly Option<int?> Repeat = new("--repeat")
-    {
-        Description = "How often each contestant is measured; usually twice, with --quick once.",
-        HelpName = "N",
-    };
+    private static readonly Option<int?> Repeat = SampleOptions.Repeat("twice, with --quick once");
 
-    private static readonly Option<string?> Json = new("--json")
-    {
-        Description = "Write the results as JSON to a file, or with '-' to standard output in place of the tables.",
-        HelpName = "PATH|-",
-    };
+    private static readonly Option<string?> Chart = SampleOptions.New<string?>(
+        ChartOption, "Draw the engine's times relative to the best peer's, as a PNG file.", "PATH");
 
-    private static readonly Option<string?> Chart = new(ChartOption)
-    {
-        Description = "Draw the engine's times relative to the best peer's, as a PNG file.",
-        HelpName = "PATH",
-    };
+    private static readonly Option<string?> Profile = SampleOptions.Profile(
+        $"one workload by the engine's handle, its repetitions as frames, in place of measuring ({ProfiledByDefault} "
+        + $"unless {WorkloadOption} names another)");
 
-    private static readonly Option<string?> Profile = SampleProfile.Option(
-        $"one workload by the engine's handle, its repetitions as frames, in place of measuring ({ProfiledByDefault} unless {WorkloadOption} names another)");
+    private static readonly Option<string?> Threads = SampleOptions.New<string?>(
+        "--threads",
+        "The scaling workloads, on these numbers of threads; without a list on powers of two up to the cores, and on "
+        + "four for each.",
+        "N,N,...");
 
-    private static readonly Option<string?> Threads = new("--threads")
-    {
-        Description = "The scaling workloads, on these numbers of threads; without a list on powers of two up to the cores, and on four for each.",
-        HelpName = "N,N,...",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
+    private static readonly Option<long?> Operations = SampleOptions.New<long?>(
+        "--operations",
+        "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
+        "N").Within(1, int.MaxValue);
 
-    private static readonly Option<long?> Operations = new("--operations")
-    {
-        Description = "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
-        HelpName = "N",
-    };
+    private static readonly Option<string[]> Library = SampleOptions.New<string[]>(
+        LibraryOption,
+        "With --threads: another library that takes malloc's place, preloaded into the C program. May be given more "
+        + "than once.",
+        "NAME=PATH");
 
-    private static readonly Option<string[]> Library = new(LibraryOption)
-    {
-        Description = "With --threads: another library that takes malloc's place, preloaded into the C program. May be given more than once.",
-        HelpName = "NAME=PATH",
-    };
+    private static readonly Option<string?> AheadOfTime = SampleOptions.New<string?>(
+        AheadOfTimeOption,
+        "With --threads: this program, published with -p:PublishAot=true; usually the one in the build's publish "
+        + "folder.",
+        "PATH");
 
-    private static readonly Option<string?> AheadOfTime = new(AheadOfTimeOption)
-    {
-        Description = "With --threads: this program, published with -p:PublishAot=true; usually the one in the build's publish folder.",
-        HelpName = "PATH",
-    };
-
-    private static readonly Option<bool> NoSystemCalls = new("--require-no-system-calls")
-    {
-        Description = "With --threads: exit code 1 when a thread of the prewarmed engine called the system or waited in a measured loop.",
-    };
+    private static readonly Option<bool> NoSystemCalls = SampleOptions.New<bool>(
+        "--require-no-system-calls",
+        "With --threads: exit code 1 when a thread of the prewarmed engine called the system or waited in a measured "
+        + "loop.");
 
     private static readonly Option<string?> SystemCalls = new("--system-calls-library") { Hidden = true };
-
-    private static readonly Option<string?> OnlyContestant = new("--only-contestant") { Hidden = true };
 
     private static readonly Option<bool> IsAttendance = new(AttendanceOption) { Hidden = true };
 
     // They mean nothing without --threads.
     private static readonly Option[] ScalingOptions = [Operations, Library, AheadOfTime, NoSystemCalls, SystemCalls];
 
-    /// <summary>Makes the command.</summary>
     public static RootCommand Create(Func<BenchmarkOptions, int> run)
     {
         Workload.Validators.Add(CheckWorkloads);
         Threads.Validators.Add(CheckThreads);
         Library.Validators.Add(CheckLibraries);
         AheadOfTime.Validators.Add(CheckFile);
-        Operations.Validators.Add(result =>
+        Threads.Arity = ArgumentArity.ZeroOrOne;
+        var command = new RootCommand(Purpose) 
         {
-            if (result.Tokens is [var token] && long.TryParse(token.Value, out long operations) && operations is < 1 or > int.MaxValue)
-            {
-                result.AddError($"{Operations.Name} takes 1 to {int.MaxValue}, not {operations}.");
-            }
-        });
-        Repeat.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int repeat) && repeat is < 1 or > 1000)
-            {
-                result.AddError($"{Repeat.Name} takes 1 to 1000, not {repeat}.");
-            }
-        });
-        var command = new RootCommand(Purpose) { Workload, Quick, Repeat, Json, Chart, Profile, OnlyContestant, IsAttendance };
+            Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance,
+        };
         foreach (Option option in ScalingOptions.Prepend(Threads))
-        {
             command.Add(option);
-        }
 
         command.Validators.Add(CheckProfile);
         command.Validators.Add(CheckScaling);
@@ -146,10 +166,10 @@ internal static class BenchmarkCommand
             Workloads = parsed.GetValue(Workload) ?? [],
             IsQuick = parsed.GetValue(Quick),
             Repeat = parsed.GetValue(Repeat),
-            Json = parsed.GetValue(Json),
+            Json = parsed.GetValue(SampleOptions.Json),
             Chart = parsed.GetValue(Chart),
             Profile = parsed.GetValue(Profile),
-            OnlyContestant = parsed.GetValue(OnlyContestant),
+            OnlyContestant = parsed.GetValue(SampleOptions.OnlyRow),
             IsAttendance = parsed.GetValue(IsAttendance),
             Threads = parsed.GetResult(Threads) is null ? null : ThreadsOf(parsed.GetValue(Threads)),
             Operations = parsed.GetValue(Operations),
@@ -161,27 +181,34 @@ internal static class BenchmarkCommand
         return command;
     }
 
-    /// <summary>The workload that is to be profiled; null when several were named, or one that has no repetitions in one memory.</summary>
+    /// <summary>
+    /// The workload that is to be profiled; null when several were named, or one that has no repetitions in one memory.
+    /// </summary>
     public static BlockWorkload? Profiled(IReadOnlyList<string> names, bool isQuick) =>
         Catalog.Find(names.Count == 0 ? [ProfiledByDefault] : names, isQuick) is [BlockWorkload one] ? one : null;
 
-    /// <summary>The arguments by which this program measures workloads with one contestant in a child process.</summary>
+    /// <summary>
+    /// The arguments by which this program measures workloads with one contestant in a child process.
+    /// </summary>
     public static string[] ChildArguments(bool isQuick, IEnumerable<Workload> workloads, string contestant) =>
     [
         .. workloads.SelectMany(work => new[] { Workload.Name, work.Id }),
         .. isQuick ? [Quick.Name] : Array.Empty<string>(),
-        OnlyContestant.Name, contestant,
+        SampleOptions.OnlyRow.Name, contestant,
     ];
 
-    /// <summary>The arguments by which this program does a scaling workload with one contestant in a child process.</summary>
+    /// <summary>
+    /// The arguments by which this program does a scaling workload with one contestant in a child process.
+    /// </summary>
     public static string[] ScalingArguments(ScalingLoad load, string contestant, string? systemCalls) =>
     [
         Threads.Name, $"{load.Threads}", Workload.Name, load.Work.Name, Operations.Name, $"{load.Operations}",
-        OnlyContestant.Name, contestant,
+        SampleOptions.OnlyRow.Name, contestant,
         .. systemCalls is null ? Array.Empty<string>() : [SystemCalls.Name, systemCalls],
     ];
 
-    private static int[] ThreadsOf(string? text) => text is not null && ThreadCounts.TryParse(text, out int[] counts, out _) ? counts : [];
+    private static int[] ThreadsOf(string? text) =>
+        text is not null && ThreadCounts.TryParse(text, out int[] counts, out _) ? counts : [];
 
     private static Peer LibraryOf(string text)
     {
@@ -209,9 +236,7 @@ internal static class BenchmarkCommand
     private static void CheckThreads(OptionResult result)
     {
         if (result.Tokens.Count == 1 && !ThreadCounts.TryParse(result.Tokens[0].Value, out _, out string reason))
-        {
             result.AddError($"{Threads.Name} {reason}.");
-        }
     }
 
     private static void CheckLibraries(OptionResult result)
@@ -222,17 +247,11 @@ internal static class BenchmarkCommand
             int equals = text.IndexOf('=', StringComparison.Ordinal);
             string name = text[..Math.Max(equals, 0)];
             if (name.Length == 0)
-            {
                 result.AddError($"{Library.Name} takes NAME=PATH, not '{text}'.");
-            }
             else if (names.Contains(name))
-            {
                 result.AddError($"{Library.Name}: there is a contestant '{name}' already.");
-            }
             else if (!File.Exists(text[(equals + 1)..]))
-            {
                 result.AddError($"{Library.Name}: there is no file '{text[(equals + 1)..]}'.");
-            }
 
             names.Add(name);
         }
@@ -241,42 +260,33 @@ internal static class BenchmarkCommand
     private static void CheckFile(OptionResult result)
     {
         if (result.Tokens.Count == 1 && !File.Exists(result.Tokens[0].Value))
-        {
             result.AddError($"{AheadOfTime.Name}: there is no file '{result.Tokens[0].Value}'.");
-        }
     }
 
     private static void CheckScaling(CommandResult result)
     {
         bool isScaling = result.GetResult(Threads) is not null;
         if (isScaling && result.GetValue(Profile) is not null)
-        {
             result.AddError($"{Profile.Name} is not for the scaling workloads of {Threads.Name}.");
-        }
 
-        if (!isScaling && Array.Find(ScalingOptions, option => result.GetResult(option) is OptionResult { Implicit: false }) is { } alone)
-        {
+        if (!isScaling && Array.Find(
+            ScalingOptions, option => result.GetResult(option) is OptionResult { Implicit: false }) is { } alone)
             result.AddError($"{alone.Name} is for the scaling workloads: {Threads.Name} is missing.");
-        }
     }
 
     private static void CheckProfile(CommandResult result)
     {
         if (result.GetValue(Profile) is null)
-        {
             return;
-        }
 
-        if (result.GetValue(Json) is not null || result.GetValue(Chart) is not null)
-        {
-            result.AddError($"{Profile.Name} measures nothing: not with {Json.Name} or {Chart.Name}.");
-        }
+        if (result.GetValue(SampleOptions.Json) is not null || result.GetValue(Chart) is not null)
+            result.AddError($"{Profile.Name} measures nothing: not with {SampleOptions.Json.Name} or {Chart.Name}.");
 
         if (Profiled(result.GetValue(Workload) ?? [], isQuick: true) is null)
         {
             result.AddError(
-                $"{Profile.Name} is for one workload with its parameter (pair-64), and not for prewarm, random-mixed-cold and trace-...: "
-                + "a recorded game is profiled by the sample GameReplay.");
+                $"{Profile.Name} is for one workload with its parameter (pair-64), and not for prewarm, "
+                + $"random-mixed-cold and trace-...: a recorded game is profiled by the sample GameReplay.");
         }
     }
 }

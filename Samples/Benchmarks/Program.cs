@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
@@ -10,8 +9,8 @@ using Samples.Common;
 namespace Samples.Benchmarks;
 
 /// <summary>
-/// The engine beside its peers. The parent process starts a child for each contestant and the native driver for each native allocator,
-/// gathers what they measured, and prints it.
+/// The engine beside its peers. The parent process starts a child for each contestant and the native driver for each
+/// native allocator, gathers what they measured, and prints it.
 /// </summary>
 internal static class Program
 {
@@ -29,24 +28,16 @@ internal static class Program
         }
 
         if (options.Profile is not null)
-        {
             return RunProfiled(options, options.Profile);
-        }
 
         if (options.Threads is not null)
-        {
             return ScalingProgram.Run(options);
-        }
 
         IReadOnlyList<Workload> workloads = Catalog.Find(options.Workloads, options.IsQuick);
-        return options.OnlyContestant is { } contestant ? RunOneContestant(workloads, contestant) : RunAll(options, workloads);
-    }
-
-    private static int RunOneContestant(IReadOnlyList<Workload> workloads, string contestant)
-    {
-        Measurement[] measurements = [.. workloads.Select(work => work.Measure(contestant))];
-        Console.Out.WriteLine(JsonSerializer.Serialize(measurements, BenchmarkJson.Default.MeasurementArray));
-        return ExitCodes.Success;
+        return options.OnlyContestant is { } contestant
+            ? RowRunner.Answer(
+                [.. workloads.Select(work => work.Measure(contestant))], BenchmarkJson.Default.MeasurementArray)
+            : RunAll(options, workloads);
     }
 
     private static int RunProfiled(BenchmarkOptions options, string folder)
@@ -54,8 +45,8 @@ internal static class Program
         BlockWorkload work = BenchmarkCommand.Profiled(options.Workloads, options.IsQuick)!;
         long frames = ContestantHost.Profile(work, options.Repeat ?? (options.IsQuick ? 1 : ProfiledRounds), folder);
         Console.Out.WriteLine(
-            $"profiled {work.Id} by {ContestantNames.Handle}: {frames} repetitions as frames, with counters on; no figure of the benchmarks. "
-            + $"{Path.Combine(folder, SampleProfile.ReportName)} shows them");
+            $"profiled {work.Id} by {ContestantNames.Handle}: {frames} repetitions as frames, with counters on; no "
+            + $"figure of the benchmarks. {Path.Combine(folder, SampleProfile.ReportName)} shows them");
         return ExitCodes.Success;
     }
 
@@ -63,17 +54,13 @@ internal static class Program
     {
         var json = new JsonDestination(options.Json);
         if (options.Chart is not null)
-        {
             OutputFile.Check(BenchmarkCommand.ChartOption, options.Chart);
-        }
 
-        TextWriter output = json.IsStandardOutput ? TextWriter.Null : Console.Out;
+        TextWriter output = json.Tables;
         using NativeDriver? driver = NativeDriver.TryCreate(out string driverReason);
         Attendance attendance = Attendance.Find(driver, driverReason);
         foreach (string reason in attendance.LeftOut)
-        {
             output.WriteLine("left out: " + reason);
-        }
 
         var rounds = new Rounds(attendance, driver, options.IsQuick);
         List<WorkloadResult> results = [];
@@ -82,32 +69,16 @@ internal static class Program
             List<WorkloadResult> some = rounds.Run(group, options.Repeat ?? (options.IsQuick ? 1 : UsualRounds));
             results.AddRange(some);
             foreach (IGrouping<string, WorkloadResult> ofOneName in some.GroupBy(result => result.Work.Name))
-            {
                 output.WriteLine(WorkloadTable.Print([.. ofOneName]));
-            }
         }
 
         output.WriteLine(SummaryTable.Print(results));
         output.WriteLine(MemoryTable.Print(results));
         output.Write(new Targets(results).Print());
         if (options.Chart is not null)
-        {
             RatioChart.Save(results, options.Chart);
-        }
 
         json.Write(BenchmarkDocument.Of(results), BenchmarkJson.Default.BenchmarkDocument);
-        return Judge(results);
-    }
-
-    private static int Judge(List<WorkloadResult> results)
-    {
-        int code = ExitCodes.Success;
-        foreach (string difference in results.Select(result => result.Difference()).OfType<string>())
-        {
-            Console.Error.WriteLine("error: " + difference);
-            code = ExitCodes.Failure;
-        }
-
-        return code;
+        return RowRunner.Judge(results.Select(result => result.Difference()));
     }
 }

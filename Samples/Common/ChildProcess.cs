@@ -3,16 +3,17 @@ using System.Diagnostics;
 namespace Samples.Common;
 
 /// <summary>
-/// Runs this same program again as a child and gives what it printed. A measurement in a process of its own inherits nothing:
-/// no heap another row has grown, and its peak of resident memory is its own.
+/// Runs this same program again as a child and gives what it printed. A measurement in a process of its own inherits
+/// nothing: no heap another row has grown, and its peak of resident memory is its own.
 /// </summary>
 public static class ChildProcess
 {
     /// <summary>
-    /// Runs the program with the arguments, writes <paramref name="input"/> to its standard input, and gives its standard
-    /// output. What it writes to standard error passes through, but for the line that says why it failed.
+    /// Runs the program with the arguments, writes <paramref name="input"/> to its standard input, and gives its
+    /// standard output. What it writes to standard error passes through, but for the line that says why it failed.
     /// </summary>
-    /// <exception cref="RunFailedException">It could not be started, or ended with another exit code than 0.</exception>
+    /// <exception cref="RunFailedException">It could not be started, or ended with another exit code than
+    /// 0.</exception>
     /// <exception cref="BadInputException">It ended with exit code 2.</exception>
     public static string Run(IEnumerable<string> arguments, string input)
     {
@@ -37,13 +38,9 @@ public static class ChildProcess
         foreach (string line in complaint.Split('\n'))
         {
             if (line.Length > 0 && (isAll || line.StartsWith("warning: ", StringComparison.Ordinal)))
-            {
                 Console.Error.WriteLine(line.TrimEnd());
-            }
             else
-            {
                 left.Add(line);
-            }
         }
 
         return string.Join('\n', left);
@@ -51,7 +48,8 @@ public static class ChildProcess
 
     private static Process Start(IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath ?? throw new RunFailedException("This process does not know its own path."))
+        var start = new ProcessStartInfo(
+            Environment.ProcessPath ?? throw new RunFailedException("This process does not know its own path."))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -60,14 +58,10 @@ public static class ChildProcess
 
         // Started as "dotnet Sample.dll", the process is dotnet, and the program is its first argument.
         if (Path.GetFileNameWithoutExtension(start.FileName).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
-        {
             start.ArgumentList.Add(Path.GetFullPath(Environment.GetCommandLineArgs()[0]));
-        }
 
         foreach (string argument in arguments)
-        {
             start.ArgumentList.Add(argument);
-        }
 
         return Process.Start(start) ?? throw new RunFailedException($"'{start.FileName}' could not be started.");
     }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Diagnostics;
 using SuperSlab.Diagnostics;
 using SuperSlab.Reports;
@@ -8,9 +7,9 @@ using SuperSlab;
 namespace Samples.Common;
 
 /// <summary>
-/// What <c>--profile DIR</c> does, in every sample alike: counters are turned on before the engine is used, a profiler brackets the frames,
-/// and at the end its profile is written to the folder, with the report, the trace and the tables made of it. The thread that runs the
-/// frames makes all calls.
+/// What <c>--profile DIR</c> does, in every sample alike: counters are turned on before the engine is used, a profiler
+/// brackets the frames, and at the end its profile is written to the folder, with the report, the trace and the tables
+/// made of it. The thread that runs the frames makes all calls.
 /// </summary>
 public sealed class SampleProfile : IDisposable
 {
@@ -32,28 +31,21 @@ public sealed class SampleProfile : IDisposable
     /// <summary>What scenes and spans are noted with.</summary>
     public Profiler Profiler { get; }
 
-    /// <summary>Names the owners of this thread's page faults, and of those of other threads that ask for it; null where nobody does.</summary>
+    /// <summary>
+    /// Names the owners of this thread's page faults, and of those of other threads that ask for it; null where nobody
+    /// does.
+    /// </summary>
     public FaultAttribution? Faults { get; }
 
-    /// <summary>The option.</summary>
-    /// <param name="what">What of the sample is profiled.</param>
-    public static Option<string?> Option(string what) => new("--profile")
-    {
-        Description = $"Profile {what}, and write profile.json, report.html, trace.json and tables of it there.",
-        HelpName = "DIR",
-    };
-
     /// <summary>
-    /// Makes the folder and turns the counters on. Called before the engine is used. Compiled ahead of time there may be none: the profile
-    /// then says so, and has no tags.
+    /// Makes the folder and turns the counters on. Called before the engine is used. Compiled ahead of time there may
+    /// be none: the profile then says so, and has no tags.
     /// </summary>
     /// <exception cref="BadInputException">There can be no such folder.</exception>
     public static void Prepare(string? folder)
     {
         if (folder is null)
-        {
             return;
-        }
 
         try
         {
@@ -75,24 +67,31 @@ public sealed class SampleProfile : IDisposable
     }
 
     /// <summary>Begins a profile at level load; null where none was asked for.</summary>
-    /// <param name="folder">The option's value.</param>
     /// <param name="memory">The memory that is profiled.</param>
-    /// <param name="countsPageFaults">Whether the profiler counts this thread's page faults, as nobody else does.</param>
+    /// <param name="countsPageFaults">Whether the profiler counts this thread's page faults, as nobody else
+    /// does.</param>
     /// <param name="attributesFaults">Whether the owners of page faults are named.</param>
-    public static SampleProfile? Begin(string? folder, EngineMemory memory, bool countsPageFaults = false, bool attributesFaults = true) =>
-        folder is null ? null : new SampleProfile(folder, memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }, attributesFaults);
+    public static SampleProfile? Begin(
+        string? folder, EngineMemory memory, bool countsPageFaults = false, bool attributesFaults = true) =>
+        folder is null
+            ? null
+            : new SampleProfile(
+                folder, memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }, attributesFaults);
 
-    /// <summary>The time in the profiler's calls of all frames so far, with one reading of the clock for each call.</summary>
+    /// <summary>
+    /// The time in the profiler's calls of all frames so far, with one reading of the clock for each call.
+    /// </summary>
     public long CostTicks => _costTicks;
 
-    /// <summary>A frame begins, and what was allocated since the last one is no frame's: where work goes on between frames.</summary>
+    /// <summary>
+    /// A frame begins, and what was allocated since the last one is no frame's: where work goes on between frames.
+    /// </summary>
     public void BeginPart()
     {
         Profiler.Sample();
         BeginFrame();
     }
 
-    /// <summary>A frame begins.</summary>
     public void BeginFrame()
     {
         long start = Stopwatch.GetTimestamp();
@@ -100,7 +99,6 @@ public sealed class SampleProfile : IDisposable
         _costTicks += Stopwatch.GetTimestamp() - start;
     }
 
-    /// <summary>The frame ends.</summary>
     public void EndFrame()
     {
         long start = Stopwatch.GetTimestamp();

@@ -1,14 +1,16 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Samples.Common;
 using SuperSlab;
 
 namespace Samples.FastPath;
 
 /// <summary>
-/// Allocates and frees a block of 64 bytes so often, and does nothing else: for tools that count instructions. The difference between two
-/// counts of repetitions is what the pairs took; <c>count-instructions</c> does that. Arguments: a way, and how often; with
-/// <c>--profile DIR</c> after them, the pairs are profiled in frames, and their instructions are not worth counting.
+/// Allocates and frees a block of 64 bytes so often, and does nothing else: for tools that count instructions. The
+/// difference between two counts of repetitions is what the pairs took; <c>count-instructions</c> does that. Arguments:
+/// a way, and how often; with <c>--profile DIR</c> after them, the pairs are profiled in frames, and their instructions
+/// are not worth counting.
 /// </summary>
 internal static unsafe class Program
 {
@@ -18,15 +20,13 @@ internal static unsafe class Program
 
     private static int Main(string[] arguments)
     {
-        if (arguments is not ([_, _] or [_, _, "--profile", _]) || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
-        {
-            return Refuse($"expected a way ({string.Join(", ", Ways)}) and how often, and after them maybe --profile DIR");
-        }
+        if (arguments is not ([_, _] or [_, _, "--profile", _])
+            || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
+            return Refuse(
+                $"expected a way ({string.Join(", ", Ways)}) and how often, and after them maybe --profile DIR");
 
         if (Array.IndexOf(Ways, arguments[0]) < 0)
-        {
             return Refuse($"'{arguments[0]}' is not a way; expected one of {string.Join(", ", Ways)}");
-        }
 
         string? folder = arguments.Length == 2 ? null : arguments[^1];
         try
@@ -101,9 +101,7 @@ internal static unsafe class Program
     private static void Empty(int count, int* place)
     {
         for (int pair = 0; pair < count; pair++)
-        {
             Volatile.Write(ref *place, pair);
-        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -153,7 +151,7 @@ internal static unsafe class Program
         }
     }
 
-    [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Sequential, Size = (int)Bytes)]
+    [StructLayout(LayoutKind.Sequential, Size = (int)Bytes)]
     private struct Block
     {
         public int First;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Samples.Common;
 using Samples.GameReplay.Learning;
+using Samples.GameReplay.Playing;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 using SuperSlab.Scenes;
@@ -9,8 +10,8 @@ using SuperSlab.Scenes;
 namespace Samples.GameReplay;
 
 /// <summary>
-/// The main job: a real game's allocations, replayed. The parent process reads the trace once, which checks it and learns what
-/// a replay needs, then starts a child process for each row, and prints what they found.
+/// The main job: a real game's allocations, replayed. The parent process reads the trace once, which checks it and
+/// learns what a replay needs, then starts a child process for each row, and prints what they found.
 /// </summary>
 internal static class Program
 {
@@ -25,98 +26,71 @@ internal static class Program
     private static int RunOneRow(ReplayOptions options, TraceFile trace, RowSpec row)
     {
         SampleProfile.Prepare(options.Profile);
-        TraceProfile profile = JsonSerializer.Deserialize(Console.In.ReadToEnd(), ReplayJson.Default.TraceProfile)!;
+        TraceProfile profile = RowRunner.Read(Console.In.ReadToEnd(), ReplayJson.Default.TraceProfile);
         ScenePlan? plan = options.Plan is null ? null : PlanFile.Read(options.Plan);
-        RowMeasurement measurement = RowRuns.Measure(row, trace, profile, plan, options.EffectiveTouch, options.Profile);
-        Console.Out.WriteLine(JsonSerializer.Serialize(measurement, ReplayJson.Default.RowMeasurement));
-        return ExitCodes.Success;
+        var job = new ReplayJob(trace, profile, plan, options.EffectiveTouch, options.Profile);
+        return RowRunner.Answer(RowRuns.Measure(row, job), ReplayJson.Default.RowMeasurement);
     }
 
     private static int RunAllRows(ReplayOptions options, TraceFile trace)
     {
         var json = new JsonDestination(options.Json);
         if (options.RecordPlan is not null)
-        {
             OutputFile.Check("--record-plan", options.RecordPlan);
-        }
 
         if (options.Plan is not null)
-        {
             PlanFile.Read(options.Plan);
-        }
 
         TraceProfile profile = TraceLearner.Learn(trace.Open(), trace.Name);
-        if (!json.IsStandardOutput)
-        {
-            Console.Out.WriteLine(Heading(trace, profile, options));
-            Console.Out.WriteLine();
-        }
+        TextWriter output = json.Tables;
+        output.WriteLine(Heading(trace, profile, options));
+        output.WriteLine();
 
-        List<RowSpec> rows = options.RecordPlan is null ? RowSpec.Select(options.Allocator, options.Cold) : [.. RowSpec.Recording];
-        if (options.Profile is not null)
-        {
-            RowSpec plain = new(AllocatorKind.Engine, !options.Cold);
-            RowSpec profiled = plain with { IsProfiled = true };
-            RowSpec withOwners = profiled with { AttributesFaults = true };
-            rows = options.Repeat == 1 ? [withOwners] : [plain, profiled, withOwners];
-        }
-
-        List<RowResults> results = rows.ConvertAll(row => new RowResults(row));
+        List<RowResults> results = Rows(options).ConvertAll(row => new RowResults(row));
         string profileText = JsonSerializer.Serialize(profile, ReplayJson.Default.TraceProfile);
-        for (int repeat = 0; repeat < options.Repeat; repeat++)
+        RowRunner.TakeTurns(options.Repeat, results, row =>
         {
-            foreach (RowResults row in results)
-            {
-                string text = ChildProcess.Run(ReplayCommand.ChildArguments(options, row.Row), profileText);
-                RowMeasurement measured = JsonSerializer.Deserialize(text, ReplayJson.Default.RowMeasurement)!;
-                row.Add(options.Faults ? measured : measured with { Run = measured.Run with { Faults = null } });
-            }
-        }
+            string[] arguments = ReplayCommand.ChildArguments(options, row.Row);
+            RowMeasurement measured = RowRunner.Ask(arguments, ReplayJson.Default.RowMeasurement, profileText);
+            row.Add(options.Faults ? measured : measured with { Run = measured.Run with { Faults = null } });
+        });
 
         RecordingCost? recording = options.RecordPlan is null ? null : WritePlan(options.RecordPlan, results);
-        if (!json.IsStandardOutput)
-        {
-            Console.Out.Write(ReplayTable.Print(results, options.Repeat));
-            Console.Out.Write(ReplayTable.PrintPlans(results, recording));
-            Console.Out.Write(options.Profile is null || rows.Count == 1 ? "" : ReplayTable.PrintProfiling(results[0], results[1], results[2]));
-        }
+        output.Write(ReplayTable.Print(results, options.Repeat));
+        output.Write(ReplayTable.PrintPlans(results, recording));
+        if (options.Profile is not null && results is [var plain, var profiled, var withOwners])
+            output.Write(ReplayTable.PrintProfiling(plain, profiled, withOwners));
 
-        if (options.Faults && !json.IsStandardOutput)
-        {
-            foreach (RowResults row in results.Where(row => row.Faults is not null))
-            {
-                Console.Out.Write(Environment.NewLine + FaultsTable.Print(row.Row.Title, "in the frames", row.Faults!));
-            }
-        }
+        foreach (RowResults row in results.Where(row => row.Faults is not null))
+            output.Write(Environment.NewLine + FaultsTable.Print(row.Row.Title, "in the frames", row.Faults!));
 
+        List<RunDocument> runs = results.ConvertAll(row => row.Summary());
         json.Write(
-            new ReplayDocument { Trace = trace.Name, Runs = results.ConvertAll(row => row.Summary()), Recording = recording },
+            new ReplayDocument { Trace = trace.Name, Runs = runs, Recording = recording },
             ReplayJson.Default.ReplayDocument);
-        return Judge(results);
+        return RowRunner.Judge(results.Select(row => row.Problem()));
+    }
+
+    private static List<RowSpec> Rows(ReplayOptions options)
+    {
+        if (options.Profile is null)
+            return options.RecordPlan is null
+                ? RowSpec.Select(options.Allocator, options.Cold)
+                : [.. RowSpec.Recording];
+
+        RowSpec plain = new(AllocatorKind.Engine, !options.Cold);
+        RowSpec profiled = plain with { IsProfiled = true };
+        RowSpec withOwners = profiled with { AttributesFaults = true };
+        return options.Repeat == 1 ? [withOwners] : [plain, profiled, withOwners];
     }
 
     private static RecordingCost WritePlan(string path, List<RowResults> results)
     {
         RowResults without = results[0];
         RowResults with = results[1];
-        PlanFile.Write(path, ScenePlan.Merge(with.Plans));
-        return new RecordingCost(with.Plans.Count, without.WorkNanoseconds, with.WorkNanoseconds, with.PlanNanoseconds);
-    }
-
-    private static int Judge(List<RowResults> results)
-    {
-        int code = ExitCodes.Success;
-        foreach (RowResults row in results)
-        {
-            string? problem = row.Faults is null ? null : FaultsTable.Problem(row.Faults);
-            if ((row.BrokenPromise() ?? problem) is { } broken)
-            {
-                Console.Error.WriteLine("error: " + broken);
-                code = ExitCodes.Failure;
-            }
-        }
-
-        return code;
+        List<ScenePlan> plans = [.. with.Plans];
+        PlanFile.Write(path, ScenePlan.Merge(plans));
+        return new RecordingCost(plans.Count, without.WorkNanoseconds, with.WorkNanoseconds, with.PlanNanoseconds);
     }
 
     private static string Heading(TraceFile trace, TraceProfile profile, ReplayOptions options)
@@ -131,7 +105,7 @@ internal static class Program
         string repeats = options.Repeat > 1 ? $"; medians of {options.Repeat} runs" : "";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{trace.Name}: {profile.Frames:N0} frames, {profile.Threads} threads, {profile.Allocations:N0} allocations, "
-            + $"{profile.FrameAllocations:N0} of them in the frames{Environment.NewLine}{touch}{repeats}");
+            $"{trace.Name}: {profile.Frames:N0} frames, {profile.Threads} threads, {profile.Allocations:N0} "
+            + $"allocations, {profile.FrameAllocations:N0} of them in the frames{Environment.NewLine}{touch}{repeats}");
     }
 }

@@ -1,17 +1,17 @@
+// Frames beside a load: measurement, documents and table.
 using System.Diagnostics;
+using System.Globalization;
 using Samples.Common;
-using Samples.LevelStreaming.Contestants;
-using Samples.LevelStreaming.Rows;
-using Samples.LevelStreaming.World;
 using SuperSlab.Scenes;
 using SuperSlab;
 
 namespace Samples.LevelStreaming;
 
 /// <summary>
-/// What a load in the background costs the frames of a level that is being played, on the game's own thread alone, so that of two
-/// processors one is left to the loader. By turns frames are played while a scene loads, while it unloads, and alone: the same frames of the
-/// same level, which begins anew each time and every so many frames. A repetition has many such turns; its percentiles are compared.
+/// What a load in the background costs the frames of a level that is being played, on the game's own thread alone, so
+/// that of two processors one is left to the loader. By turns frames are played while a scene loads, while it unloads,
+/// and alone: the same frames of the same level, which begins anew each time and every so many frames. A repetition has
+/// many such turns; its percentiles are compared.
 /// </summary>
 internal sealed class Beside : IDisposable
 {
@@ -39,7 +39,8 @@ internal sealed class Beside : IDisposable
     {
         _guard = new HotLoopGuard(_memory);
         _loader = new BackgroundLoader(_memory);
-        _next = _loader.Add(new ScenePlan { Name = "next", Arenas = [new ArenaPlan { Blocks = [new BlockCount(1 << 20, megabytes)] }] });
+        var arena = new ArenaPlan { Blocks = [new BlockCount(1 << 20, megabytes)] };
+        _next = _loader.Add(new ScenePlan { Name = "next", Arenas = [arena] });
 
         // Enough for any number of animals that the level can have: what is asked here is not how little it needs.
         _scene = Scene.Load(_memory, new ScenePlan
@@ -67,9 +68,7 @@ internal sealed class Beside : IDisposable
             _loading.Clear();
             _unloading.Clear();
             while (_loading.Count < FramesOfRepetition)
-            {
                 Turn();
-            }
 
             repetitions.Add(new BesideRepetition(_alone.Figures(), _loading.Figures(), _unloading.Figures()));
         }
@@ -86,7 +85,6 @@ internal sealed class Beside : IDisposable
         };
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _loader.Dispose();
@@ -104,9 +102,7 @@ internal sealed class Beside : IDisposable
         _next.Load();
         PlayWhile(_loading, StreamState.Loading);
         if (_next.State != StreamState.Loaded)
-        {
             throw new RunFailedException($"The scene beside could not be loaded: {_next.Error?.Message}");
-        }
 
         int frames = _loading.Count - before;
         _next.Unload();
@@ -130,9 +126,7 @@ internal sealed class Beside : IDisposable
     private void PlayWhile(FrameTimes times, StreamState state)
     {
         while (_next.State == state)
-        {
             Play(times, 1);
-        }
     }
 
     private void Play(FrameTimes times, int frames)
@@ -140,9 +134,7 @@ internal sealed class Beside : IDisposable
         for (int frame = 0; frame < frames; frame++)
         {
             if (_frame++ == FramesOfLevel)
-            {
                 BeginLevel();
-            }
 
             long start = Stopwatch.GetTimestamp();
             _guard.BeginFrame();
@@ -151,4 +143,95 @@ internal sealed class Beside : IDisposable
             times.Add(Stopwatch.GetTimestamp() - start);
         }
     }
+}
+
+/// <summary>
+/// The times of frames of one kind. Made before the frames, so that keeping them costs nothing; beyond its room it
+/// keeps no more.
+/// </summary>
+internal sealed class FrameTimes
+{
+    private const int Room = 1 << 17;
+    private readonly long[] _ticks = new long[Room];
+
+    public FrameTimes() => _ticks.AsSpan().Fill(-1);
+    public int Count { get; private set; }
+
+    public void Add(long ticks)
+    {
+        if (Count < Room)
+            _ticks[Count++] = ticks;
+    }
+
+    public void Clear() => Count = 0;
+
+    public BesideFrames Figures()
+    {
+        Span<long> sorted = _ticks.AsSpan(0, Count);
+        sorted.Sort();
+        return new BesideFrames(Count, Microseconds(sorted, 50), Microseconds(sorted, 99), Microseconds(sorted, 100));
+    }
+
+    private static double Microseconds(ReadOnlySpan<long> sorted, int percent) =>
+        Math.Round(Statistics.Percentile(sorted, percent) * 1e6 / Stopwatch.Frequency, 1);
+}
+
+/// <summary>What a load in the background cost the frames of a running level, as JSON has it.</summary>
+internal sealed record BesideDocument
+{
+    /// <summary>What was loaded each time.</summary>
+    public required long Megabytes { get; init; }
+
+    /// <summary>All frames that were played, the rehearsal's included.</summary>
+    public required long Frames { get; init; }
+
+    public required long Violations { get; init; }
+    public required string? FirstViolation { get; init; }
+
+    /// <summary>Of the game's thread, in all frames after the rehearsal.</summary>
+    public required long PageFaults { get; init; }
+
+    /// <summary>The median of the repetitions' ratios.</summary>
+    public required double Ratio { get; init; }
+
+    public required List<BesideRepetition> Repetitions { get; init; }
+}
+
+/// <summary>One repetition: frames alone, beside a load, and beside an unload.</summary>
+internal sealed record BesideRepetition(BesideFrames Alone, BesideFrames Loading, BesideFrames Unloading)
+{
+    /// <summary>How many times longer the p99 of the frames was beside the load than alone.</summary>
+    public double Ratio => Math.Round(Loading.P99Microseconds / Alone.P99Microseconds, 3);
+}
+
+/// <summary>How long the frames of one kind took in one repetition.</summary>
+internal sealed record BesideFrames(int Frames, double P50Microseconds, double P99Microseconds, double MaxMicroseconds);
+
+/// <summary>Prints what a load in the background cost, for people: the medians of the repetitions.</summary>
+internal static class BesideTable
+{
+    public static string Print(BesideDocument document)
+    {
+        List<BesideRepetition> all = document.Repetitions;
+        var table = new TextTable(["frames of a level", "frames", "p50 us", "p99 us", "max us"]);
+        Add(table, "alone", all.ConvertAll(repetition => repetition.Alone));
+        Add(table, $"while {document.Megabytes:N0} MiB load", all.ConvertAll(repetition => repetition.Loading));
+        Add(table, "while they unload", all.ConvertAll(repetition => repetition.Unloading));
+        string end = Environment.NewLine;
+        return table + end + string.Create(
+            CultureInfo.InvariantCulture,
+            $"the p99 beside the load is {document.Ratio:N2} times that alone (median of {all.Count} repetitions, "
+            + $"least {all.Min(one => one.Ratio):N2}, most {all.Max(one => one.Ratio):N2}){end}in "
+            + $"{document.Frames:N0} frames the game's thread had {document.PageFaults:N0} page faults; "
+            + $"{document.Violations:N0} violations{end}");
+    }
+
+    private static void Add(TextTable table, string name, List<BesideFrames> frames) => table.Add(
+        name,
+        FigureText.Count(frames.Sum(one => one.Frames)),
+        Median(frames.ConvertAll(one => one.P50Microseconds)),
+        Median(frames.ConvertAll(one => one.P99Microseconds)),
+        Median(frames.ConvertAll(one => one.MaxMicroseconds)));
+
+    private static string Median(List<double> values) => FigureText.Decimals(Statistics.Median(values));
 }

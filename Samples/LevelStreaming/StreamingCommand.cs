@@ -1,82 +1,97 @@
+// The command line, what it asks for, and the plan files that it names.
 using System.CommandLine;
 using System.Globalization;
 using Samples.Common;
-using Samples.LevelStreaming.Rows;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming;
 
-/// <summary>The command line.</summary>
+internal sealed record StreamingOptions
+{
+    public required WalkOptions Walk { get; init; }
+
+    /// <summary>Where recorded plans are written to; then nothing else is done.</summary>
+    public required string? Record { get; init; }
+
+    /// <summary>Where plans are read from; null records them first.</summary>
+    public required string? Plans { get; init; }
+
+    /// <summary>
+    /// MiB that are loaded beside a running level, to tell what that costs its frames; then nothing else is done.
+    /// </summary>
+    public required int? Beside { get; init; }
+
+    public required RowKind[] Rows { get; init; }
+    public required string? Json { get; init; }
+
+    /// <summary>Where a profile is written to; then one of the engine's rows is run.</summary>
+    public required string? Profile { get; init; }
+
+    /// <summary>Set in the measuring child processes: the one row to measure.</summary>
+    public required RowKind? OnlyRow { get; init; }
+}
+
+/// <summary>The walk that all rows do.</summary>
+internal readonly record struct WalkOptions(int Frames, uint Seed);
+
 internal static class StreamingCommand
 {
     private const string Purpose =
         """
-        An open world, walked through: a ring of six levels with different plans, each prewarmed in the background two levels ahead
-        and unloaded behind, while animals are born, eat, wander and die on two workers.
+        An open world, walked through: a ring of six levels with different plans, each prewarmed in the background two
+        levels ahead and unloaded behind, while animals are born, eat, wander and die on two workers.
 
-        The plans are recorded from a first walk unless they are given. Then the same walk is done by rows, each in a process of its
-        own: "prewarmed" by the plans, "cold" without them, "gc" with garbage-collected objects. A rehearsal goes before each, in
-        which code is compiled; after it every frame is held to zero page faults, OS calls, managed bytes and collections.
+        The plans are recorded from a first walk unless they are given. Then the same walk is done by rows, each in a
+        process of its own: "prewarmed" by the plans, "cold" without them, "gc" with garbage-collected objects. A
+        rehearsal goes before each, in which code is compiled; after it every frame is held to zero page faults, OS
+        calls, managed bytes and collections.
 
-        Exit code 0: fine. 1: a prewarmed frame broke the rules, something was left in a level, or two rows did not do the same
-        work. 2: wrong options or files.
+        Exit code 0: fine. 1: a prewarmed frame broke the rules, something was left in a level, or two rows did not do
+        the same work. 2: wrong options or files.
         """;
 
-    private static readonly Option<int> Frames = new("--frames") { Description = "Frames of the walk.", HelpName = "N", DefaultValueFactory = _ => 3000 };
+    private static readonly Option<int> Frames =
+        SampleOptions.New("--frames", "Frames of the walk.", "N", 3000).Within(1, 1_000_000);
 
-    private static readonly Option<uint> Seed = new("--seed") { Description = "Where the random numbers begin.", HelpName = "N", DefaultValueFactory = _ => 42 };
+    private static readonly Option<uint> Seed = SampleOptions.Seed(42u);
 
-    private static readonly Option<string?> Record = new("--record") { Description = "Only walk once, and write the levels' plans there.", HelpName = "DIR" };
+    private static readonly Option<string?> Record = SampleOptions.New<string?>(
+        "--record", "Only walk once, and write the levels' plans there.", "DIR");
 
-    private static readonly Option<string?> Plans = new("--plans") { Description = "Use the plans there instead of recording them first.", HelpName = "DIR" };
+    private static readonly Option<string?> Plans = SampleOptions.New<string?>(
+        "--plans", "Use the plans there instead of recording them first.", "DIR");
 
-    private static readonly Option<bool> NoPrewarm = new("--no-prewarm") { Description = "Only the row without prewarming." };
+    private static readonly Option<bool> NoPrewarm = SampleOptions.New<bool>(
+        "--no-prewarm", "Only the row without prewarming.");
 
-    private static readonly Option<int?> Beside = new("--beside")
-    {
-        Description = "Only load so many MiB in the background again and again beside the frames of one level, and tell what that costs them.",
-        HelpName = "MIB",
-    };
+    private static readonly Option<int?> Beside = SampleOptions.New<int?>(
+        "--beside",
+        "Only load so many MiB in the background again and again beside the frames of one level, and tell what that "
+        + "costs them.",
+        "MIB").Within(2, 16384, " MiB");
 
-    private static readonly Option<string?> Row = new("--row") { Description = "One row only: prewarmed, cold or gc.", HelpName = "NAME" };
+    private static readonly Option<string?> Row = SampleOptions.New<string?>(
+        "--row", $"One row only: {string.Join(", ", EnumNames<RowKind>.All)}.", "NAME");
 
-    private static readonly Option<string?> Json = new("--json")
-    {
-        Description = "Write the results as JSON to a file, or with '-' to standard output in place of the table.",
-        HelpName = "PATH|-",
-    };
-
-    private static readonly Option<string?> Profile = SampleProfile.Option(
+    private static readonly Option<string?> Profile = SampleOptions.Profile(
         "one row of the engine's, prewarmed unless --no-prewarm is said; no other row is run");
 
-    private static readonly Option<bool> Measure = new("--measure") { Hidden = true };
-
-    /// <summary>Makes the command.</summary>
     public static RootCommand Create(Func<StreamingOptions, int> run)
     {
-        Row.AcceptOnlyFromAmong("prewarmed", "cold", "gc");
-        Frames.Validators.Add(result =>
+        Row.AcceptOnlyFromAmong(EnumNames<RowKind>.All);
+        var command = new RootCommand(Purpose)
         {
-            if (result.Tokens.Count == 1
-                && long.TryParse(result.Tokens[0].Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out long value)
-                && value is < 1 or > 1_000_000)
-            {
-                result.AddError($"--frames takes 1 to 1000000, not {value}.");
-            }
-        });
-        Beside.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out int mib)
-                && mib is < 2 or > 16384)
-            {
-                result.AddError($"--beside takes 2 to 16384 MiB, not {mib}.");
-            }
-        });
-        var command = new RootCommand(Purpose) { Frames, Seed, Record, Plans, Beside, NoPrewarm, Row, Json, Profile, Measure };
+            Frames, Seed, Record, Plans, Beside, NoPrewarm, Row, SampleOptions.Json, Profile, SampleOptions.OnlyRow,
+        };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(Profile) is not null && (result.GetValue(Row) == "gc" || result.GetValue(Record) is not null || result.GetValue(Beside) is not null))
+            bool isOther = result.GetValue(Row) == "gc" || result.GetValue(Record) is not null
+                || result.GetValue(Beside) is not null;
+            if (result.GetValue(Profile) is not null && isOther)
             {
-                result.AddError($"{Profile.Name} is for a walk in the engine's memory: not with {Row.Name} gc, {Record.Name} or {Beside.Name}.");
+                result.AddError(
+                    $"{Profile.Name} is for a walk in the engine's memory: not with {Row.Name} gc, {Record.Name} or "
+                    + $"{Beside.Name}.");
             }
         });
         command.SetAction(parsed => run(Options(parsed)));
@@ -85,18 +100,14 @@ internal static class StreamingCommand
 
     /// <summary>The arguments by which this program measures one row in a child process.</summary>
     public static string[] RowArguments(StreamingOptions options, RowKind row, string plans) =>
-        [.. WalkArguments(options), Row.Name, NameOf(row), Plans.Name, plans, Measure.Name, .. options.Profile is { } folder ? new[] { Profile.Name, folder } : []];
+    [
+        .. WalkArguments(options), SampleOptions.OnlyRow.Name, EnumNames<RowKind>.Of(row), Plans.Name, plans,
+        .. options.Profile is { } folder ? new[] { Profile.Name, folder } : [],
+    ];
 
     /// <summary>The arguments by which this program records in a child process.</summary>
-    public static string[] RecordArguments(StreamingOptions options, string plans) => [.. WalkArguments(options), Record.Name, plans];
-
-    /// <summary>A row's name on the command line and in the results.</summary>
-    public static string NameOf(RowKind row) => row switch
-    {
-        RowKind.Prewarmed => "prewarmed",
-        RowKind.Cold => "cold",
-        _ => "gc",
-    };
+    public static string[] RecordArguments(StreamingOptions options, string plans) =>
+        [.. WalkArguments(options), Record.Name, plans];
 
     private static string[] WalkArguments(StreamingOptions options) =>
     [
@@ -106,13 +117,9 @@ internal static class StreamingCommand
 
     private static StreamingOptions Options(ParseResult parsed)
     {
-        RowKind? one = parsed.GetValue(NoPrewarm) ? RowKind.Cold : parsed.GetValue(Row) switch
-        {
-            "prewarmed" => RowKind.Prewarmed,
-            "cold" => RowKind.Cold,
-            "gc" => RowKind.Gc,
-            _ => null,
-        };
+        RowKind? one = parsed.GetValue(NoPrewarm) ? RowKind.Cold
+            : EnumNames<RowKind>.Find(parsed.GetValue(Row))
+                ?? (parsed.GetValue(Profile) is null ? null : RowKind.Prewarmed);
         return new StreamingOptions
         {
             Walk = new WalkOptions(parsed.GetValue(Frames), parsed.GetValue(Seed)),
@@ -120,9 +127,51 @@ internal static class StreamingCommand
             Plans = parsed.GetValue(Plans),
             Beside = parsed.GetValue(Beside),
             Profile = parsed.GetValue(Profile),
-            Rows = one is { } row ? [row] : parsed.GetValue(Profile) is not null ? [RowKind.Prewarmed] : [RowKind.Prewarmed, RowKind.Cold, RowKind.Gc],
-            Json = parsed.GetValue(Json),
-            OnlyRow = parsed.GetValue(Measure) ? one : null,
+            Rows = one is { } row ? [row] : Enum.GetValues<RowKind>(),
+            Json = parsed.GetValue(SampleOptions.Json),
+            OnlyRow = EnumNames<RowKind>.Find(parsed.GetValue(SampleOptions.OnlyRow)),
         };
     }
+}
+
+/// <summary>The levels' plans as files, one for each level of the ring.</summary>
+internal static class PlanFiles
+{
+    /// <summary>Reads the plans of all levels.</summary>
+    /// <exception cref="BadInputException">A file is missing or is no plan.</exception>
+    public static ScenePlan[] Read(string folder)
+    {
+        ScenePlan[] plans = new ScenePlan[LevelSpec.Ring.Length];
+        for (int ring = 0; ring < plans.Length; ring++)
+        {
+            string path = PathOf(folder, ring);
+            try
+            {
+                plans[ring] = ScenePlan.Load(path);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException or ScenePlanException)
+            {
+                throw new BadInputException($"--plans: '{path}' could not be read: {error.Message}", error);
+            }
+        }
+
+        return plans;
+    }
+
+    /// <summary>Writes a level's plan.</summary>
+    /// <exception cref="BadInputException">The file cannot be written.</exception>
+    public static void Write(string folder, int ring, ScenePlan plan)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            File.WriteAllText(PathOf(folder, ring), plan.ToJson());
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new BadInputException($"--record: no plan can be written to '{folder}': {error.Message}", error);
+        }
+    }
+
+    private static string PathOf(string folder, int ring) => Path.Combine(folder, LevelSpec.Ring[ring].Name + ".json");
 }

@@ -1,18 +1,19 @@
+// The walk through the levels, and its figures.
 using System.Diagnostics;
 using Samples.Common;
-using Samples.LevelStreaming.Contestants;
-using Samples.LevelStreaming.Rows;
-using Samples.LevelStreaming.World;
 using SuperSlab.Scenes;
 using SuperSlab;
 
 namespace Samples.LevelStreaming;
 
 /// <summary>
-/// The walk: level after level of the ring, each loaded two levels ahead while the frames of another go on, and unloaded behind. A
-/// rehearsal through the whole ring goes before, in which all code runs for the first time and nothing is counted.
+/// The walk: level after level of the ring, each loaded two levels ahead while the frames of another go on, and
+/// unloaded behind. A rehearsal through the whole ring goes before, in which all code runs for the first time and
+/// nothing is counted.
 /// </summary>
-internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoopGuard guard, WorkerPool pool, WalkOptions options, SampleProfile? profile = null)
+internal sealed class Walk<TStore, TAnimal>(
+    ILevelSource<TStore> source, HotLoopGuard guard, WorkerPool pool, WalkOptions options,
+    SampleProfile? profile = null)
     where TStore : ILevelStore<TAnimal>
 {
     private const int Ahead = 2;
@@ -44,9 +45,7 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         process = PageFaults.OfProcess() - source.LoaderFaults - process;
         List<LevelDocument> levels = [];
         for (int ring = 0; ring < Math.Min(_ring, visits); ring++)
-        {
             levels.Add(_figures[ring].Document(LevelSpec.Ring[ring].Name, source.LoadOf(ring)));
-        }
 
         return new RowDocument
         {
@@ -56,7 +55,9 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
             Frames = options.Frames,
             Checksum = _checksum,
             Violations = guard.Violations,
-            FirstViolation = guard.FirstViolation is { } first ? first + (first.CallStack is null ? "" : " " + first.CallStack) : null,
+            FirstViolation = guard.FirstViolation is { } first
+                ? first + (first.CallStack is null ? "" : " " + first.CallStack)
+                : null,
             ProcessFaultsInFrames = process - _faultsBetweenFrames,
             MillisecondsWaited = _waitedTicks * 1000.0 / Stopwatch.Frequency,
             GuardNanosecondsPerFrame = GuardCost(),
@@ -68,16 +69,12 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
     {
         _figures = new LevelFigures[_ring];
         for (int ring = 0; ring < _ring; ring++)
-        {
             _figures[ring] = new LevelFigures(perVisit * ((visits / _ring) + 1));
-        }
 
         _checksum = 2166136261;
         _waitedTicks = 0;
         for (int ahead = 0; ahead < Math.Min(Ahead, visits); ahead++)
-        {
             source.Prepare(ahead % _ring);
-        }
 
         for (int visit = 0; visit < visits; visit++)
         {
@@ -97,9 +94,7 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         _waitedTicks += Stopwatch.GetTimestamp() - start;
         Level<TStore, TAnimal> level = new(LevelSpec.Ring[ring], store, options.Seed + (uint)(visit * 7919));
         for (int frame = 0; frame < frames; frame++)
-        {
             Frame(level, _figures[ring], frame == 0 ? next : -1);
-        }
 
         _checksum = (_checksum * 16777619) ^ level.Checksum();
         _figures[ring].Born += level.Born;
@@ -126,9 +121,7 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
         _profile?.BeginFrame();
         guard.BeginFrame();
         if (prepare >= 0)
-        {
             source.Prepare(prepare);
-        }
 
         level.Step(pool);
         guard.EndFrame();
@@ -149,8 +142,8 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
     private long FaultsOfOthers() => PageFaults.OfProcess() - PageFaults.OfThread() - source.LoaderFaults;
 
     /// <summary>
-    /// What a frame without anything in it costs under the guard, on this thread, in nanoseconds: the best of many short runs, so that
-    /// what else the machine does is not in it.
+    /// What a frame without anything in it costs under the guard, on this thread, in nanoseconds: the best of many
+    /// short runs, so that what else the machine does is not in it.
     /// </summary>
     private double GuardCost()
     {
@@ -170,4 +163,57 @@ internal sealed class Walk<TStore, TAnimal>(ILevelSource<TStore> source, HotLoop
 
         return best;
     }
+}
+
+/// <summary>What the frames of one level took. Made before the frames, so that keeping it costs them nothing.</summary>
+internal sealed class LevelFigures
+{
+    private readonly long[] _ticks;
+    private int _frames;
+    private long _violations;
+    private HotLoopCounts _counts;
+
+    public LevelFigures(int frames)
+    {
+        _ticks = new long[frames];
+        _ticks.AsSpan().Fill(-1);
+    }
+
+    public long Born { get; set; }
+
+    /// <summary>Animals and remains at the end of a visit, the most of all visits.</summary>
+    public int MostAnimals { get; set; }
+
+    public void Add(long ticks, HotLoopCounts counts, bool isViolation)
+    {
+        _ticks[_frames++] = ticks;
+        _counts += counts;
+        _violations += isViolation ? 1 : 0;
+    }
+
+    public LevelDocument Document(string name, (double Milliseconds, long Bytes) load)
+    {
+        Span<long> sorted = _ticks.AsSpan(0, _frames);
+        sorted.Sort();
+        return new LevelDocument
+        {
+            Level = name,
+            PrewarmMilliseconds = load.Milliseconds,
+            Bytes = load.Bytes,
+            Frames = _frames,
+            Born = Born,
+            Animals = MostAnimals,
+            P50Microseconds = Microseconds(Statistics.Percentile(sorted, 50)),
+            P99Microseconds = Microseconds(Statistics.Percentile(sorted, 99)),
+            MaxMicroseconds = Microseconds(Statistics.Percentile(sorted, 100)),
+            PageFaults = _counts.PageFaults,
+            OsCalls = _counts.OsCalls,
+            ManagedBytes = _counts.ManagedBytes,
+            Collections = _counts.Collections,
+            FrameOverflows = _counts.FrameOverflows,
+            Violations = _violations,
+        };
+    }
+
+    private static double Microseconds(long ticks) => Math.Round(ticks * 1e6 / Stopwatch.Frequency, 1);
 }

@@ -1,3 +1,4 @@
+// The probe's measurements, of the engine and of the kernel alone.
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using SuperSlab;
@@ -16,7 +17,9 @@ internal sealed unsafe class Measurement(VirtualMemory os)
     public ProbeRow Probe(PrefaultPolicy policy, PageKind pages)
     {
         var step = new PrefaultStep(pages, policy);
-        string? whyNot = PrefaultTable.MakesSense(step, os.Facts.System) ? null : os.Facts.System + ": makes no sense together, or is unknown";
+        string? whyNot = PrefaultTable.MakesSense(step, os.Facts.System)
+            ? null
+            : os.Facts.System + ": makes no sense together, or is unknown";
         double small = 0;
         double large = 0;
         long wouldFault = -1;
@@ -24,7 +27,8 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         long huge = -1;
         if (whyNot is null && os.TryReserve(LargeBytes, SuperSlabBytes, out nint address))
         {
-            whyNot = TryMedian(address, SuperSlabBytes, step, out small) ?? TryMedian(address, LargeBytes, step, out large);
+            whyNot = TryMedian(address, SuperSlabBytes, step, out small)
+                ?? TryMedian(address, LargeBytes, step, out large);
             if (whyNot is null && (whyNot = TryProvide(address, LargeBytes, step)) is null)
             {
                 wouldFault = os.PagesThatWouldFault(address, LargeBytes);
@@ -50,15 +54,13 @@ internal sealed unsafe class Measurement(VirtualMemory os)
     }
 
     /// <summary>
-    /// The bandwidth of a large prewarm by different numbers of threads, and first of the kernel alone where <paramref name="bare"/> is
-    /// given. They take turns, so that a machine that slows down slows all of them.
+    /// The bandwidth of a large prewarm by different numbers of threads, and first of the kernel alone where <paramref
+    /// name="bare"/> is given. They take turns, so that a machine that slows down slows all of them.
     /// </summary>
     public IReadOnlyList<PrewarmRow> Prewarms(int[] threads, nuint bytes, BareKernel? bare)
     {
         if (!os.TryReserve(bytes, SuperSlabBytes, out nint address))
-        {
             throw new EngineOutOfMemoryException($"No {bytes} bytes of address space are left.");
-        }
 
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
         var times = new List<double>[threads.Length + 1];
@@ -66,13 +68,12 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         for (int run = 0; run < PrewarmRuns; run++)
         {
             if (bare is not null && bare.Prewarm(bytes) is >= 0 and double milliseconds)
-            {
                 times[0].Add(milliseconds);
-            }
 
             for (int index = 0; index < threads.Length; index++)
             {
-                times[index + 1].Add(prefaulter.Provide(address, bytes, threads[index], null, CancellationToken.None).Nanoseconds / 1e6);
+                times[index + 1].Add(
+                    prefaulter.Provide(address, bytes, threads[index], null, CancellationToken.None).Nanoseconds / 1e6);
                 os.Decommit(address, bytes);
             }
         }
@@ -85,7 +86,9 @@ internal sealed unsafe class Measurement(VirtualMemory os)
             if (times[index].Count != 0)
             {
                 double median = times[index][times[index].Count / 2];
-                rows.Add(new PrewarmRow(index == 0 ? 0 : threads[index - 1], (long)(bytes >> 20), median, times[index][0], times[index][^1], bytes / median * 1e3 / (1 << 30)));
+                rows.Add(new PrewarmRow(
+                    index == 0 ? 0 : threads[index - 1], (long)(bytes >> 20), median, times[index][0], times[index][^1],
+                    bytes / median * 1e3 / (1 << 30)));
             }
         }
 
@@ -100,9 +103,7 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         long before = PageFaults.OfThread();
         before = PageFaults.OfThread(); // the first call faults by itself
         for (nuint offset = 0; offset < bytes; offset += page)
-        {
             ((byte*)address)[offset] = 1;
-        }
 
         return PageFaults.OfThread() - before;
     }
@@ -115,9 +116,7 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         {
             long start = Stopwatch.GetTimestamp();
             if (TryProvide(address, bytes, step) is { } whyNot)
-            {
                 return whyNot;
-            }
 
             times[run] = Stopwatch.GetElapsedTime(start).TotalMicroseconds / (bytes >> 20);
             os.Decommit(address, bytes);
@@ -131,9 +130,7 @@ internal sealed unsafe class Measurement(VirtualMemory os)
     private string? TryProvide(nint address, nuint bytes, PrefaultStep step)
     {
         if (!os.TryPrepare(address, bytes, step, out PrefaultFailure failure))
-        {
             return failure.Reason;
-        }
 
         if (!os.TryPopulate(address, bytes, step, out failure))
         {
@@ -142,5 +139,39 @@ internal sealed unsafe class Measurement(VirtualMemory os)
         }
 
         return null;
+    }
+}
+
+/// <summary>
+/// What the kernel alone takes for a large prewarm on transparent huge pages: one mmap and two calls of madvise,
+/// without the engine. The engine's own figures are held against it.
+/// </summary>
+internal sealed unsafe class BareKernel : IDisposable
+{
+    private const int ReadWrite = 3;
+    private const int PrivateAnonymousNoReserve = 0x2 | 0x20 | 0x4000;
+    private const int HugePage = 14;
+    private const int PopulateWrite = 23;
+
+    private readonly SystemLibraries _library = new();
+
+    public void Dispose() => _library.Dispose();
+
+    /// <returns>Milliseconds, or a negative number where the kernel refused.</returns>
+    public double Prewarm(nuint bytes)
+    {
+        var map = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)_library.GetProcAddress("mmap");
+        var unmap = (delegate* unmanaged<nint, nuint, int>)_library.GetProcAddress("munmap");
+        var advise = (delegate* unmanaged<nint, nuint, int, int>)_library.GetProcAddress("madvise");
+        long start = Stopwatch.GetTimestamp();
+        nint mapped = map(0, bytes + Measurement.SuperSlabBytes, ReadWrite, PrivateAnonymousNoReserve, -1, 0);
+        if (mapped == -1)
+            return -1;
+
+        nint aligned = (nint)(((nuint)mapped + Measurement.SuperSlabBytes - 1) & ~(Measurement.SuperSlabBytes - 1));
+        bool done = advise(aligned, bytes, HugePage) == 0 && advise(aligned, bytes, PopulateWrite) == 0;
+        double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        _ = unmap(mapped, bytes + Measurement.SuperSlabBytes);
+        return done ? milliseconds : -1;
     }
 }

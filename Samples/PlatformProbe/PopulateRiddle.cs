@@ -4,9 +4,9 @@ using SuperSlab;
 namespace PlatformProbe;
 
 /// <summary>
-/// "MAP_POPULATE does not work", shown in its three forms on Linux, with bare mmap, mprotect and munmap: the flag works; it does
-/// nothing when the mapping may not be written at that moment, which is how an allocator that reserves first calls it;
-/// and a mapping that is made larger in order to be aligned populates what is then thrown away.
+/// "MAP_POPULATE does not work", shown in its three forms on Linux, with bare mmap, mprotect and munmap: the flag
+/// works; it does nothing when the mapping may not be written at that moment, which is how an allocator that reserves
+/// first calls it; and a mapping that is made larger in order to be aligned populates what is then thrown away.
 /// </summary>
 internal sealed unsafe class PopulateRiddle(Measurement measurement, nuint pageBytes) : IDisposable
 {
@@ -17,7 +17,6 @@ internal sealed unsafe class PopulateRiddle(Measurement measurement, nuint pageB
     private readonly SystemLibraries _library = new();
 
     public void Dispose() => _library.Dispose();
-
     public IReadOnlyList<RiddleRow> Run() => [Plain(), ReservedFirst(), OverMapped()];
 
     private RiddleRow Plain()
@@ -39,7 +38,8 @@ internal sealed unsafe class PopulateRiddle(Measurement measurement, nuint pageB
         double time = MicrosecondsPerMebibyte(start);
         long faults = measurement.FaultsOfWritePass(mapped, Bytes);
         Unmap(mapped, Bytes);
-        return Row("mmap(no access, MAP_POPULATE), then mprotect", time, faults, "populates nothing, and does not say so");
+        return Row(
+            "mmap(no access, MAP_POPULATE), then mprotect", time, faults, "populates nothing, and does not say so");
     }
 
     private RiddleRow OverMapped()
@@ -51,18 +51,21 @@ internal sealed unsafe class PopulateRiddle(Measurement measurement, nuint pageB
         nuint aligned = ((nuint)mapped + Bytes - 1) & ~(Bytes - 1);
         nuint head = aligned - (nuint)mapped;
         if (head != 0)
-        {
             Unmap(mapped, head);
-        }
 
         Unmap((nint)(aligned + Bytes), Bytes - head);
         double time = MicrosecondsPerMebibyte(start);
         long faults = measurement.FaultsOfWritePass((nint)aligned, Bytes);
         Unmap((nint)aligned, Bytes);
-        return Row("twice as much with MAP_POPULATE, cut to an aligned half", time, faults, $"works, but 4 MiB were populated for 2 ({populated} kernel faults)");
+        return Row(
+            "twice as much with MAP_POPULATE, cut to an aligned half",
+            time,
+            faults,
+            $"works, but 4 MiB were populated for 2 ({populated} kernel faults)");
     }
 
-    private RiddleRow Row(string form, double time, long faults, string meaning) => new(form, time, faults, (long)(Bytes / pageBytes), meaning);
+    private RiddleRow Row(string form, double time, long faults, string meaning) =>
+        new(form, time, faults, (long)(Bytes / pageBytes), meaning);
 
     private nint Map(nuint bytes, int protection)
     {
@@ -77,5 +80,6 @@ internal sealed unsafe class PopulateRiddle(Measurement measurement, nuint pageB
         _ = unmap(address, bytes);
     }
 
-    private static double MicrosecondsPerMebibyte(long start) => Stopwatch.GetElapsedTime(start).TotalMicroseconds / (Bytes >> 20);
+    private static double MicrosecondsPerMebibyte(long start) =>
+        Stopwatch.GetElapsedTime(start).TotalMicroseconds / (Bytes >> 20);
 }

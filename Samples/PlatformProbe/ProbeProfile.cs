@@ -6,8 +6,9 @@ using SuperSlab;
 namespace PlatformProbe;
 
 /// <summary>
-/// What <c>--profile</c> does in place of the measurements: each policy that the machine has gets a scene of some SuperSlabs, and the first
-/// write to each page of one of them is a frame. What a policy left undone is the page faults of its frames.
+/// What <c>--profile</c> does in place of the measurements: each policy that the machine has gets a scene of some
+/// SuperSlabs, and the first write to each page of one of them is a frame. What a policy left undone is the page faults
+/// of its frames.
 /// </summary>
 internal static unsafe class ProbeProfile
 {
@@ -21,7 +22,8 @@ internal static unsafe class ProbeProfile
         SampleProfile.Prepare(folder);
 
         // A scene may have any policy but none at all: that is the memory's own, for the scene that names no other.
-        using EngineMemory memory = new(new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+        using EngineMemory memory = new(
+            new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
         using SampleProfile profile = SampleProfile.Begin(folder, memory, countsPageFaults: true)!;
         int count = 0;
         foreach ((string pagesWord, PageKind pages) in PrefaultSettings.Pages)
@@ -29,9 +31,7 @@ internal static unsafe class ProbeProfile
             foreach ((string policyWord, PrefaultPolicy policy) in PrefaultSettings.Policies)
             {
                 if (pages == PageKind.Automatic || policy == PrefaultPolicy.Automatic)
-                {
                     continue;
-                }
 
                 long start = Stopwatch.GetTimestamp();
                 PrefaultTrial trial = PrefaultTrial.Run(policy, pages);
@@ -42,18 +42,20 @@ internal static unsafe class ProbeProfile
                     count++;
                 }
 
-                profile.Profiler.NoteSpan(Track, trial.IsObtained ? name : $"{name}: not here", start, Stopwatch.GetTimestamp());
+                string span = trial.IsObtained ? name : $"{name}: not here";
+                profile.Profiler.NoteSpan(Track, span, start, Stopwatch.GetTimestamp());
             }
         }
 
         profile.Write();
         Console.Out.WriteLine(
-            $"profiled {count} policies, {SuperSlabs} SuperSlabs each: {profile.Profiler.Frames} frames; no figure of the probe. "
-            + $"{Path.Combine(folder, SampleProfile.ReportName)} shows them");
+            $"profiled {count} policies, {SuperSlabs} SuperSlabs each: {profile.Profiler.Frames} frames; no figure "
+            + $"of the probe. {Path.Combine(folder, SampleProfile.ReportName)} shows them");
         return ExitCodes.Success;
     }
 
-    private static void Write(SampleProfile profile, EngineMemory memory, string name, PrefaultPolicy policy, PageKind pages)
+    private static void Write(
+        SampleProfile profile, EngineMemory memory, string name, PrefaultPolicy policy, PageKind pages)
     {
         using Scene scene = Scene.Load(memory, new ScenePlan
         {
@@ -65,9 +67,7 @@ internal static unsafe class ProbeProfile
         profile.Profiler.NoteLoad(scene);
         byte*[] blocks = new byte*[SuperSlabs];
         for (int index = 0; index < SuperSlabs; index++)
-        {
             blocks[index] = (byte*)scene.Arena.Allocate(Measurement.SuperSlabBytes);
-        }
 
         foreach (byte* block in blocks)
         {
@@ -79,12 +79,12 @@ internal static unsafe class ProbeProfile
         profile.Profiler.NoteUnload(scene);
     }
 
-    /// <summary>The base pages of the smallest kind that there is: on larger ones the further writes of a page fault in nothing.</summary>
+    /// <summary>
+    /// The base pages of the smallest kind that there is: on larger ones the further writes of a page fault in nothing.
+    /// </summary>
     private static void WritePages(byte* block)
     {
         for (nuint offset = 0; offset < Measurement.SuperSlabBytes; offset += 4096)
-        {
             block[offset] = 1;
-        }
     }
 }

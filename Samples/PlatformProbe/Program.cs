@@ -1,14 +1,13 @@
 // What does my machine do? For each prefault policy with each kind of pages: is it available, how fast is it, and do
-// writes afterwards really not fault. Then what the engine chooses by itself and why. With --json for programs.
+// writes afterwards really not fault. Then what the engine chooses by itself and why.
 // Exit code 1 when a policy that said it was done left pages to be faulted in, or the automatic choice does not work.
-using System.Text.Json;
 using PlatformProbe;
 using Samples.Common;
 using SuperSlab;
 
 return SampleHost.Run(ProbeCommand.Create(Measure, ProbeProfile.Run), args);
 
-static int Measure(bool asJson)
+static int Measure(JsonDestination json)
 {
     VirtualMemory os = VirtualMemory.Create();
     var measurement = new Measurement(os);
@@ -19,15 +18,16 @@ static int Measure(bool asJson)
         foreach ((_, PrefaultPolicy policy) in PrefaultSettings.Policies)
         {
             if (policy == PrefaultPolicy.Automatic)
-            {
                 continue;
-            }
 
             ProbeRow row = measurement.Probe(policy, pages);
             rows.Add(row);
-            if (row.WhyNot is null && policy != PrefaultPolicy.None && (row.PagesThatWouldFault > 0 || row.FaultsOfWritePass > 0))
+            if (row.WhyNot is null && policy != PrefaultPolicy.None
+                && (row.PagesThatWouldFault > 0 || row.FaultsOfWritePass > 0))
             {
-                failures.Add($"{policy} on {pages} pages said it was done, but {row.PagesThatWouldFault} pages would fault and {row.FaultsOfWritePass} did");
+                failures.Add(
+                    $"{policy} on {pages} pages said it was done, but {row.PagesThatWouldFault} pages would fault and "
+                    + $"{row.FaultsOfWritePass} did");
             }
         }
     }
@@ -42,9 +42,7 @@ static int Measure(bool asJson)
     {
         automatic.Provide(address, SuperSlab);
         if (os.PagesThatWouldFault(address, SuperSlab) > 0)
-        {
             failures.Add("the automatic choice leaves pages that would fault");
-        }
 
         os.Release(address, SuperSlab);
     }
@@ -53,7 +51,9 @@ static int Measure(bool asJson)
     bool isAmple = available > (nuint)2 << 30 && os.Facts.AddressSpaceLimitBytes > (nuint)8 << 30;
     nuint prewarmBytes = isAmple ? (nuint)1 << 30 : Measurement.LargeBytes;
     int[] threads = Environment.ProcessorCount > 1 ? [1, Math.Min(Environment.ProcessorCount, 8)] : [1];
-    using BareKernel? bare = os.Facts.System == SystemKinds.Linux && os.Facts.HasTransparentHugePages ? new BareKernel() : null;
+    using BareKernel? bare = os.Facts.System == SystemKinds.Linux && os.Facts.HasTransparentHugePages
+        ? new BareKernel()
+        : null;
     IReadOnlyList<PrewarmRow> prewarms = measurement.Prewarms(threads, prewarmBytes, bare);
 
     IReadOnlyList<RiddleRow> riddle = [];
@@ -79,14 +79,7 @@ static int Measure(bool asJson)
         Riddle = riddle,
         Failures = failures,
     };
-    if (asJson)
-    {
-        Console.WriteLine(JsonSerializer.Serialize(result, ProbeJson.Default.ProbeResult));
-    }
-    else
-    {
-        ProbeText.Write(result, Console.Out);
-    }
-
-    return failures.Count == 0 ? 0 : 1;
+    ProbeText.Write(result, json.Tables);
+    json.Write(result, ProbeJson.Default.ProbeResult);
+    return failures.Count == 0 ? ExitCodes.Success : ExitCodes.Failure;
 }

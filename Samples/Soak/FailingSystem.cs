@@ -1,11 +1,13 @@
 using System.Runtime.InteropServices;
+using Samples.Soak.Load;
 using Silk.NET.Core.Contexts;
 
 namespace Samples.Soak;
 
 /// <summary>
-/// The operating system's functions, some calls of which fail when it was told so, in a row: mmap, mprotect, madvise and mremap with the
-/// errno of a system without memory. Only one may live at a time, because native code calls static functions. POSIX systems only.
+/// The operating system's functions, some calls of which fail on demand, in a row: mmap, mprotect, madvise
+/// and mremap with the errno of a system without memory. Only one may live at a time, because native code calls static
+/// functions. POSIX systems only.
 /// </summary>
 internal sealed unsafe class FailingSystem : INativeContext
 {
@@ -52,10 +54,12 @@ internal sealed unsafe class FailingSystem : INativeContext
 
         addr = proc switch
         {
-            "mmap" => Replace(ref s_mmap, own, (nint)(delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)&Mmap),
+            "mmap" =>
+                Replace(ref s_mmap, own, (nint)(delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)&Mmap),
             "mprotect" => Replace(ref s_mprotect, own, (nint)(delegate* unmanaged<nint, nuint, int, int>)&Mprotect),
             "madvise" => Replace(ref s_madvise, own, (nint)(delegate* unmanaged<nint, nuint, int, int>)&Madvise),
-            "mremap" => Replace(ref s_mremap, own, (nint)(delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)&Mremap),
+            "mremap" =>
+                Replace(ref s_mremap, own, (nint)(delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)&Mremap),
             _ => own,
         };
         return true;
@@ -76,7 +80,10 @@ internal sealed unsafe class FailingSystem : INativeContext
 
     [UnmanagedCallersOnly]
     private static nint Mmap(nint address, nuint bytes, int protection, int flags, int file, nint offset) =>
-        Fails() ? -1 : ((delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)s_mmap)(address, bytes, protection, flags, file, offset);
+        Fails()
+            ? -1
+            : ((delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)s_mmap)(
+                address, bytes, protection, flags, file, offset);
 
     [UnmanagedCallersOnly]
     private static int Mprotect(nint address, nuint bytes, int protection) =>
@@ -88,7 +95,9 @@ internal sealed unsafe class FailingSystem : INativeContext
 
     [UnmanagedCallersOnly]
     private static nint Mremap(nint from, nuint oldBytes, nuint newBytes, int flags, nint to) =>
-        Fails() ? -1 : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)s_mremap)(from, oldBytes, newBytes, flags, to);
+        Fails()
+            ? -1
+            : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)s_mremap)(from, oldBytes, newBytes, flags, to);
 
     private static bool Fails()
     {
@@ -97,17 +106,13 @@ internal sealed unsafe class FailingSystem : INativeContext
         {
             int seen = Interlocked.CompareExchange(ref s_callsLeft, left - 1, left);
             if (seen == left)
-            {
                 break;
-            }
 
             left = seen;
         }
 
         if (left == 0 || left > s_failing)
-        {
             return false;
-        }
 
         Interlocked.Increment(ref s_failures);
         Marshal.SetLastSystemError(OutOfMemory);

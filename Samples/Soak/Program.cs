@@ -1,11 +1,11 @@
 using Samples.Common;
-using Samples.Soak.Rows;
 
 namespace Samples.Soak;
 
 /// <summary>
-/// The engine under a mixed load for as long as it is told: threads that are born and die, blocks of all sizes, frames, scenes that come
-/// and go in the background, an operating system that refuses now and then. It answers whether hours leave a trace.
+/// The engine under a mixed load for a given time: threads that are born and die, blocks of all sizes, frames,
+/// scenes that come and go in the background, an operating system that refuses now and then. It answers whether hours
+/// leave a trace.
 /// </summary>
 internal static class Program
 {
@@ -14,20 +14,14 @@ internal static class Program
     private static int Run(SoakOptions options)
     {
         JsonDestination json = new(options.Json);
-        Action<string> print = json.IsStandardOutput ? _ => { } : Console.Out.WriteLine;
         SampleProfile.Prepare(options.Profile);
         SoakDocument result;
-        using (SoakRun run = new(options, print))
+        using (SoakRun run = new(options, json.Tables.WriteLine))
         {
             result = run.Run();
         }
 
         json.Write(result, SoakJson.Default.SoakDocument);
-        foreach (string violation in result.Violations)
-        {
-            Console.Error.WriteLine("error: " + violation);
-        }
-
-        return result.Violations.Count == 0 ? ExitCodes.Success : ExitCodes.Failure;
+        return RowRunner.Judge(result.Violations);
     }
 }

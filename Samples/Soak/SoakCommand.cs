@@ -1,77 +1,81 @@
+// The command line and what it asks for.
 using System.CommandLine;
 using Samples.Common;
 
 namespace Samples.Soak;
 
-/// <summary>The command line.</summary>
+internal sealed record SoakOptions
+{
+    public required int Seconds { get; init; }
+    public required int Seed { get; init; }
+    public required string? Json { get; init; }
+
+    /// <summary>Where a profile is written to, of the ticks as frames.</summary>
+    public required string? Profile { get; init; }
+
+    /// <summary>A fault that is made on purpose, so that a test sees it found.</summary>
+    public Sabotage Sabotage { get; init; }
+}
+
+/// <summary>
+/// Faults that the soak makes itself when a test asks for it: a watchman that never barks may be asleep.
+/// </summary>
+internal enum Sabotage
+{
+    None,
+
+    /// <summary>Memory of the process that nobody gives back.</summary>
+    Growth,
+
+    /// <summary>A byte of a live block is changed.</summary>
+    Corruption,
+
+    /// <summary>A block is forgotten instead of freed.</summary>
+    Leak,
+}
+
 internal static class SoakCommand
 {
     private const string Purpose =
         """
-        A mixed load on the engine for a long time: threads that are born and die, blocks of all sizes and alignments that grow, shrink and
-        change hands, frames, scenes that are loaded and unloaded in the background, and operating-system calls that fail at random.
+        A mixed load on the engine for a long time: threads that are born and die, blocks of all sizes and alignments
+        that grow, shrink and change hands, frames, scenes that are loaded and unloaded in the background, and
+        operating-system calls that fail at random. --seed is where the random numbers begin; how threads interleave is
+        the machine's own choice.
 
-        Ten seconds at a time it prints resident memory, page faults, fragmentation and how long its ticks took, and checks the
-        contents of every live block and the engine's structures. Each minute everything is freed and the resident memory that is left
-        is measured.
+        Ten seconds at a time it prints resident memory, page faults, fragmentation and how long its ticks took, and
+        checks the contents of every live block and the engine's structures. Each minute everything is freed and the
+        resident memory that is left is measured.
 
-        Exit code 0: fine. 1: what is left grew, contents changed, a structure was damaged, an error came that was not injected, or
-        blocks were left at the end. 2: wrong options.
+        Exit code 0: fine. 1: what is left grew, contents changed, a structure was damaged, an error came that was not
+        injected, or blocks were left at the end. 2: wrong options.
         """;
 
-    private static readonly Option<int> Minutes = new("--minutes")
-    {
-        Description = "How long it runs. Default 60.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 60,
-    };
+    private static readonly Option<int> Minutes =
+        SampleOptions.New("--minutes", "How long it runs.", "N", 60).Within(1, 10_000);
 
-    private static readonly Option<int?> Seconds = new("--seconds")
-    {
-        Description = "The same in seconds, instead of --minutes. Below two minutes everything is measured more often.",
-        HelpName = "N",
-    };
+    private static readonly Option<int?> Seconds = SampleOptions.New<int?>(
+        "--seconds",
+        "The same in seconds, instead of --minutes. Below two minutes everything is measured more often.",
+        "N").Within(3, 600_000);
 
-    private static readonly Option<int> Seed = new("--seed")
-    {
-        Description = "Where the random numbers begin. How threads interleave is the machine's own choice.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 42,
-    };
+    private static readonly Option<int> Seed = SampleOptions.Seed(42);
 
-    private static readonly Option<string?> Json = new("--json")
-    {
-        Description = "Write the results as JSON to a file, or with '-' to standard output in place of the table.",
-        HelpName = "PATH|-",
-    };
-
-    private static readonly Option<string?> Profile = SampleProfile.Option("the run, its ticks as frames");
+    private static readonly Option<string?> Profile = SampleOptions.Profile("the run, its ticks as frames");
 
     private static readonly Option<Sabotage> Sabotage = new("--sabotage") { Hidden = true };
 
-    /// <summary>Makes the command.</summary>
     public static RootCommand Create(Func<SoakOptions, int> run)
     {
-        Minutes.Validators.Add(result => Limit(result, 1, 10_000));
-        Seconds.Validators.Add(result => Limit(result, 3, 600_000));
-        RootCommand command = new(Purpose) { Minutes, Seconds, Seed, Json, Profile, Sabotage };
+        RootCommand command = new(Purpose) { Minutes, Seconds, Seed, SampleOptions.Json, Profile, Sabotage };
         command.SetAction(parsed => run(new SoakOptions
         {
             Seconds = parsed.GetValue(Seconds) ?? 60 * parsed.GetValue(Minutes),
             Seed = parsed.GetValue(Seed),
-            Json = parsed.GetValue(Json),
+            Json = parsed.GetValue(SampleOptions.Json),
             Profile = parsed.GetValue(Profile),
             Sabotage = parsed.GetValue(Sabotage),
         }));
         return command;
-    }
-
-    private static void Limit(System.CommandLine.Parsing.OptionResult result, int least, int most)
-    {
-        // What is no number at all is refused by the parser itself.
-        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int value) && (value < least || value > most))
-        {
-            result.AddError($"{result.Option.Name} takes {least} to {most}, not {value}.");
-        }
     }
 }

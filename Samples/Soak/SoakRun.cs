@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Samples.Common;
 using Samples.Soak.Load;
-using Samples.Soak.Rows;
 using SuperSlab.Diagnostics;
 using SuperSlab.Scenes;
 using SuperSlab;
@@ -11,8 +10,8 @@ using SuperSlab;
 namespace Samples.Soak;
 
 /// <summary>
-/// One run: ticks like a game's, on this thread, beside the workers and the loader; in between, looks at everything that must hold. It ends
-/// early when something does not.
+/// One run: ticks like a game's, on this thread, beside the workers and the loader; in between, looks at everything
+/// that must hold. It ends early when something does not.
 /// </summary>
 internal sealed unsafe class SoakRun : IDisposable
 {
@@ -22,7 +21,10 @@ internal sealed unsafe class SoakRun : IDisposable
     /// <summary>What a profile's rings and tables, and the code that fills them, take after the first floor.</summary>
     private const long ProfileBytes = 24 << 20;
 
-    /// <summary>What goes up and down with memory that the system was made to refuse to take back: it stays resident until it is used again.</summary>
+    /// <summary>
+    /// What goes up and down with memory that the system was made to refuse to take back: it stays resident until it is
+    /// used again.
+    /// </summary>
     private const long NotTakenBackBytes = 8 << 20;
     private const int SuperSlabBytes = 2 << 20;
     private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(5);
@@ -60,28 +62,29 @@ internal sealed unsafe class SoakRun : IDisposable
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 1 << 30, NativeContext = _system });
         _profile = SampleProfile.Begin(options.Profile, _memory, countsPageFaults: true);
         _world = _memory.CreateLongLivedArena("world");
-        _frameArena = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 });
+        _frameArena = _memory.CreateFrameArena(
+            "frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 });
         _churn = new Churn(_world, _random, _verdict, limitBytes: 32 << 20);
         _exchange = new Exchange(_world);
         _frames = new Frames(_frameArena, _random, _verdict);
         _workers = new Workers(_memory, _exchange, _verdict, _random);
         _loader = new BackgroundLoader(_memory, threads: 2);
-        _levels = [.. Enumerable.Range(1, 3).Select(number => new Level(_loader, $"level {number}", _random, _verdict))];
+        _levels =
+            [.. Enumerable.Range(1, 3).Select(number => new Level(_loader, $"level {number}", _random, _verdict))];
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, it is a violation, and the run ends with it.")]
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, the run ends with it as a violation.")]
     public SoakDocument Run()
     {
-        _print($"soak: {_options.Seconds} seconds, seed {_options.Seed}; OS calls are {(_system is null ? "not " : "")}made to fail\n");
+        _print($"soak: {_options.Seconds} seconds, seed {_options.Seed}; OS calls are "
+            + $"{(_system is null ? "not " : "")}made to fail\n");
         _print(SoakTable.Head);
         try
         {
             RunTicks();
             _profile?.Write();
             if (_verdict.IsClean)
-            {
                 TakeDown();
-            }
         }
         catch (Exception fault)
         {
@@ -112,20 +115,14 @@ internal sealed unsafe class SoakRun : IDisposable
         {
             _tickNanoseconds.Clear();
             while (clock.Elapsed < report * reportEvery && _verdict.IsClean)
-            {
                 Tick();
-            }
 
             if (!_verdict.IsClean)
-            {
                 return;
-            }
 
             Report((int)clock.Elapsed.TotalSeconds);
             if (report % reportsToFloor == 0)
-            {
                 MeasureFloor();
-            }
         }
     }
 
@@ -134,9 +131,7 @@ internal sealed unsafe class SoakRun : IDisposable
         long start = Stopwatch.GetTimestamp();
         _profile?.BeginFrame();
         if (_random.Next(20) == 0)
-        {
             FailingSystem.FailSoon(_random);
-        }
 
         _workers.Tick();
         _frames.Tick();
@@ -149,9 +144,7 @@ internal sealed unsafe class SoakRun : IDisposable
         using (LevelsTag.Begin())
         {
             foreach (Level level in _levels)
-            {
                 level.Tick();
-            }
         }
 
         _profile?.EndFrame();
@@ -159,9 +152,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _tickNanoseconds.Add((long)taken.TotalNanoseconds);
         _ticks++;
         if (taken < TickEvery)
-        {
             Thread.Sleep(TickEvery - taken);
-        }
     }
 
     private void Report(int second)
@@ -192,7 +183,8 @@ internal sealed unsafe class SoakRun : IDisposable
     {
         long[] ticks = [.. _tickNanoseconds];
         Array.Sort(ticks);
-        nuint inWorldAndLevels = _churn.LiveBytes + _levels.Aggregate((nuint)0, (bytes, level) => bytes + level.LiveBytes);
+        nuint inWorldAndLevels = _churn.LiveBytes + _levels.Aggregate(
+            (nuint)0, (bytes, level) => bytes + level.LiveBytes);
         long live = (long)(inWorldAndLevels + _workers.LiveBytes) + _exchange.Bytes();
         long owned = (long)_memory.OwnedSuperSlabCount * SuperSlabBytes;
         long frame = (long)_frameArena.SuperSlabCount * SuperSlabBytes;
@@ -222,9 +214,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _frames.Check();
         _workers.Check();
         foreach (Level level in _levels)
-        {
             level.Check();
-        }
     }
 
     /// <summary>Frees everything, and looks at what is left.</summary>
@@ -233,9 +223,7 @@ internal sealed unsafe class SoakRun : IDisposable
         FailingSystem.Heal();
         _workers.End();
         foreach (Level level in _levels)
-        {
             level.End();
-        }
 
         using (ChurnTag.Begin())
         {
@@ -245,17 +233,16 @@ internal sealed unsafe class SoakRun : IDisposable
         _exchange.Free(int.MaxValue);
         _frames.Trim();
         if (_world.LiveBlocks() is { Count: > 0 } left)
-        {
-            throw new RunFailedException($"everything was freed, and yet {left[0].Count} blocks of {left[0].Bytes} bytes are live");
-        }
+            throw new RunFailedException(
+                $"everything was freed, and yet {left[0].Count} blocks of {left[0].Bytes} bytes are live");
 
         _world.Trim();
         _memory.Trim();
         _memory.Validate();
         if (_memory.OwnedSuperSlabCount != _world.SuperSlabCount + _frameArena.SuperSlabCount)
-        {
-            throw new RunFailedException($"{_memory.OwnedSuperSlabCount} SuperSlabs are owned, and not only by the arenas that are left: {Owners()}");
-        }
+            throw new RunFailedException(
+                $"{_memory.OwnedSuperSlabCount} SuperSlabs are owned, and not only by the arenas that are left: "
+                + $"{Owners()}");
 
         GC.Collect();
         GC.WaitForPendingFinalizers();
@@ -268,15 +255,11 @@ internal sealed unsafe class SoakRun : IDisposable
     {
         byte[] room = new byte[1 << 20];
         if (!MemorySnapshot.TryTake(_memory, room, out MemorySnapshot snapshot, out int needed))
-        {
             return $"a snapshot of them would take {needed} bytes";
-        }
 
         List<string> owners = [];
         foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
-        {
             owners.Add($"arena '{arena.Name}' {arena.SuperSlabs}");
-        }
 
         return string.Join(", ", owners);
     }
@@ -295,7 +278,8 @@ internal sealed unsafe class SoakRun : IDisposable
         if (_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount != 0 || (resident != 0 && _verdict.NotTakenBack == 0))
         {
             throw new RunFailedException(
-                $"after all arenas are gone {_memory.OwnedSuperSlabCount} SuperSlabs are owned, {_memory.ReadySuperSlabCount} ready, and {resident} pages resident");
+                $"after all arenas are gone {_memory.OwnedSuperSlabCount} SuperSlabs are owned, "
+                + $"{_memory.ReadySuperSlabCount} ready, and {resident} pages resident");
         }
 
         _memory.Dispose();
@@ -306,16 +290,14 @@ internal sealed unsafe class SoakRun : IDisposable
         // The first floor is that of a process which is still getting its code and its heap.
         long growth = (long)Slope.Rise(CollectionsMarshal.AsSpan(_floors)[Math.Min(1, _floors.Count)..]);
         long injected = FailingSystem.Failures;
-        long allowed = NoiseBytes + (_profile is null ? 0 : ProfileBytes) + (_verdict.NotTakenBack == 0 ? 0 : NotTakenBackBytes);
+        long notTakenBack = _verdict.NotTakenBack == 0 ? 0 : NotTakenBackBytes;
+        long allowed = NoiseBytes + (_profile is null ? 0 : ProfileBytes) + notTakenBack;
         if (growth > allowed)
-        {
             _verdict.Add($"with everything freed, resident memory grew by {growth} bytes over the run");
-        }
 
         if (_verdict.Refusals > injected)
-        {
-            _verdict.Add($"the engine had no memory {_verdict.Refusals} times, and only {injected} OS calls were made to fail");
-        }
+            _verdict.Add(
+                $"the engine had no memory {_verdict.Refusals} times, and only {injected} OS calls were made to fail");
 
         SoakDocument result = new()
         {
@@ -332,9 +314,7 @@ internal sealed unsafe class SoakRun : IDisposable
             Violations = _verdict.Violations(),
         };
         if (_floors.Count != 0)
-        {
             _print(SoakTable.Summary(result));
-        }
 
         return result;
     }

@@ -17,7 +17,8 @@ internal static unsafe class ContestantHost
     /// <exception cref="RunFailedException">The contestant is not there.</exception>
     public static Measurement Measure(BlockWorkload work, string contestant) => contestant switch
     {
-        ContestantNames.Engine or ContestantNames.Handle or ContestantNames.HandleHardened => MeasureEngine(work, contestant),
+        ContestantNames.Engine or ContestantNames.Handle or ContestantNames.HandleHardened =>
+            MeasureEngine(work, contestant),
         ContestantNames.Null => MeasureNull(work),
         ContestantNames.NativeMemory => work.Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(default),
         ContestantNames.Gc => work.Run<GcAllocator, GcAllocator, ArrayBlock>(default),
@@ -41,7 +42,6 @@ internal static unsafe class ContestantHost
     }
 
     /// <summary>Profiles the engine by its handle; the repetitions are the frames.</summary>
-    /// <param name="work">What it does.</param>
     /// <param name="rounds">How often all repetitions are done.</param>
     /// <param name="folder">Where the profile is written to.</param>
     /// <returns>How many frames there were.</returns>
@@ -53,9 +53,7 @@ internal static unsafe class ContestantHost
         using Scene scene = Scene.Load(memory, PlanFor(work));
         profile.Profiler.NoteLoad(scene);
         for (int round = 0; round < rounds; round++)
-        {
             _ = work.Run<HandleContestant, HandleAllocator, Address>(new HandleContestant(scene.Arena), profile);
-        }
 
         profile.Profiler.NoteUnload(scene);
         profile.Write();
@@ -85,6 +83,7 @@ internal static unsafe class ContestantHost
             blocks.Add(new BlockCount(block.Bytes, block.Count + heldBack));
         }
 
-        return new ScenePlan { Name = "benchmark", Arenas = [new ArenaPlan { Blocks = blocks, Threads = work.Threads + 1 }] };
+        var arena = new ArenaPlan { Blocks = blocks, Threads = work.Threads + 1 };
+        return new ScenePlan { Name = "benchmark", Arenas = [arena] };
     }
 }

@@ -9,7 +9,9 @@ internal static class ContestantNames
     /// <summary>The engine through a per-thread handle, without a prewarm.</summary>
     public const string HandleCold = "handle cold";
 
-    /// <summary>The same without prefaulting either: pages come when they are written, as those of the peers do.</summary>
+    /// <summary>
+    /// The same without prefaulting either: pages come when they are written, as those of the peers do.
+    /// </summary>
     public const string HandleOnDemand = "handle on demand";
 
     /// <summary>The engine through a per-thread handle, with hardened frees.</summary>

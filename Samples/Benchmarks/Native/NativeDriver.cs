@@ -1,7 +1,9 @@
+// The C program: compiles it, runs it, reads what it prints.
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Scaling;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
@@ -9,15 +11,16 @@ using Samples.Common;
 namespace Samples.Benchmarks.Native;
 
 /// <summary>
-/// The workloads in C: compiled with gcc into a folder of its own when the benchmarks begin, and run once for each native allocator, which
-/// takes malloc's place by LD_PRELOAD.
+/// The workloads in C: compiled with gcc into a folder of its own when the benchmarks begin, and run once for each
+/// native allocator, which takes malloc's place by LD_PRELOAD.
 /// </summary>
 internal sealed class NativeDriver : IDisposable
 {
     private const string Driver = "driver";
     private const string NullDriver = "driver-null";
     private const string SystemCalls = "system_calls";
-    private static readonly string[] Flags = ["-O2", "-fno-builtin-malloc", "-fno-builtin-free", "-fno-builtin-realloc", "-pthread"];
+    private static readonly string[] Flags =
+        ["-O2", "-fno-builtin-malloc", "-fno-builtin-free", "-fno-builtin-realloc", "-pthread"];
     private readonly DirectoryInfo _folder;
 
     private NativeDriver(DirectoryInfo folder) => _folder = folder;
@@ -48,8 +51,6 @@ internal sealed class NativeDriver : IDisposable
     }
 
     /// <summary>Whether the driver gets its memory from an allocator.</summary>
-    /// <param name="peer">The allocator.</param>
-    /// <param name="reason">Why not, otherwise.</param>
     public bool Has(Peer peer, out string reason)
     {
         // A library that cannot be preloaded is a warning only, and the C library's malloc is taken in its stead.
@@ -69,16 +70,19 @@ internal sealed class NativeDriver : IDisposable
     /// <param name="arguments">From <see cref="ArgumentsOf"/>.</param>
     /// <param name="peer">The allocator; null for the loop without one.</param>
     /// <exception cref="RunFailedException">The driver failed.</exception>
-    public string Run(IReadOnlyList<string> arguments, Peer? peer) => RunProcess(PathOf(peer is null ? NullDriver : Driver), arguments, peer?.Library);
+    public string Run(IReadOnlyList<string> arguments, Peer? peer) =>
+        RunProcess(PathOf(peer is null ? NullDriver : Driver), arguments, peer?.Library);
 
-    /// <summary>Runs a scaling workload and gives what the driver printed; <see cref="ScalingMeasurement.Parse"/> reads it.</summary>
+    /// <summary>
+    /// Runs a scaling workload and gives what the driver printed; <see cref="ScalingMeasurement.Parse"/> reads it.
+    /// </summary>
     /// <exception cref="RunFailedException">The driver failed.</exception>
     public string Run(ScalingLoad load, Peer peer) =>
-        RunProcess(PathOf(Driver), ["scaling", load.Work.Name, $"{load.Threads}", $"{load.Steps}", $"{load.Repetitions}"], peer.Library);
+        RunProcess(
+            PathOf(Driver), ["scaling", load.Work.Name, $"{load.Threads}", $"{load.Steps}", $"{load.Repetitions}"],
+            peer.Library);
 
-    /// <inheritdoc/>
     public void Dispose() => _folder.Delete(recursive: true);
-
     private string PathOf(string file) => Path.Combine(_folder.FullName, file);
 
     private void Compile()
@@ -91,28 +95,27 @@ internal sealed class NativeDriver : IDisposable
             using FileStream copy = File.Create(PathOf(file));
             resource.CopyTo(copy);
             if (file.EndsWith(".c", StringComparison.Ordinal))
-            {
                 sources.Add(PathOf(file));
-            }
         }
 
         RunProcess("gcc", [.. Flags, .. sources, "-o", PathOf(Driver)], preload: null);
         RunProcess("gcc", [.. Flags, "-DALLOCATE_NULL", .. sources, "-o", PathOf(NullDriver)], preload: null);
-        RunProcess("gcc", ["-O2", "-shared", "-fPIC", PathOf(SystemCalls + ".c"), "-o", SystemCallsLibrary], preload: null);
+        RunProcess(
+            "gcc", ["-O2", "-shared", "-fPIC", PathOf(SystemCalls + ".c"), "-o", SystemCallsLibrary], preload: null);
     }
 
     /// <summary>Runs a program and gives its standard output.</summary>
-    /// <param name="file">The program.</param>
-    /// <param name="arguments">Its arguments.</param>
     /// <param name="preload">The library that takes malloc's place in it; null for none.</param>
     /// <exception cref="RunFailedException">It failed.</exception>
     public static string RunProcess(string file, IEnumerable<string> arguments, string? preload)
     {
-        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        if (preload is not null)
+        var start = new ProcessStartInfo(file, arguments)
         {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        if (preload is not null)
             start.Environment["LD_PRELOAD"] = preload;
-        }
 
         using Process process = Process.Start(start)!;
         Task<string> complaint = process.StandardError.ReadToEndAsync();
@@ -121,6 +124,38 @@ internal sealed class NativeDriver : IDisposable
         return process.ExitCode == 0
             ? output
             : throw new RunFailedException(string.Create(
-                CultureInfo.InvariantCulture, $"{Path.GetFileName(file)} ended with exit code {process.ExitCode}: {complaint.Result.Trim()}"));
+                CultureInfo.InvariantCulture,
+                $"{Path.GetFileName(file)} ended with exit code {process.ExitCode}: {complaint.Result.Trim()}"));
+    }
+}
+
+/// <summary>Reads what the native driver prints: lines of a key and numbers.</summary>
+internal static class NativeOutput
+{
+    /// <summary>The output of one workload.</summary>
+    /// <exception cref="RunFailedException">A line that must be there is not.</exception>
+    public static Measurement Parse(string output, Workload work)
+    {
+        Dictionary<string, string[]> lines = [];
+        foreach (string line in output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string[] words = line.Split(' ');
+            lines[words[0]] = words[1..];
+        }
+
+        if (!lines.TryGetValue(work.NativeTime, out string[]? times)
+            || !lines.TryGetValue("checksum", out string[]? checksum))
+            throw new RunFailedException($"{work.Id}: the native driver printed no result");
+
+        return new Measurement
+        {
+            Workload = work.Id,
+            Nanoseconds = Array.ConvertAll(
+                times, time => double.Parse(time, CultureInfo.InvariantCulture) / work.Operations),
+            Checksum = ulong.Parse(checksum[0], CultureInfo.InvariantCulture),
+            PeakResidentBytes = lines.TryGetValue("peak", out string[]? peak)
+                ? long.Parse(peak[0], CultureInfo.InvariantCulture)
+                : null,
+        };
     }
 }

@@ -1,11 +1,13 @@
+// One thread of a scaling workload.
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Samples.Benchmarks.Contestants;
-using Samples.Benchmarks.Measuring;
+using Samples.Common;
 
 namespace Samples.Benchmarks.Scaling;
 
-/// <summary>What is done to blocks besides the work. Implementations are empty structs: a loop is compiled for each by itself.</summary>
+/// <summary>
+/// What is done to blocks besides the work. Implementations are empty structs: a loop is compiled for each by itself.
+/// </summary>
 internal interface IPass
 {
     /// <summary>Whether blocks are looked at before they are freed.</summary>
@@ -15,24 +17,23 @@ internal interface IPass
 /// <summary>The work and nothing else.</summary>
 internal readonly struct PlainPass : IPass
 {
-    /// <inheritdoc/>
     public static bool IsChecked => false;
 }
 
 /// <summary>Every block is looked at before it is freed: is in it what was written?</summary>
 internal readonly struct CheckedPass : IPass
 {
-    /// <inheritdoc/>
     public static bool IsChecked => true;
 }
 
-/// <summary>What stands in a block: a tag, the slot's number, in the first and the last byte; in a checked pass also its size.</summary>
+/// <summary>
+/// What stands in a block: a tag, the slot's number, in the first and the last byte; in a checked pass also its size.
+/// </summary>
 internal static class Seal
 {
     /// <summary>Where the size stands.</summary>
     public const int SizeOffset = 4;
 
-    /// <summary>Writes it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write<TBlock, TPass>(TBlock block, nuint bytes, uint tag)
         where TBlock : struct, IBlock
@@ -42,9 +43,7 @@ internal static class Seal
         first = (byte)tag;
         Unsafe.Add(ref first, bytes - 1) = (byte)tag;
         if (TPass.IsChecked)
-        {
             Unsafe.WriteUnaligned(ref Unsafe.Add(ref first, SizeOffset), (uint)bytes);
-        }
     }
 }
 
@@ -67,7 +66,6 @@ internal sealed class Player<TBlock>(int number, TBlock[] shared)
     private const uint FirstSeed = 42;
     private const uint SeedStep = 7919;
 
-    /// <summary>Where the random numbers begin.</summary>
     public uint Seed { get; private set; } = SeedOf(number);
 
     /// <summary>Its own slots.</summary>
@@ -106,9 +104,7 @@ internal sealed class Player<TBlock>(int number, TBlock[] shared)
         where TPass : struct, IPass
     {
         if (TPass.IsChecked)
-        {
             Look(block, tag);
-        }
     }
 
     /// <summary>Looks at a block of the checked pass.</summary>
@@ -117,7 +113,8 @@ internal sealed class Player<TBlock>(int number, TBlock[] shared)
         ref byte first = ref block.First;
         uint bytes = Unsafe.ReadUnaligned<uint>(ref Unsafe.Add(ref first, Seal.SizeOffset));
         Sum += first;
-        bool isWhole = first == (byte)tag && bytes is > 0 and <= ScalingWork.MostBytes && Unsafe.Add(ref first, bytes - 1) == (byte)tag;
+        bool isWhole = first == (byte)tag && bytes is > 0 and <= ScalingWork.MostBytes
+            && Unsafe.Add(ref first, bytes - 1) == (byte)tag;
         Lost += isWhole ? 0 : 1;
     }
 
@@ -126,9 +123,7 @@ internal sealed class Player<TBlock>(int number, TBlock[] shared)
     {
         int count = 0;
         foreach (byte counted in MemoryMarshal.CreateReadOnlySpan(ref first, bytes))
-        {
             count += counted;
-        }
 
         Sum += (ulong)count;
         Lost += count == writes ? 0 : 1;
@@ -140,9 +135,7 @@ internal sealed class Player<TBlock>(int number, TBlock[] shared)
         for (int index = 0; index < slots.Length; index++)
         {
             if (!slots[index].IsNone)
-            {
                 Look(slots[index], (uint)index);
-            }
         }
     }
 

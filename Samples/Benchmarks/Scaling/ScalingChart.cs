@@ -6,8 +6,8 @@ using SkiaSharp;
 namespace Samples.Benchmarks.Scaling;
 
 /// <summary>
-/// Draws how the time of an operation grows with the threads: a panel for each workload, a line for each contestant, both scales
-/// logarithmic, and the legend in a panel of its own.
+/// Draws how the time of an operation grows with the threads: a panel for each workload, a line for each contestant,
+/// both scales logarithmic, and the legend in a panel of its own.
 /// </summary>
 internal static class ScalingChart
 {
@@ -35,7 +35,6 @@ internal static class ScalingChart
     // Of the libraries that were given.
     private static readonly string[] OtherColors = ["#00897B", "#D81B60", "#5E35B1", "#6D8B00"];
 
-    /// <summary>Writes the chart as a PNG file.</summary>
     public static void Save(IReadOnlyList<ScalingResult> results, string path)
     {
         (string Name, Color Color, MarkerShape Shape)[] lines = LinesOf(results[0]);
@@ -60,7 +59,8 @@ internal static class ScalingChart
         var known = Drawn.Where(line => result.Names.Contains(line.Name))
             .Select(line => (line.Name, Color.FromHex(line.Color), line.Shape));
         var given = result.Peers.Where(name => !Array.Exists(Drawn, line => line.Name == name))
-            .Select((name, index) => (name, Color.FromHex(OtherColors[index % OtherColors.Length]), MarkerShape.OpenTriangleDown));
+            .Select((name, index) =>
+                (name, Color.FromHex(OtherColors[index % OtherColors.Length]), MarkerShape.OpenTriangleDown));
         return [.. given, .. known];
     }
 
@@ -83,7 +83,8 @@ internal static class ScalingChart
         double[] labels = [.. LabelsBetween(least, most)];
         plot.Axes.Left.SetTicks([.. labels.Select(Math.Log10)], [.. labels.Select(label => TimeText.Of(label))]);
         plot.Axes.Bottom.SetTicks(
-            [.. result.Points.Select(point => Math.Log2(point.Load.Threads))], [.. result.Points.Select(point => $"{point.Load.Threads}")]);
+            [.. result.Points.Select(point => Math.Log2(point.Load.Threads))],
+            [.. result.Points.Select(point => $"{point.Load.Threads}")]);
         plot.Axes.Left.TickLabelStyle.FontSize = FontPixels;
         plot.Axes.Bottom.TickLabelStyle.FontSize = FontPixels;
         plot.XLabel("threads", FontPixels);
@@ -124,9 +125,7 @@ internal static class ScalingChart
             {
                 double label = digit * Math.Pow(10, power);
                 if (Math.Log10(label) >= least && Math.Log10(label) <= most)
-                {
                     yield return label;
-                }
             }
         }
     }

@@ -1,7 +1,7 @@
+// What --threads does.
+using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using Samples.Benchmarks.Contestants;
-using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Reporting;
 using Samples.Common;
@@ -20,30 +20,28 @@ internal static class ScalingProgram
     /// <returns>The exit code.</returns>
     public static int Run(BenchmarkOptions options)
     {
-        int[] threads = options.Threads!.Count == 0 ? ThreadCounts.Default(Environment.ProcessorCount) : [.. options.Threads];
+        int[] threads = options.Threads!.Count == 0
+            ? ThreadCounts.Default(Environment.ProcessorCount)
+            : [.. options.Threads];
         long operations = options.Operations ?? (options.IsQuick ? QuickOperations : UsualOperations);
-        List<ScalingWork> works = [.. ScalingWork.All.Where(work => options.Workloads.Count == 0 || options.Workloads.Contains(work.Name))];
+        List<ScalingWork> works =
+            [.. ScalingWork.All.Where(work => options.Workloads.Count == 0 || options.Workloads.Contains(work.Name))];
         if (options.OnlyContestant is not { } contestant)
-        {
             return RunAll(options, works, threads, operations);
-        }
 
         SystemCallCounter? counter = options.SystemCalls is null ? null : new SystemCallCounter(options.SystemCalls);
         var load = new ScalingLoad(works[0], threads[0], operations, Repetitions);
-        ScalingMeasurement measurement = ScalingHost.Measure(load, contestant, counter);
-        Console.Out.WriteLine(JsonSerializer.Serialize(measurement, BenchmarkJson.Default.ScalingMeasurement));
-        return ExitCodes.Success;
+        return RowRunner.Answer(
+            ScalingHost.Measure(load, contestant, counter), BenchmarkJson.Default.ScalingMeasurement);
     }
 
     private static int RunAll(BenchmarkOptions options, List<ScalingWork> works, int[] threads, long operations)
     {
         var json = new JsonDestination(options.Json);
         if (options.Chart is not null)
-        {
             OutputFile.Check(BenchmarkCommand.ChartOption, options.Chart);
-        }
 
-        TextWriter output = json.IsStandardOutput ? TextWriter.Null : Console.Out;
+        TextWriter output = json.Tables;
         using NativeDriver? driver = NativeDriver.TryCreate(out string driverReason);
         CheckLibraries(options.Libraries, driver, driverReason);
         Attendance attendance = Attendance.Find(driver, driverReason);
@@ -54,21 +52,21 @@ internal static class ScalingProgram
         List<ScalingResult> results = [];
         foreach (ScalingWork work in works)
         {
-            results.Add(rounds.Run(work, threads, operations, Repetitions, options.Repeat ?? (options.IsQuick ? 1 : UsualRounds)));
+            int repeat = options.Repeat ?? (options.IsQuick ? 1 : UsualRounds);
+            results.Add(rounds.Run(work, threads, operations, Repetitions, repeat));
             output.WriteLine(ScalingTables.Print(results[^1]));
         }
 
         output.Write(ScalingTables.PrintSummary(results));
         if (options.Chart is not null)
-        {
             ScalingChart.Save(results, options.Chart);
-        }
 
         json.Write(ScalingDocument.Of(results), BenchmarkJson.Default.ScalingDocument);
         return Judge(results, options.RequiresNoSystemCalls);
     }
 
-    // A library that cannot be preloaded is a warning of the linker only, and the C library's malloc would be measured in its stead.
+    // A library that cannot be preloaded is a warning of the linker only, and the C library's malloc would be measured
+    // in its stead.
     private static void CheckLibraries(IReadOnlyList<Peer> libraries, NativeDriver? driver, string driverReason)
     {
         foreach (Peer library in libraries)
@@ -77,12 +75,14 @@ internal static class ScalingProgram
             {
                 string reason = driver is null ? driverReason : "it cannot be preloaded, or has no malloc";
                 throw new BadInputException(
-                    $"{BenchmarkCommand.LibraryOption} {library.Name}: {library.Library} does not take malloc's place: {reason}.");
+                    $"{BenchmarkCommand.LibraryOption} {library.Name}: {library.Library} does not take malloc's "
+                    + $"place: {reason}.");
             }
         }
     }
 
-    // Where "dotnet publish" puts it for this kind of machine. With an assembly beside it, it is not compiled ahead of time.
+    // Where "dotnet publish" puts it for this kind of machine. With an assembly beside it, it is not compiled ahead of
+    // time.
     private static string? FindAheadOfTime()
     {
         string folder = Path.Combine(AppContext.BaseDirectory, RuntimeInformation.RuntimeIdentifier, "publish");
@@ -93,47 +93,84 @@ internal static class ScalingProgram
     private static void TellLeftOut(TextWriter output, Attendance attendance, NativeDriver? driver, string? aheadOfTime)
     {
         foreach (string reason in attendance.LeftOut)
-        {
             output.WriteLine("left out: " + reason);
-        }
 
         if (aheadOfTime is null)
         {
             output.WriteLine(
-                $"left out: {ContestantNames.OfAheadOfTime(ContestantNames.Handle)}, {ContestantNames.OfAheadOfTime(ContestantNames.Engine)}: "
-                + $"no program that was published ahead of time; {BenchmarkCommand.AheadOfTimeOption} names one");
+                $"left out: {ContestantNames.OfAheadOfTime(ContestantNames.Handle)}, "
+                + $"{ContestantNames.OfAheadOfTime(ContestantNames.Engine)}: no program that was published ahead of "
+                + $"time; {BenchmarkCommand.AheadOfTimeOption} names one");
         }
 
         if (driver?.SystemCallsLibrary is null)
-        {
             output.WriteLine("not measured: system calls of C# contestants, for which a library is compiled with gcc");
-        }
 
         if (!ThreadUsage.IsKnown)
-        {
             output.WriteLine("not measured: switches and page faults of threads, which this system does not tell");
-        }
     }
 
     private static int Judge(List<ScalingResult> results, bool requiresNoSystemCalls)
     {
-        List<string> errors = [.. results.SelectMany(result => result.Points).SelectMany(point => point.Faults())];
-        if (requiresNoSystemCalls)
-        {
-            errors.AddRange(results.SelectMany(result => result.Points).SelectMany(SystemCalls));
-        }
-
-        foreach (string error in errors)
-        {
-            Console.Error.WriteLine("error: " + error);
-        }
-
-        return errors.Count == 0 ? ExitCodes.Success : ExitCodes.Failure;
+        List<ScalingPoint> points = [.. results.SelectMany(result => result.Points)];
+        IEnumerable<string> calls = requiresNoSystemCalls ? points.SelectMany(SystemCalls) : [];
+        return RowRunner.Judge(points.SelectMany(point => point.Faults()).Concat(calls));
     }
 
     private static IEnumerable<string> SystemCalls(ScalingPoint point) => point.Rows
         .Where(row => row.OsCalls is not null && row.HasCalledSystem)
-        .Select(row => $"{point.Load.Work.Name} on {point.Load.Threads} threads: {row.Name} called the system or waited: "
+        .Select(row =>
+            $"{point.Load.Work.Name} on {point.Load.Threads} threads: {row.Name} called the system or waited: "
             + $"{row.SystemCalls?.ToString() ?? "unknown"} system calls, {row.OsCalls} of them by the engine's memory, "
             + $"{row.Usage?.VoluntarySwitches.ToString() ?? "unknown"} voluntary switches");
+}
+
+/// <summary>The numbers of threads to measure with.</summary>
+internal static class ThreadCounts
+{
+    // A scene plan knows up to 512, of which lives need two for each.
+    private const int Most = 255;
+    private const int OversubscribedPerProcessor = 4;
+
+    /// <summary>
+    /// Powers of two up to the processors of the machine, the processors themselves, and four for each of them.
+    /// </summary>
+    public static int[] Default(int processors)
+    {
+        List<int> counts = [];
+        for (int count = 1; count < processors; count *= 2)
+            counts.Add(count);
+
+        counts.AddRange([processors, OversubscribedPerProcessor * processors]);
+        return [.. counts.Select(count => Math.Min(count, Most)).Distinct()];
+    }
+
+    /// <summary>Reads a list like "1,2,4".</summary>
+    /// <param name="reason">Why it is none.</param>
+    public static bool TryParse(string text, out int[] counts, out string reason)
+    {
+        List<int> read = [];
+        counts = [];
+        reason = "";
+        foreach (string word in text.Split(','))
+        {
+            if (!int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+                || count is < 1 or > Most)
+            {
+                reason = $"takes numbers from 1 to {Most} with commas between, like 1,2,4, not '{text}'";
+                return false;
+            }
+
+            if (read.Contains(count))
+            {
+                reason = $"has {count} twice in '{text}'";
+                return false;
+            }
+
+            read.Add(count);
+        }
+
+        counts = [.. read.Order()];
+        return true;
+    }
 }

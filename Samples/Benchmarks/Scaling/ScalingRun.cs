@@ -1,5 +1,7 @@
+// One contestant on a number of threads.
 using System.Diagnostics;
 using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Workloads;
 using Samples.Common;
 using SuperSlab.Scenes;
 using SuperSlab;
@@ -7,7 +9,6 @@ using SuperSlab;
 namespace Samples.Benchmarks.Scaling;
 
 /// <summary>One workload on a number of threads.</summary>
-/// <param name="Work">The workload.</param>
 /// <param name="Threads">How many do it at once.</param>
 /// <param name="Operations">The operations that each was asked for.</param>
 /// <param name="Repetitions">How many times the timed pass is made.</param>
@@ -19,7 +20,9 @@ internal readonly record struct ScalingLoad(ScalingWork Work, int Threads, long 
     /// <summary>The operations that each thread really does.</summary>
     public long OperationsPerThread => Steps * Work.OperationsPerStep;
 
-    /// <summary>What a level load would know: whole SuperSlabs, because which sizes meet is chance, and blocks that need two.</summary>
+    /// <summary>
+    /// What a level load would know: whole SuperSlabs, because which sizes meet is chance, and blocks that need two.
+    /// </summary>
     public ScenePlan Plan()
     {
         int largest = Threads * Work.LargestPerThread;
@@ -43,10 +46,12 @@ internal static class ScalingHost
 
     /// <summary>Does the work in this process.</summary>
     /// <exception cref="RunFailedException">The contestant is not there.</exception>
-    public static ScalingMeasurement Measure(ScalingLoad load, string contestant, SystemCallCounter? counter) => contestant switch
+    public static ScalingMeasurement Measure(ScalingLoad load, string contestant, SystemCallCounter? counter) =>
+        contestant switch
     {
         ContestantNames.Engine or ContestantNames.Handle => MeasureEngine(load, contestant, counter),
-        ContestantNames.NativeMemory => Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(load, default, counter),
+        ContestantNames.NativeMemory =>
+            Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(load, default, counter),
         ContestantNames.Gc => Run<GcAllocator, GcAllocator, ArrayBlock>(load, default, counter),
         ContestantNames.ArrayPool => Run<PoolAllocator, PoolAllocator, ArrayBlock>(load, default, counter),
         _ => Run<FunctionAllocator, FunctionAllocator, Address>(load, Peer.Load(contestant), counter),
@@ -76,9 +81,9 @@ internal static class ScalingHost
 }
 
 /// <summary>
-/// The threads of one contestant and their passes: one in which every block is looked at, one for warmth, the repetitions, then two in
-/// which each call is timed, of which the second counts, and one in which the system calls are counted. So the clock and the counting do
-/// not disturb the times, and whatever a pass does has been done before.
+/// The threads of one contestant and their passes: one in which every block is looked at, one for warmth, the
+/// repetitions, then two in which each call is timed, of which the second counts, and one in which the system calls are
+/// counted. So the clock and the counting do not disturb the times, and whatever a pass does has been done before.
 /// </summary>
 internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
     where TContestant : struct, IContestant<TAllocator>
@@ -101,7 +106,10 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         _contestant = contestant;
         _counter = counter;
         _passes =
-            [Pass.Checked, Pass.WarmUp, .. Enumerable.Repeat(Pass.Repetition, load.Repetitions), Pass.Timed, Pass.Timed, Pass.Counted];
+        [
+            Pass.Checked, Pass.WarmUp, .. Enumerable.Repeat(Pass.Repetition, load.Repetitions),
+            Pass.Timed, Pass.Timed, Pass.Counted,
+        ];
         _meeting = new Barrier(load.Threads + 1);
         _shared = load.Work.IsShared ? new TBlock[Player.SharedSlots * load.Threads] : [];
         _players = [.. Enumerable.Range(0, load.Threads).Select(number => new Player<TBlock>(number, _shared))];
@@ -133,10 +141,11 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
 
         Array.ForEach(threads, thread => thread.Join());
         Clear(allocator, _shared);
-        return _error is null ? Result() : throw new RunFailedException($"{_load.Work.Name}: {_error.GetType().Name}: {_error.Message}");
+        return _error is null
+            ? Result()
+            : throw new RunFailedException($"{_load.Work.Name}: {_error.GetType().Name}: {_error.Message}");
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _meeting.Dispose();
 
     private static void Clear(TAllocator allocator, Span<TBlock> slots)
@@ -156,14 +165,10 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         foreach (Player<TBlock> player in _players)
         {
             if (_load.Work.TakesGiven)
-            {
                 player.Given = allocator.Allocate(ScratchWork.Bytes, 0);
-            }
 
             if (pass == Pass.Timed)
-            {
                 player.Calls = new CallTimes();
-            }
         }
     }
 
@@ -176,7 +181,8 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         else if (pass == Pass.Repetition)
         {
             // The players look at the clock, because this thread may get a processor only when they are done.
-            TimeSpan time = Stopwatch.GetElapsedTime(_players.Min(player => player.Shift.Start), _players.Max(player => player.Shift.End));
+            TimeSpan time = Stopwatch.GetElapsedTime(
+                _players.Min(player => player.Shift.Start), _players.Max(player => player.Shift.End));
             _nanoseconds.Add(time.TotalNanoseconds / _load.OperationsPerThread);
         }
     }
@@ -202,15 +208,11 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         try
         {
             if (_load.Work.HasLives)
-            {
                 DoLives(player, pass);
-            }
             else
-            {
                 Do(allocator, player, pass);
-            }
         }
-#pragma warning disable CA1031 // Whatever it is: told on the main thread.
+#pragma warning disable CA1031 // Whatever it is: the main thread reports it.
         catch (Exception error)
 #pragma warning restore CA1031
         {
@@ -237,7 +239,7 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
             Do(allocator, player, pass);
             Clear(allocator, player.Own);
         }
-#pragma warning disable CA1031 // Whatever it is: told on the main thread.
+#pragma warning disable CA1031 // Whatever it is: the main thread reports it.
         catch (Exception error)
 #pragma warning restore CA1031
         {
@@ -268,9 +270,7 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         }
 
         if (pass == Pass.Repetition)
-        {
             player.Usage += ThreadUsage.OfThisThread() - before;
-        }
     }
 
     private void DoCounted(TAllocator allocator, Player<TBlock> player)
@@ -288,7 +288,9 @@ internal sealed class ScalingRun<TContestant, TAllocator, TBlock> : IDisposable
         Checksum = _players.Aggregate(0UL, (sum, player) => sum + player.Sum),
         LostBlocks = _players.Sum(player => player.Lost),
         Latency = CallTimes.Of(Array.ConvertAll(_players, player => player.Calls)),
-        Usage = ThreadUsage.IsKnown ? _players.Aggregate(default(ThreadUsage), (sum, player) => sum + player.Usage) : null,
+        Usage = ThreadUsage.IsKnown
+            ? _players.Aggregate(default(ThreadUsage), (sum, player) => sum + player.Usage)
+            : null,
         SystemCalls = _players.Aggregate((long?)0, (sum, player) => sum + player.SystemCalls),
     };
 }

@@ -1,13 +1,15 @@
+// The scaling workloads.
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Samples.Benchmarks.Contestants;
-using Samples.RandomMixed;
+using Samples.Common;
+using Samples.GameReplay.Scripts;
 
 namespace Samples.Benchmarks.Scaling;
 
 /// <summary>
-/// A workload that a number of threads do at once. <c>Native/scaling.c</c> has the same in C, with the same random numbers, sizes and tags,
-/// so that the checksums are equal. The timed loops look at no block before they free it; the checked ones do.
+/// A workload that a number of threads do at once. <c>Native/scaling.c</c> has the same in C, with the same random
+/// numbers, sizes and tags, so that the checksums are equal. The timed loops look at no block before they free it; the
+/// checked ones do.
 /// </summary>
 internal abstract class ScalingWork
 {
@@ -32,7 +34,9 @@ internal abstract class ScalingWork
     /// <summary>What one operation is, in words.</summary>
     public abstract string Operation { get; }
 
-    /// <summary>How many of the operations asked for make one step; heavy work does fewer operations than asked for.</summary>
+    /// <summary>
+    /// How many of the operations asked for make one step; heavy work does fewer operations than asked for.
+    /// </summary>
     public virtual long AskedPerStep => 1;
 
     /// <summary>How many operations a step is.</summary>
@@ -56,36 +60,32 @@ internal abstract class ScalingWork
     /// <summary>Whether each step is the life of a thread.</summary>
     public virtual bool HasLives => false;
 
-    /// <summary>The steps of a thread that was asked for so many operations.</summary>
+    /// <summary>The steps of a thread that is asked for a number of operations.</summary>
     public int StepsFor(long operations) => (int)Math.Max(operations / AskedPerStep, 1);
 
-    /// <summary>Does the work of one thread.</summary>
     public abstract void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps)
         where TAllocator : struct, IAllocator<TBlock>, allows ref struct
         where TBlock : struct, IBlock
         where TPass : struct, IPass;
 }
 
-/// <summary>Own slots: a random one is freed when it is full, and gets a block of 16 to 1,039 bytes when it is empty.</summary>
+/// <summary>
+/// Own slots: a random one is freed when it is full, and gets a block of 16 to 1,039 bytes when it is empty.
+/// </summary>
 internal class MixedWork : ScalingWork
 {
-    /// <inheritdoc/>
     public override string Name => "mixed";
-
-    /// <inheritdoc/>
     public override string Operation => "allocate or free";
-
-    /// <inheritdoc/>
     public override int KeptSlots => Player.Slots;
 
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public override void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps) =>
         Loop<TAllocator, TBlock, TPass>(allocator, player, steps, (uint)KeptSlots);
 
     /// <summary>The loop on the first of the thread's slots.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    protected static void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int operations, uint slots)
+    protected static void Loop<TAllocator, TBlock, TPass>(
+        TAllocator allocator, Player<TBlock> player, int operations, uint slots)
         where TAllocator : struct, IAllocator<TBlock>, allows ref struct
         where TBlock : struct, IBlock
         where TPass : struct, IPass
@@ -115,22 +115,17 @@ internal class MixedWork : ScalingWork
     }
 }
 
-/// <summary>One table for all: each new block is exchanged for what lies in a random slot, mostly another thread's, which is freed.</summary>
+/// <summary>
+/// One table for all: each new block is exchanged for what lies in a random slot, mostly another thread's, which is
+/// freed.
+/// </summary>
 internal sealed class SharedWork : ScalingWork
 {
-    /// <inheritdoc/>
     public override string Name => "shared";
-
-    /// <inheritdoc/>
     public override string Operation => "block exchanged";
-
-    /// <inheritdoc/>
     public override int SuperSlabsPerThread => 16;
-
-    /// <inheritdoc/>
     public override bool IsShared => true;
 
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public override void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps)
     {
@@ -160,7 +155,8 @@ internal sealed class SharedWork : ScalingWork
     {
         if (RuntimeHelpers.IsReferenceOrContainsReferences<TBlock>())
         {
-            object? old = Interlocked.Exchange(ref Unsafe.As<TBlock, object?>(ref slot), Unsafe.As<TBlock, object?>(ref block));
+            object? old = Interlocked.Exchange(
+                ref Unsafe.As<TBlock, object?>(ref slot), Unsafe.As<TBlock, object?>(ref block));
             return Unsafe.As<object?, TBlock>(ref old);
         }
 
@@ -170,24 +166,15 @@ internal sealed class SharedWork : ScalingWork
 }
 
 /// <summary>Blocks of one size: a batch of them is allocated, then freed.</summary>
-internal sealed class BatchWork(string name, int blocks, nuint bytes, long operationsPerStep, int superSlabs) : ScalingWork
+internal sealed class BatchWork(string name, int blocks, nuint bytes, long operationsPerStep, int superSlabs)
+    : ScalingWork
 {
-    /// <inheritdoc/>
     public override string Name => name;
-
-    /// <inheritdoc/>
     public override string Operation => "block allocated and freed";
-
-    /// <inheritdoc/>
     public override long AskedPerStep => operationsPerStep;
-
-    /// <inheritdoc/>
     public override long OperationsPerStep => blocks;
-
-    /// <inheritdoc/>
     public override int SuperSlabsPerThread => superSlabs;
 
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public override void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps)
     {
@@ -221,25 +208,13 @@ internal sealed class BigWork : ScalingWork
     /// <summary>Which bits of the random number come on top.</summary>
     public const uint Mask = 0x1f_ffff;
 
-    /// <inheritdoc/>
     public override string Name => "big";
-
-    /// <inheritdoc/>
     public override string Operation => "block replaced";
-
-    /// <inheritdoc/>
     public override long AskedPerStep => 100;
-
-    /// <inheritdoc/>
     public override int SuperSlabsPerThread => 32;
-
-    /// <inheritdoc/>
     public override int LargestPerThread => KeptSlots;
-
-    /// <inheritdoc/>
     public override int KeptSlots => 16;
 
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public override void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps)
     {
@@ -263,8 +238,9 @@ internal sealed class BigWork : ScalingWork
 }
 
 /// <summary>
-/// Each thread frees a block that the main thread made side by side with the others', then allocates 8 bytes and writes them 100 times,
-/// again and again: an allocator that hands the neighbouring blocks out again has the threads write to one cache line.
+/// Each thread frees a block that the main thread made side by side with the others', then allocates 8 bytes and writes
+/// them 100 times, again and again: an allocator that hands the neighbouring blocks out again has the threads write to
+/// one cache line.
 /// </summary>
 internal sealed class ScratchWork : ScalingWork
 {
@@ -273,22 +249,12 @@ internal sealed class ScratchWork : ScalingWork
 
     private const int Writes = 100;
 
-    /// <inheritdoc/>
     public override string Name => "scratch";
-
-    /// <inheritdoc/>
     public override string Operation => "write to an own block";
-
-    /// <inheritdoc/>
     public override long AskedPerStep => Writes;
-
-    /// <inheritdoc/>
     public override long OperationsPerStep => Writes;
-
-    /// <inheritdoc/>
     public override bool TakesGiven => true;
 
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public override void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps)
     {
@@ -299,9 +265,7 @@ internal sealed class ScratchWork : ScalingWork
             TBlock block = allocator.Allocate(Bytes, 0);
             ref byte first = ref block.First;
             if (TPass.IsChecked)
-            {
                 Unsafe.WriteUnaligned(ref first, 0L);
-            }
 
             for (int write = 0; write < Writes; write++)
             {
@@ -310,39 +274,27 @@ internal sealed class ScratchWork : ScalingWork
             }
 
             if (TPass.IsChecked)
-            {
                 player.LookAtWrites(ref first, Bytes, Writes);
-            }
 
             allocator.Free(block);
         }
     }
 }
 
-/// <summary>Threads that do 20,000 operations of <see cref="MixedWork"/> with 1,000 slots, free what is left, and die.</summary>
+/// <summary>
+/// Threads that do 20,000 operations of <see cref="MixedWork"/> with 1,000 slots, free what is left, and die.
+/// </summary>
 internal sealed class LivesWork : MixedWork
 {
     private const int Operations = 20_000;
 
-    /// <inheritdoc/>
     public override string Name => "lives";
-
-    /// <inheritdoc/>
     public override string Operation => "allocate or free, of a thread that dies";
-
-    /// <inheritdoc/>
     public override long AskedPerStep => Operations;
-
-    /// <inheritdoc/>
     public override long OperationsPerStep => Operations;
-
-    /// <inheritdoc/>
     public override int KeptSlots => 1000;
-
-    /// <inheritdoc/>
     public override bool HasLives => true;
 
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public override void Loop<TAllocator, TBlock, TPass>(TAllocator allocator, Player<TBlock> player, int steps) =>
         Loop<TAllocator, TBlock, TPass>(allocator, player, Operations, (uint)KeptSlots);

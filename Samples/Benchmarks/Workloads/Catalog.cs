@@ -1,8 +1,9 @@
 namespace Samples.Benchmarks.Workloads;
 
 /// <summary>
-/// All workloads with the amount of work that each does. Fixed rather than by the clock, so that the checksums of all contestants can be
-/// equal; so much that the timed parts of the fastest are about a millisecond, and the slowest still end.
+/// All workloads with the amount of work that each does. Fixed rather than by the clock, so that the checksums of all
+/// contestants can be equal; so much that the timed parts of the fastest are about a millisecond, and the slowest still
+/// end.
 /// </summary>
 internal static class Catalog
 {
@@ -14,22 +15,25 @@ internal static class Catalog
     // One or two of each name, for a look.
     private static readonly string[] QuickIds =
     [
-        "pair-64", "batch-fifo-64", "batch-random-64", "batch-random-1024", "random-mixed-256", "random-mixed-4096", "producer-consumer",
+        "pair-64", "batch-fifo-64", "batch-random-64", "batch-random-1024", "random-mixed-256", "random-mixed-4096",
+        "producer-consumer",
         "server", "threads-2", "frame-arena", "dispose-100000", "prewarm", "random-mixed-cold-65536",
         "trace-openttd-ai-p50", "trace-openttd-ai-p99", "trace-openttd-ai-max", "longest-call",
     ];
 
     /// <summary>
-    /// The workloads that were asked for by id, or by words that it begins with ("batch", "batch-fifo"), in the order of the tables. If
-    /// none was: all, or when it is to be quick, some of each kind.
+    /// The workloads that were asked for by id, or by words that it begins with ("batch", "batch-fifo"), in the order
+    /// of the tables. If none was: all, or when it is to be quick, some of each kind.
     /// </summary>
     public static IReadOnlyList<Workload> Find(IReadOnlyList<string> names, bool isQuick) =>
-        [.. Create(isQuick).Where(work => names.Count == 0 ? !isQuick || QuickIds.Contains(work.Id) : names.Any(name => Matches(work, name)))];
+        [.. Create(isQuick).Where(work => names.Count == 0
+            ? !isQuick || QuickIds.Contains(work.Id)
+            : names.Any(name => Matches(work, name)))];
 
-    /// <summary>The names there are.</summary>
     public static IEnumerable<string> Names() => Create(isQuick: true).Select(work => work.Name).Distinct();
 
-    private static bool Matches(Workload work, string name) => $"{work.Id}-".StartsWith($"{name}-", StringComparison.Ordinal);
+    private static bool Matches(Workload work, string name) =>
+        $"{work.Id}-".StartsWith($"{name}-", StringComparison.Ordinal);
 
     private static List<Workload> Create(bool isQuick) =>
     [

@@ -2,13 +2,15 @@ using System.Runtime.CompilerServices;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
+using Samples.GameReplay.Scripts;
 using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 
 /// <summary>
-/// Four buffers that grow by turns: from 16 bytes by doubling to 1 MiB, as lists grow, or by 64 KiB at a time to 4 MiB, as logs do. Each
-/// step writes the last byte of the block. Most of the time is copying, unless the allocator can grow a block where it is.
+/// Four buffers that grow by turns: from 16 bytes by doubling to 1 MiB, as lists grow, or by 64 KiB at a time to 4 MiB,
+/// as logs do. Each step writes the last byte of the block. Most of the time is copying, unless the allocator can grow
+/// a block where it is.
 /// </summary>
 internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitions) : BlockWorkload
 {
@@ -18,19 +20,11 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
         ? [.. Enumerable.Range(0, 17).Select(doubling => (nuint)16 << doubling)]
         : [.. Enumerable.Range(1, 64).Select(step => (nuint)step * StepBytes)];
 
-    /// <inheritdoc/>
     public override string Name => "realloc";
-
-    /// <inheritdoc/>
     public override string? Variant => isDoubling ? "doubling" : "steps";
-
-    /// <inheritdoc/>
     public override string Operation => "growth";
-
-    /// <inheritdoc/>
     public override long Operations => (long)rounds * Buffers * (_sizes.Length - 1);
 
-    /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters =>
     [
         new("buffers", Buffers),
@@ -41,25 +35,19 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
     ];
 
     // By steps the collector takes seconds, which are not spent here.
-    /// <inheritdoc/>
     public override IReadOnlyList<string> Contestants =>
         isDoubling ? ContestantNames.All : [.. ContestantNames.All.Except([ContestantNames.Gc])];
 
-    /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, isDoubling ? "1" : "0", $"{rounds}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) =>
+        [Name, isDoubling ? "1" : "0", $"{rounds}", $"{repetitions}"];
 
-    /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks =>
         [.. _sizes.GroupBy(SizeClasses.IndexOf).Select(sameClass => new BlockCount(sameClass.Max(), Buffers))];
 
-    /// <inheritdoc/>
     public override uint Places => Buffers;
-
-    /// <inheritdoc/>
     public override nuint LargestBytes => _sizes[^1];
 
-    /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile)
     {
         var clock = new RepetitionClock(repetitions, profile);
         ulong sum;
@@ -71,7 +59,7 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
             clock.Stop();
         }
         while (clock.GoesOn);
-        return new Measurement { Workload = Id, Nanoseconds = clock.Nanoseconds(Operations), Checksum = sum };
+        return Measured(clock, sum);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -1,59 +1,47 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
-using Samples.RandomMixed;
+using Samples.GameReplay.Scripts;
 using SuperSlab;
 
 namespace Samples.Benchmarks.Workloads;
 
 /// <summary>
-/// Threads that die and hand on their blocks, as the threads of a server do (P. Larson, M. Krishnan, "Memory allocation for long-running
-/// server applications", ISMM 1998): two at a time, each with a table of blocks of 16 to 1,039 bytes of which it replaces random ones;
-/// then both end, and the next two go on with each other's tables. Starting and ending the threads is part of the time.
+/// Threads that die and hand on their blocks, as the threads of a server do (P. Larson, M. Krishnan, "Memory allocation
+/// for long-running server applications", ISMM 1998): two at a time, each with a table of blocks of 16 to 1,039 bytes
+/// of which it replaces random ones; then both end, and the next two go on with each other's tables. Starting and
+/// ending the threads is part of the time.
 /// </summary>
 internal sealed class ServerWorkload(int generations, int replacements, int repetitions) : BlockWorkload
 {
     private const int Tables = 2;
     private const uint TableBlocks = 1000;
-    private const nuint MostBytes = 1039;
 
-    /// <inheritdoc/>
     public override string Name => "server";
-
-    /// <inheritdoc/>
     public override string? Variant => null;
-
-    /// <inheritdoc/>
     public override string Operation => "block replaced";
-
-    /// <inheritdoc/>
     public override long Operations => (long)generations * Tables * replacements;
 
-    /// <inheritdoc/>
     public override IReadOnlyList<Parameter> Parameters =>
-        [new("generations", generations), new("threads", Tables), new("replacements", replacements), new("blocks", TableBlocks)];
+    [
+        new("generations", generations), new("threads", Tables), new("replacements", replacements),
+        new("blocks", TableBlocks),
+    ];
 
-    /// <inheritdoc/>
-    public override IReadOnlyList<string> NativeArguments(string folder) => [Name, $"{generations}", $"{replacements}", $"{repetitions}"];
+    public override IReadOnlyList<string> NativeArguments(string folder) =>
+        [Name, $"{generations}", $"{replacements}", $"{repetitions}"];
 
     // More of each class than random sizes ever bring together.
-    /// <inheritdoc/>
     public override IReadOnlyList<BlockCount> Blocks =>
-        [.. MixedPeaks.Find(1_000_000, Tables * TableBlocks, 1).Select(block => new BlockCount(block.Bytes, 3 * block.Count))];
+        [.. MixedLoop.Peaks(1_000_000, Tables * TableBlocks, 1)
+            .Select(block => new BlockCount(block.Bytes, 3 * block.Count))];
 
-    /// <inheritdoc/>
     public override int Threads => Tables;
-
-    /// <inheritdoc/>
     public override uint Places => Tables * TableBlocks;
+    public override nuint LargestBytes => MixedLoop.MostBytes;
 
-    /// <inheritdoc/>
-    public override nuint LargestBytes => MostBytes;
-
-    /// <inheritdoc/>
-    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile = null)
+    public override Measurement Run<TContestant, TAllocator, TBlock>(TContestant contestant, SampleProfile? profile)
     {
         TBlock[][] tables = [new TBlock[TableBlocks], new TBlock[TableBlocks]];
         var clock = new RepetitionClock(repetitions, profile);
@@ -62,20 +50,18 @@ internal sealed class ServerWorkload(int generations, int replacements, int repe
         {
             clock.Start();
             for (int generation = 0; generation < generations; generation++)
-            {
                 Live<TContestant, TAllocator, TBlock>(contestant, tables, generation);
-            }
 
             clock.Stop();
             TAllocator allocator = contestant.Open();
             foreach (TBlock[] table in tables)
             {
-                sum = (sum * 31) + MixedWorkload.Checksum(table);
-                MixedWorkload.Clear(allocator, table);
+                sum = (sum * 31) + MixedLoop.Checksum<TBlock>(table);
+                MixedLoop.Clear(allocator, table.AsSpan());
             }
         }
         while (clock.GoesOn);
-        return new Measurement { Workload = Id, Nanoseconds = clock.Nanoseconds(Operations), Checksum = sum };
+        return Measured(clock, sum);
     }
 
     private void Live<TContestant, TAllocator, TBlock>(TContestant contestant, TBlock[][] tables, int generation)
@@ -88,7 +74,8 @@ internal sealed class ServerWorkload(int generations, int replacements, int repe
         {
             int table = (number + generation) % Tables;
             uint seed = (uint)((generation * Tables) + number + 1);
-            threads[number] = new Thread(() => Loop(contestant.Open(), replacements, tables[table], (uint)table * TableBlocks, seed));
+            threads[number] = new Thread(
+                () => Loop(contestant.Open(), replacements, tables[table], (uint)table * TableBlocks, seed));
         }
 
         Array.ForEach(threads, thread => thread.Start());
@@ -96,7 +83,8 @@ internal sealed class ServerWorkload(int generations, int replacements, int repe
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Loop<TAllocator, TBlock>(TAllocator allocator, int replacements, TBlock[] slots, uint firstPlace, uint seed)
+    private static void Loop<TAllocator, TBlock>(
+        TAllocator allocator, int replacements, TBlock[] slots, uint firstPlace, uint seed)
         where TAllocator : struct, IAllocator<TBlock>, allows ref struct
         where TBlock : struct, IBlock
     {
@@ -108,9 +96,7 @@ internal sealed class ServerWorkload(int generations, int replacements, int repe
             uint index = random % TableBlocks;
             ref TBlock slot = ref Unsafe.Add(ref first, index);
             if (!slot.IsNone)
-            {
                 allocator.Free(slot);
-            }
 
             nuint bytes = MixedLoop.BytesOf(random);
             TBlock block = allocator.Allocate(bytes, firstPlace + index);

@@ -1,15 +1,17 @@
+// The first pass over a trace.
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Tracing;
+using SuperSlab;
 
 namespace Samples.GameReplay.Learning;
 
 /// <summary>
 /// The first pass: reads the whole trace, which checks it, and learns what a replay of it needs.
 ///
-/// The peak of live blocks must hold for every order in which the threads may run between two meetings, not just for the order
-/// of the recording. At any moment of a step each thread has done some prefix of its own operations, so the live blocks are
-/// those at the meeting before plus each thread's sum over its prefix; and that is at most the live blocks at the meeting plus
-/// the sum over the threads of each one's largest prefix sum.
+/// The peak of live blocks must hold for every order in which the threads may run between two meetings, not just for
+/// the order of the recording. At any moment of a step each thread has done some prefix of its own operations, so the
+/// live blocks are those at the meeting before plus each thread's sum over its prefix; and that is at most the live
+/// blocks at the meeting plus the sum over the threads of each one's largest prefix sum.
 /// </summary>
 internal sealed class TraceLearner : IRecordObserver
 {
@@ -41,7 +43,6 @@ internal sealed class TraceLearner : IRecordObserver
         return learner.Profile(reader);
     }
 
-    /// <inheritdoc/>
     public void Observe(in TraceRecord record)
     {
         int size = _sizes.NumberOf(record.Bytes, record.AlignmentShift);
@@ -65,19 +66,14 @@ internal sealed class TraceLearner : IRecordObserver
         _peakLiveBytes = Math.Max(_peakLiveBytes, _liveBytes);
     }
 
-    /// <inheritdoc/>
     public void EndStep(StepScript script)
     {
         GrowTo(_sizes.Count);
         foreach ((int thread, int size) in _touched)
-        {
             _stepPrefixes[size] += _tallies[thread][size].StepPrefix;
-        }
 
         foreach ((_, int size) in _touched)
-        {
             _peaks[size] = Math.Max(_peaks[size], _live[size] + _stepPrefixes[size]);
-        }
 
         foreach ((int thread, int size) in _touched)
         {
@@ -96,9 +92,7 @@ internal sealed class TraceLearner : IRecordObserver
         for (int thread = 0; thread < script.ThreadCount; thread++)
         {
             if (_capacities.Count == thread)
-            {
                 _capacities.Add(0);
-            }
 
             _capacities[thread] = Math.Max(_capacities[thread], script.Operations(thread).Count);
         }
@@ -140,9 +134,7 @@ internal sealed class TraceLearner : IRecordObserver
     private ref Tally TallyOf(int thread, int size)
     {
         while (_tallies.Count <= thread)
-        {
             _tallies.Add(new Tally[_sizes.Count]);
-        }
 
         if (size >= _tallies[thread].Length)
         {
@@ -177,9 +169,7 @@ internal sealed class TraceLearner : IRecordObserver
         for (int size = 0; size < _peaks.Length; size++)
         {
             if (_peaks[size] > 0)
-            {
                 peaks.Add(new BlockPeak((long)_sizes.BytesOf(size), _peaks[size]));
-            }
         }
 
         return new TraceProfile
@@ -204,10 +194,63 @@ internal sealed class TraceLearner : IRecordObserver
             {
                 Tally tally = _tallies[thread][size];
                 if (tally.Allocations + tally.Frees > 0)
-                {
                     yield return new ThreadUse(thread, (long)_sizes.BytesOf(size), tally.Allocations, tally.Frees);
-                }
             }
         }
     }
+}
+
+/// <summary>
+/// Gives each block size of the engine a small number: size classes by their own, and blocks beyond the largest class,
+/// which have no size in common, by their size rounded up to whole SuperSlabs.
+/// </summary>
+internal sealed class BlockSizes
+{
+    private const ulong SuperSlabBytes = 2 * 1024 * 1024;
+    private readonly Dictionary<ulong, int> _hugeNumbers = [];
+    private readonly List<ulong> _hugeBytes = [];
+
+    /// <summary>How many numbers there are so far.</summary>
+    public int Count => SizeClasses.Count + _hugeBytes.Count;
+
+    /// <summary>The number of the block size that serves such a request.</summary>
+    public int NumberOf(ulong bytes, byte alignmentShift)
+    {
+        int sizeClass = SizeClasses.IndexOf((nuint)bytes, (nuint)1 << alignmentShift);
+        if (sizeClass != SizeClasses.Huge)
+            return sizeClass;
+
+        ulong rounded = bytes > ulong.MaxValue - SuperSlabBytes
+            ? bytes
+            : (bytes + SuperSlabBytes - 1) & ~(SuperSlabBytes - 1);
+        if (!_hugeNumbers.TryGetValue(rounded, out int number))
+        {
+            number = Count;
+            _hugeNumbers.Add(rounded, number);
+            _hugeBytes.Add(rounded);
+        }
+
+        return number;
+    }
+
+    /// <summary>The block size with that number, in bytes.</summary>
+    public ulong BytesOf(int number) =>
+        number < SizeClasses.Count ? SizeClasses.BlockBytes(number) : _hugeBytes[number - SizeClasses.Count];
+}
+
+/// <summary>
+/// One thread's count for one block size. The step's figures are set to 0 at each meeting; "prefix" is the largest sum
+/// that the thread's own order reaches within the step, counted from its beginning.
+/// </summary>
+internal struct Tally
+{
+    public long Allocations;
+    public long Frees;
+
+    /// <summary>In this step: blocks made less blocks freed by the thread, and its prefix.</summary>
+    public long StepNet;
+    public long StepPrefix;
+
+    /// <summary>Whether anything was counted in this step.</summary>
+    public bool IsTouched;
 }

@@ -1,18 +1,22 @@
+// One thread of the game: its operations, and what they take.
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Samples.GameReplay.Contestants;
+using System.Runtime.InteropServices;
+using Samples.Common;
 using Samples.GameReplay.Scripts;
-using Samples.GameReplay.Touching;
 using SuperSlab.Diagnostics;
+using SuperSlab;
 
 namespace Samples.GameReplay.Playing;
 
 /// <summary>
-/// One thread of the game, played by one thread of the operating system. It sleeps until a step has something for it, plays it
-/// between two readings of all counters, and sleeps again.
+/// One thread of the game, played by one thread of the operating system. It sleeps until a step has something for it,
+/// plays it between two readings of all counters, and sleeps again.
 /// </summary>
-internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
-    where TContestant : class, IContestant<TContestant, TLane>
-    where TLane : ILane, allows ref struct
+internal sealed unsafe class Player<TContestant, TAllocator, TBlock, TTouch> : IDisposable
+    where TContestant : class, IReplayContestant<TContestant, TAllocator, TBlock>
+    where TAllocator : struct, IGameAllocator<TBlock>, allows ref struct
+    where TBlock : struct, IBlock
     where TTouch : struct, ITouch
 {
     private const int StackBytes = 512 * 1024;
@@ -54,7 +58,6 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
         _wake.Release();
     }
 
-    /// <summary>Ends the thread.</summary>
     public void Dispose()
     {
         _operations = null;
@@ -76,9 +79,7 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
     {
         var spin = default(SpinWait);
         for (int turn = 0; turn < RehearsedSpins; turn++)
-        {
             spin.SpinOnce(sleep1Threshold: -1);
-        }
     }
 
     private void Live()
@@ -103,9 +104,7 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
         {
             _wake.Wait();
             if (_operations is not { } operations)
-            {
                 break;
-            }
 
             TryPlay(_contestant!, operations, meter!);
             _meeting.Arrive();
@@ -134,11 +133,154 @@ internal sealed unsafe class Player<TContestant, TLane, TTouch> : IDisposable
     {
         meter.Start();
         long managedBefore = GC.GetAllocatedBytesForCurrentThread();
-        TLane lane = contestant.OpenLane();
-        long ticks = OperationLoop<TLane, TTouch>.Run(ref lane, operations.First, operations.Count, _progress, _number);
+        TAllocator allocator = contestant.Open();
+        long ticks = OperationLoop<TAllocator, TBlock, TTouch>.Run(
+            ref allocator, contestant.Slots, operations.First, operations.Count, _progress, _number);
         long managed = GC.GetAllocatedBytesForCurrentThread() - managedBefore;
         meter.Stop();
-        long? engineFaults = meter.CountWithin(contestant.MemoryBase, contestant.MemoryBytes);
+        EngineMemory? memory = contestant.Memory;
+        long? engineFaults = meter.CountWithin(memory?.ReservationBase ?? 0, memory?.ReservationBytes ?? 0);
         Figures = new StepFigures(ticks, meter.Count, engineFaults, 0, managed, 0);
     }
+}
+
+/// <summary>
+/// The measured work: one thread's operations of one step, compiled once for each allocator and way of touching.
+/// </summary>
+internal static unsafe class OperationLoop<TAllocator, TBlock, TTouch>
+    where TAllocator : struct, IGameAllocator<TBlock>, allows ref struct
+    where TBlock : struct, IBlock
+    where TTouch : struct, ITouch
+{
+    /// <summary>Does the operations in their order.</summary>
+    /// <returns>The ticks of the stopwatch that passed in them; the clock stands still while another thread is waited
+    /// for.</returns>
+    public static long Run(
+        ref TAllocator allocator, TBlock[] slots, Operation* first, int count, Progress progress, int thread)
+    {
+        ref TBlock table = ref MemoryMarshal.GetArrayDataReference(slots);
+        long worked = 0;
+        long start = Stopwatch.GetTimestamp();
+        Operation* end = first + count;
+        for (Operation* operation = first; operation < end; operation++)
+        {
+            if (operation->Kind == OperationKind.Wait)
+            {
+                if (!progress.HasReached(operation->OtherThread, (long)operation->Bytes))
+                {
+                    worked += Stopwatch.GetTimestamp() - start;
+                    progress.WaitFor(operation->OtherThread, (long)operation->Bytes);
+                    start = Stopwatch.GetTimestamp();
+                }
+
+                continue;
+            }
+
+            Do(ref allocator, ref Unsafe.Add(ref table, operation->Slot), operation);
+            if (operation->Publishes)
+                progress.Publish(thread, operation - first + 1);
+        }
+
+        return worked + Stopwatch.GetTimestamp() - start;
+    }
+
+    private static void Do(ref TAllocator allocator, ref TBlock slot, Operation* operation)
+    {
+        uint place = operation->Slot;
+        nuint bytes = (nuint)operation->Bytes;
+        byte alignment = operation->AlignmentShift;
+        TBlock block;
+        switch (operation->Kind)
+        {
+            case OperationKind.Allocate:
+                slot = block = allocator.AllocateUncleared(bytes, place);
+                TTouch.Fresh(ref block.First, bytes, operation->Tag, 0, zeroed: false);
+                break;
+            case OperationKind.Free:
+                block = slot;
+                if (TTouch.Checks)
+                    TTouch.Check(ref allocator.First(block, alignment), bytes, operation->Tag, "when it was freed");
+
+                allocator.Free(block, alignment);
+                if (RuntimeHelpers.IsReferenceOrContainsReferences<TBlock>())
+                {
+                    slot = default; // the collector must find it forgotten
+                }
+
+                break;
+            case OperationKind.AllocateZeroed:
+                slot = block = allocator.AllocateZeroed(bytes, place);
+                TTouch.Fresh(ref block.First, bytes, operation->Tag, 0, zeroed: true);
+                break;
+            case OperationKind.AllocateAligned:
+                slot = block = allocator.AllocateAligned(bytes, alignment, place);
+                TTouch.Fresh(ref allocator.First(block, alignment), bytes, operation->Tag, alignment, zeroed: false);
+                break;
+            default:
+                nuint oldBytes = (nuint)operation->OldBytes;
+                slot = block = allocator.Reallocate(slot, oldBytes, bytes, alignment);
+                TTouch.Resized(ref allocator.First(block, alignment), oldBytes, bytes, operation->Tag);
+                break;
+        }
+    }
+}
+
+/// <summary>
+/// Counts the page faults of the thread that made it, between Start and Stop. Where the system lets it, each fault's
+/// address is recorded, which tells those in the allocator's own memory from the rest; where it does not, the kernel's
+/// count per thread must do, and only a total of 0 says something about the parts.
+/// </summary>
+internal sealed class FaultMeter : IDisposable
+{
+    // An ordinary user may lock about this many records in all.
+    private const int RecordsOfAllThreads = 32 * 1024;
+    private readonly PageFaultRecorder? _recorder;
+    private long _countBefore;
+    private long _lostBefore;
+
+    /// <summary>Makes a meter for the calling thread.</summary>
+    /// <param name="threads">How many threads make one, as they share what the system grants.</param>
+    /// <param name="records">Whether addresses are to be recorded where possible.</param>
+    public FaultMeter(int threads, bool records)
+    {
+        if (records)
+            _recorder = new PageFaultRecorder(Math.Clamp(RecordsOfAllThreads / threads, 256, 4096));
+    }
+
+    /// <summary>Page faults between Start and Stop.</summary>
+    public long Count { get; private set; }
+
+    public void Start()
+    {
+        if (_recorder is null)
+        {
+            _countBefore = PageFaults.OfThread();
+            return;
+        }
+
+        _countBefore = _recorder.Count;
+        _lostBefore = _recorder.LostCount;
+        _recorder.Start();
+    }
+
+    public void Stop()
+    {
+        _recorder?.Stop();
+        Count = (_recorder?.Count ?? PageFaults.OfThread()) - _countBefore;
+    }
+
+    /// <summary>
+    /// How many of the faults lay in the range; null when that is not known. Faults whose address was lost, because
+    /// there were too many of them at once, are taken to lie in it. Once after each Stop.
+    /// </summary>
+    public long? CountWithin(nint start, nuint bytes)
+    {
+        if (_recorder is null)
+            return Count == 0 || bytes == 0 ? 0 : null;
+
+        long within = _recorder.DrainWithin(start, bytes);
+        return bytes == 0 ? 0 : within + _recorder.LostCount - _lostBefore;
+    }
+
+    public void Dispose() => _recorder?.Dispose();
 }

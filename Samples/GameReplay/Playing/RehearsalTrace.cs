@@ -3,9 +3,9 @@ using Samples.GameReplay.Tracing;
 namespace Samples.GameReplay.Playing;
 
 /// <summary>
-/// A small made-up trace in which every thread does everything that can stand in a trace. It is played before the measurement
-/// on an allocator that is then thrown away, so that every method is compiled, every thread has used its stack and its
-/// thread-local memory, and the frames that follow hold nothing but the allocator's own work.
+/// A small made-up trace in which every thread does everything that can stand in a trace. It is played before the
+/// measurement on an allocator that is then thrown away, so that every method is compiled, every thread has used its
+/// stack and its thread-local memory, and the frames that follow hold nothing but the allocator's own work.
 /// </summary>
 internal static class RehearsalTrace
 {
@@ -14,7 +14,7 @@ internal static class RehearsalTrace
     private static readonly ulong[] SmallSizes = [0, 1, 16, 17, 100, 128, 129, 700, 1024, 1025, 5000, 40_000, 65_537];
     private static readonly ulong[] LargeSizes = [300_000, 3_145_736, 40_000_000];
 
-    /// <summary>Writes the trace for so many threads.</summary>
+    /// <summary>Writes the trace for a number of threads.</summary>
     public static byte[] Write(int threads, bool withLargeBlocks)
     {
         var trace = new TraceWriter();
@@ -24,18 +24,15 @@ internal static class RehearsalTrace
             for (int thread = 0; thread < threads; thread++)
             {
                 if (thread > 0 || (round > 0 && threads > 1))
-                {
                     trace.Thread(thread);
-                }
 
                 List<ulong> blocks = [];
                 PlaySmall(trace, blocks);
                 if (withLargeBlocks && thread < 2)
-                {
                     PlayLarge(trace, blocks);
-                }
 
-                // Blocks of the same round come from a thread that plays at the same time, older ones from before the meeting.
+                // Blocks of the same round come from a thread that plays at the same time, older ones from before the
+                // meeting.
                 Free(trace, kept[(thread + threads - 1) % threads]);
                 kept[thread] = blocks;
             }
@@ -56,9 +53,7 @@ internal static class RehearsalTrace
         }
 
         for (int block = 0; block < SmallBlocks; block++)
-        {
             blocks.Add(trace.Alloc(48));
-        }
 
         for (ulong alignment = 16; alignment <= 4096; alignment *= 4)
         {
@@ -70,9 +65,7 @@ internal static class RehearsalTrace
 
         ulong resized = trace.Alloc(10);
         foreach (ulong size in (ReadOnlySpan<ulong>)[12, 500, 20_000, 100])
-        {
             trace.Realloc(resized, size);
-        }
 
         trace.Free(resized);
     }
@@ -93,9 +86,7 @@ internal static class RehearsalTrace
     private static void Free(TraceWriter trace, List<ulong>? blocks)
     {
         foreach (ulong block in blocks ?? [])
-        {
             trace.Free(block);
-        }
 
         blocks?.Clear();
     }

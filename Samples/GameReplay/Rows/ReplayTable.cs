@@ -7,15 +7,20 @@ namespace Samples.GameReplay.Rows;
 /// <summary>Prints the results for people: at most 160 columns wide.</summary>
 internal static class ReplayTable
 {
-    private const string None = "-";
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 
     /// <summary>The table. With several repeats, the range of each frame time stands under its median.</summary>
     public static string Print(IEnumerable<RowResults> results, int repeats)
     {
         var table = new TextTable(
-            ["", "alloca-", "frame time", "frame time", "frame time", "page", "in engine", "engine", "managed", "collec-", "peak resi-", "prewarm"],
-            ["", "tions", "p50 us", "p99 us", "max us", "faults", "memory", "OS calls", "bytes", "tions", "dent MiB", "ms"]);
+            [
+                "", "alloca-", "frame time", "frame time", "frame time", "page", "in engine", "engine", "managed",
+                "collec-", "peak resi-", "prewarm",
+            ],
+            [
+                "", "tions", "p50 us", "p99 us", "max us", "faults", "memory", "OS calls", "bytes", "tions",
+                "dent MiB", "ms",
+            ]);
         foreach (RowResults row in results)
         {
             table.Add(Cells(row.Row, row.Summary()));
@@ -34,7 +39,9 @@ internal static class ReplayTable
         return table.ToString();
     }
 
-    /// <summary>A line for each row that was loaded by a given plan, and one for a recording; empty where there was neither.</summary>
+    /// <summary>
+    /// A line for each row that was loaded by a given plan, and one for a recording; empty where there was neither.
+    /// </summary>
     public static string PrintPlans(IEnumerable<RowResults> results, RecordingCost? recording)
     {
         var text = new StringBuilder();
@@ -44,8 +51,10 @@ internal static class ReplayTable
             {
                 text.AppendLine(
                     Culture,
-                    $"plan: {Mebibytes(use.PrewarmedBytes)} MiB prewarmed, {Mebibytes(use.UsedBytes)} MiB used by the blocks of all classes at their peaks; "
-                    + $"waste {Mebibytes(use.WasteBytes)} MiB of {Mebibytes(use.WasteLimitBytes)} MiB allowed");
+                    $"plan: {FigureText.Mebibytes(use.PrewarmedBytes)} MiB prewarmed, "
+                    + $"{FigureText.Mebibytes(use.UsedBytes)} MiB used by the blocks of all classes at their peaks; "
+                    + $"waste {FigureText.Mebibytes(use.WasteBytes)} MiB of "
+                    + $"{FigureText.Mebibytes(use.WasteLimitBytes)} MiB allowed");
             }
         }
 
@@ -53,9 +62,10 @@ internal static class ReplayTable
         {
             text.AppendLine(
                 Culture,
-                $"recording: the frames' work took {recording.WorkNanosecondsWithout / 1e6:N1} ms without and {recording.WorkNanosecondsWith / 1e6:N1} ms "
-                + $"with the recorder ({recording.Percent:+0.0;-0.0;0.0} %), each frame by its median of {recording.Repeats} runs by turns; "
-                + $"making the plan afterwards took {recording.PlanNanoseconds / 1e6:N0} ms");
+                $"recording: the frames' work took {recording.WorkNanosecondsWithout / 1e6:N1} ms without and "
+                + $"{recording.WorkNanosecondsWith / 1e6:N1} ms with the recorder ({recording.Percent:+0.0;-0.0;0.0} "
+                + $"%), each frame by its median of {recording.Repeats} runs by turns; making the plan afterwards "
+                + $"took {recording.PlanNanoseconds / 1e6:N0} ms");
         }
 
         return text.Length == 0 ? "" : Environment.NewLine + text;
@@ -65,8 +75,14 @@ internal static class ReplayTable
     public static string PrintProfiling(RowResults without, RowResults with, RowResults withOwners)
     {
         var table = new TextTable(
-            ["what a profiler adds to a frame, in %", "to the work:", "to the work:", "its calls:", "its calls:", "its calls:"],
-            [$"each frame by its value of {with.Repeats} runs", "by medians", "by the least", "by medians", "by the least", "ns, medians"]);
+            [
+                "what a profiler adds to a frame, in %",
+                "to the work:", "to the work:", "its calls:", "its calls:", "its calls:",
+            ],
+            [
+                $"each frame by its value of {with.Repeats.Count} runs",
+                "by medians", "by the least", "by medians", "by the least", "ns, medians",
+            ]);
         table.Add(ProfilingCells("counters, tags, timeline", without, with));
         table.Add(ProfilingCells("the owners of page faults, too", without, withOwners));
         return Environment.NewLine + table;
@@ -79,7 +95,7 @@ internal static class ReplayTable
         Percent(with.LeastWorkNanoseconds - without.LeastWorkNanoseconds, without.LeastWorkNanoseconds),
         Percent(with.ProfilerNanoseconds, without.WorkNanoseconds),
         Percent(with.LeastProfilerNanoseconds, without.LeastWorkNanoseconds),
-        Count(with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames)),
+        FigureText.Count(with.ProfilerNanoseconds / Math.Max(1, with.Summary().Frames)),
     ];
 
     private static string Percent(long part, long whole) => (100.0 * part / whole).ToString("+0.0;-0.0;0.0", Culture);
@@ -90,29 +106,27 @@ internal static class ReplayTable
         return
         [
             row.Title,
-            Count(run.Allocations),
+            FigureText.Count(run.Allocations),
             Microseconds(run.FrameNanoseconds.P50),
             Microseconds(run.FrameNanoseconds.P99),
             Microseconds(run.FrameNanoseconds.Max),
-            Count(run.HotLoop.PageFaults),
-            !isEngine ? None : run.HotLoop.EnginePageFaults is { } faults ? Count(faults) : "unknown",
-            isEngine ? Count(run.HotLoop.OsCalls) : None,
-            Count(run.HotLoop.ManagedBytes),
-            Count(run.HotLoop.Collections),
-            Mebibytes(run.PeakResidentBytes),
-            row.IsPrewarmed ? (run.PrewarmNanoseconds / 1e6).ToString("N1", Culture) : None,
+            FigureText.Count(run.HotLoop.PageFaults),
+            !isEngine ? FigureText.None
+                : run.HotLoop.EnginePageFaults is { } faults ? FigureText.Count(faults)
+                : "unknown",
+            isEngine ? FigureText.Count(run.HotLoop.OsCalls) : FigureText.None,
+            FigureText.Count(run.HotLoop.ManagedBytes),
+            FigureText.Count(run.HotLoop.Collections),
+            FigureText.Mebibytes(run.PeakResidentBytes),
+            row.IsPrewarmed ? FigureText.Decimals(run.PrewarmNanoseconds / 1e6) : FigureText.None,
         ];
     }
 
     private static string Range(RowResults row, Func<RunDocument, long> figure)
     {
-        (long least, long most) = row.Range(figure);
+        (long least, long most) = row.Range(measurement => figure(measurement.Run));
         return $"{Microseconds(least)} .. {Microseconds(most)}";
     }
-
-    private static string Count(long value) => value.ToString("N0", Culture);
-
-    private static string Mebibytes(long bytes) => (bytes / (1024.0 * 1024)).ToString("N1", Culture);
 
     private static string Microseconds(long nanoseconds)
     {

@@ -1,3 +1,4 @@
+// Makes steps of a trace.
 using Samples.GameReplay.Tracing;
 
 namespace Samples.GameReplay.Scripts;
@@ -5,11 +6,11 @@ namespace Samples.GameReplay.Scripts;
 /// <summary>
 /// Turns a trace into steps: what each thread does until all threads meet again.
 ///
-/// A frame is a step, whatever its length. Loading and unloading have no frames, and are cut into steps of a fixed number of
-/// records. Within a step a thread keeps its own order, and the threads are free against each other, except where a block's
-/// life demands an order: when a thread frees or resizes a block that another one made or resized in the same step, a Wait is
-/// put before it, and the other's operation is marked to make itself known. A wait looks only backwards in the trace, so the
-/// waits cannot form a circle.
+/// A frame is a step, whatever its length. Loading and unloading have no frames, and are cut into steps of a fixed
+/// number of records. Within a step a thread keeps its own order, and the threads are free against each other, except
+/// where a block's life demands an order: when a thread frees or resizes a block that another one made or resized in
+/// the same step, a Wait is put before it, and the other's operation is marked to make itself known. A wait looks only
+/// backwards in the trace, so the waits cannot form a circle.
 /// </summary>
 internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer = null)
 {
@@ -23,16 +24,13 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
     private long _step;
     private bool _atEnd;
 
-    /// <summary>How many steps were made.</summary>
     public long Steps => _step;
 
     /// <summary>Makes the tables as large as they will get, so that compiling a step allocates nothing.</summary>
     public void Reserve(int slots)
     {
         if (_lastUses.Length < slots)
-        {
             Array.Resize(ref _lastUses, slots);
-        }
     }
 
     /// <summary>Fills the script with the next step.</summary>
@@ -42,9 +40,7 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
     {
         script.Clear();
         if (_atEnd)
-        {
             return false;
-        }
 
         _step++;
         script.Kind = reader.FramesRead == 0 ? StepKind.Loading
@@ -61,9 +57,7 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
 
             records++;
             if (record.Kind == RecordKind.Frame)
-            {
                 break;
-            }
 
             if (record.Kind != RecordKind.Thread)
             {
@@ -81,9 +75,7 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
     {
         OperationList list = script.Operations(record.Thread);
         if (record.Kind is RecordKind.Free or RecordKind.Realloc)
-        {
             KeepOrder(script, list, in record);
-        }
 
         ref Operation operation = ref list.Add();
         operation.Kind = Kind(record.Kind);
@@ -93,9 +85,7 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
         operation.OldBytes = record.OldBytes;
         operation.Tag = (uint)record.BlockId;
         if (record.Slot >= _lastUses.Length)
-        {
             Reserve(_lastUses.Length * 2);
-        }
 
         _lastUses[record.Slot] = new LastUse { Step = _step, Thread = record.Thread, Operation = list.Count - 1 };
     }
@@ -104,15 +94,11 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
     {
         LastUse last = _lastUses[record.Slot];
         if (last.Step != _step || last.Thread == record.Thread)
-        {
             return;
-        }
 
         int pair = record.Thread * TraceFormat.MaxThreads + last.Thread;
         if (_waited.TryGetValue(pair, out LastUse waited) && waited.Step == _step && waited.Operation >= last.Operation)
-        {
             return;
-        }
 
         _waited[pair] = last;
         script.Operations(last.Thread).At(last.Operation).Publishes = true;
@@ -130,4 +116,22 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
         RecordKind.Free => OperationKind.Free,
         _ => OperationKind.Resize,
     };
+}
+
+/// <summary>Sees the records of a trace, in its order, while they are made into steps.</summary>
+internal interface IRecordObserver
+{
+    /// <summary>A record that makes, resizes or frees a block.</summary>
+    void Observe(in TraceRecord record);
+
+    /// <summary>The threads meet here.</summary>
+    void EndStep(StepScript script);
+}
+
+/// <summary>Who made or resized a block last, and as which operation of which step.</summary>
+internal struct LastUse
+{
+    public long Step;
+    public int Thread;
+    public int Operation;
 }

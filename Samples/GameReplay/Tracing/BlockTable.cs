@@ -1,11 +1,14 @@
+// The live blocks of a trace.
 namespace Samples.GameReplay.Tracing;
 
 /// <summary>
-/// The live blocks of a trace, found by id, each at a slot: a small dense number by which a replay keeps the block's address.
+/// The live blocks of a trace, found by id, each at a slot: a small dense number by which a replay keeps the block's
+/// address.
 ///
-/// Ids only ever grow, so memory is for the live ones alone: a hash table from id to slot with linear probing, in which a
-/// removal moves later entries of its run back and leaves no gravestones. A slot given up is used again only after
-/// <see cref="RecycleSlots"/>: threads that run at the same time between two meetings must not find one slot meaning two blocks.
+/// Ids only ever grow, so memory is for the live ones alone: a hash table from id to slot with linear probing, in which
+/// a removal moves later entries of its run back and leaves no gravestones. A slot given up is used again only after
+/// <see cref="RecycleSlots"/>: threads that run at the same time between two meetings must not find one slot meaning
+/// two blocks.
 /// </summary>
 internal sealed class BlockTable
 {
@@ -30,22 +33,16 @@ internal sealed class BlockTable
     /// <summary>How many slots were ever in use at once, those awaiting <see cref="RecycleSlots"/> included.</summary>
     public int SlotCount => _slotCount;
 
-    /// <summary>How many blocks are live.</summary>
     public int LiveCount { get; private set; }
-
-    /// <summary>The block at a slot.</summary>
     public ref LiveBlock this[int slot] => ref _blocks[slot];
 
-    /// <summary>Adds a block and gives its slot.</summary>
     public int Add(ulong id, ulong bytes, byte alignmentShift)
     {
         int slot = _reusableCount > 0 ? TakeReusable() : TakeFresh();
         _blocks[slot] = new LiveBlock { Id = id, Bytes = bytes, AlignmentShift = alignmentShift, IsLive = true };
         int bucket = Bucket(id);
         while (_buckets[bucket] != Empty)
-        {
             bucket = (bucket + 1) & (_buckets.Length - 1);
-        }
 
         _buckets[bucket] = slot;
         LiveCount++;
@@ -59,7 +56,6 @@ internal sealed class BlockTable
         return bucket < 0 ? Empty : _buckets[bucket];
     }
 
-    /// <summary>Removes a live block.</summary>
     public void Remove(int slot)
     {
         int hole = FindBucket(_blocks[slot].Id);
@@ -115,15 +111,11 @@ internal sealed class BlockTable
         foreach (int slot in old)
         {
             if (slot == Empty)
-            {
                 continue;
-            }
 
             int bucket = Bucket(_blocks[slot].Id);
             while (_buckets[bucket] != Empty)
-            {
                 bucket = (bucket + 1) & (buckets - 1);
-            }
 
             _buckets[bucket] = slot;
         }
@@ -134,13 +126,20 @@ internal sealed class BlockTable
         for (int bucket = Bucket(id); _buckets[bucket] != Empty; bucket = (bucket + 1) & (_buckets.Length - 1))
         {
             if (_blocks[_buckets[bucket]].Id == id)
-            {
                 return bucket;
-            }
         }
 
         return -1;
     }
 
     private int Bucket(ulong id) => (int)((id * 0x9E3779B97F4A7C15UL) >> _shift);
+}
+
+/// <summary>What is known of a live block while a trace is read.</summary>
+internal struct LiveBlock
+{
+    public ulong Id;
+    public ulong Bytes;
+    public byte AlignmentShift;
+    public bool IsLive;
 }

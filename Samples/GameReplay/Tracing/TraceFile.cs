@@ -4,8 +4,8 @@ using Samples.Common;
 namespace Samples.GameReplay.Tracing;
 
 /// <summary>
-/// Where a trace comes from: a file, or one of the traces that travel inside the program. It can be opened again and again, as
-/// a replay reads its trace twice.
+/// Where a trace comes from: a file, or one of the traces that travel inside the program. It can be opened again and
+/// again, as a replay reads its trace twice.
 /// </summary>
 internal sealed class TraceFile
 {
@@ -31,9 +31,7 @@ internal sealed class TraceFile
         foreach (string name in names)
         {
             if (name.EndsWith(TraceFormat.FileEnding, StringComparison.Ordinal))
-            {
                 traces.Add(name[..^TraceFormat.FileEnding.Length]);
-            }
         }
 
         traces.Sort(StringComparer.Ordinal);
@@ -45,18 +43,19 @@ internal sealed class TraceFile
     public static TraceFile Find(string nameOrPath)
     {
         if (EmbeddedNames().Contains(nameOrPath))
-        {
             return new TraceFile(nameOrPath, nameOrPath + TraceFormat.FileEnding, isEmbedded: true);
-        }
 
         if (!File.Exists(nameOrPath))
         {
             throw new BadInputException(
-                $"--trace: there is no file '{nameOrPath}', and the traces inside the program are {string.Join(", ", EmbeddedNames())}.");
+                $"--trace: there is no file '{nameOrPath}', and the traces inside the program are "
+                + $"{string.Join(", ", EmbeddedNames())}.");
         }
 
         string file = Path.GetFileName(nameOrPath);
-        string name = file.EndsWith(TraceFormat.FileEnding, StringComparison.Ordinal) ? file[..^TraceFormat.FileEnding.Length] : file;
+        string name = file.EndsWith(TraceFormat.FileEnding, StringComparison.Ordinal)
+            ? file[..^TraceFormat.FileEnding.Length]
+            : file;
         return new TraceFile(name, nameOrPath, isEmbedded: false);
     }
 

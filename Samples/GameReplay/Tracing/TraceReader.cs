@@ -1,10 +1,12 @@
+// Reads traces.
+using System.IO.Compression;
 using System.Numerics;
 
 namespace Samples.GameReplay.Tracing;
 
 /// <summary>
-/// Reads a trace record by record and checks every rule of the format on the way, so that whoever uses the records may rely on
-/// them. Memory is for the live blocks only; the file may be of any length. TRACE-FORMAT.md describes the file.
+/// Reads a trace record by record and checks every rule of the format on the way, so that the users of the records may
+/// rely on them. Memory is for the live blocks only; the file may be of any length. TRACE-FORMAT.md describes the file.
 /// </summary>
 internal sealed class TraceReader : IDisposable
 {
@@ -19,7 +21,6 @@ internal sealed class TraceReader : IDisposable
     private RecordKind _previous;
 
     /// <summary>Reads the header. Owns the packed stream from here on.</summary>
-    /// <param name="packed">The gzip file.</param>
     /// <param name="name">What complaints call the trace.</param>
     /// <param name="slots">How many block slots will be needed, where that is known.</param>
     /// <exception cref="TraceFormatException">It is not a trace.</exception>
@@ -95,9 +96,7 @@ internal sealed class TraceReader : IDisposable
         return true;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _bytes.Dispose();
-
     private static bool IsKnown(int opcode) => opcode is >= (int)RecordKind.Alloc and <= (int)RecordKind.AllocZeroed;
 
     private Stream CheckGzip(Stream packed)
@@ -123,9 +122,7 @@ internal sealed class TraceReader : IDisposable
         foreach (byte expected in TraceFormat.Magic)
         {
             if (NextByte() != expected)
-            {
                 throw Wrong("not an allocation trace: it does not begin with 'ATRC'");
-            }
         }
 
         int version = NextByte();
@@ -158,16 +155,12 @@ internal sealed class TraceReader : IDisposable
     {
         ulong back = ReadVarint();
         if (back == 0 || back > _nextId)
-        {
             throw Wrong($"it reaches back {back} blocks, and {_nextId} have been allocated");
-        }
 
         record.BlockId = _nextId - back;
         record.Slot = Blocks.Find(record.BlockId);
         if (record.Slot < 0)
-        {
             throw Wrong($"block {record.BlockId} is not live any more");
-        }
 
         record.AlignmentShift = Blocks[record.Slot].AlignmentShift;
     }
@@ -176,9 +169,7 @@ internal sealed class TraceReader : IDisposable
     {
         record.Bytes = ReadVarint();
         if (record.Bytes == 0)
-        {
             throw Wrong("a Realloc to 0 bytes");
-        }
 
         ref LiveBlock block = ref Blocks[record.Slot];
         record.OldBytes = block.Bytes;
@@ -189,29 +180,19 @@ internal sealed class TraceReader : IDisposable
     {
         ulong thread = ReadVarint();
         if (_previous == RecordKind.Thread)
-        {
             throw Wrong("two Thread records in a row");
-        }
 
         if (_recordsRead == Header.Records)
-        {
             throw Wrong("a Thread record is the last record");
-        }
 
         if (thread == (ulong)_thread)
-        {
             throw Wrong($"a Thread record for thread {thread}, which is already the current one");
-        }
 
         if (thread > (ulong)_threadsSeen)
-        {
             throw Wrong($"thread {thread} appears before thread {_threadsSeen}");
-        }
 
         if (thread >= TraceFormat.MaxThreads)
-        {
             throw Wrong($"more than {TraceFormat.MaxThreads} threads, the most that this program replays");
-        }
 
         _thread = (int)thread;
         _threadsSeen = Math.Max(_threadsSeen, _thread + 1);
@@ -220,17 +201,13 @@ internal sealed class TraceReader : IDisposable
     private void CountFrame()
     {
         if (++_framesRead > Header.Frames)
-        {
             throw Wrong($"a Frame record more than the {Header.Frames} the header promises");
-        }
     }
 
     private void CheckEnd()
     {
         if (TryNextByte() >= 0)
-        {
             throw Wrong("there are bytes after the last record");
-        }
 
         Compare("threads", Header.Threads, Header.Records == 0 ? Math.Min(Header.Threads, 1) : (ulong)_threadsSeen);
         Compare("frames", Header.Frames, _framesRead);
@@ -240,9 +217,7 @@ internal sealed class TraceReader : IDisposable
     private void Compare(string what, ulong promised, ulong found)
     {
         if (promised != found)
-        {
             throw Wrong($"the header promises {promised} {what}, the records hold {found}");
-        }
     }
 
     private ulong ReadVarint()
@@ -252,15 +227,11 @@ internal sealed class TraceReader : IDisposable
         {
             int next = NextByte();
             if (shift == 63 && next > 1)
-            {
                 throw Wrong("a number of more than 64 bits");
-            }
 
             value |= (ulong)(next & 0x7F) << shift;
             if (next < 0x80)
-            {
                 return next != 0 || shift == 0 ? value : throw Wrong("a number that is not in its shortest form");
-            }
         }
     }
 
@@ -286,6 +257,47 @@ internal sealed class TraceReader : IDisposable
     {
         // Offsets are those of the unpacked stream; of a record, where it begins.
         string place = _recordOffset == 0 ? "header" : $"record {_recordsRead} of {Header.Records}";
-        return new TraceFormatException($"{_name}: {place}, byte {(_recordOffset == 0 ? _bytes.Offset : _recordOffset)}: {rule}");
+        return new TraceFormatException(
+            $"{_name}: {place}, byte {(_recordOffset == 0 ? _bytes.Offset : _recordOffset)}: {rule}");
+    }
+}
+
+/// <summary>
+/// The unpacked bytes of a gzip file one after another, through one buffer, however long the file is. It knows how far
+/// it has come, because a complaint about a file is of use only with the place.
+/// </summary>
+internal sealed class ByteSource : IDisposable
+{
+    private readonly Stream _unpacked;
+    private readonly byte[] _buffer = new byte[64 * 1024];
+    private int _next;
+    private int _end;
+    private long _bufferOffset;
+
+    /// <summary>Takes ownership of the packed stream.</summary>
+    public ByteSource(Stream packed)
+    {
+        // Without this switch, which is read at the first use of compression, a file that was cut off ends like a whole
+        // one.
+        AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
+        _unpacked = new GZipStream(packed, CompressionMode.Decompress);
+    }
+
+    /// <summary>Where the next byte lies in the unpacked stream.</summary>
+    public long Offset => _bufferOffset + _next;
+
+    /// <summary>Takes the next byte.</summary>
+    /// <returns>The byte, or -1 at the end.</returns>
+    /// <exception cref="InvalidDataException">The gzip data is damaged or cut off.</exception>
+    public int Next() => _next < _end || Refill() ? _buffer[_next++] : -1;
+
+    public void Dispose() => _unpacked.Dispose();
+
+    private bool Refill()
+    {
+        _bufferOffset += _end;
+        _next = 0;
+        _end = _unpacked.Read(_buffer);
+        return _end > 0;
     }
 }

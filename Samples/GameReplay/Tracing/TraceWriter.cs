@@ -3,8 +3,8 @@ using System.IO.Compression;
 namespace Samples.GameReplay.Tracing;
 
 /// <summary>
-/// Writes a trace: for the rehearsal before a measurement, and for whoever wants one of their own. It counts for the header, and
-/// checks nothing else.
+/// Writes a trace: for the rehearsal before a measurement, and for traces of your own. It counts for the
+/// header, and checks nothing else.
 /// </summary>
 internal sealed class TraceWriter
 {
@@ -39,14 +39,12 @@ internal sealed class TraceWriter
         return _nextId++;
     }
 
-    /// <summary>Frees a block.</summary>
     public void Free(ulong id)
     {
         Opcode(RecordKind.Free);
         Number(_nextId - id);
     }
 
-    /// <summary>Resizes a block.</summary>
     public void Realloc(ulong id, ulong bytes)
     {
         Opcode(RecordKind.Realloc);
@@ -84,10 +82,8 @@ internal sealed class TraceWriter
         return [.. file];
     }
 
-    /// <summary>The file, packed.</summary>
     public byte[] ToFile() => Pack(ToBytes());
 
-    /// <summary>Packs bytes as gzip.</summary>
     public static byte[] Pack(ReadOnlySpan<byte> bytes)
     {
         var packed = new MemoryStream();

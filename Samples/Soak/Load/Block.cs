@@ -1,13 +1,15 @@
+// Blocks with a pattern, and blocks that change hands.
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Samples.Common;
+using SuperSlab;
 
 namespace Samples.Soak.Load;
 
 /// <summary>
-/// A live block and the pattern it carries: each word that is written is the block's own number and where in the block it stands. Of
-/// large blocks the beginning and the end are written densely, and in between a word in each 512 bytes.
+/// A live block and the pattern it carries: each word that is written is the block's own number and where in the block
+/// it stands. Of large blocks the beginning and the end are written densely, and in between a word in each 512 bytes.
 /// </summary>
-/// <param name="Address">Where it begins.</param>
 /// <param name="Bytes">How many bytes were asked for.</param>
 /// <param name="Number">What its pattern is made of.</param>
 internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Number)
@@ -35,9 +37,8 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
         {
             nuint end = nuint.Min(at + sizeof(ulong), Bytes);
             if (end <= bytes && Read(address, at, end) != Word(at, end))
-            {
-                throw new RunFailedException($"the contents of the {Bytes} bytes at 0x{address:x} changed at offset {at}");
-            }
+                throw new RunFailedException(
+                    $"the contents of the {Bytes} bytes at 0x{address:x} changed at offset {at}");
         }
     }
 
@@ -54,9 +55,7 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
             }
 
             for (nuint rest = 0; rest < Bytes - at; rest++)
-            {
                 to[rest] = (byte)(word >> (int)(8 * rest));
-            }
         }
     }
 
@@ -64,15 +63,11 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
     {
         byte* from = (byte*)address + at;
         if (end - at == sizeof(ulong))
-        {
             return Unsafe.ReadUnaligned<ulong>(from);
-        }
 
         ulong word = 0;
         for (nuint rest = 0; rest < end - at; rest++)
-        {
             word |= (ulong)from[rest] << (int)(8 * rest);
-        }
 
         return word;
     }
@@ -87,5 +82,40 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
     {
         ulong word = Number + at;
         return end - at == sizeof(ulong) ? word : word & ((1UL << (int)(8 * (end - at))) - 1);
+    }
+}
+
+/// <summary>Blocks of one arena that wait for another thread to free them. Any thread.</summary>
+internal sealed unsafe class Exchange(LongLivedArena arena)
+{
+    private readonly ConcurrentQueue<Block> _blocks = new();
+
+    public LongLivedArena Arena => arena;
+    public void Give(Block block) => _blocks.Enqueue(block);
+
+    /// <summary>Checks and frees some of the blocks.</summary>
+    public void Free(int most)
+    {
+        while (most-- > 0 && _blocks.TryDequeue(out Block block))
+        {
+            block.Check();
+            arena.Free((void*)block.Address);
+        }
+    }
+
+    /// <summary>Checks all of them. Nobody uses the exchange meanwhile.</summary>
+    public void Check()
+    {
+        foreach (Block block in _blocks)
+            block.Check();
+    }
+
+    public long Bytes()
+    {
+        long bytes = 0;
+        foreach (Block block in _blocks)
+            bytes += (long)block.Bytes;
+
+        return bytes;
     }
 }

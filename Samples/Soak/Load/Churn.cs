@@ -4,19 +4,17 @@ using SuperSlab;
 namespace Samples.Soak.Load;
 
 /// <summary>
-/// One owner's blocks in one arena, allocated, changed in size and freed at random within a limit of bytes. Sizes are small far more often
-/// than large: uniform in their logarithm, up to 4 MiB, with a bias. One thread at a time.
+/// One owner's blocks in one arena, allocated, changed in size and freed at random within a limit of bytes. Sizes are
+/// small far more often than large: uniform in their logarithm, up to 4 MiB, with a bias. One thread at a time.
 /// </summary>
 internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict verdict, nuint limitBytes)
 {
     private readonly List<Block> _blocks = [];
 
     public nuint LiveBytes { get; private set; }
-
     public int Count => _blocks.Count;
 
-    /// <summary>Does so many operations.</summary>
-    /// <param name="operations">How many.</param>
+    /// <summary>Allocates, resizes and frees at random.</summary>
     /// <param name="others">Where some of the blocks go, for another thread to free. Null keeps them all.</param>
     public void Run(int operations, Exchange? others = null)
     {
@@ -35,31 +33,20 @@ internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict 
         {
             int choice = random.Next(16);
             if (_blocks.Count == 0 || (choice < 8 && LiveBytes < limitBytes))
-            {
                 Allocate(handle);
-            }
             else if (choice < 10 && LiveBytes < limitBytes)
-            {
                 Reallocate(handle, random.Next(_blocks.Count));
-            }
             else if (choice == 15 && others is not null)
-            {
                 others.Give(Take(random.Next(_blocks.Count)));
-            }
             else
-            {
                 Free(handle, Take(random.Next(_blocks.Count)));
-            }
         }
     }
 
-    /// <summary>Checks the contents of all blocks.</summary>
     public void Check()
     {
         foreach (Block block in _blocks)
-        {
             block.Check();
-        }
     }
 
     /// <summary>Frees all blocks, or leaves them to another thread.</summary>
@@ -110,9 +97,7 @@ internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict 
         }
 
         if ((nuint)address % alignment != 0)
-        {
             throw new RunFailedException($"{bytes} bytes at 0x{(nint)address:x} are not aligned to {alignment}");
-        }
 
         _blocks.Add(Block.Write(address, bytes));
         LiveBytes += bytes;

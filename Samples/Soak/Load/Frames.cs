@@ -3,8 +3,8 @@ using SuperSlab;
 namespace Samples.Soak.Load;
 
 /// <summary>
-/// A frame arena in use: each tick is a frame, fills its lanes, now and then beyond what is prewarmed, and finds what the last frame left as
-/// it was. One thread.
+/// A frame arena in use: each tick is a frame, fills its lanes, now and then beyond what is prewarmed, and finds what
+/// the last frame left as it was. One thread.
 /// </summary>
 internal sealed unsafe class Frames(FrameArena arena, Random random, Verdict verdict)
 {
@@ -17,14 +17,10 @@ internal sealed unsafe class Frames(FrameArena arena, Random random, Verdict ver
         for (int lane = 0; lane < arena.LaneCount; lane++)
         {
             for (int count = random.Next(60); count > 0; count--)
-            {
                 Allocate(arena.Lane(lane), (nuint)random.Next(1, 1 << random.Next(1, 14)));
-            }
 
             if (random.Next(200) == 0)
-            {
                 Allocate(arena.Lane(lane), (nuint)random.Next(1 << 20, 5 << 20));
-            }
 
             using FrameScope scope = arena.Lane(lane).BeginScope();
             verdict.Try(() => new Span<byte>(arena.Lane(lane).Allocate(2000), 2000).Fill(0xEE));
@@ -32,23 +28,17 @@ internal sealed unsafe class Frames(FrameArena arena, Random random, Verdict ver
 
         Check();
         if (random.Next(500) == 0)
-        {
             Trim();
-        }
     }
 
     /// <summary>Checks what this frame and the last one hold.</summary>
     public void Check()
     {
         foreach (Block block in _last)
-        {
             block.Check();
-        }
 
         foreach (Block block in _current)
-        {
             block.Check();
-        }
     }
 
     /// <summary>Gives all overflow memory back, and with it the contents of all frames.</summary>

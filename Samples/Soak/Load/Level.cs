@@ -5,8 +5,8 @@ using SuperSlab;
 namespace Samples.Soak.Load;
 
 /// <summary>
-/// A scene that is loaded in the background at a random moment, lived in, and unloaded in the background: with everything freed before, or
-/// thrown away as a whole. One thread gives the orders.
+/// A scene that is loaded in the background at a random moment, lived in, and unloaded in the background: with
+/// everything freed before, or thrown away as a whole. One thread gives the orders.
 /// </summary>
 internal sealed class Level(BackgroundLoader loader, string name, Random random, Verdict verdict)
 {
@@ -17,9 +17,7 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
     private bool _wasUnloading;
 
     public long Loads { get; private set; }
-
     public nuint LiveBytes => _churn?.LiveBytes ?? 0;
-
     public int SuperSlabs => _scene.State == StreamState.Loaded ? _scene.Scene.Arena.SuperSlabCount : 0;
 
     public void Tick()
@@ -53,13 +51,9 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
         }
 
         if (_scene.State == StreamState.Unloaded)
-        {
             CheckUnload();
-        }
         else
-        {
             CheckFailure();
-        }
     }
 
     private static ScenePlan Plan(string name, Random random) => new()
@@ -70,7 +64,7 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
         [
             new ArenaPlan
             {
-                Blocks = [new BlockCount(64, random.Next(1, 20_000)), new BlockCount(700, random.Next(1, 3_000)), new BlockCount(3 << 20, 2)],
+                Blocks = [new(64, random.Next(1, 20_000)), new(700, random.Next(1, 3_000)), new(3 << 20, 2)],
                 SuperSlabs = random.Next(5),
                 RetainBytes = (nuint)random.Next(3) << 21,
             },
@@ -91,9 +85,7 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
         _churn ??= NewChurn();
         _churn.Run(100);
         if (random.Next(100) == 0)
-        {
             Unload();
-        }
     }
 
     private Churn NewChurn()
@@ -107,13 +99,9 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
     {
         _isFreed = random.Next(2) == 0;
         if (_isFreed)
-        {
             _churn!.FreeAll();
-        }
         else
-        {
             _churn!.Forget();
-        }
 
         _churn = null;
         _wasUnloading = true;
@@ -125,18 +113,14 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
         if (_wasUnloading && _scene.Error is { } refusal)
         {
             if (!Verdict.IsRefusal(refusal))
-            {
                 throw new RunFailedException($"a scene could not be unloaded: {refusal}");
-            }
 
             verdict.CountRefusal(refusal);
         }
 
         _wasUnloading = false;
         if (_isFreed && _scene.UnloadReport is { IsClean: false } report)
-        {
             throw new RunFailedException($"all blocks of a scene were freed, and yet: {report}");
-        }
 
         _isFreed = false;
     }
@@ -147,9 +131,8 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
         {
             _wasLoading = false;
             if (_scene.Error is null || !Verdict.IsRefusal(_scene.Error))
-            {
-                throw new RunFailedException($"a scene could not be loaded for another reason than want of memory: {_scene.Error}");
-            }
+                throw new RunFailedException(
+                    $"a scene could not be loaded for another reason than want of memory: {_scene.Error}");
 
             verdict.CountRefusal(_scene.Error);
         }

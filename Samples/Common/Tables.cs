@@ -1,0 +1,148 @@
+// Tables for people.
+using System.Globalization;
+using System.Text;
+using SuperSlab.Diagnostics;
+
+namespace Samples.Common;
+
+/// <summary>
+/// A table for people: a head of one or more lines, then rows, every column as wide as its widest cell. The first
+/// column is set to the left, the others, which hold numbers, to the right.
+/// </summary>
+public sealed class TextTable
+{
+    private const string Gap = "  ";
+    private readonly List<string[]> _rows = [];
+    private readonly int _headLines;
+
+    /// <summary>Begins a table whose head is given line by line; all lines have the same number of cells.</summary>
+    public TextTable(params string[][] head)
+    {
+        _headLines = head.Length;
+        foreach (string[] line in head)
+            Add(line);
+    }
+
+    public void Add(params string[] cells)
+    {
+        if (_rows.Count > 0 && cells.Length != _rows[0].Length)
+            throw new ArgumentException(
+                $"The table has {_rows[0].Length} columns, the row {cells.Length} cells.", nameof(cells));
+
+        _rows.Add(cells);
+    }
+
+    /// <summary>The table as text, a line for each row and a rule under the head.</summary>
+    public override string ToString()
+    {
+        int[] widths = Widths();
+        var text = new StringBuilder();
+        for (int row = 0; row < _rows.Count; row++)
+        {
+            if (row == _headLines)
+                text.Append('-', Sum(widths)).AppendLine();
+
+            AppendRow(text, _rows[row], widths);
+        }
+
+        return text.ToString();
+    }
+
+    private static void AppendRow(StringBuilder text, string[] cells, int[] widths)
+    {
+        var line = new StringBuilder();
+        for (int column = 0; column < cells.Length; column++)
+        {
+            line.Append(column == 0 ? "" : Gap);
+            line.Append(column == 0 ? cells[column].PadRight(widths[column]) : cells[column].PadLeft(widths[column]));
+        }
+
+        text.AppendLine(line.ToString().TrimEnd());
+    }
+
+    private static int Sum(int[] widths)
+    {
+        int sum = Gap.Length * (widths.Length - 1);
+        foreach (int width in widths)
+            sum += width;
+
+        return sum;
+    }
+
+    private int[] Widths()
+    {
+        int[] widths = new int[_rows[0].Length];
+        foreach (string[] cells in _rows)
+        {
+            for (int column = 0; column < cells.Length; column++)
+                widths[column] = Math.Max(widths[column], cells[column].Length);
+        }
+
+        return widths;
+    }
+}
+
+/// <summary>Prints page faults by owner for people.</summary>
+public static class FaultsTable
+{
+    /// <summary>The table, the most faults first; where faults are only counted, the counts and the reason.</summary>
+    /// <param name="frames">What its frames are called: "in the frames".</param>
+    public static string Print(string title, string frames, ProfileFaults faults)
+    {
+        Dictionary<(string, string), long> inFrames = [];
+        foreach (ProfileFrameFaults row in faults.Frames)
+            inFrames[(row.Kind, row.Name)] = inFrames.GetValueOrDefault((row.Kind, row.Name)) + row.Count;
+
+        var text = new StringBuilder();
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"page faults of {title} by owner; the kernel counted {faults.KernelCount:N0} for the observed threads");
+        text.AppendLine(faults.Unavailable.Length == 0 ? "" : $"only counted: {faults.Unavailable}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"{frames,14}  {"in all",10}  owner, and the place of the first");
+        foreach (ProfileFaultOwner owner in faults.Owners)
+        {
+            long within = inFrames.GetValueOrDefault((owner.Kind, owner.Name));
+            string place = owner.CallSite.Length == 0 ? "" : $" [{owner.CallSite}]";
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"{within,14:N0}  {owner.Count,10:N0}  {owner.Kind}: {owner.Name}{place}");
+        }
+
+        return text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"{inFrames.Values.Sum(),14:N0}  {faults.Owners.Sum(owner => owner.Count),10:N0}  sum").ToString();
+    }
+
+    /// <summary>
+    /// What must hold and does not, in words; null when every fault has an owner and the owners' sum is the kernel's
+    /// count.
+    /// </summary>
+    public static string? Problem(ProfileFaults faults)
+    {
+        long sum = faults.Owners.Sum(owner => owner.Count);
+        long lost = faults.Owners.Where(owner => owner.Kind == FaultKinds.Lost).Sum(owner => owner.Count);
+        return sum != faults.KernelCount
+            ? $"the owners have {sum} page faults, and the kernel counted {faults.KernelCount}"
+            : lost != 0 ? $"{lost} page faults found no room in the ring, and have no owner"
+            : null;
+    }
+}
+
+/// <summary>How figures stand in the tables.</summary>
+internal static class FigureText
+{
+    /// <summary>What stands where there is no figure.</summary>
+    public const string None = "-";
+
+    private const double MebibyteBytes = 1 << 20;
+
+    /// <summary>A whole number.</summary>
+    public static string Count(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? None;
+
+    /// <summary>Bytes as MiB.</summary>
+    public static string Mebibytes(long? bytes) => Decimals(bytes / MebibyteBytes);
+
+    /// <summary>A number with some decimals.</summary>
+    public static string Decimals(double? value, int decimals = 1) =>
+        value?.ToString("N" + decimals, CultureInfo.InvariantCulture) ?? None;
+}

@@ -1,0 +1,95 @@
+// The process that is listened to.
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+using Microsoft.Diagnostics.NETCore.Client;
+using Samples.Common;
+
+namespace Samples.Profiler;
+
+/// <summary>The process that is listened to, and the ways in which it may not be there.</summary>
+internal sealed record Target(int Id, string Name)
+{
+    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(20);
+
+    /// <exception cref="BadInputException">There is no such process.</exception>
+    public static Target Find(int id)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(id);
+            return new Target(id, process.ProcessName);
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+        {
+            throw new BadInputException($"--attach: there is no process {id}.", error);
+        }
+    }
+
+    /// <summary>Opens a session of its event pipe.</summary>
+    /// <exception cref="BadInputException">It is no .NET process, or one of another user.</exception>
+    /// <exception cref="RunFailedException">It does not answer.</exception>
+    public EventPipeSession Open(params EventPipeProvider[] providers)
+    {
+        try
+        {
+            using CancellationTokenSource patience = new(s_answer);
+            return new DiagnosticsClient(Id)
+                .StartEventPipeSessionAsync(providers, requestRundown: false, circularBufferMB: 64, patience.Token)
+                .GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException error)
+        {
+            throw new RunFailedException(
+                $"process {Id} ({Name}) did not answer within {s_answer.TotalSeconds:0} s.", error);
+        }
+        catch (Exception error) when (
+            error is ServerNotAvailableException or SocketException or UnauthorizedAccessException)
+        {
+            throw new BadInputException(
+                $"--attach: process {Id} ({Name}) cannot be listened to: it is no .NET process, runs as another user, "
+                + $"or was compiled without EventSourceSupport.",
+                error);
+        }
+        catch (EndOfStreamException error)
+        {
+            throw Vanished(error);
+        }
+    }
+
+    public RunFailedException Vanished(Exception? cause = null)
+    {
+        string message = $"process {Id} ({Name}) has ended.";
+        return cause is null ? new RunFailedException(message) : new RunFailedException(message, cause);
+    }
+
+    public BadInputException WithoutEngine() => new(
+        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no "
+        + $"SuperSlab.Diagnostics.Profiler.");
+}
+
+/// <summary>
+/// Page faults of a whole process since it began, as Linux counts them; null elsewhere and when it is gone.
+/// </summary>
+internal static class ProcessFaults
+{
+    // Fields of /proc/PID/stat by "man 5 proc_pid_stat", counted from the one after the name, which may itself hold
+    // spaces.
+    private const int MinorFaults = 7;
+    private const int MajorFaults = 9;
+
+    public static long? Of(int process)
+    {
+        try
+        {
+            string text = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/stat"));
+            string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+            return long.Parse(fields[MinorFaults], CultureInfo.InvariantCulture)
+                + long.Parse(fields[MajorFaults], CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}

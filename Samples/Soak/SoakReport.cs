@@ -1,0 +1,121 @@
+// The JSON documents, the table, and the line through the floors.
+using System.Globalization;
+using System.Text.Json.Serialization;
+
+namespace Samples.Soak;
+
+/// <summary>What a run found.</summary>
+internal sealed record SoakDocument
+{
+    public required int Seconds { get; init; }
+    public required int Seed { get; init; }
+    public required IReadOnlyList<SoakRow> Rows { get; init; }
+
+    /// <summary>Resident bytes of the process when everything was freed, each time that was done.</summary>
+    public required IReadOnlyList<long> FloorBytes { get; init; }
+
+    /// <summary>How much the floor grows by the line that fits best, warm-up left out, over the whole run.</summary>
+    public required long FloorGrowthBytes { get; init; }
+
+    public required long Ticks { get; init; }
+    public required long ThreadsBorn { get; init; }
+    public required long ScenesLoaded { get; init; }
+
+    /// <summary>OS calls that were made to fail.</summary>
+    public required long FailuresInjected { get; init; }
+
+    /// <summary>How often the engine had no memory to give; all of them by injected failures.</summary>
+    public required long Refusals { get; init; }
+
+    /// <summary>What must not have been.</summary>
+    public required IReadOnlyList<string> Violations { get; init; }
+}
+
+/// <summary>Ten seconds of a run.</summary>
+internal sealed record SoakRow
+{
+    public required int Second { get; init; }
+
+    /// <summary>Of the process, at the end of the ten seconds.</summary>
+    public required long ResidentBytes { get; init; }
+
+    public required long LiveBytes { get; init; }
+
+    /// <summary>SuperSlabs that arenas own, in bytes.</summary>
+    public required long OwnedBytes { get; init; }
+
+    /// <summary>The share of the long-lived arenas' SuperSlabs in which no live block lies, percent.</summary>
+    public required double FragmentationPercent { get; init; }
+
+    /// <summary>Page faults of the process, populated pages included.</summary>
+    public required long PageFaults { get; init; }
+
+    public required long OsCalls { get; init; }
+    public required long TickP50Nanoseconds { get; init; }
+    public required long TickP99Nanoseconds { get; init; }
+    public required long TickMaxNanoseconds { get; init; }
+}
+
+/// <summary>
+/// Writes the JSON of this sample without reflection. The names are read by other programs: they stay.
+/// </summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(SoakDocument))]
+internal sealed partial class SoakJson : JsonSerializerContext;
+
+/// <summary>Prints rows as they come, so that a long run can be watched.</summary>
+internal static class SoakTable
+{
+    public const string Head =
+        """
+          second  resident  live MiB  owned MiB  fragmen-     page  OS calls   tick p50   tick p99   tick max
+                       MiB                       tation %   faults                   us         us         us
+        -----------------------------------------------------------------------------------------------------
+        """;
+
+    public static string Line(SoakRow row) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{row.Second,8:N0}{MiB(row.ResidentBytes),10:N1}{MiB(row.LiveBytes),10:N1}{MiB(row.OwnedBytes),11:N0}"
+        + $"{row.FragmentationPercent,10:N1}{row.PageFaults,9:N0}{row.OsCalls,10:N0}"
+        + $"{row.TickP50Nanoseconds / 1e3,11:N0}{row.TickP99Nanoseconds / 1e3,11:N0}"
+        + $"{row.TickMaxNanoseconds / 1e3,11:N0}");
+
+    public static string Floor(long residentBytes) =>
+        string.Create(CultureInfo.InvariantCulture, $"          {MiB(residentBytes),8:N1}  with everything freed");
+
+    public static string Summary(SoakDocument result) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{result.Ticks:N0} ticks, {result.ThreadsBorn:N0} threads, {result.ScenesLoaded:N0} scenes, "
+        + $"{result.FailuresInjected:N0} failed OS calls, {result.Refusals:N0} of them felt\n"
+        + $"with everything freed {MiB(result.FloorBytes[0]):N1} MiB at first, {MiB(result.FloorBytes[^1]):N1} MiB at "
+        + $"last; growth over the run by the line of best fit {MiB(result.FloorGrowthBytes):N1} MiB\n"
+        + $"{result.Violations.Count:N0} violations");
+
+    private static double MiB(long bytes) => bytes / 1048576.0;
+}
+
+/// <summary>The straight line that fits measurements at even distances best (least squares).</summary>
+internal static class Slope
+{
+    /// <summary>How much the line rises from the first measurement to the last. Of fewer than two it is 0.</summary>
+    public static double Rise(ReadOnlySpan<long> values)
+    {
+        if (values.Length < 2)
+            return 0;
+
+        double middle = (values.Length - 1) / 2.0;
+        double mean = 0;
+        foreach (long value in values)
+            mean += value / (double)values.Length;
+
+        double products = 0;
+        double squares = 0;
+        for (int index = 0; index < values.Length; index++)
+        {
+            products += (index - middle) * (values[index] - mean);
+            squares += (index - middle) * (index - middle);
+        }
+
+        return products / squares * (values.Length - 1);
+    }
+}
