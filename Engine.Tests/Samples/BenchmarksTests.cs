@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Engine.Tests.Support;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
@@ -18,6 +19,7 @@ internal sealed class BenchmarksTests
     private static readonly string[] Everywhere = ["null", "handle", "engine", "malloc", "NativeMemory", "GC", "ArrayPool"];
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_quick_run_writes_tables_JSON_and_a_chart()
     {
         string folder = Directory.CreateTempSubdirectory("benchmarks-").FullName;

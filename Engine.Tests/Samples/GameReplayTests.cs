@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Engine.Tests.Support;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 
@@ -6,6 +7,7 @@ namespace Engine.Tests.Samples;
 
 /// <summary>The main job as a user runs it, on an embedded trace and on made-up ones.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class GameReplayTests
 {
     private const string Shape =

@@ -1,9 +1,11 @@
 using System.Text.Json;
+using Engine.Tests.Support;
 
 namespace Engine.Tests.Samples;
 
 /// <summary>The walk through streamed levels as a user takes it, with few frames.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class LevelStreamingTests
 {
     private const string Shape =

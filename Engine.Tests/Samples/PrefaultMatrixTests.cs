@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Engine.Tests.Support;
 using Samples.Common;
 using Samples.RandomMixed;
 
@@ -6,6 +7,7 @@ namespace Engine.Tests.Samples;
 
 /// <summary>The matrix of prefault policies: that it has them all, and that its rows tell where the faults went.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class PrefaultMatrixTests
 {
     private static readonly bool[] s_firstIsNot = [false, true];

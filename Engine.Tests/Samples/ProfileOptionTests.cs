@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Engine.Tests.Platform;
+using Engine.Tests.Support;
 
 namespace Engine.Tests.Samples;
 
 /// <summary>--profile of the samples: a profile with frames, allocations and what the sample is known to do.</summary>
+[Category(Lane.Slow)]
 internal sealed class ProfileOptionTests
 {
     private static readonly string[] s_ofEngine =

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Engine.Tests.Support;
 using Samples.Common;
 using Samples.RandomMixed;
 
@@ -23,6 +24,7 @@ internal sealed class RandomMixedTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void All_rows_with_few_operations()
     {
         SampleProcess run = SampleProcess.Run("RandomMixed", "--operations", "50000", "--working-set", "1000", "--seed", "7", "--repeat", "1", "--json", "-");
@@ -47,6 +49,7 @@ internal sealed class RandomMixedTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Each_fault_of_a_cold_loop_has_an_owner()
     {
         SampleProcess run = SampleProcess.Run("RandomMixed", "--working-set", "20000", "--prefault", "none", "--pages", "normal", "--cold", "--faults", "--repeat", "1", "--json", "-");

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Engine.Tests.Support;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Scaling;
@@ -10,6 +11,7 @@ namespace Engine.Tests.Samples;
 
 /// <summary>The scaling workloads of the benchmarks: each with hardly any work, by all contestants, and as a user runs them.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class ScalingTests
 {
     private const string Shape =

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Engine.Tests.Support;
 using Samples.Soak;
 
 namespace Engine.Tests.Samples;
@@ -8,6 +9,7 @@ namespace Engine.Tests.Samples;
 internal sealed class SoakTests
 {
     [Test]
+    [Category(Lane.Slow)]
     public void Some_seconds_of_everything_leave_no_trace()
     {
         SampleProcess run = SampleProcess.Run("Soak", "--seconds", "6", "--seed", "7", "--json", "-");
@@ -28,6 +30,7 @@ internal sealed class SoakTests
     [TestCase("growth", "resident memory grew")]
     [TestCase("corruption", "changed at offset 0")]
     [TestCase("leak", "everything was freed, and yet")]
+    [Category(Lane.Slow)]
     public void A_fault_is_found(string sabotage, string message)
     {
         SampleProcess run = SampleProcess.Run("Soak", "--seconds", "4", "--sabotage", sabotage);

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Engine.Tests.Support;
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Tracing;
@@ -120,6 +121,7 @@ internal sealed class TraceReaderTests
     public void An_empty_trace_is_a_trace() => Assert.That(Learn(new TraceWriter().ToFile()).Frames, Is.Zero);
 
     [Test]
+    [Category(Lane.Slow)]
     public void The_embedded_traces_are_in_order([ValueSource(typeof(TraceFile), nameof(TraceFile.EmbeddedNames))] string name)
     {
         TraceProfile profile = TraceLearner.Learn(TraceFile.Find(name).Open(), name);

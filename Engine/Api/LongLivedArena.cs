@@ -221,9 +221,14 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         Sizes.CheckAlignment(alignment, MaximumAlignment);
         int sizeClass = SizeClasses.IndexOf(bytes, alignment);
-        return sizeClass == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes)
+        return sizeClass == SizeClasses.Huge
+            ? nuint.Max(bytes, Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes))
             : SizeClasses.BlockBytes(sizeClass);
     }
+
+    /// <summary>The most free blocks of a size that one thread holds back from the others.</summary>
+    /// <param name="bytes">The size that is asked for.</param>
+    public static int CachedBlocks(nuint bytes) => SizeClasses.CacheBlocks(SizeClasses.IndexOf(bytes));
 
     /// <summary>How many bytes of a block may be used: at least what was asked for.</summary>
     /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>

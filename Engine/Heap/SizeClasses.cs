@@ -9,7 +9,7 @@ namespace SuperSlab;
 /// bytes at most one ninth (11.1 %) of a block is lost to rounding; then whole SuperSlabs, 4 to 32 MiB. What is larger is
 /// <see cref="Huge"/>: an extent of as many SuperSlabs as it takes. May be called in the hot loop, from any thread.
 /// </summary>
-public static class SizeClasses
+internal static class SizeClasses
 {
     /// <summary>The number of classes, <see cref="Huge"/> included.</summary>
     public const int Count = Huge + 1;

@@ -102,43 +102,26 @@ internal static class MixedLoop
     public static nuint BytesOf(uint random) => SmallestBytes + ((random >> 8) & BytesMask);
 
     /// <summary>
-    /// The block counts that a level load prewarms for the loop: the peak of live blocks by size class, found by the
-    /// loop's arithmetic without an allocator, and what one thread's cache may hold back.
+    /// The block counts that a level load prewarms for the loop: the peak of live blocks by block size, found by the
+    /// loop's arithmetic without an allocator.
     /// </summary>
     public static List<BlockCount> Peaks(long operations, uint workingSet, uint seed)
     {
-        int[] classes = new int[workingSet];
-        long[] live = new long[SizeClasses.Count];
-        long[] peaks = new long[SizeClasses.Count];
+        nuint[] blocks = new nuint[workingSet];
+        Dictionary<nuint, (long Live, long Peak)> counts = [];
         uint random = seed;
         for (long operation = 0; operation < operations; operation++)
         {
             random = Next(random);
-            uint slot = random % workingSet;
-
-            // Stored as class + 1; 0 is an empty slot.
-            if (classes[slot] != 0)
-            {
-                live[classes[slot] - 1]--;
-                classes[slot] = 0;
-                continue;
-            }
-
-            int sizeClass = SizeClasses.IndexOf(BytesOf(random));
-            classes[slot] = sizeClass + 1;
-            peaks[sizeClass] = Math.Max(peaks[sizeClass], ++live[sizeClass]);
+            ref nuint block = ref blocks[random % workingSet];
+            bool isFree = block == 0;
+            nuint bytes = isFree ? LongLivedArena.BlockBytes(BytesOf(random)) : block;
+            ref (long Live, long Peak) count = ref CollectionsMarshal.GetValueRefOrAddDefault(counts, bytes, out _);
+            count.Live += isFree ? 1 : -1;
+            count.Peak = Math.Max(count.Peak, count.Live);
+            block = isFree ? bytes : 0;
         }
 
-        List<BlockCount> counts = [];
-        for (int sizeClass = 0; sizeClass < peaks.Length; sizeClass++)
-        {
-            if (peaks[sizeClass] > 0)
-            {
-                long count = peaks[sizeClass] + SizeClasses.CacheBlocks(sizeClass);
-                counts.Add(new BlockCount(SizeClasses.BlockBytes(sizeClass), count));
-            }
-        }
-
-        return counts;
+        return [.. counts.Select(count => new BlockCount(count.Key, count.Value.Peak))];
     }
 }

@@ -76,14 +76,7 @@ internal static unsafe class ContestantHost
 
     private static ScenePlan PlanFor(BlockWorkload work)
     {
-        List<BlockCount> blocks = [];
-        foreach (BlockCount block in work.Blocks)
-        {
-            long heldBack = (long)work.Threads * SizeClasses.CacheBlocks(SizeClasses.IndexOf(block.Bytes));
-            blocks.Add(new BlockCount(block.Bytes, block.Count + heldBack));
-        }
-
-        var arena = new ArenaPlan { Blocks = blocks, Threads = work.Threads + 1 };
+        var arena = new ArenaPlan { Blocks = work.Blocks, Threads = work.Threads + 1 };
         return new ScenePlan { Name = "benchmark", Arenas = [arena] };
     }
 }

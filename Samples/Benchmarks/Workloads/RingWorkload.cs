@@ -36,9 +36,14 @@ internal sealed class RingWorkload(long pairs, int repetitions) : BlockWorkload
     {
         get
         {
-            int first = SizeClasses.IndexOf(LeastBytes);
-            IEnumerable<int> classes = Enumerable.Range(first, SizeClasses.IndexOf(MostBytes) - first + 1);
-            return [.. classes.Select(index => new BlockCount(SizeClasses.BlockBytes(index), MostOfAClass))];
+            List<BlockCount> blocks = [];
+            for (nuint bytes = LongLivedArena.BlockBytes(LeastBytes); bytes <= LongLivedArena.BlockBytes(MostBytes);)
+            {
+                blocks.Add(new BlockCount(bytes, MostOfAClass));
+                bytes = LongLivedArena.BlockBytes(bytes + 1);
+            }
+
+            return blocks;
         }
     }
 

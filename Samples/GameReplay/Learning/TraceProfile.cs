@@ -51,7 +51,7 @@ internal sealed record ThreadUse(int Thread, long BlockBytes, long Allocations, 
 /// Makes the engine's scene plan from what the first pass learned. Of each block size it asks for the peak of live
 /// blocks and for what the threads' caches can hold back from each other at that moment:
 /// <list type="bullet">
-/// <item>a cache never holds more than <see cref="SizeClasses.CacheBlocks"/>;</item>
+/// <item>a cache never holds more than <see cref="LongLivedArena.CachedBlocks"/>;</item>
 /// <item>blocks come into it by the thread's own frees, no more than it makes in all;</item>
 /// <item>and by being filled ahead of the thread's allocations. A filling starts with an eighth of half a cache and
 /// doubles with what was used up, up to half a cache. Once some thread has freed a cacheful, half a cache may also come
@@ -71,7 +71,8 @@ internal static class ReplayPlan
         {
             nuint bytes = (nuint)peak.BlockBytes;
             List<ThreadUse> uses = [.. profile.Uses.Where(use => use.BlockBytes == peak.BlockBytes)];
-            blocks.Add(new BlockCount(bytes, peak.Count + HeldBack(bytes, uses), uses.Count));
+            long count = peak.Count + HeldBack(bytes, uses);
+            blocks.Add(new BlockCount(bytes, count, uses.Count) { IncludesCaches = true });
         }
 
         var arena = new ArenaPlan { Blocks = blocks, Threads = profile.Threads };
@@ -80,7 +81,7 @@ internal static class ReplayPlan
 
     private static long HeldBack(nuint bytes, List<ThreadUse> uses)
     {
-        long cache = SizeClasses.CacheBlocks(SizeClasses.IndexOf(bytes));
+        long cache = LongLivedArena.CachedBlocks(bytes);
         long half = cache / 2;
         bool sharesStore = uses.Exists(use => use.Frees > cache);
         long sum = 0;
