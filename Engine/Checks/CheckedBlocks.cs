@@ -86,7 +86,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
     /// <summary>Checks every red zone and all freed memory that is held back.</summary>
     /// <exception cref="EngineMemoryException">Something was written where it may not be.</exception>
-    public void Verify() => EngineMemoryException.ThrowIf(FindDamage().FirstOrDefault());
+    public void Verify() => EngineMemoryException.ThrowIf(FindDamage() is [string first, ..] ? first : null);
 
     /// <summary>All that was written where it may not be, a sentence each.</summary>
     public IReadOnlyList<string> FindDamage()
@@ -96,11 +96,8 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     }
 
     /// <summary>The live blocks by the size that was asked for, in bytes.</summary>
-    public IReadOnlyList<(nuint Bytes, long Count)> Live()
-    {
-        lock (_lock)
-            return [.. _live.Values.CountBy(block => block.Bytes).Select(size => (size.Key, (long)size.Value)).Order()];
-    }
+    public IReadOnlyList<(nuint Bytes, long Count)> Live() =>
+        [.. Blocks().CountBy(block => block.Bytes).Select(size => (size.Key, (long)size.Value)).Order()];
 
     /// <summary>The live blocks, each with the size that was asked for, in bytes.</summary>
     public IReadOnlyList<(nuint Address, nuint Bytes)> Blocks()
@@ -309,14 +306,14 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
                 return true;
             }
         }
-        catch (EngineOutOfMemoryException)
-        {
-            // Kept, as below.
-        }
         catch (EngineMemoryException wrong)
         {
             damage = Joined(damage, wrong.Message); // a run that contradicts itself: another try would not help
             return false;
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            // The block is kept.
         }
 
         _refused.Enqueue(block);
@@ -365,7 +362,6 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     private static string Distance(CheckedBlock block, nuint address) =>
         ((long)(address - block.Address)).ToString(CultureInfo.InvariantCulture);
 
-    /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
     private void OpenGuardPage(CheckedBlock block)
     {
         if (block.HasGuardPage)
