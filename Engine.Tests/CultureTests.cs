@@ -26,6 +26,7 @@ internal sealed unsafe class CultureTests
         Assert.That(Sizes.Text(Size.MiB(3) / 2), Is.EqualTo("1.5 MiB"));
         Assert.That(Sizes.Text(5 * Size.MiB(512)), Is.EqualTo("2.5 GiB"));
         Assert.That(() => Sizes.Of<int>(-7), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartWith("-7 elements of 4"));
+        Assert.That(() => ScenePlan.Merge([null!], 0.5), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartWith("The headroom is 0.5;"));
         PrefaultReport report = new(3 << 19, 1_500_000, 2, PageKind.Normal, PrefaultPolicy.Touch);
         Assert.That(report.ToString(), Is.EqualTo("1.5 MiB in 1.5 ms (1.0 GiB/s) by 2 threads, Normal pages by Touch"));
     }
