@@ -205,23 +205,17 @@ internal sealed class PrefaultStepRecord(PrefaultStep step)
 
     public PrefaultStep Step { get; } = step;
 
-    /// <summary>What the check of the first SuperSlab found; null until then.</summary>
-    public string? Verification { get; set; }
+    public string? Verification { get; set; } // what the check of the first SuperSlab found
 
-    /// <summary>Whether it provided a range, verified or not.</summary>
-    public bool WasUsed { get; set; }
+    public bool WasUsed { get; set; } // it provided a range, verified or not
 
-    /// <summary>Why it failed last; null when it never did.</summary>
-    public string? Failure { get; set; }
+    public string? Failure { get; set; } // the last one
 
-    /// <summary>Whether it failed before any policy came into it: there were no such pages.</summary>
-    public bool FailedForPages { get; set; }
+    public bool FailedForPages { get; set; } // there were no such pages, whatever the policy
 
-    /// <summary>Whether it is not to be tried again.</summary>
-    public bool IsLeft { get; set; }
+    public bool IsLeft { get; set; } // it is not to be tried again
 
-    /// <summary>How many ranges fell through it to the next step.</summary>
-    public long FallenCount { get; set; }
+    public long FallenCount { get; set; } // ranges that fell through it to the next step
 
     public string Outcome => IsLeft || (Failure is not null && !WasUsed) ? "left" : WasUsed ? "in force" : "not tried";
 
