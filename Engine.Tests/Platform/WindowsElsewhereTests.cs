@@ -51,7 +51,7 @@ internal sealed class WindowsElsewhereTests
         Assert.That(os.TryReserve(SuperSlab, SuperSlab, out _), Is.False);
     }
 
-    [TestCase("VirtualAlloc/commit", "Windows refused to commit 2097152 bytes")]
+    [TestCase("VirtualAlloc/commit", "The operating system refused to commit 2097152 bytes (VirtualAlloc: ")]
     [TestCase("VirtualFree/decommit", "Decommit of 2097152 bytes was refused by the operating system (VirtualFree: ")]
     public void A_refusal_is_told_with_its_function(string function, string message)
     {
@@ -197,7 +197,7 @@ internal sealed class WindowsElsewhereTests
     {
         using WindowsFunctionsHere context = new();
         CountsFaults = counts;
-        IFaultCounter counter = new WindowsVirtualMemory(context).FaultCounter;
+        FaultCounter counter = new WindowsVirtualMemory(context).FaultCounter;
         Assert.That(counter.IsSupported, Is.EqualTo(counts));
         Assert.That(counter.IsPerThread, Is.False);
         Assert.That(counter.OfProcess() > 0 && counter.OfThread() > 0, Is.EqualTo(counts));

@@ -156,16 +156,16 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     [UnmanagedCallersOnly]
     private static nint VirtualAlloc(nint address, nuint bytes, uint type, uint protection)
     {
-        if ((type & WindowsFunctions.LargePages) != 0)
+        if ((type & WindowsFunctions.MemLargePages) != 0)
         {
             return Refuses("VirtualAlloc/large", NotEnoughMemory) ? 0 : Reserve(0, bytes, LargePageBytes, ReadWrite);
         }
 
-        if ((type & WindowsFunctions.Reserve) != 0)
+        if ((type & WindowsFunctions.MemReserve) != 0)
         {
             return Refuses("VirtualAlloc/reserve", NotEnoughMemory)
                 ? 0
-                : Reserve(address, bytes, Granularity, (type & WindowsFunctions.Commit) != 0 ? ReadWrite : 0);
+                : Reserve(address, bytes, Granularity, (type & WindowsFunctions.MemCommit) != 0 ? ReadWrite : 0);
         }
 
         return Refuses("VirtualAlloc/commit", NotEnoughMemory) || s_mprotect(address, bytes, ReadWrite) != 0 ? 0 : address;
@@ -178,7 +178,7 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     [UnmanagedCallersOnly]
     private static int VirtualFree(nint address, nuint bytes, uint type)
     {
-        if ((type & WindowsFunctions.Release) != 0)
+        if ((type & WindowsFunctions.MemRelease) != 0)
         {
             return !Refuses("VirtualFree/release", NotEnoughMemory) && s_reserved.TryRemove(address, out nuint reserved) && s_munmap(address, reserved) == 0 ? 1 : 0;
         }

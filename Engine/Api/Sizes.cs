@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -45,14 +46,17 @@ internal static class Sizes
     /// <summary>A size as a person would write it: "3.0 MiB".</summary>
     public static string Text(nuint bytes) => bytes switch
     {
-        >= 1024 * 1024 * 1024 => $"{bytes / (double)GiB:0.0} GiB",
-        >= 1024 * 1024 => $"{bytes / (double)MiB:0.0} MiB",
-        >= 1024 => $"{bytes / (double)KiB:0.0} KiB",
-        _ => $"{bytes} bytes",
+        >= GiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)GiB:0.0} GiB"),
+        >= MiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)MiB:0.0} MiB"),
+        >= KiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)KiB:0.0} KiB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes"),
     };
 
-    private static void ThrowCount(long count, nuint elementBytes) => throw new ArgumentOutOfRangeException(
-        nameof(count), count,
-            $"{count} elements of {elementBytes} bytes were asked for; the count must not be negative and the "
-            + "product must fit an address.");
+    private static void ThrowCount(long count, nuint elementBytes)
+    {
+        string asked = string.Create(CultureInfo.InvariantCulture, $"{count} elements of {elementBytes} bytes");
+        throw new ArgumentOutOfRangeException(
+            nameof(count), count,
+                $"{asked} were asked for; the count must not be negative and the product must fit an address.");
+    }
 }

@@ -2,9 +2,7 @@ using System.Numerics;
 
 namespace SuperSlab;
 
-/// <summary>
-/// Walks all of one arena's structures and checks the equations that stand above them. What it finds wrong is thrown as a sentence.
-/// </summary>
+/// <summary>Checks the equations of one arena's structures, and throws the first violation as a sentence.</summary>
 internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs slabs, uint tag)
 {
     private readonly int[] _runs = new int[ArenaClasses.Count];
@@ -14,12 +12,14 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
 
     public void Run(ArenaCaches caches)
     {
-        int superSlabs = 0;
-        for (int index = slabs.Space.FirstOwned; index != SlabGeometry.None; index = reservation.SuperSlabs[index].NextOwned)
-            superSlabs += CheckSuperSlab(index);
+        int owned = 0;
+        var space = slabs.Space;
+        for (int index = space.FirstOwned; index != SlabGeometry.None; index = reservation.SuperSlabs[index].NextOwned)
+            owned += CheckSuperSlab(index);
 
-        Check(superSlabs == slabs.Space.SuperSlabCount, $"{slabs.Space.SuperSlabCount} SuperSlabs are counted, {superSlabs} are owned");
-        Check(superSlabs == slabs.Space.Budget.Held, $"the budget counts {slabs.Space.Budget.Held} SuperSlabs as held, {superSlabs} are owned");
+        long held = space.Budget.Held;
+        Check(owned == space.SuperSlabCount, $"{space.SuperSlabCount} SuperSlabs are counted, {owned} are owned");
+        Check(owned == held, $"the budget counts {held} SuperSlabs as held, {owned} are owned");
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
             CheckClass(sizeClass);
 
@@ -40,9 +40,13 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     private int CheckSuperSlab(int index)
     {
         SuperSlabDescriptor superSlab = reservation.SuperSlabs[index];
-        Check(superSlab.OwnerTag == tag, $"SuperSlab {index} is in the arena's list and has the owner tag {superSlab.OwnerTag:x} instead of {tag:x}");
+        uint owner = superSlab.OwnerTag;
+        int longest = superSlab.LongestFreeRun;
+        Check(owner == tag, $"SuperSlab {index} is in the arena's list and has the owner tag {owner:x}, not {tag:x}");
         Check(superSlab.RunLength >= 1, $"SuperSlab {index} is in the list and lies inside an extent");
-        Check(superSlab.LongestFreeRun == Bitmap.LongestRun(superSlab.FreeSlabs), $"SuperSlab {index} says that its longest free run is {superSlab.LongestFreeRun}");
+        Check(
+            longest == Bitmap.LongestRun(superSlab.FreeSlabs),
+            $"SuperSlab {index} says that its longest free run is {longest}");
         uint used = 0;
         slabs.Runs.ForEachRun(index, (run, slab) =>
         {
@@ -53,7 +57,8 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
 
             CheckRun(slabs.ClassOf(run->SizeClass), run, slab);
         });
-        Check(superSlab.FreeSlabs == ~used, $"SuperSlab {index} has the free slabs {superSlab.FreeSlabs:x8}, and its runs leave {~used:x8}");
+        uint free = superSlab.FreeSlabs;
+        Check(free == ~used, $"SuperSlab {index} has the free slabs {free:x8}, and its runs leave {~used:x8}");
         return superSlab.RunLength;
     }
 
@@ -63,11 +68,13 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         for (int word = 0; word < run->BitmapWords; word++)
         {
             free += BitOperations.PopCount(run->Bitmap[word]);
-            Check(word >= run->FirstWord || run->Bitmap[word] == 0, $"slab {slab} has free blocks before its first word with free blocks");
+            bool isBefore = word < run->FirstWord && run->Bitmap[word] != 0;
+            Check(!isBefore, $"slab {slab} has free blocks before its first word with free blocks");
         }
 
         Check(free == run->FreeBlocks, $"slab {slab} counts {run->FreeBlocks} free blocks, and its bitmap has {free}");
-        Check(run->Offset == 0 && run->Capacity == state->Capacity, $"slab {slab} has the wrong capacity or is not the first of its run");
+        bool isFirst = run->Offset == 0 && run->Capacity == state->Capacity;
+        Check(isFirst, $"slab {slab} has the wrong capacity or is not the first of its run");
         _runs[run->SizeClass]++;
         _promisedHuge += run->IsPromised ? 1 : 0;
         _emptyRuns[run->SizeClass] += run->IsEmpty ? 1 : 0;
@@ -77,18 +84,19 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     private void CheckClass(int sizeClass)
     {
         ClassState* state = slabs.ClassOf(sizeClass);
+        (int runs, int empty, int free) = (_runs[sizeClass], _emptyRuns[sizeClass], _runsWithFree[sizeClass]);
         int linked = 0;
         int previous = SlabGeometry.None;
-        for (int slab = state->FirstRun; slab != SlabGeometry.None && linked <= _runsWithFree[sizeClass]; slab = slabs.Runs[slab]->Next)
+        for (int slab = state->FirstRun; slab != SlabGeometry.None && linked <= free; slab = slabs.Runs[slab]->Next)
         {
             Check(slabs.Runs[slab]->Previous == previous, $"the list of class {sizeClass} is broken at slab {slab}");
             previous = slab;
             linked++;
         }
 
-        Check(linked == _runsWithFree[sizeClass], $"class {sizeClass} lists {linked} runs with free blocks and has {_runsWithFree[sizeClass]}");
-        Check(state->Runs == _runs[sizeClass], $"class {sizeClass} counts {state->Runs} runs and has {_runs[sizeClass]}");
-        Check(state->EmptyRuns == _emptyRuns[sizeClass], $"class {sizeClass} counts {state->EmptyRuns} empty runs and has {_emptyRuns[sizeClass]}");
+        Check(linked == free, $"class {sizeClass} lists {linked} runs with free blocks and has {free}");
+        Check(state->Runs == runs, $"class {sizeClass} counts {state->Runs} runs and has {runs}");
+        Check(state->EmptyRuns == empty, $"class {sizeClass} counts {state->EmptyRuns} empty runs and has {empty}");
         Check(state->Runs >= state->PrewarmedRuns, $"class {sizeClass} lost prewarmed runs");
         Check(state->Lock == 0, $"class {sizeClass} is locked");
         Check(
@@ -96,7 +104,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
             $"{state->PrewarmedRuns} extents above the largest class were promised, and {_promisedHuge} are marked so");
     }
 
-    /// <summary>Each block in a cache is a block of its class, counted as out by its run, and in no cache twice.</summary>
+    /// <summary>A block in a cache belongs to its class, is out by its run's count, and is in no cache twice.</summary>
     private void CheckCache(ArenaCaches caches, ThreadCache* cache, HashSet<nuint> seen)
     {
         long stocked = 0;
@@ -116,13 +124,14 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
             stocked += stock.Count * slabs.MagazineBytes(sizeClass);
             for (int count = stock.Count; count > 0; count--, full = full->Next)
             {
-                Check(full != null, $"the stock of class {sizeClass} counts {stock.Count} full magazines and has {stock.Count - count}");
+                int found = stock.Count - count;
+                Check(full != null, $"the stock of class {sizeClass} counts {stock.Count} magazines and has {found}");
                 CheckBlocks(sizeClass, Magazine.BlocksOfFull(full, capacity), seen);
             }
         }
 
         long counted = cache->StockedBytes - cache->TakenBytes;
-        Check(stocked == counted, $"thread slot {cache->Slot} counts {counted} bytes of blocks in its stocks and has {stocked}");
+        Check(stocked == counted, $"thread slot {cache->Slot} counts {counted} bytes in its stocks and has {stocked}");
     }
 
     private void CheckBlocks(int sizeClass, ReadOnlySpan<nuint> blocks, HashSet<nuint> seen)
@@ -131,13 +140,15 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         {
             Check(seen.Add(block), $"the block at 0x{block:x} is twice among the freed blocks of threads");
             int slab = (int)((block - (nuint)reservation.Base) >> SlabGeometry.SlabShift);
-            Check(reservation.Tags[slab] == (tag | (uint)sizeClass), $"0x{block:x} is in a magazine of class {sizeClass} and not in a slab of that class");
+            bool isOfClass = reservation.Tags[slab] == (tag | (uint)sizeClass);
+            Check(isOfClass, $"0x{block:x} is in a magazine of class {sizeClass} and not in a slab of that class");
             slab -= slabs.Runs[slab]->Offset;
             nuint offset = block - (nuint)reservation.AddressOfSlab(slab);
             nuint blockBytes = slabs.ClassOf(sizeClass)->BlockBytes;
-            Check(offset % blockBytes == 0, $"0x{block:x} in a magazine is not the beginning of a block of {blockBytes} bytes");
-            int index = (int)(offset / blockBytes);
-            Check(!Bitmap.IsSet(slabs.Runs[slab]->Bitmap, index), $"the block at 0x{block:x} is in a magazine and free in its run");
+            bool isBeginning = offset % blockBytes == 0;
+            Check(isBeginning, $"0x{block:x} in a magazine is not the beginning of a block of {blockBytes} bytes");
+            bool isFree = Bitmap.IsSet(slabs.Runs[slab]->Bitmap, (int)(offset / blockBytes));
+            Check(!isFree, $"the block at 0x{block:x} is in a magazine and free in its run");
         }
     }
 }

@@ -1,14 +1,17 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
 
 namespace SuperSlab;
 
 /// <summary>
-/// One arena's blocks in checked mode: each is made a little larger and filled, surrounded by red zones, remembered, and after its free
-/// held back in a quarantine whose bytes nobody may write. The arena's threads hold no blocks back, so every call comes here. Any thread.
+/// One arena's blocks in checked mode: each is a little larger, filled, between red zones, and remembered; its free
+/// holds it back in a quarantine whose bytes nobody may write. Threads hold no blocks, so all calls come here.
 /// <para>
-/// The lock is of the tables only: blocks are taken from the slabs and returned to them, and guard pages closed and opened, outside it, since the
-/// system may take its time. A block is meanwhile its thread's own. One whose guard page the system does not open stays here, and each later
-/// free tries again: nothing is returned with a page that cannot be accessed.
+/// Any thread. The lock guards the tables only: outside it, blocks are taken from the slabs and returned, and guard
+/// pages closed and opened, because the system may take its time. A block is meanwhile its thread's own. One whose
+/// guard page the system does not open stays here, and each later free tries again: no block is returned with an
+/// inaccessible page.
 /// </para>
 /// </summary>
 internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings, ArenaSlabs slabs, SuperSlabPool pool)
@@ -21,20 +24,18 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     private const nuint ZoneBytes = 16;
     private const int HistoryLength = 4096;
 
-    private static readonly CheckedCall s_nobody = new(0, string.Empty, null, null);
-
     private readonly Dictionary<nuint, CheckedBlock> _live = [];
     private readonly Queue<CheckedBlock> _quarantine = [];
     private readonly Queue<CheckedBlock> _history = [];
 
-    /// <summary>Blocks that left the quarantine and could not be returned. It has no lock to wait for, so a block is not lost on the way here.</summary>
+    /// <summary>Blocks that left the quarantine and could not be returned. It needs no lock to add one.</summary>
     private readonly ConcurrentQueue<CheckedBlock> _refused = [];
     private readonly Lock _lock = new();
     private nuint _quarantined;
     private long _calls;
     private long _allocations;
 
-    /// <summary>Damage that was found where it could not be told.</summary>
+    /// <summary>Damage that an allocation found; the next free reports it.</summary>
     private string? _untold;
 
     /// <returns>The block, or null where the reservation is full.</returns>
@@ -42,8 +43,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     public void* Allocate(nuint bytes, nuint alignment, string? tag)
     {
         nuint page = pool.PageBytes;
-        bool guard = page < SlabGeometry.SlabBytes
-            && (bytes >= settings.GuardFromBytes || (settings.GuardOneIn != 0 && Interlocked.Increment(ref _allocations) % settings.GuardOneIn == 0));
+        bool guard = page < SlabGeometry.SlabBytes && (bytes >= settings.GuardFromBytes || IsNextGuarded());
         nuint end = guard ? Sizes.AlignUp(bytes + ZoneBytes, page) : bytes + ZoneBytes;
         nuint wanted = guard ? end + page : end;
         int sizeClass = SizeClasses.IndexOf(wanted, guard ? nuint.Max(alignment, page) : alignment);
@@ -51,11 +51,10 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         return raw == 0 ? null : (void*)Admit(raw, bytes, alignment, sizeClass, end, guard, tag);
     }
 
-    /// <summary>
-    /// Frees a block of this arena's slabs, after looking whether it was written where it may not be. It never fails for want of memory.
-    /// </summary>
+    /// <summary>Checks the bytes around a block and frees it. It never fails for want of memory.</summary>
     /// <exception cref="EngineMemoryException">
-    /// The address is no live block: nothing has changed. Or the block, or some that were freed before, were damaged: this one is freed.
+    /// The address is no live block: nothing has changed. Or this block, or one freed before, is damaged: this one is
+    /// freed.
     /// </exception>
     public void Free(void* address, string? tag)
     {
@@ -63,7 +62,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         lock (_lock)
         {
             CheckedBlock block = Require((nuint)address, "freed");
-            CheckedCall freed = CheckedCall.Now(Interlocked.Increment(ref _calls), tag, settings.CallStacks);
+            CheckedCall freed = NewCall(tag);
             _quarantine.Enqueue(block);
             _live.Remove(block.Address);
             block.Freed = freed;
@@ -77,7 +76,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         EngineMemoryException.ThrowIf(damage);
     }
 
-    /// <summary>What was asked for when a live block was allocated, in bytes.</summary>
+    /// <summary>The size that a live block was allocated with, in bytes.</summary>
     /// <exception cref="EngineMemoryException">The address is no live block.</exception>
     public nuint BytesOf(void* address, string done = "used")
     {
@@ -85,13 +84,9 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             return Require((nuint)address, done).Bytes;
     }
 
-    /// <summary>Looks at every red zone and at all freed memory that is held back.</summary>
+    /// <summary>Checks every red zone and all freed memory that is held back.</summary>
     /// <exception cref="EngineMemoryException">Something was written where it may not be.</exception>
-    public void Verify()
-    {
-        lock (_lock)
-            EngineMemoryException.ThrowIf(Damages().FirstOrDefault());
-    }
+    public void Verify() => EngineMemoryException.ThrowIf(FindDamage() is [string first, ..] ? first : null);
 
     /// <summary>All that was written where it may not be, a sentence each.</summary>
     public IReadOnlyList<string> FindDamage()
@@ -101,11 +96,8 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     }
 
     /// <summary>The live blocks by the size that was asked for, in bytes.</summary>
-    public IReadOnlyList<(nuint Bytes, long Count)> Live()
-    {
-        lock (_lock)
-            return [.. _live.Values.GroupBy(block => block.Bytes).Select(group => (group.Key, group.LongCount())).OrderBy(size => size.Key)];
-    }
+    public IReadOnlyList<(nuint Bytes, long Count)> Live() =>
+        [.. Blocks().CountBy(block => block.Bytes).Select(size => (size.Key, (long)size.Value)).Order()];
 
     /// <summary>The live blocks, each with the size that was asked for, in bytes.</summary>
     public IReadOnlyList<(nuint Address, nuint Bytes)> Blocks()
@@ -114,9 +106,9 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             return [.. _live.Values.Select(block => (block.Address, block.Bytes))];
     }
 
-    /// <summary>Opens all guard pages and forgets all blocks, live or not; the slabs are the caller's to throw away. No other thread uses the arena.</summary>
+    /// <summary>Opens all guard pages and forgets all blocks. No other thread uses the arena.</summary>
     /// <returns>What was damaged, as a sentence, or null.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The system did not open a guard page. No block is forgotten.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The system did not open a guard page. All blocks stay.</exception>
     public string? Clear()
     {
         lock (_lock)
@@ -131,8 +123,8 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     }
 
     /// <summary>
-    /// The same when the arena's SuperSlabs go to the pool: it never fails. A SuperSlab with a page that the system does not open is prefaulted anew
-    /// before it is used again.
+    /// Clears without failing, for slabs that go to the pool. Where the system does not open a page, its SuperSlab is
+    /// prefaulted again before it is used.
     /// </summary>
     public void Abandon()
     {
@@ -149,9 +141,15 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     }
 
     private static string? Joined(string? first, string? second) =>
-        first is null ? second : second is null ? first : $"{first}{Environment.NewLine}{second}";
+        first is null || second is null ? first ?? second : $"{first}{Environment.NewLine}{second}";
 
-    /// <summary>A block of the slabs, or 0. What is held back is not missing: it is returned before anyone is told that there is no memory.</summary>
+    private CheckedCall NewCall(string? tag) =>
+        CheckedCall.Now(Interlocked.Increment(ref _calls), tag, settings.CallStacks);
+
+    private bool IsNextGuarded() =>
+        settings.GuardOneIn != 0 && Interlocked.Increment(ref _allocations) % settings.GuardOneIn == 0;
+
+    /// <summary>A block of the slabs, or 0. The quarantine is returned before a caller is refused.</summary>
     private nuint TakeRaw(int sizeClass, nuint wanted)
     {
         try
@@ -183,10 +181,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     {
         string? damage = ReleaseDownTo(0, out bool any);
         if (damage is not null)
-        {
-            // The caller allocates: the next free tells.
             Interlocked.Exchange(ref _untold, Joined(Interlocked.Exchange(ref _untold, null), damage));
-        }
 
         if (any)
             slabs.ReleaseEmptyRuns();
@@ -200,24 +195,18 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         nuint address = raw;
         if (guard)
         {
-            // The block ends as near to the page as its alignment allows; between them stands a red zone of 16 bytes or more.
+            // The block ends as near to the page as its alignment allows, behind a red zone of 16 bytes or more.
             guard = pool.TryGuard((nint)zoneEnd);
-            address = alignment <= pool.PageBytes ? (zoneEnd - ZoneBytes - bytes) & ~(nuint.Max(alignment, ZoneBytes) - 1) : raw;
+            nuint last = (zoneEnd - ZoneBytes - bytes) & ~(nuint.Max(alignment, ZoneBytes) - 1);
+            address = alignment <= pool.PageBytes ? last : raw;
         }
 
+        Debug.Assert(address >= raw && address + bytes + ZoneBytes <= zoneEnd, "The zones are around the block.");
         CheckedBlock? block = null;
         try
         {
-            block = new()
-            {
-                Address = address,
-                Bytes = bytes,
-                Raw = raw,
-                ZoneEnd = zoneEnd,
-                SizeClass = sizeClass,
-                HasGuardPage = guard,
-                Allocated = CheckedCall.Now(Interlocked.Increment(ref _calls), tag, settings.CallStacks),
-            };
+            block = NewBlock();
+            block.Allocated = NewCall(tag);
             new NativeSpan(raw, address - raw).Fill(Zone);
             new NativeSpan(address, bytes).Fill(Fresh);
             new NativeSpan(address + bytes, zoneEnd - address - bytes).Fill(Zone);
@@ -228,11 +217,13 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         {
             // The runtime has no memory, or the thread was interrupted: the caller gets no block, so it goes back.
             string? ignored = null;
-            _ = GiveBack(block ?? new() { Address = address, Bytes = bytes, Raw = raw, ZoneEnd = zoneEnd, SizeClass = sizeClass, HasGuardPage = guard, Allocated = s_nobody }, ref ignored);
+            _ = GiveBack(block ?? NewBlock(), ref ignored);
             throw;
         }
 
         return address;
+
+        CheckedBlock NewBlock() => new(address, bytes, raw, zoneEnd, sizeClass) { HasGuardPage = guard };
     }
 
     private CheckedBlock Require(nuint address, string done)
@@ -241,29 +232,31 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             return block;
 
         CheckedCall now = CheckedCall.Now(_calls + 1, null, settings.CallStacks);
-        foreach (CheckedBlock freed in _quarantine.Concat(_history).Reverse())
+        if (_quarantine.Concat(_history).LastOrDefault(freed => freed.Address == address) is { } freed)
         {
-            if (freed.Address == address)
-            {
-                string sentence = done == "freed" ? $"was freed twice: first {freed.Freed}, and now {now}" : $"was freed {freed.Freed}, and is used {now}";
-                throw new EngineMemoryException($"In arena '{arena}', {freed} {sentence}. It was allocated {freed.Allocated}.");
-            }
+            string sentence = done == "freed"
+                ? $"was freed twice: first {freed.Freed}, and now {now}"
+                : $"was freed {freed.Freed}, and is used {now}";
+            throw new EngineMemoryException(
+                $"In arena '{arena}', {freed} {sentence}. It was allocated {freed.Allocated}.");
         }
 
-        foreach (CheckedBlock live in _live.Values)
+        string wrong = $"0x{address:x} was to be {done} {now}";
+        if (_live.Values.FirstOrDefault(live => live.Contains(address)) is { } live)
         {
-            if (live.Contains(address))
-            {
-                throw new EngineMemoryException(
-                    $"0x{address:x} was to be {done} {now} and lies {(long)(address - live.Address)} bytes from the beginning of {live} in arena '{arena}'; "
-                    + $"only the address that the allocation returned can be. It was allocated {live.Allocated}.");
-            }
+            throw new EngineMemoryException(
+                $"{wrong} and lies {Distance(live, address)} bytes from the beginning of {live} in arena '{arena}'; "
+                + $"only the address that the allocation returned can be. It was allocated {live.Allocated}.");
         }
 
-        throw new EngineMemoryException($"0x{address:x} was to be {done} {now}, and is no block of arena '{arena}': none that is live, and none of those freed lately.");
+        throw new EngineMemoryException(
+            $"{wrong}, and is no block of arena '{arena}': none that is live, and none of those freed lately.");
     }
 
-    /// <summary>Returns the blocks that were freed the longest ago to their runs, until so many bytes are held back, and tries again those that were refused.</summary>
+    /// <summary>
+    /// Returns the blocks that were freed the longest ago to their runs until so many bytes are held back, and tries
+    /// those again that were refused.
+    /// </summary>
     /// <returns>What was damaged, a sentence each, or null.</returns>
     private string? ReleaseDownTo(nuint heldBytes, out bool any)
     {
@@ -281,7 +274,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         return damage;
     }
 
-    /// <returns>The block that was freed the longest ago, which is the caller's now, or null where no more than that is held back.</returns>
+    /// <returns>The block that was freed first, now the caller's, or null where no more is held back.</returns>
     private CheckedBlock? NextDue(nuint heldBytes)
     {
         lock (_lock)
@@ -290,7 +283,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
                 return null;
 
             CheckedBlock block = _quarantine.Peek();
-            _history.Enqueue(block);
+            _history.Enqueue(block); // before the block leaves the other table, because it may need memory
             _quarantine.Dequeue();
             _quarantined -= block.ZoneBytes;
             if (_history.Count > HistoryLength)
@@ -300,7 +293,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         }
     }
 
-    /// <summary>Returns a block that no table has to its run, or keeps it for a later try.</summary>
+    /// <summary>Returns a block that is in no table to its run, or keeps it for a later try.</summary>
     /// <returns>Whether it was returned.</returns>
     private bool GiveBack(CheckedBlock block, ref string? damage)
     {
@@ -313,14 +306,14 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
                 return true;
             }
         }
-        catch (EngineOutOfMemoryException)
-        {
-            // Kept, as below.
-        }
         catch (EngineMemoryException wrong)
         {
-            damage = Joined(damage, wrong.Message); // a run that contradicts itself: trying again would not help
+            damage = Joined(damage, wrong.Message); // a run that contradicts itself: another try would not help
             return false;
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            // The block is kept.
         }
 
         _refused.Enqueue(block);
@@ -338,42 +331,43 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         _quarantined = 0;
     }
 
-    private IEnumerable<string> Damages() =>
-        _live.Values.Select(DamagedZone).Concat(_quarantine.Concat(_refused).Select(DamagedAfterFree)).OfType<string>();
+    private IEnumerable<string> Damages() => _live.Values.Select(DamagedZone)
+        .Concat(_quarantine.Concat(_refused).Select(DamagedAfterFree)).OfType<string>();
 
     private string? DamagedZone(CheckedBlock block)
     {
-        nuint wrong = new NativeSpan(block.Raw, block.Address - block.Raw).FirstOtherThan(Zone);
-        string side = "before its beginning";
-        nuint distance = block.Address - wrong;
+        nuint end = block.Address + block.Bytes;
+        nuint before = new NativeSpan(block.Raw, block.Address - block.Raw).FirstOtherThan(Zone);
+        nuint wrong = before != 0 ? before : new NativeSpan(end, block.ZoneEnd - end).FirstOtherThan(Zone);
         if (wrong == 0)
-        {
-            wrong = new NativeSpan(block.Address + block.Bytes, block.ZoneEnd - block.Address - block.Bytes).FirstOtherThan(Zone);
-            side = "past its end";
-            distance = wrong - block.Address - block.Bytes + 1;
-        }
+            return null;
 
-        return wrong == 0 ? null
-            : $"In arena '{arena}', memory {Sizes.Text(distance)} {side} was written of {block}: 0x{*(byte*)wrong:x2} stands at 0x{wrong:x}. "
-            + $"The block was allocated {block.Allocated}{(block.Freed is null ? "" : $" and freed {block.Freed}")}.";
+        string side = before != 0 ? "before its beginning" : "past its end";
+        nuint distance = before != 0 ? block.Address - wrong : wrong - end + 1;
+        string freed = block.Freed is null ? "" : $" and freed {block.Freed}";
+        return $"In arena '{arena}', memory {Sizes.Text(distance)} {side} was written of {block}: "
+            + $"0x{*(byte*)wrong:x2} stands at 0x{wrong:x}. The block was allocated {block.Allocated}{freed}.";
     }
 
     private string? DamagedAfterFree(CheckedBlock block)
     {
         nuint wrong = new NativeSpan(block.Raw, block.ZoneBytes).FirstOtherThan(Freed);
         return wrong == 0 ? null
-            : $"In arena '{arena}', {block} was written after it was freed: 0x{*(byte*)wrong:x2} stands {(long)(wrong - block.Address)} bytes from its beginning. "
-            + $"It was allocated {block.Allocated} and freed {block.Freed}.";
+            : $"In arena '{arena}', {block} was written after it was freed: 0x{*(byte*)wrong:x2} stands "
+                + $"{Distance(block, wrong)} bytes from its beginning. "
+                + $"It was allocated {block.Allocated} and freed {block.Freed}.";
     }
 
-    /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
+    /// <summary>Negative before the block, whatever sign the current culture has.</summary>
+    private static string Distance(CheckedBlock block, nuint address) =>
+        ((long)(address - block.Address)).ToString(CultureInfo.InvariantCulture);
+
     private void OpenGuardPage(CheckedBlock block)
     {
         if (block.HasGuardPage)
-        {
             pool.Unguard((nint)block.ZoneEnd);
-            block.HasGuardPage = false;
-        }
+
+        block.HasGuardPage = false;
     }
 
     private bool TryOpenGuardPage(CheckedBlock block)
@@ -381,135 +375,12 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         try
         {
             OpenGuardPage(block);
-            return true;
         }
         catch (Exception refused) when (refused is EngineOutOfMemoryException or EngineMemoryException)
         {
-            return false;
-        }
-    }
-}
-
-/// <summary>
-/// One block's history. The block that the arena's slabs gave is larger than what the caller got:
-/// <code>
-///   Raw                Address             Address + Bytes         ZoneEnd
-///   | red zone, or none | the caller's bytes | red zone, 16 or more | guard page, or none |
-/// </code>
-/// </summary>
-internal sealed class CheckedBlock
-{
-    public required nuint Address { get; init; }
-
-    public required nuint Bytes { get; init; }
-
-    public required nuint Raw { get; init; }
-
-    public required nuint ZoneEnd { get; init; }
-
-    public required int SizeClass { get; init; }
-
-    /// <summary>Whether the page at ZoneEnd is closed. Whoever took the block out of its tables writes this.</summary>
-    public bool HasGuardPage { get; set; }
-
-    public required CheckedCall Allocated { get; init; }
-
-    /// <summary>Null while the block is live.</summary>
-    public CheckedCall? Freed { get; set; }
-
-    public nuint ZoneBytes => ZoneEnd - Raw;
-
-    public bool Contains(nuint address) => address - Raw < ZoneEnd - Raw;
-
-    public override string ToString() => $"the block of {Sizes.Text(Bytes)} at 0x{Address:x}";
-}
-
-/// <summary>Who did something with a block, and when.</summary>
-/// <param name="Number">The arena's calls are numbered in their order.</param>
-/// <param name="Thread">The thread's name, or its number.</param>
-/// <param name="Tag">The allocation tag in force, or null.</param>
-/// <param name="CallStack">Null where call stacks are not recorded.</param>
-internal sealed record CheckedCall(long Number, string Thread, string? Tag, string? CallStack)
-{
-    public static CheckedCall Now(long number, string? tag, bool withCallStack)
-    {
-        Thread thread = System.Threading.Thread.CurrentThread;
-        string name = string.IsNullOrEmpty(thread.Name) ? $"thread {thread.ManagedThreadId}" : $"thread '{thread.Name}'";
-        return new CheckedCall(number, name, tag, withCallStack ? Environment.StackTrace : null);
-    }
-
-    public override string ToString() =>
-        $"by {Thread} in call {Number}{(Tag is null ? "" : $", tag '{Tag}'")}{(CallStack is null ? "" : $"{Environment.NewLine}{CallStack}{Environment.NewLine}")}";
-}
-
-/// <summary>What <see cref="MemoryChecks.Full"/> does in detail.</summary>
-public sealed record CheckSettings
-{
-    /// <summary>Whether each block remembers the call stacks of its allocation and its free: tens of microseconds for each call.</summary>
-    public bool CallStacks { get; init; }
-
-    /// <summary>
-    /// Blocks of this size and above end at a page that cannot be accessed, in bytes: what runs past their end stops the program at that
-    /// instruction. Default 64 KiB.
-    /// </summary>
-    public nuint GuardFromBytes { get; init; } = 64 * Sizes.KiB;
-
-    /// <summary>One in so many smaller blocks ends at such a page too. Default 64; 0 for none.</summary>
-    public int GuardOneIn { get; init; } = 64;
-
-    /// <summary>
-    /// How much freed memory of an arena is held back and watched for late writes, in bytes. Default 16 MiB. An arena that finds no memory for a
-    /// block takes back all of it before it says so.
-    /// </summary>
-    public nuint QuarantineBytes { get; init; } = 16 * Sizes.MiB;
-
-    /// <summary>
-    /// Told, at an arena's dispose, what was still live and what was damaged: a sentence each. Null, the default, writes to standard error.
-    /// <para>
-    /// It is called by the disposing thread, under no lock, while the arena can still be used: it may allocate and free there, use and dispose
-    /// other arenas, and throw. What it throws does not stop the dispose, nor the sentences to come: when the arena is gone, Dispose throws
-    /// an <see cref="EngineMemoryException"/> with the first of its exceptions inside. The arena that is being disposed is not disposed again by it.
-    /// </para>
-    /// </summary>
-    public Action<string>? Report { get; init; }
-
-    /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
-    internal void Validate() => ArgumentOutOfRangeException.ThrowIfNegative(GuardOneIn);
-
-    internal void Tell(string sentence)
-    {
-        if (Report is null)
-            Console.Error.WriteLine(sentence);
-        else
-            Report(sentence);
-    }
-}
-
-/// <summary>A range of memory of any length, to fill and to compare: a span has room for 2 GiB only.</summary>
-internal readonly unsafe ref struct NativeSpan(nuint start, nuint bytes)
-{
-    private const nuint Step = 1 << 30;
-    private readonly nuint _start = start;
-    private readonly nuint _bytes = bytes;
-
-    public void Fill(byte value)
-    {
-        for (nuint done = 0; done < _bytes; done += Step)
-            Part(done).Fill(value);
-    }
-
-    /// <summary>The first address that holds another value, or 0.</summary>
-    public nuint FirstOtherThan(byte value)
-    {
-        for (nuint done = 0; done < _bytes; done += Step)
-        {
-            int index = Part(done).IndexOfAnyExcept(value);
-            if (index >= 0)
-                return _start + done + (nuint)index;
+            // The page stays closed.
         }
 
-        return 0;
+        return !block.HasGuardPage;
     }
-
-    private Span<byte> Part(nuint done) => new((void*)(_start + done), (int)nuint.Min(Step, _bytes - done));
 }

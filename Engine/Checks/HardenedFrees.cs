@@ -4,13 +4,14 @@ using System.Runtime.CompilerServices;
 namespace SuperSlab;
 
 /// <summary>
-/// What hardened mode looks at in each free: the address is the beginning of a block, the block is out as its run's bitmap says, and it
-/// does not carry the mark of a block that was freed. The mark is the block's first four bytes, its address mixed with a secret; a block that
-/// carries it may have it by never having been written, so it is then searched for where free blocks are kept. Any thread.
+/// The checks of hardened mode at each free: the address is the beginning of a block, its run's bitmap says that the
+/// block is out, and it does not carry the mark of a freed block. The mark is the block's first four bytes, its address
+/// mixed with a secret. A block that was never written since may still carry it, so a marked block is searched for
+/// where free blocks are kept. Any thread.
 /// </summary>
 internal sealed unsafe class HardenedFrees
 {
-    // What each free reads, here and not behind other objects.
+    // Each free reads these; a copy here saves it the way through other objects.
     private readonly nuint _base;
     private readonly uint* _tags;
     private readonly nuint _arenaTag;
@@ -35,12 +36,12 @@ internal sealed unsafe class HardenedFrees
         _runs = slabs.Runs[0];
         _classes = slabs.ClassOf(0);
 
-        // Seeded by the system. It need not withstand an attacker, and the cryptographic one wants a library that a machine may lack.
+        // It need not withstand an attacker, and the cryptographic generator needs a library that a machine may lack.
         _secret = (uint)Random.Shared.NextInt64();
     }
 
-    /// <summary>Frees a block where nothing about it is unusual and the loaded magazine has room.</summary>
-    /// <returns>False, and nothing has changed, where the slow path must look closer.</returns>
+    /// <summary>Frees a block that passes the checks where the loaded magazine has room.</summary>
+    /// <returns>False, with nothing changed, where the slow path must look closer.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryFree(ThreadCache* cache, nuint block)
     {
@@ -49,23 +50,21 @@ internal sealed unsafe class HardenedFrees
         {
             nuint slab = offset >> SlabGeometry.SlabShift;
             nuint sizeClass = _tags[slab] ^ _arenaTag;
-            if (sizeClass <= byte.MaxValue && IsOut(slab, sizeClass, offset) && *(uint*)block != (_secret ^ (uint)block))
+            if (sizeClass <= byte.MaxValue && IsOut(slab, sizeClass, offset) && *(uint*)block != MarkOf(block)
+                && ThreadCache.TryFree(cache, sizeClass, block))
             {
-                if (ThreadCache.TryFree(cache, sizeClass, block))
-                {
-                    *(uint*)block = _secret ^ (uint)block;
-                    return true;
-                }
+                *(uint*)block = MarkOf(block);
+                return true;
             }
         }
 
         return false;
     }
 
-    /// <summary>Looks closely at a block that is about to be freed, and marks it.</summary>
+    /// <summary>Makes all checks of a block that is about to be freed, and marks it.</summary>
     /// <param name="sizeClass">Its slab's class.</param>
     /// <param name="block">Its address, in a slab of the arena.</param>
-    /// <exception cref="EngineMemoryException">It is no block that can be freed. Nothing has changed.</exception>
+    /// <exception cref="EngineMemoryException">The block cannot be freed. Nothing has changed.</exception>
     public void Check(int sizeClass, nuint block)
     {
         nuint offset = block - _base;
@@ -76,19 +75,27 @@ internal sealed unsafe class HardenedFrees
         if (blockBytes == 0 ? inside != 0 : inside % blockBytes != 0 || inside / blockBytes >= run->Capacity)
             ThrowInside(sizeClass, block, inside);
 
-        if (!IsOut(slab, (nuint)sizeClass, offset) || (*(uint*)block == (_secret ^ (uint)block) && _caches.Holds(sizeClass, block)))
+        bool isMarked = *(uint*)block == MarkOf(block);
+        if (!IsOut(slab, (nuint)sizeClass, offset) || (isMarked && _caches.Holds(sizeClass, block)))
             ThrowFreedTwice(sizeClass, block);
 
-        *(uint*)block = _secret ^ (uint)block;
+        *(uint*)block = MarkOf(block);
     }
 
-    /// <summary>From now on every free takes the slow path, which says that the arena is disposed.</summary>
+    /// <summary>Sends every later free to the slow path, which says that the arena is disposed.</summary>
     public void Close() => _bytes = 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private nuint OffsetInRun(nuint slab, nuint offset) => (offset & (SlabGeometry.SlabBytes - 1)) + ((nuint)_runs[slab].Offset << SlabGeometry.SlabShift);
+    private uint MarkOf(nuint block) => _secret ^ (uint)block;
 
-    /// <summary>Whether a block begins there that its run does not hold. A run of one block has its tag in its first slab, so division by multiplication holds for it too.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private nuint OffsetInRun(nuint slab, nuint offset) =>
+        (offset & (SlabGeometry.SlabBytes - 1)) + ((nuint)_runs[slab].Offset << SlabGeometry.SlabShift);
+
+    /// <summary>
+    /// Whether a block begins there that its run does not hold. Division by multiplication holds for a run of one block
+    /// too, because only its first slab has its tag.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool IsOut(nuint slab, nuint sizeClass, nuint offset)
     {
@@ -96,15 +103,23 @@ internal sealed unsafe class HardenedFrees
         ClassState* state = _classes + sizeClass;
         nuint inside = OffsetInRun(slab, offset);
         nuint index = (inside * (nuint)state->Reciprocal) >> SlabRuns.ReciprocalShift;
-        return index * state->BlockBytes == inside && index < run->Capacity && (run->Bitmap[index >> 6] & (1UL << (int)index)) == 0;
+        return index * state->BlockBytes == inside && index < run->Capacity
+            && (run->Bitmap[index >> 6] & (1UL << (int)index)) == 0;
     }
 
     [DoesNotReturn]
-    private void ThrowInside(int sizeClass, nuint block, ulong offset) => throw new EngineMemoryException(
-        $"0x{block:x} was to be freed in arena '{_arena}' and lies inside a block of {Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, "
-        + $"{(_slabs.ClassOf(sizeClass)->BlockBytes == 0 ? offset : offset % _slabs.ClassOf(sizeClass)->BlockBytes)} bytes from its beginning; only the address that the allocation returned can be.");
+    private void ThrowInside(int sizeClass, nuint block, ulong offset)
+    {
+        nuint blockBytes = _slabs.ClassOf(sizeClass)->BlockBytes;
+        throw new EngineMemoryException(
+            $"0x{block:x} was to be freed in arena '{_arena}' and lies inside a block of {Text(sizeClass, block)}, "
+            + $"{(blockBytes == 0 ? offset : offset % blockBytes)} bytes from its beginning; "
+            + "only the address that the allocation returned can be freed.");
+    }
 
     [DoesNotReturn]
     private void ThrowFreedTwice(int sizeClass, nuint block) => throw new EngineMemoryException(
-        $"The block at 0x{block:x} ({Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass))}, arena '{_arena}') was freed twice: it is free already.");
+        $"The block at 0x{block:x} ({Text(sizeClass, block)}, arena '{_arena}') was freed twice: it is free already.");
+
+    private string Text(int sizeClass, nuint block) => Sizes.Text(_slabs.UsableBytes((nint)block, sizeClass));
 }

@@ -1,10 +1,8 @@
-using System.Runtime.InteropServices;
-
 namespace SuperSlab;
 
 /// <summary>
-/// Lets threads sleep until another changes a word in memory and says so: futex on Linux, WaitOnAddress on Windows, __ulock on macOS. Where
-/// there is none of these, a thread sleeps a millisecond at a time. Never counted among the calls of the memory functions.
+/// Puts a thread to sleep until another thread changes a word in memory: futex on Linux, WaitOnAddress on Windows,
+/// __ulock on macOS, and sleeps of one millisecond elsewhere. <see cref="VirtualMemory.OsCalls"/> excludes these calls.
 /// </summary>
 internal static unsafe class AddressWait
 {
@@ -14,27 +12,24 @@ internal static unsafe class AddressWait
     private const uint Infinite = uint.MaxValue;
 
     private static readonly SystemLibraries s_system = ThisPlatform.CreateContext();
+    private static readonly LinuxSystemCall s_futex = new(s_system, LinuxCall.Futex);
 
-    private static readonly nint s_futexNumber = RuntimeInformation.ProcessArchitecture switch
-    {
-        Architecture.X64 => 202,
-        Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 => 98,
-        _ => 0,
-    };
+    private static readonly delegate* unmanaged<int*, int*, nuint, uint, int> s_waitOnAddress =
+        (delegate* unmanaged<int*, int*, nuint, uint, int>)s_system.Find("WaitOnAddress");
+    private static readonly delegate* unmanaged<int*, void> s_wakeByAddress =
+        (delegate* unmanaged<int*, void>)s_system.Find("WakeByAddressSingle");
+    private static readonly delegate* unmanaged<uint, int*, ulong, uint, int> s_ulockWait =
+        (delegate* unmanaged<uint, int*, ulong, uint, int>)s_system.Find("__ulock_wait");
+    private static readonly delegate* unmanaged<uint, int*, ulong, int> s_ulockWake =
+        (delegate* unmanaged<uint, int*, ulong, int>)s_system.Find("__ulock_wake");
 
-    private static readonly delegate* unmanaged<nint, int*, nint, nint, nint, nint, nint, nint> s_futex =
-        (delegate* unmanaged<nint, int*, nint, nint, nint, nint, nint, nint>)(ThisPlatform.HasFutexes && s_futexNumber != 0 ? Find("syscall") : 0);
-
-    private static readonly delegate* unmanaged<int*, int*, nuint, uint, int> s_waitOnAddress = (delegate* unmanaged<int*, int*, nuint, uint, int>)Find("WaitOnAddress");
-    private static readonly delegate* unmanaged<int*, void> s_wakeByAddress = (delegate* unmanaged<int*, void>)Find("WakeByAddressSingle");
-    private static readonly delegate* unmanaged<uint, int*, ulong, uint, int> s_ulockWait = (delegate* unmanaged<uint, int*, ulong, uint, int>)Find("__ulock_wait");
-    private static readonly delegate* unmanaged<uint, int*, ulong, int> s_ulockWake = (delegate* unmanaged<uint, int*, ulong, int>)Find("__ulock_wake");
-
-    /// <summary>Sleeps while the word has a value, until <see cref="WakeOne"/>, or without a reason: the caller looks again.</summary>
+    /// <summary>
+    /// Sleeps while the word has the value, until <see cref="WakeOne"/> or earlier: callers check it.
+    /// </summary>
     public static void Wait(int* word, int value)
     {
-        if (s_futex != null)
-            _ = s_futex(s_futexNumber, word, FutexWaitPrivate, value, 0, 0, 0);
+        if (s_futex.IsAvailable)
+            _ = s_futex.Invoke((nint)word, FutexWaitPrivate, value);
         else if (s_waitOnAddress != null && s_wakeByAddress != null)
             _ = s_waitOnAddress(word, &value, sizeof(int), Infinite);
         else if (s_ulockWait != null && s_ulockWake != null)
@@ -43,16 +38,14 @@ internal static unsafe class AddressWait
             Thread.Sleep(1);
     }
 
-    /// <summary>Wakes one of the threads that sleep on a word, if there are any.</summary>
+    /// <summary>Wakes one of the threads that sleep on the word, if there are any.</summary>
     public static void WakeOne(int* word)
     {
-        if (s_futex != null)
-            _ = s_futex(s_futexNumber, word, FutexWakePrivate, 1, 0, 0, 0);
+        if (s_futex.IsAvailable)
+            _ = s_futex.Invoke((nint)word, FutexWakePrivate, 1);
         else if (s_waitOnAddress != null && s_wakeByAddress != null)
             s_wakeByAddress(word);
         else if (s_ulockWait != null && s_ulockWake != null)
             _ = s_ulockWake(CompareAndWait, word, 0);
     }
-
-    private static nint Find(string function) => s_system.TryGetProcAddress(function, out nint address) ? address : 0;
 }

@@ -4,60 +4,52 @@ using Silk.NET.Core.Contexts;
 
 namespace SuperSlab;
 
-/// <summary>The memory nodes that the process may use on Linux, and mbind, which says how pages spread over them.</summary>
+/// <summary>The memory nodes that the process may use on Linux, and mbind, which spreads pages over them.</summary>
 internal sealed unsafe class LinuxNodes
 {
     private const int Interleave = 3; // MPOL_INTERLEAVE
-    private const int MostNodes = 1024;
+    private const int MaximumNodes = 1024;
 
-    private readonly delegate* unmanaged<nint, nint, nuint, nint, ulong*, nuint, nint, nint> _syscall;
-    private readonly ulong[] _mask = new ulong[MostNodes / 64];
-
-    private readonly nint _number = RuntimeInformation.ProcessArchitecture switch
-    {
-        Architecture.X64 => 237,
-        Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 => 235,
-        _ => 0,
-    };
+    private readonly LinuxSystemCall _mbind;
+    private readonly ulong[] _mask = new ulong[MaximumNodes / 64];
 
     public LinuxNodes(LinuxFiles files, INativeContext context)
     {
-        _ = context.TryGetProcAddress("syscall", out nint address);
-        _syscall = (delegate* unmanaged<nint, nint, nuint, nint, ulong*, nuint, nint, nint>)address;
+        _mbind = new LinuxSystemCall(context, LinuxCall.MemoryBind);
         Names = AllowedNodes(files);
         Count = Names is null ? 1 : Set(Names, _mask);
     }
 
-    /// <summary>The nodes as the kernel lists them, "0-1,4"; null where it does not.</summary>
+    /// <summary>The nodes as the kernel lists them, "0-1,4"; null where it does not list them.</summary>
     public string? Names { get; }
 
-    /// <summary>How many there are; 1 where the kernel does not tell.</summary>
+    /// <summary>The number of nodes; 1 where the kernel does not list them.</summary>
     public int Count { get; }
 
-    /// <summary>The pages of a range that come from now on take turns over the nodes.</summary>
+    /// <summary>Spreads the pages that the range gets from now on over the nodes in turn.</summary>
     /// <returns>0, or the error.</returns>
     public int TryInterleave(nint address, nuint bytes)
     {
-        if (_syscall == null || _number == 0)
+        if (!_mbind.IsAvailable)
             return Errno.Invalid;
 
         fixed (ulong* mask = _mask)
-            return _syscall(_number, address, bytes, Interleave, mask, MostNodes, 0) == 0 ? Errno.None : Marshal.GetLastSystemError();
+        {
+            nint result = _mbind.Invoke(address, (nint)bytes, Interleave, (nint)mask, MaximumNodes);
+            return result == 0 ? Errno.None : Marshal.GetLastSystemError();
+        }
     }
 
-    /// <summary>Sets a bit for each number of a list like "0-1,4"; numbers too large for the mask are left out.</summary>
-    /// <returns>How many there are; 0 where the text is no list.</returns>
+    /// <summary>Sets a bit for each number of a list like "0-1,4" that fits the mask.</summary>
+    /// <returns>The number of bits; 0 where the text is no list.</returns>
     public static int Set(string list, Span<ulong> mask)
     {
         int count = 0;
         foreach (string part in list.Split(','))
         {
             string[] ends = part.Split('-');
-            if (!int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out int first)
-                || !int.TryParse(ends[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int last))
-            {
+            if (!TryParse(ends[0], out int first) || !TryParse(ends[^1], out int last))
                 return 0;
-            }
 
             for (int node = first; node <= last && node < mask.Length * 64; node++)
             {
@@ -68,6 +60,9 @@ internal sealed unsafe class LinuxNodes
 
         return count;
     }
+
+    private static bool TryParse(string text, out int number) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
 
     private static string? AllowedNodes(LinuxFiles files)
     {

@@ -1,48 +1,42 @@
+using System.Text.Unicode;
 using Silk.NET.Core.Contexts;
 
 namespace SuperSlab;
 
-/// <summary>The calling thread as Linux knows it: its number, and where its stacks lie. All zero where the C library does not tell.</summary>
-internal readonly unsafe struct LinuxThread
+/// <summary>A thread's number on Linux and its stacks. All zero where the C library does not tell.</summary>
+internal readonly unsafe record struct LinuxThread(
+    int Id, nuint Stack, nuint StackBytes, nuint SignalStack, nuint SignalStackBytes)
 {
-    private LinuxThread(int id, nuint stack, nuint stackBytes, nuint signalStack, nuint signalStackBytes)
-    {
-        Id = id;
-        Stack = stack;
-        StackBytes = stackBytes;
-        SignalStack = signalStack;
-        SignalStackBytes = signalStackBytes;
-    }
+    /// <summary>A thread of this priority gets about 1/70 of a processor that one of nice 0 also wants.</summary>
+    private const int LowestNice = 19;
 
-    public int Id { get; }
-
-    public nuint Stack { get; }
-
-    public nuint StackBytes { get; }
-
-    /// <summary>Where the runtime lets the thread's signal handlers run.</summary>
-    public nuint SignalStack { get; }
-
-    public nuint SignalStackBytes { get; }
-
+    /// <summary>The calling thread.</summary>
     public static LinuxThread Current(INativeContext context)
     {
-        var gettid = (delegate* unmanaged<int>)Address(context, "gettid");
-        FindStack(context, out nuint stack, out nuint stackBytes);
-        FindSignalStack(context, out nuint signalStack, out nuint signalStackBytes);
-        return new LinuxThread(gettid == null ? 0 : gettid(), stack, stackBytes, signalStack, signalStackBytes);
+        var gettid = (delegate* unmanaged<int>)context.Find("gettid");
+        (nuint stack, nuint stackBytes) = FindStack(context);
+        (nuint signalStack, nuint signalStackBytes) = FindSignalStack(context);
+        return new(gettid == null ? 0 : gettid(), stack, stackBytes, signalStack, signalStackBytes);
     }
 
-    /// <summary>Page faults, minor and major, of a living thread of this process; -1 where there is none of that number.</summary>
+    /// <summary>Gives the calling thread the lowest priority, its nice value, which anybody may raise.</summary>
+    public static void LowerPriority(INativeContext context)
+    {
+        const int OfProcess = 0; // PRIO_PROCESS, which with "who" 0 is the calling thread
+        var setpriority = (delegate* unmanaged<int, uint, int, int>)context.Find("setpriority");
+        _ = setpriority == null ? 0 : setpriority(OfProcess, 0, LowestNice);
+    }
+
+    /// <summary>Page faults, minor and major, of a thread of this process; -1 where there is no such thread.</summary>
     public static long FaultsOf(LinuxFiles files, int id)
     {
-        const int MinorFaults = 7; // of the fields after the name, which stands in parentheses and may have spaces
+        const int MinorFaults = 7; // counted from the field after the name
         const int MajorFaults = 9;
         Span<byte> path = stackalloc byte[64];
         Span<byte> buffer = stackalloc byte[1024];
-        System.Text.Unicode.Utf8.TryWrite(path, $"/proc/self/task/{id}/stat\0", out int written);
+        Utf8.TryWrite(path, $"/proc/self/task/{id}/stat\0", out int written);
         ReadOnlySpan<byte> text = files.Read(path[..written], buffer);
-        int nameEnd = text.LastIndexOf((byte)')');
+        int nameEnd = text.LastIndexOf((byte)')'); // the name, in parentheses, may contain spaces
         if (nameEnd < 0)
             return -1;
 
@@ -58,54 +52,32 @@ internal readonly unsafe struct LinuxThread
         return faults;
     }
 
-    private static void FindStack(INativeContext context, out nuint stack, out nuint bytes)
+    private static (nuint Address, nuint Bytes) FindStack(INativeContext context)
     {
         const int AttributeBytes = 256; // pthread_attr_t has 56 to 64
-        var self = (delegate* unmanaged<nint>)Address(context, "pthread_self");
-        var attributes = (delegate* unmanaged<nint, void*, int>)Address(context, "pthread_getattr_np");
-        var getStack = (delegate* unmanaged<void*, nuint*, nuint*, int>)Address(context, "pthread_attr_getstack");
-        var destroy = (delegate* unmanaged<void*, int>)Address(context, "pthread_attr_destroy");
-        nuint found = 0;
-        nuint foundBytes = 0;
+        var self = (delegate* unmanaged<nint>)context.Find("pthread_self");
+        var attributes = (delegate* unmanaged<nint, void*, int>)context.Find("pthread_getattr_np");
+        var getStack = (delegate* unmanaged<void*, nuint*, nuint*, int>)context.Find("pthread_attr_getstack");
+        var destroy = (delegate* unmanaged<void*, int>)context.Find("pthread_attr_destroy");
+        nuint address = 0;
+        nuint bytes = 0;
         byte* attribute = stackalloc byte[AttributeBytes];
-        if (self != null && attributes != null && getStack != null && destroy != null && attributes(self(), attribute) == 0)
+        bool isComplete = self != null && attributes != null && getStack != null && destroy != null;
+        if (isComplete && attributes(self(), attribute) == 0)
         {
-            _ = getStack(attribute, &found, &foundBytes);
+            _ = getStack(attribute, &address, &bytes);
             _ = destroy(attribute);
         }
 
-        stack = found;
-        bytes = foundBytes;
+        return (address, bytes);
     }
 
-    private static void FindSignalStack(INativeContext context, out nuint stack, out nuint bytes)
+    private static (nuint Address, nuint Bytes) FindSignalStack(INativeContext context)
     {
-        var sigaltstack = (delegate* unmanaged<void*, nuint*, int>)Address(context, "sigaltstack");
+        var sigaltstack = (delegate* unmanaged<void*, nuint*, int>)context.Find("sigaltstack");
         nuint* description = stackalloc nuint[3]; // { address, flags, bytes }
         new Span<nuint>(description, 3).Clear();
         _ = sigaltstack == null ? 0 : sigaltstack(null, description);
-        stack = description[0];
-        bytes = description[2];
-    }
-
-    private static nint Address(INativeContext context, string name) => context.TryGetProcAddress(name, out nint address) ? address : 0;
-}
-
-/// <summary>
-/// A thread's priority on Linux is its nice value, which setpriority changes for the calling thread alone. A thread of nice 19 gets about a
-/// seventieth of a processor that one of nice 0 wants too, and all of one that nobody wants.
-/// </summary>
-internal static unsafe class LinuxThreadPriority
-{
-    public const int LowestNice = 19;
-    private const int OfProcess = 0; // PRIO_PROCESS; with 0 for "who" it is the calling thread
-
-    public static void Lower(INativeContext context)
-    {
-        if (context.TryGetProcAddress("setpriority", out nint setpriority))
-        {
-            // Raising one's nice value is always allowed.
-            _ = ((delegate* unmanaged<int, uint, int, int>)setpriority)(OfProcess, 0, LowestNice);
-        }
+        return (description[0], description[2]);
     }
 }

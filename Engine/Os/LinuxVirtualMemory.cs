@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Silk.NET.Core.Contexts;
@@ -5,11 +6,10 @@ using Silk.NET.Core.Contexts;
 namespace SuperSlab;
 
 /// <summary>
-/// Linux. Reserves PROT_NONE and MAP_NORESERVE, and never populates at that moment: MAP_POPULATE on a mapping that may not be
-/// written does nothing, silently. Every mapping is MADV_DONTFORK, because after fork the parent faults on each page again.
-///
-/// Explicit huge pages are asked for elsewhere, where a refusal harms nobody, and then moved over the range (mremap); and
-/// they are populated by calls that can refuse. A first touch could not: it would be answered by SIGBUS.
+/// Linux. It reserves with PROT_NONE and MAP_NORESERVE and populates later: MAP_POPULATE silently does nothing on
+/// memory that is not writable yet. Every mapping is MADV_DONTFORK: after a fork the parent would fault on each page
+/// again.  Explicit huge pages are mapped elsewhere first, where a refusal harms nobody, and then moved over the range
+/// (mremap). Calls that can refuse populate them: a first touch would answer an empty pool with SIGBUS.
 /// </summary>
 internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 {
@@ -27,13 +27,12 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private const int RemapDontUnmap = 4; // Linux 5.7
     private const int LimitOfLockedMemory = 8; // RLIMIT_MEMLOCK
     private const int LimitOfAddressSpace = 9; // RLIMIT_AS
-    private const nuint SuperSlabHugePageBytes = 2 << 20;
+    private const nuint HugePageBytes = 2 << 20;
     private const string HugePool = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
 
     private readonly delegate* unmanaged<nint, nuint, nuint, int, nint, nint> _mremap;
     private readonly LinuxFiles _files;
-    private readonly LinuxPageMap _pageMap;
-    private readonly LinuxPageScan _pageScan;
+    private readonly LinuxPages _pages;
     private readonly LinuxMemoryLimits _limits;
     private readonly LinuxNodes _nodes;
     private bool _interleaves;
@@ -46,15 +45,14 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     public LinuxVirtualMemory(INativeContext context)
         : base(context, PosixConstants.Linux)
     {
-        _mremap = (delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)Optional(context, "mremap");
+        _mremap = (delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)context.Find("mremap");
         _files = new LinuxFiles(context);
-        _pageMap = new LinuxPageMap(_files, Facts.PageBytes);
-        _pageScan = new LinuxPageScan(_files, context);
+        _pages = new LinuxPages(_files, Facts.PageBytes);
         _limits = new LinuxMemoryLimits(_files);
         _nodes = new LinuxNodes(_files, context);
         Facts = Facts with
         {
-            HugePageBytes = SuperSlabHugePageBytes,
+            HugePageBytes = HugePageBytes,
             TransparentHugePages = TransparentHugePageSetting(),
             TellsWhichPagesWouldFault = TellsTheTruth(),
             MovesPages = _mremap != null && MovingLeavesTheSource(),
@@ -69,8 +67,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             // statm: total and resident size in pages of the kernel.
             Span<byte> buffer = stackalloc byte[256];
             ReadOnlySpan<byte> text = _files.Read("/proc/self/statm\0"u8, buffer);
-            int space = text.IndexOf((byte)' ');
-            return space < 0 ? 0 : (nuint)LinuxFiles.FirstNumber(text[space..]) * (nuint)Environment.SystemPageSize;
+            return (nuint)LinuxFiles.NumberAfter(text, " "u8) * (nuint)Environment.SystemPageSize;
         }
     }
 
@@ -111,97 +108,92 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     public override void UseNodes(NodePolicy policy) =>
         _interleaves = policy == NodePolicy.Interleave || (policy == NodePolicy.Automatic && _nodes.Count > 1);
 
-    protected override bool TryFinishReservation(nint address, nuint bytes)
+    protected override string? FinishReservation(nint address, nuint bytes)
     {
         if (_interleaves && _interleaveRefused == Errno.None)
         {
-            // Advice: where it is refused, pages come from the node of the thread that writes first.
-            CountOsCall();
+            // Where mbind is refused, pages come from the node of the thread that writes first.
             _interleaveRefused = _nodes.TryInterleave(address, bytes);
+            _ = Counted(isDone: true);
         }
 
-        bool isDone = Advise(address, bytes, AdviseDontFork) is Errno.None or Errno.Invalid; // Invalid: a system that has no such advice
-        _hasInheritedMappings |= !isDone;
-        return isDone;
+        int errno = Advise(address, bytes, AdviseDontFork);
+        if (errno is Errno.None or Errno.Invalid) // Invalid: a system that has no such advice
+            return null;
+
+        _hasInheritedMappings = true;
+        return Errno.Describe("madvise(MADV_DONTFORK)", errno);
     }
 
-    protected override bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    protected override PrefaultFailure? PrepareCore(nint address, nuint bytes, PrefaultStep step)
     {
         switch (step.Pages)
         {
+            case PageKind.ExplicitHuge:
+                return PrepareExplicitHuge(address, bytes, step.Policy);
             case PageKind.TransparentHuge when !Facts.HasTransparentHugePages:
-                failure = new PrefaultFailure(SettingOf(PageKind.TransparentHuge)!, IsLasting: true);
-                return false;
+                return new PrefaultFailure(SettingOf(PageKind.TransparentHuge)!, IsLasting: true);
             case PageKind.TransparentHuge:
                 _hasAdvisedHugePages = true;
-                return TryPrepareNormal(address, bytes, out failure)
-                    && TryAdvise(address, bytes, AdviseHugePage, "madvise(MADV_HUGEPAGE)", out failure);
-            case PageKind.ExplicitHuge:
-                return TryPrepareExplicitHuge(address, bytes, step.Policy, out failure);
+                return PrepareAdvised(address, bytes, AdviseHugePage, "madvise(MADV_HUGEPAGE)");
             default:
-                return TryPrepareNormal(address, bytes, out failure) && TryAvoidHugePages(address, bytes, out failure);
+                return MayGetHugePages(address, bytes)
+                    ? PrepareAdvised(address, bytes, AdviseNoHugePage, "madvise(MADV_NOHUGEPAGE)")
+                    : PrepareNormal(address, bytes);
         }
     }
 
-    protected override bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    protected override PrefaultFailure? PopulateCore(nint address, nuint bytes, PrefaultStep step)
     {
         switch (step.Policy)
         {
             case PrefaultPolicy.PopulateWrite:
-                return Succeeds(AdvisePatiently(address, bytes, AdvisePopulateWrite), "madvise(MADV_POPULATE_WRITE)", out failure);
-            case PrefaultPolicy.PopulateAtMapping when step.Pages == PageKind.ExplicitHuge:
-                failure = default; // done when it was prepared
-                return true;
+                return FailureOf("madvise(MADV_POPULATE_WRITE)", AdvisePatiently(address, bytes, AdvisePopulateWrite));
             case PrefaultPolicy.PopulateAtMapping:
-                return TryPopulateAtMapping(address, bytes, step.Pages, out failure);
-            case PrefaultPolicy.Lock:
-                _hasLockedPages = true;
-                return base.TryPopulateCore(address, bytes, step, out failure);
+                // Explicit huge pages came populated when they were prepared.
+                return step.Pages == PageKind.ExplicitHuge ? null : PopulateAtMapping(address, bytes, step.Pages);
             default:
-                return base.TryPopulateCore(address, bytes, step, out failure);
+                _hasLockedPages |= step.Policy == PrefaultPolicy.Lock;
+                return base.PopulateCore(address, bytes, step);
         }
     }
 
-    protected override bool TryDecommitCore(nint address, nuint bytes, out string reason)
+    protected override string? DecommitCore(nint address, nuint bytes)
     {
-        reason = string.Empty;
+        // Only a new mapping turns a mapping of the pool into an ordinary one.
         if (_hasExplicitHugePages)
-        {
-            return TryReplaceByReserved(address, bytes, out reason); // a mapping of the pool cannot be made an ordinary one in any other way
-        }
+            return base.DecommitCore(address, bytes);
 
         if (_hasInheritedMappings)
-        {
-            _ = TryFinishReservation(address, bytes); // it was refused before, here perhaps
-        }
+            _ = FinishReservation(address, bytes); // a refusal before may have been here
 
         if (_hasLockedPages)
-        {
-            _ = Unlock(address, bytes); // pages that are locked cannot be given back
-        }
+            _ = Unlock(address, bytes); // locked pages cannot be given back
 
-        int errno = Advise(address, bytes, AdviseDontNeed);
-        errno = errno == Errno.None ? Protect(address, bytes, PosixConstants.ProtectNone) : errno;
-        return errno == Errno.None || TryReplaceByReserved(address, bytes, out reason);
+        bool isDone = Advise(address, bytes, AdviseDontNeed) == Errno.None
+            && Protect(address, bytes, PosixConstants.ProtectNone) == Errno.None;
+        return isDone ? null : base.DecommitCore(address, bytes);
     }
 
-    protected override void DiscardCore(nint address, nuint bytes)
+    protected override string? DiscardCore(nint address, nuint bytes)
     {
         if (_hasLockedPages)
             _ = Unlock(address, bytes);
 
-        if (_hasExplicitHugePages || Advise(address, bytes, AdviseDontNeed) != Errno.None)
-            base.DiscardCore(address, bytes);
+        return !_hasExplicitHugePages && Advise(address, bytes, AdviseDontNeed) == Errno.None
+            ? null
+            : base.DiscardCore(address, bytes);
     }
 
-    protected override long PagesThatWouldFaultCore(nint address, nuint bytes) => _pageMap.PagesThatWouldFault(address, bytes);
+    protected override int CountFaultingCore(nint address, int pages) => _pages.CountFaulting(address, pages);
 
-    protected override long HugePageBytesBehindCore(nint address, nuint bytes) => _pageScan.HugePageBytes(address, bytes);
+    protected override long HugePageBytesBehindCore(nint address, nuint bytes) => _pages.HugePageBytes(address, bytes);
 
     protected override string DescribeLock(int errno)
     {
         nuint limit = ReadLimit(LimitOfLockedMemory);
-        return limit == nuint.MaxValue ? base.DescribeLock(errno) : $"{base.DescribeLock(errno)}, RLIMIT_MEMLOCK is {limit >> 10} KiB";
+        string description = base.DescribeLock(errno);
+        return limit == nuint.MaxValue ? description : $"{description}, RLIMIT_MEMLOCK is {limit >> 10} KiB";
     }
 
     protected override bool TryMovePagesCore(nint from, nint to, nuint bytes)
@@ -213,21 +205,67 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         return isMoved;
     }
 
-    private bool TryPrepareExplicitHuge(nint address, nuint bytes, PrefaultPolicy policy, out PrefaultFailure failure)
+    /// <summary>
+    /// Every mapping of ours, and hardly any other, is MADV_DONTFORK, which /proc/self/smaps shows as "dc". Where that
+    /// file cannot be read, nothing counts as ours. The read takes milliseconds, after a failed call only.
+    /// </summary>
+    protected override bool IsStillOurs(nint address, nuint bytes)
     {
-        if (_mremap == null || ((nuint)address & (SuperSlabHugePageBytes - 1)) != 0 || bytes % SuperSlabHugePageBytes != 0)
+        byte[] buffer = new byte[1 << 20];
+        ReadOnlySpan<byte> text = _files.ReadAll("/proc/self/smaps\0"u8, ref buffer);
+        nuint next = (nuint)address;
+        nuint end = next + bytes;
+        nuint mappingEnd = 0;
+        foreach (Range range in text.Split((byte)'\n'))
         {
-            failure = new PrefaultFailure("needs mremap, and a range of whole 2 MiB pages", IsLasting: _mremap == null);
-            return false;
+            ReadOnlySpan<byte> line = text[range];
+            if (ProcessMappings.TryReadRange(line, out nuint start, out nuint last))
+                mappingEnd = start <= next && next < last ? last : 0;
+            else if (mappingEnd != 0 && line.StartsWith("VmFlags:"u8) && line.IndexOf(" dc"u8) >= 0)
+                next = mappingEnd;
+
+            if (next >= end)
+                return true;
         }
 
-        // Without MAP_NORESERVE: the pages are set aside for us now, or the pool says that it has too few.
+        return false;
+    }
+
+    private PrefaultFailure? PrepareNormal(nint address, nuint bytes) =>
+        base.PrepareCore(address, bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None));
+
+    /// <summary>On a refusal the range is reserved again, as far as the system takes it back.</summary>
+    private PrefaultFailure? PrepareAdvised(nint address, nuint bytes, int advice, string call)
+    {
+        if (PrepareNormal(address, bytes) is { } failure)
+            return failure;
+
+        PrefaultFailure? refused = FailureOf(call, Advise(address, bytes, advice));
+        if (refused is not null)
+            _ = TryDecommit(address, bytes, out _);
+
+        return refused;
+    }
+
+    /// <summary>Whether the range may get transparent huge pages that nobody asked for.</summary>
+    private bool MayGetHugePages(nint address, nuint bytes)
+    {
+        bool comeUnasked = Facts.TransparentHugePages == "always" || _hasAdvisedHugePages;
+        return comeUnasked && Facts.TransparentHugePages != "absent" && IsWholeHugePages(address, bytes);
+    }
+
+    private static bool IsWholeHugePages(nint address, nuint bytes) => ((nuint)address | bytes) % HugePageBytes == 0;
+
+    private PrefaultFailure? PrepareExplicitHuge(nint address, nuint bytes, PrefaultPolicy policy)
+    {
+        if (_mremap == null || !IsWholeHugePages(address, bytes))
+            return new PrefaultFailure("needs mremap, and a range of whole 2 MiB pages", IsLasting: _mremap == null);
+
+        // Without MAP_NORESERVE the pool sets the pages aside now, or says that it has too few.
         int extra = MapHugeTlb | MapHuge2MiB | (policy == PrefaultPolicy.PopulateAtMapping ? MapPopulate : 0);
-        if (!TryMap(0, bytes, PosixConstants.ProtectReadWrite, extra, out nint mapped, out int errno))
-        {
-            failure = new PrefaultFailure(DescribeHugePool(errno), IsLasting: errno == Errno.Invalid);
-            return false;
-        }
+        int errno = TryMap(0, bytes, PosixConstants.ProtectReadWrite, extra, out nint mapped);
+        if (errno != Errno.None)
+            return new PrefaultFailure(DescribeHugePool(errno), IsLasting: errno == Errno.Invalid);
 
         _hasExplicitHugePages = true;
         errno = Remap(mapped, address, bytes, RemapMayMove | RemapFixed);
@@ -235,67 +273,36 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         {
             _ = Unmap(mapped, bytes);
             FillHole(address, bytes);
-            failure = new PrefaultFailure(Errno.Describe("mremap of huge pages", errno), IsLasting: errno == Errno.Invalid);
-            return false;
+            return FailureOf("mremap of huge pages", errno);
         }
 
-        if (!TryFinishReservation(address, bytes))
-        {
-            _ = TryDecommit(address, bytes, out _);
-            failure = new PrefaultFailure("madvise(MADV_DONTFORK) was refused", IsLasting: false);
-            return false;
-        }
+        if (FinishReservation(address, bytes) is not { } reason)
+            return null;
 
-        failure = default;
-        return true;
+        _ = TryDecommit(address, bytes, out _);
+        return new PrefaultFailure(reason, IsLasting: false);
     }
 
-    private bool TryPopulateAtMapping(nint address, nuint bytes, PageKind pages, out PrefaultFailure failure)
+    private PrefaultFailure? PopulateAtMapping(nint address, nuint bytes, PageKind pages)
     {
-        int extra = PosixConstants.MapFixed | Constants.MapNoReserve | MapPopulate;
-        if (!TryMap(address, bytes, PosixConstants.ProtectReadWrite, extra, out _, out int errno))
-        {
-            FillHole(address, bytes);
-            return Succeeds(errno, "mmap(MAP_POPULATE)", out failure);
-        }
+        int errno = MapOver(address, bytes, PosixConstants.ProtectReadWrite, MapPopulate);
+        if (errno != Errno.None)
+            return FailureOf("mmap(MAP_POPULATE)", errno);
 
-        if (!TryFinishReservation(address, bytes))
-        {
-            failure = new PrefaultFailure("madvise(MADV_DONTFORK) was refused", IsLasting: false);
-            return false;
-        }
+        if (FinishReservation(address, bytes) is { } reason)
+            return new PrefaultFailure(reason, IsLasting: false);
 
-        failure = default;
-        return pages != PageKind.TransparentHuge
-            || (Succeeds(Advise(address, bytes, AdviseHugePage), "madvise(MADV_HUGEPAGE)", out failure)
-                && Succeeds(AdvisePatiently(address, bytes, AdviseCollapse), "madvise(MADV_COLLAPSE)", out failure));
-    }
-
-    /// <summary>Only where huge pages would come unasked, or were asked for before.</summary>
-    private bool TryAvoidHugePages(nint address, nuint bytes, out PrefaultFailure failure)
-    {
-        failure = default;
-        bool isNeeded = Facts.TransparentHugePages == "always" || _hasAdvisedHugePages;
-        nuint hugePageRest = ((nuint)address | bytes) & (SuperSlabHugePageBytes - 1);
-        return !isNeeded || hugePageRest != 0 || Facts.TransparentHugePages == "absent"
-            || TryAdvise(address, bytes, AdviseNoHugePage, "madvise(MADV_NOHUGEPAGE)", out failure);
-    }
-
-    /// <summary>Part of preparing: on false, the range is reserved again, as far as the system takes it back.</summary>
-    private bool TryAdvise(nint address, nuint bytes, int advice, string call, out PrefaultFailure failure)
-    {
-        bool isDone = Succeeds(Advise(address, bytes, advice), call, out failure);
-        if (!isDone)
-            _ = TryDecommit(address, bytes, out _);
-
-        return isDone;
+        return pages != PageKind.TransparentHuge ? null
+            : FailureOf("madvise(MADV_HUGEPAGE)", Advise(address, bytes, AdviseHugePage))
+                ?? FailureOf("madvise(MADV_COLLAPSE)", AdvisePatiently(address, bytes, AdviseCollapse));
     }
 
     /// <summary>Populating and collapsing may be interrupted, or asked to try again.</summary>
     private int AdvisePatiently(nint address, nuint bytes, int advice)
     {
+        const int Attempts = 10;
         int errno = Errno.None;
-        for (int attempt = 0; attempt < 10; attempt++)
+        for (int attempt = 0; attempt < Attempts; attempt++)
         {
             errno = Advise(address, bytes, advice);
             if (errno != Errno.Interrupted && errno != Constants.ErrorTryAgain)
@@ -307,54 +314,13 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     private int Remap(nint from, nint to, nuint bytes, int flags)
     {
-        CountOsCall();
-        return _mremap(from, bytes, bytes, flags, to) == to ? Errno.None : Marshal.GetLastSystemError();
+        Debug.Assert((flags & RemapFixed) != 0, "The target is given.");
+        return Counted(_mremap(from, bytes, bytes, flags, to) == to);
     }
 
     /// <summary>
-    /// All of our mappings, and next to none of others, are MADV_DONTFORK, which /proc/self/smaps shows as "dc". Where that file is not to be read, nothing is known to
-    /// be ours. It takes milliseconds, and is asked only when a call that maps over a range has failed.
-    /// </summary>
-    protected override bool IsStillOurs(nint address, nuint bytes)
-    {
-        nuint next = (nuint)address;
-        nuint end = next + bytes;
-        nuint mappingEnd = 0;
-        foreach (string line in ReadLines("/proc/self/smaps"))
-        {
-            int dash = line.IndexOf('-', StringComparison.Ordinal);
-            if (dash > 0 && nuint.TryParse(line.AsSpan(0, dash), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out nuint start))
-            {
-                nuint last = nuint.Parse(line.AsSpan(dash + 1, line.IndexOf(' ', StringComparison.Ordinal) - dash - 1), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-                mappingEnd = start <= next && next < last ? last : 0;
-            }
-            else if (mappingEnd != 0 && line.StartsWith("VmFlags:", StringComparison.Ordinal) && line.Contains(" dc", StringComparison.Ordinal))
-            {
-                next = mappingEnd;
-            }
-
-            if (next >= end)
-                return true;
-        }
-
-        return false;
-    }
-
-    private static string[] ReadLines(string path)
-    {
-        try
-        {
-            return File.ReadAllLines(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return [];
-        }
-    }
-
-    /// <summary>
-    /// Tried once on a page: older kernels refuse MREMAP_DONTUNMAP, and an emulator that does not know it gives the source
-    /// to the next who asks for memory.
+    /// Moves one page and looks: older kernels refuse MREMAP_DONTUNMAP, and an emulator that does not know it gives the
+    /// source to the next caller of mmap.
     /// </summary>
     private bool MovingLeavesTheSource()
     {
@@ -363,13 +329,11 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             return false;
 
         nint to = (nint)((nuint)from + page);
-        CommitCore(from, page);
-        Marshal.WriteByte(from, 1);
-        bool isMoved = TryMovePagesCore(from, to, page) && Marshal.ReadByte(to) == 1;
-        if (isMoved && TryMap(from, page, PosixConstants.ProtectNone, Constants.MapFixedNoReplace | Constants.MapNoReserve, out nint mapped, out _))
+        bool isMoved = CommitCore(from, page) is null;
+        if (isMoved)
         {
-            isMoved = false;
-            _ = mapped == from ? Errno.None : Unmap(mapped, page);
+            Marshal.WriteByte(from, 1);
+            isMoved = TryMovePagesCore(from, to, page) && Marshal.ReadByte(to) == 1 && !TryMapUnused(from, page);
         }
 
         Release(from, 2 * page);
@@ -385,17 +349,15 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             : free == "0" ? $"no free huge pages (0 of {all})" : $"too few free huge pages ({free} of {all})";
     }
 
-    private static bool Succeeds(int errno, string call, out PrefaultFailure failure)
-    {
-        failure = errno == Errno.None ? default : new PrefaultFailure(Errno.Describe(call, errno), IsLasting: errno == Errno.Invalid);
-        return errno == Errno.None;
-    }
+    private static PrefaultFailure? FailureOf(string call, int errno) =>
+        Errno.Failure(call, errno, isLasting: errno == Errno.Invalid);
 
     private string TransparentHugePageSetting()
     {
-        // The huge page that the setting speaks of is 32 MiB or 512 MiB where pages are 16 KiB or 64 KiB: no SuperSlab fits it.
+        // Where pages are 16 KiB or 64 KiB, a transparent huge page is 32 MiB or 512 MiB: no SuperSlab fits it.
         const string Settings = "/sys/kernel/mm/transparent_hugepage/";
-        bool fits = ulong.TryParse(_files.ReadText(Settings + "hpage_pmd_size"), out ulong bytes) && bytes == SuperSlabHugePageBytes;
+        string? size = _files.ReadText(Settings + "hpage_pmd_size");
+        bool fits = ulong.TryParse(size, CultureInfo.InvariantCulture, out ulong bytes) && bytes == HugePageBytes;
         string? text = fits ? _files.ReadText(Settings + "enabled") : null; // "always [madvise] never"
         int start = text?.IndexOf('[') ?? -1;
         int end = text?.IndexOf(']') ?? -1;

@@ -1,8 +1,11 @@
+using System.Diagnostics;
+
 namespace SuperSlab;
 
 /// <summary>
-/// Parts of reservations that belong to somebody else by now. A call that maps over a range may unmap it and then fail; before it can be mapped again, another
-/// thread's mmap may land there. Such memory is never touched again: not handed out, not decommitted, not released. Any thread.
+/// Parts of reservations that belong to somebody else: a call that maps over a range may unmap it and then fail, and
+/// another thread's mmap may land there before the range is mapped again. Such memory is never touched again. Any
+/// thread.
 /// </summary>
 internal sealed class LostRanges
 {
@@ -22,6 +25,7 @@ internal sealed class LostRanges
 
     public void Add(nint address, nuint bytes)
     {
+        Debug.Assert(address != 0 && bytes != 0, "Only a part of a reservation is lost.");
         lock (_lock)
         {
             (nuint Start, nuint End)[] ranges = [.. _ranges, ((nuint)address, (nuint)address + bytes)];
@@ -30,11 +34,12 @@ internal sealed class LostRanges
         }
     }
 
-    /// <summary>The reservation is released: who maps its addresses from now on does so by right.</summary>
+    /// <summary>The reservation is released: what is mapped at its addresses from now on is there by right.</summary>
     public void ForgetWithin(nint address, nuint bytes)
     {
+        nuint first = (nuint)address;
         lock (_lock)
-            _ranges = Array.FindAll(_ranges, range => range.Start < (nuint)address || range.End > (nuint)address + bytes);
+            _ranges = Array.FindAll(_ranges, range => range.Start < first || range.End > first + bytes);
     }
 
     /// <summary>The parts of a range that are not lost.</summary>
@@ -42,7 +47,7 @@ internal sealed class LostRanges
     {
         List<(nint Address, nuint Bytes)> kept = [];
         nuint next = (nuint)address;
-        nuint last = (nuint)address + bytes;
+        nuint last = next + bytes;
         foreach ((nuint start, nuint end) in _ranges)
         {
             if (start > next && start < last)

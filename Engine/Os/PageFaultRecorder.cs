@@ -6,9 +6,9 @@ namespace SuperSlab;
 
 /// <summary>
 /// Records every page fault of the thread that created it: how many, and at which addresses. Unlike
-/// <see cref="PageFaults"/> it sees only what really interrupted the program, not what the kernel faulted in on request.
-/// Linux only (perf_event_open, software event page-faults, user mode only, one sample per fault in a ring shared with the
-/// kernel); ask <see cref="IsAvailable"/> first.
+/// <see cref="PageFaults"/> it counts only faults that interrupted the program, not pages that the kernel faulted in on
+/// request. Linux only (perf_event_open, software event page-faults, user mode only, one sample per fault in a ring
+/// shared with the kernel); ask <see cref="IsAvailable"/> first.
 /// <code>
 /// using var recorder = new PageFaultRecorder();
 /// recorder.Start();
@@ -16,8 +16,7 @@ namespace SuperSlab;
 /// recorder.Stop();
 /// long faults = recorder.Count;
 /// </code>
-/// Start and Stop are one cheap system call each; nothing here allocates managed memory after construction or faults in
-/// the window.
+/// Start and Stop are one cheap system call each. After construction nothing allocates managed memory or faults.
 /// </summary>
 public sealed unsafe class PageFaultRecorder : IDisposable
 {
@@ -25,9 +24,20 @@ public sealed unsafe class PageFaultRecorder : IDisposable
     private readonly int _ownerThread = Environment.CurrentManagedThreadId;
     private bool _isDisposed;
 
+    private PerfEvent Open
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return _event;
+        }
+    }
+
     /// <summary>A recorder for the calling thread, stopped.</summary>
-    /// <param name="capacity">How many faults fit between two drains, 256 to 1,048,576 (rounded up to a power of two). An unprivileged user
-    /// may lock 32,768 in all by default. Faults beyond it are counted, but their addresses are lost.</param>
+    /// <param name="capacity">
+    /// How many faults fit between two drains, 256 to 1,048,576 (rounded up to a power of two). An unprivileged user
+    /// may lock 32,768 in all by default. Further faults are counted, but their addresses are lost.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The capacity is outside its range.</exception>
     /// <exception cref="EngineMemoryException">Not available here; the message says why.</exception>
     public PageFaultRecorder(int capacity = 16384)
@@ -40,74 +50,58 @@ public sealed unsafe class PageFaultRecorder : IDisposable
 
         _event = opened;
 
-        // What runs for the first time faults by itself: let that be here, and not in the window.
+        // Code faults when it runs for the first time: run it here, before the window.
         Start();
         Stop();
         DrainWithin(0, 0);
         _event.Reset();
     }
 
-    /// <summary>Page faults of the thread while the recorder was started, since creation. Exact. About 0.3 microseconds.</summary>
-    public long Count
-    {
-        get
-        {
-            ThrowIfDisposed();
-            return _event.ReadCount();
-        }
-    }
+    /// <summary>Page faults of the thread while recording, since creation. Exact. About 0.3 microseconds.</summary>
+    public long Count => Open.ReadCount();
 
-    /// <summary>How many of the faults have no address, because the ring was full; since creation, known after a drain.</summary>
+    /// <summary>How many faults have no address because the ring was full; exact after a drain.</summary>
     public long LostCount => _event.LostCount;
 
-    /// <summary>Whether this machine and this user allow it; if not, why.</summary>
+    /// <summary>Whether this machine and user allow a recorder; if not, <paramref name="reason"/> says why.</summary>
     public static bool IsAvailable(out string reason)
     {
         using PerfEvent? probe = PerfEvent.TryOpen(256, out reason);
         return probe is not null;
     }
 
-    /// <summary>Begins to record. Does nothing when it was begun.</summary>
-    public void Start()
-    {
-        ThrowIfDisposed();
-        _event.Enable();
-    }
+    /// <summary>Starts recording. Does nothing when it is recording.</summary>
+    public void Start() => Open.Enable();
 
-    /// <summary>Stops recording; what was recorded stays to be read.</summary>
-    public void Stop()
-    {
-        ThrowIfDisposed();
-        _event.Disable();
-    }
+    /// <summary>Stops recording. The records stay.</summary>
+    public void Stop() => Open.Disable();
 
     /// <summary>
-    /// Takes the oldest recorded addresses out, as many as fit. Returns how many were written; call again until it is less
-    /// than the length of <paramref name="addresses"/>.
+    /// Moves the oldest recorded addresses to <paramref name="addresses"/>, as many as fit, and returns how many. Call
+    /// it again until it fills less than the whole span.
     /// </summary>
-    /// <exception cref="EngineMemoryException">Called by another thread than the one that created the recorder.</exception>
+    /// <exception cref="EngineMemoryException">
+    /// Another thread calls it than the one that created the recorder.
+    /// </exception>
     public int Drain(Span<nuint> addresses)
     {
-        ThrowIfDisposed();
-        ThrowIfOtherThread();
+        PerfEvent mine = OpenByMe();
         int count = 0;
-        while (count < addresses.Length && _event.TryTake(out nuint address))
+        while (count < addresses.Length && mine.TryTake(out nuint address))
             addresses[count++] = address;
 
         return count;
     }
 
-    /// <summary>
-    /// Takes all recorded addresses out and returns how many of them lay in the range. Writes no memory but the recorder's
-    /// own.
-    /// </summary>
-    /// <exception cref="EngineMemoryException">Called by another thread than the one that created the recorder.</exception>
+    /// <summary>Removes all recorded addresses and returns how many are in the range. Writes only the ring.</summary>
+    /// <exception cref="EngineMemoryException">
+    /// Another thread calls it than the one that created the recorder.
+    /// </exception>
     public long DrainWithin(nint start, nuint bytes)
     {
-        ThrowIfDisposed();
-        ThrowIfOtherThread();
+        PerfEvent mine = OpenByMe();
         long within = 0;
-        while (_event.TryTake(out nuint address))
+        while (mine.TryTake(out nuint address))
             within += address - (nuint)start < bytes ? 1 : 0;
 
         return within;
@@ -123,17 +117,17 @@ public sealed unsafe class PageFaultRecorder : IDisposable
         }
     }
 
-    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_isDisposed, this);
-
-    private void ThrowIfOtherThread()
+    private PerfEvent OpenByMe()
     {
-        if (Environment.CurrentManagedThreadId != _ownerThread)
+        if (Environment.CurrentManagedThreadId != _ownerThread && !_isDisposed)
             ThrowOtherThread();
+
+        return Open;
     }
 
     [DoesNotReturn]
-    private static void ThrowOtherThread() =>
-        throw new EngineMemoryException("A PageFaultRecorder can be drained only by the thread that created it, which is the one it observes.");
+    private static void ThrowOtherThread() => throw new EngineMemoryException(
+        "A PageFaultRecorder can be drained only by the thread that created it, which is the one it observes.");
 }
 
 /// <summary>One page fault as the kernel recorded it in detail.</summary>
@@ -146,12 +140,12 @@ internal struct FaultSample
 
     public nuint Address;
 
-    /// <summary>Whether the kernel took it at the program's address, in a system call.</summary>
+    /// <summary>Whether the kernel faulted at the program's address, in a system call.</summary>
     public bool IsByKernel;
 
     public int CallerCount;
 
-    /// <summary>The program's instruction that faulted, or called the kernel, then its callers.</summary>
+    /// <summary>The instruction that faulted or called the kernel, then its callers.</summary>
     public Chain Callers;
 
     [InlineArray(MaximumCallers)]

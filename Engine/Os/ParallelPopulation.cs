@@ -5,38 +5,30 @@ using CommunityToolkit.HighPerformance.Helpers;
 namespace SuperSlab;
 
 /// <summary>
-/// One large range, populated by several workers, each taking the next chunk until none is left, one failed, the caller's progress threw, or it was
-/// cancelled. No lock is held while the progress is told. Chunks are whole huge pages: two workers never share one.
+/// Several workers populate one large range. Each takes the next chunk until none is left, one fails, the caller's
+/// progress throws, or the caller cancels. No lock is held while progress is reported. Chunks are whole huge pages: two
+/// workers never share one.
 /// </summary>
-internal sealed class ParallelPopulation(
-    VirtualMemory os,
-    nint address,
-    nuint bytes,
-    PrefaultStep step,
-    IProgress<double>? progress,
-    CancellationToken cancellation)
+internal sealed class ParallelPopulation(VirtualMemory os, PrefaultRange range, PrefaultStep step)
 {
     private const nuint ChunkBytes = 16 << 20;
 
-    private readonly Lock _failureLock = new();
-    private readonly long _chunkCount = (long)((bytes + ChunkBytes - 1) / ChunkBytes);
+    private readonly Lock _lock = new();
+    private readonly long _chunkCount = (long)Sizes.DivideRoundingUp(range.Bytes, ChunkBytes);
     private long _nextChunk = -1;
     private long _doneCount;
     private volatile bool _isStopped;
 
-    /// <summary>Whether every chunk was populated; to be asked after all workers have returned.</summary>
+    /// <summary>Whether every chunk was populated. Valid after all workers returned.</summary>
     public bool IsDone => Interlocked.Read(ref _doneCount) == _chunkCount;
 
-    /// <summary>Whether a chunk failed, as opposed to all being done or cancelled.</summary>
-    public bool HasFailed { get; private set; }
+    /// <summary>Why the first chunk that failed did; null when none failed.</summary>
+    public PrefaultFailure? Failure { get; private set; }
 
-    /// <summary>Why the first chunk that failed did.</summary>
-    public PrefaultFailure Failure { get; private set; }
-
-    /// <summary>What was thrown first, by the caller's progress mostly; null when nothing was. To be asked after all workers have returned.</summary>
+    /// <summary>The first exception, mostly of the caller's progress. Valid after all workers returned.</summary>
     public ExceptionDispatchInfo? Interruption { get; private set; }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, it is the caller's, and thrown there as itself.")]
+    [SuppressMessage("Design", "CA1031", Justification = "It is the caller's exception, and thrown there.")]
     private void Work()
     {
         try
@@ -45,7 +37,7 @@ internal sealed class ParallelPopulation(
         }
         catch (Exception exception)
         {
-            lock (_failureLock)
+            lock (_lock)
             {
                 Interruption ??= ExceptionDispatchInfo.Capture(exception);
                 _isStopped = true;
@@ -55,34 +47,31 @@ internal sealed class ParallelPopulation(
 
     private void Populate()
     {
-        while (!_isStopped && !cancellation.IsCancellationRequested)
+        while (!_isStopped && !range.Cancellation.IsCancellationRequested)
         {
             long chunk = Interlocked.Increment(ref _nextChunk);
             if (chunk >= _chunkCount)
                 return;
 
             nuint offset = (nuint)chunk * ChunkBytes;
-            if (!os.TryPopulate(address + (nint)offset, nuint.Min(ChunkBytes, bytes - offset), step, out PrefaultFailure failure))
+            nuint bytes = nuint.Min(ChunkBytes, range.Bytes - offset);
+            if (!os.TryPopulate(range.Address + (nint)offset, bytes, step, out PrefaultFailure failure))
             {
                 Fail(failure);
                 return;
             }
 
             long done = Interlocked.Increment(ref _doneCount);
-            progress?.Report((double)done / _chunkCount);
+            range.Progress?.Report((double)done / _chunkCount);
         }
     }
 
     private void Fail(PrefaultFailure failure)
     {
-        lock (_failureLock)
+        lock (_lock)
         {
-            if (!HasFailed)
-            {
-                Failure = failure;
-                HasFailed = true;
-                _isStopped = true;
-            }
+            Failure ??= failure;
+            _isStopped = true;
         }
     }
 

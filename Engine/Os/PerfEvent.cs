@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Silk.NET.Core.Contexts;
@@ -5,15 +6,16 @@ using Silk.NET.Core.Contexts;
 namespace SuperSlab;
 
 /// <summary>
-/// One perf event, "page-faults of this thread", with its ring. See perf_event_open(2). The mapping is one control page and
-/// then the ring:
+/// The page faults of one thread as a perf event with its ring: see perf_event_open(2). The mapping is one control page
+/// and then the ring:
 ///
 ///   control page: data_head at byte 1024 (the kernel writes), data_tail at byte 1032 (we write)
 ///   ring:         records of { u32 type, u16 misc, u16 size, ... }
 ///   a sample:     { header, u64 address }, or in detail { header, u64 time, u64 address, u64 n, u64 callers[n] }
 ///
-/// In detail it is two events with one ring: minor faults and major faults. Together they are what getrusage counts, less the pages that
-/// the kernel put there on request. The one event "page-faults" would also count what ends in a signal or is taken up again.
+/// In detail it is two events with one ring, minor faults and major faults, because the one event "page-faults" also
+/// counts faults that end in a signal or start over. Their sum is what getrusage counts, less the pages that the kernel
+/// faulted in on request.
 /// </summary>
 internal sealed unsafe class PerfEvent : IDisposable
 {
@@ -22,10 +24,10 @@ internal sealed unsafe class PerfEvent : IDisposable
     private const int TailOffset = 1032;
     private const uint LostRecord = 2;
     private const uint SampleRecord = 9;
-    private const int IoctlEnable = 0x2400;
-    private const int IoctlDisable = 0x2401;
-    private const int IoctlReset = 0x2403;
-    private const int IoctlSetOutput = 0x2405;
+    private const nuint IoctlEnable = 0x2400;
+    private const nuint IoctlDisable = 0x2401;
+    private const nuint IoctlReset = 0x2403;
+    private const nuint IoctlSetOutput = 0x2405;
     private const int None = -1;
 
     private readonly PerfFunctions _os;
@@ -45,6 +47,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         _mappedBytes = mappedBytes;
         _ring = _control + PageBytes;
         _ringBytes = mappedBytes - PageBytes;
+        Debug.Assert(BitOperations.IsPow2(_ringBytes), "Positions in the ring are masked.");
 
         // Neither the ring nor the control page may fault in the window that is observed.
         for (nuint offset = 0; offset < mappedBytes; offset += PageBytes)
@@ -53,42 +56,33 @@ internal sealed unsafe class PerfEvent : IDisposable
         Volatile.Write(ref *(ulong*)(_control + TailOffset), 0);
     }
 
+    /// <summary>How many records the kernel dropped because the ring was full.</summary>
     public long LostCount { get; private set; }
 
-    /// <summary>Whether faults are seen that the kernel takes at the program's addresses, in a system call.</summary>
+    /// <summary>Whether it records faults that the kernel takes at the program's addresses, in a system call.</summary>
     public bool SeesKernel { get; private init; }
 
     private static nuint PageBytes => (nuint)Environment.SystemPageSize;
 
-    /// <summary>An event with addresses for the calling thread, disabled; null when it is not to be had, with the reason.</summary>
+    /// <summary>A disabled event with addresses for the calling thread; null, with the reason, on a refusal.</summary>
     public static PerfEvent? TryOpen(int capacity, out string reason)
     {
         if (PerfFunctions.Find(new SystemLibraries(), out reason) is not { } os)
             return null;
 
         int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, callers: 0);
-        if (file < 0)
-        {
-            reason = Refusal();
-            return null;
-        }
-
         nuint ringBytes = nuint.Max(PageBytes, (nuint)BitOperations.RoundUpToPowerOf2((uint)capacity) * SampleBytes);
-        PerfEvent? opened = TryMap(os, file, None, ringBytes, withKernel: false, ref reason);
-        if (opened is null)
-            _ = os.Close(file);
-
-        return opened;
+        return WithRing(os, [file], ringBytes, ringBytes, withKernel: false, out reason);
     }
 
     /// <summary>
-    /// The calling thread's minor and major faults in detail, with those that the kernel takes for it where that is permitted. Disabled;
-    /// null when it is not to be had, with the reason.
+    /// The calling thread's minor and major faults in detail, with those that the kernel takes for it where that is
+    /// permitted. Disabled; null, with the reason, where it is refused.
     /// </summary>
     /// <param name="context">Where the functions are found.</param>
-    /// <param name="ringBytes">A power of two of at least 64 KiB; the half of it, and so on down to that, where the system grants no more.</param>
+    /// <param name="ringBytes">A power of two; halved down to 64 KiB where the system refuses.</param>
     /// <param name="callers">The most callers that a sample has.</param>
-    /// <param name="reason">Why not.</param>
+    /// <param name="reason">Why it is null.</param>
     public static PerfEvent? TryOpenInDetail(INativeContext context, nuint ringBytes, int callers, out string reason)
     {
         const nuint SmallestRingBytes = 64 * 1024;
@@ -104,34 +98,17 @@ internal sealed unsafe class PerfEvent : IDisposable
         }
 
         int major = minor < 0 ? None : os.Open(PerfFunctions.Event.MajorFaults, minor, withKernel, callers);
-        if (major < 0)
-        {
-            reason = Refusal();
-            _ = minor < 0 ? 0 : os.Close(minor);
-            return null;
-        }
-
-        PerfEvent? opened = null;
-        for (nuint bytes = ringBytes; opened is null && bytes >= SmallestRingBytes; bytes /= 2)
-            opened = TryMap(os, minor, major, bytes, withKernel, ref reason);
-
-        if (opened is null)
-        {
-            _ = os.Close(major);
-            _ = os.Close(minor);
-        }
-
-        return opened;
+        return WithRing(os, [minor, major], ringBytes, SmallestRingBytes, withKernel, out reason);
     }
 
-    public void Enable() => _ = _os.Ioctl(_file, IoctlEnable, 0);
+    public void Enable() => _ = _os.Files.Control(_file, IoctlEnable, 0);
 
-    public void Disable() => _ = _os.Ioctl(_file, IoctlDisable, 0);
+    public void Disable() => _ = _os.Files.Control(_file, IoctlDisable, 0);
 
     public void Reset()
     {
         const nint WholeGroup = 1;
-        _ = _os.Ioctl(_file, IoctlReset, WholeGroup);
+        _ = _os.Files.Control(_file, IoctlReset, WholeGroup);
         LostCount = 0;
     }
 
@@ -146,7 +123,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         return found;
     }
 
-    /// <summary>The oldest fault recorded in detail; false when there is none. One thread at a time, whichever.</summary>
+    /// <summary>The oldest fault recorded in detail; false when there is none. Any thread, one at a time.</summary>
     public bool TryTake(ref FaultSample sample)
     {
         const ulong SmallestMark = unchecked((ulong)-4096);
@@ -175,43 +152,60 @@ internal sealed unsafe class PerfEvent : IDisposable
 
     public void Dispose()
     {
-        _ = _os.Munmap((nint)_control, _mappedBytes);
-        _ = _second == None ? 0 : _os.Close(_second);
-        _ = _os.Close(_file);
+        _os.Unmap((nint)_control, _mappedBytes);
+        _os.CloseIfOpen(_second);
+        _os.Files.Close(_file);
     }
 
-    private static string Refusal() =>
-        Errno.Describe("perf_event_open", Marshal.GetLastSystemError()) + "; see /proc/sys/kernel/perf_event_paranoid";
-
-    private static PerfEvent? TryMap(PerfFunctions os, int file, int second, nuint ringBytes, bool withKernel, ref string reason)
+    /// <summary>
+    /// Gives one or two events the largest ring that the system grants. Null, with the reason, where it refused an
+    /// event or every ring; the events are then closed.
+    /// </summary>
+    private static PerfEvent? WithRing(
+        PerfFunctions os, ReadOnlySpan<int> files, nuint ringBytes, nuint smallest, bool withKernel, out string reason)
     {
-        const int ReadAndWrite = 3;
-        const int Shared = 1;
-        nint mapped = os.Mmap(0, PageBytes + ringBytes, ReadAndWrite, Shared, file, 0);
+        string refused = Errno.Describe("perf_event_open", Marshal.GetLastSystemError());
+        reason = refused + "; see /proc/sys/kernel/perf_event_paranoid";
+        PerfEvent? opened = null;
+        for (nuint bytes = ringBytes; files[^1] >= 0 && opened is null && bytes >= smallest; bytes /= 2)
+            opened = TryMap(os, files[0], files.Length == 1 ? None : files[1], bytes, withKernel, ref reason);
+
+        foreach (int file in opened is null ? files : [])
+            os.CloseIfOpen(file);
+
+        return opened;
+    }
+
+    private static PerfEvent? TryMap(
+        PerfFunctions os, int file, int second, nuint ringBytes, bool withKernel, ref string reason)
+    {
+        nuint bytes = PageBytes + ringBytes;
+        nint mapped = os.Map(bytes, file);
         if (mapped == -1)
         {
-            reason = Errno.Describe("mmap of the ring", Marshal.GetLastSystemError()) + "; see /proc/sys/kernel/perf_event_mlock_kb";
+            string refused = Errno.Describe("mmap of the ring", Marshal.GetLastSystemError());
+            reason = refused + "; see /proc/sys/kernel/perf_event_mlock_kb";
             return null;
         }
 
-        if (second != None && os.Ioctl(second, IoctlSetOutput, file) != 0)
+        if (second != None && os.Files.Control(second, IoctlSetOutput, file) != 0)
         {
             reason = Errno.Describe("PERF_EVENT_IOC_SET_OUTPUT", Marshal.GetLastSystemError());
-            _ = os.Munmap(mapped, PageBytes + ringBytes);
+            os.Unmap(mapped, bytes);
             return null;
         }
 
         reason = "available";
-        return new PerfEvent(os, file, second, mapped, PageBytes + ringBytes) { SeesKernel = withKernel };
+        return new PerfEvent(os, file, second, mapped, bytes) { SeesKernel = withKernel };
     }
 
     private long ReadCount(int file)
     {
         long count = 0;
-        return _os.Read(file, &count, sizeof(long)) == sizeof(long) ? count : 0;
+        return _os.Files.Read(file, &count, sizeof(long)) == sizeof(long) ? count : 0;
     }
 
-    /// <summary>Where the oldest sample begins; false, and where the records end, when there is none.</summary>
+    /// <summary>Finds the oldest sample, or else the end of the records.</summary>
     private bool TryFindSample(out ulong record)
     {
         ulong head = Volatile.Read(ref *(ulong*)(_control + HeadOffset));
@@ -225,7 +219,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         return record < head;
     }
 
-    /// <summary>Lets the kernel write where everything before a record was, and the record itself too if it has been read.</summary>
+    /// <summary>Gives the ring back to the kernel up to a record, and with the record where it was read.</summary>
     private void Release(ulong record, bool isRead) =>
         Volatile.Write(ref *(ulong*)(_control + TailOffset), isRead ? record + SizeAt(record) : record);
 
@@ -235,29 +229,16 @@ internal sealed unsafe class PerfEvent : IDisposable
     private ulong At(ulong position) => *(ulong*)(_ring + ((nuint)position & (_ringBytes - 1)));
 }
 
-/// <summary>The C library's functions that a <see cref="PerfEvent"/> needs.</summary>
-internal sealed unsafe class PerfFunctions
+/// <summary>The functions that a <see cref="PerfEvent"/> needs.</summary>
+internal sealed unsafe class PerfFunctions(INativeContext context)
 {
     private const int AttributeBytes = 112; // PERF_ATTR_SIZE_VER5
 
-    private readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint> _syscall;
-
-    private readonly nint _openNumber = RuntimeInformation.ProcessArchitecture switch
-    {
-        Architecture.X64 => 298,
-        Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 => 241,
-        _ => 0,
-    };
-
-    private PerfFunctions(INativeContext context)
-    {
-        _syscall = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint>)Optional(context, "syscall");
-        Mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Optional(context, "mmap");
-        Munmap = (delegate* unmanaged<nint, nuint, int>)Optional(context, "munmap");
-        Ioctl = (delegate* unmanaged<int, nuint, nint, int>)Optional(context, "ioctl");
-        Read = (delegate* unmanaged<int, void*, nuint, nint>)Optional(context, "read");
-        Close = (delegate* unmanaged<int, int>)Optional(context, "close");
-    }
+    private readonly LinuxSystemCall _open = new(context, LinuxCall.PerfEventOpen);
+    private readonly delegate* unmanaged<nint, nuint, int, int, int, nint, nint> _mmap =
+        (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)context.Find("mmap");
+    private readonly delegate* unmanaged<nint, nuint, int> _munmap =
+        (delegate* unmanaged<nint, nuint, int>)context.Find("munmap");
 
     /// <summary>What is counted: the numbers of perf_event_open's software events.</summary>
     public enum Event : ulong
@@ -267,37 +248,25 @@ internal sealed unsafe class PerfFunctions
         MajorFaults = 6,
     }
 
-    public delegate* unmanaged<nint, nuint, int, int, int, nint, nint> Mmap { get; }
-
-    public delegate* unmanaged<nint, nuint, int> Munmap { get; }
-
-    public delegate* unmanaged<int, nuint, nint, int> Ioctl { get; }
-
-    public delegate* unmanaged<int, void*, nuint, nint> Read { get; }
-
-    public delegate* unmanaged<int, int> Close { get; }
-
-    private bool IsComplete => _syscall != null && Mmap != null && Munmap != null && Ioctl != null && Read != null && Close != null;
+    public LinuxFiles Files { get; } = new(context);
 
     /// <summary>The functions, or null with the reason.</summary>
     public static PerfFunctions? Find(INativeContext context, out string reason)
     {
         PerfFunctions functions = new(context);
-        if (!ThisPlatform.HasPerfEvents || functions._openNumber == 0)
-        {
-            reason = "recording faults needs perf_event_open, which is known here for 64-bit Linux only";
-            return null;
-        }
+        bool isComplete = functions._mmap != null && functions._munmap != null && functions.Files.CanControl;
+        reason = isComplete ? "available" : "the C library lacks mmap, ioctl or read";
+        if (!functions._open.IsAvailable)
+            reason = "recording faults needs perf_event_open, which is not available on this system";
 
-        reason = functions.IsComplete ? "available" : "the C library lacks syscall, mmap, ioctl or read";
-        return functions.IsComplete ? functions : null;
+        return functions._open.IsAvailable && isComplete ? functions : null;
     }
 
-    /// <summary>An event of the calling thread. A leader begins disabled; another event is counted with its leader.</summary>
-    /// <param name="counted">Which.</param>
-    /// <param name="leader">The event that it belongs to, or -1.</param>
-    /// <param name="withKernel">Whether those count that the kernel takes in the thread's system calls.</param>
-    /// <param name="callers">0 samples addresses only; else also the time and so many callers.</param>
+    /// <summary>Opens an event of the calling thread. A leader begins disabled and switches its events.</summary>
+    /// <param name="counted">What it counts.</param>
+    /// <param name="leader">The event that leads it, or -1.</param>
+    /// <param name="withKernel">Whether it counts faults that the kernel takes in system calls.</param>
+    /// <param name="callers">0 samples addresses only; more adds the time and at most so many callers.</param>
     /// <returns>Its file, negative where the system refuses.</returns>
     public int Open(Event counted, int leader, bool withKernel, int callers)
     {
@@ -325,8 +294,21 @@ internal sealed unsafe class PerfFunctions
             | (inDetail ? ExcludeKernelCallers | UseClock : 0);
         *(int*)(attribute + 92) = inDetail ? MonotonicClock : 0;
         *(ushort*)(attribute + 108) = (ushort)callers; // sample_max_stack
-        return (int)_syscall(_openNumber, (nint)attribute, 0, -1, leader, CloseOnExec);
+        return (int)_open.Invoke((nint)attribute, 0, -1, leader, CloseOnExec);
     }
 
-    private static nint Optional(INativeContext context, string name) => context.TryGetProcAddress(name, out nint address) ? address : 0;
+    /// <summary>Maps an event's ring; -1 on failure.</summary>
+    public nint Map(nuint bytes, int file)
+    {
+        const int Shared = 1;
+        return _mmap(0, bytes, PosixConstants.ProtectReadWrite, Shared, file, 0);
+    }
+
+    public void Unmap(nint address, nuint bytes) => _ = _munmap(address, bytes);
+
+    public void CloseIfOpen(int file)
+    {
+        if (file >= 0)
+            Files.Close(file);
+    }
 }

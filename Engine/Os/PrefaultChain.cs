@@ -1,11 +1,12 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
 namespace SuperSlab;
 
 /// <summary>
-/// The steps for one kind of range, how far down them this machine has come, and why. A step is verified with the first
-/// SuperSlab that it provides. One that lied, or that can never work here, is left for good; one that failed for want of
+/// The steps for one kind of range, how far down them this machine has come, and why. The first SuperSlab that a step
+/// provides verifies it. A step that lied, or that can never work here, is left for good; one that failed for want of
 /// something (a pool was dry) is left for that range only.
 /// </summary>
 internal sealed class PrefaultChain
@@ -19,14 +20,12 @@ internal sealed class PrefaultChain
 
     /// <param name="os">The system that does the steps.</param>
     /// <param name="steps">In the order of trying.</param>
-    /// <param name="preface">What the description begins with: what was asked for and is in no step. Or empty.</param>
+    /// <param name="preface">The description's beginning: what was asked for and is in no step. Or empty.</param>
     public PrefaultChain(VirtualMemory os, PrefaultStep[] steps, string preface)
     {
         _os = os;
         _preface = preface;
-        _records = new PrefaultStepRecord[steps.Length];
-        for (int i = 0; i < steps.Length; i++)
-            _records[i] = new PrefaultStepRecord(steps[i]);
+        _records = Array.ConvertAll(steps, static step => new PrefaultStepRecord(step));
     }
 
     public int StepCount => _records.Length;
@@ -36,7 +35,7 @@ internal sealed class PrefaultChain
 
     public PrefaultStep StepAt(int index) => _records[index].Step;
 
-    /// <summary>The first step from <paramref name="index"/> on that is worth trying; <see cref="StepCount"/> when there is none.</summary>
+    /// <summary>The first step from an index on that may work; <see cref="StepCount"/> when there is none.</summary>
     public int NextToTry(int index)
     {
         lock (_lock)
@@ -48,20 +47,20 @@ internal sealed class PrefaultChain
         }
     }
 
-    /// <summary>Whether the step has proved itself; until then the caller shows its first SuperSlab to <see cref="TryVerify"/>.</summary>
+    /// <summary>Whether the step is verified. If not, its first SuperSlab goes to <see cref="TryVerify"/>.</summary>
     public bool IsVerified(int index)
     {
         lock (_lock)
             return _records[index].Verification is not null;
     }
 
-    /// <summary>Looks at a range that the step has just provided: would, or do, writes to it fault?</summary>
+    /// <summary>Checks whether writes to a range that the step has just provided fault.</summary>
     public bool TryVerify(int index, nint address, nuint bytes, out PrefaultFailure failure)
     {
         failure = default;
         PrefaultStep step = StepAt(index);
         if (step.Policy == PrefaultPolicy.None)
-            return NoteVerified(index, "as asked");
+            return Note(index, "as asked");
 
         long pages = (long)(bytes / _os.Facts.PageBytes);
         long left = _os.PagesThatWouldFault(address, bytes);
@@ -69,12 +68,10 @@ internal sealed class PrefaultChain
         if (left < 0)
         {
             if (!_os.FaultCounter.IsSupported)
-                return NoteVerified(index, "not verified, as this system does not tell");
+                return Note(index, "not verified, as this system does not tell");
 
             if (pages < FewestCountedPages)
-            {
-                return NoteUse(index); // to be verified with a larger range
-            }
+                return Note(index, verification: null); // a larger range will verify it
 
             left = CountedWritePass(address, bytes, pages);
             seen = "faulted in a counted write pass";
@@ -88,13 +85,14 @@ internal sealed class PrefaultChain
         }
 
         long huge = step.Pages == PageKind.Normal ? -1 : _os.HugePageBytesBehind(address, bytes);
-        return NoteVerified(index, huge < 0 ? figures : $"{figures}, {huge >> 20} of {bytes >> 20} MiB in huge pages");
+        return Note(index, huge < 0 ? figures : $"{figures}, {huge >> 20} of {bytes >> 20} MiB in huge pages");
     }
 
-    /// <summary>The step failed for one range; the next one is tried.</summary>
+    /// <summary>Records that the step failed for one range.</summary>
     /// <returns>The index of the next step to try.</returns>
     public int Fell(int index, PrefaultFailure failure, bool failedForPages)
     {
+        Debug.Assert(index < _records.Length && failure.Reason.Length != 0, "A step failed, and said why.");
         lock (_lock)
         {
             LastFailure = failure.Reason;
@@ -113,9 +111,7 @@ internal sealed class PrefaultChain
         return NextToTry(index);
     }
 
-    /// <summary>
-    /// For the user: each kind of pages and each policy that was tried, what it said, down to the one in use.
-    /// </summary>
+    /// <summary>For the user: each kind of pages and each policy that was tried, with its outcome.</summary>
     public string Describe()
     {
         var text = new StringBuilder(_preface);
@@ -125,10 +121,8 @@ internal sealed class PrefaultChain
             PageKind described = PageKind.Automatic;
             foreach (PrefaultStepRecord record in _records)
             {
-                if (record.Failure is null && record.Verification is null && !record.WasUsed)
-                {
+                if (record.Failure is null && !record.WasUsed)
                     continue; // never reached
-                }
 
                 if (record.Step.Pages != described)
                 {
@@ -154,66 +148,49 @@ internal sealed class PrefaultChain
         {
             return [.. _records.Select(record => (
                 $"{_os.NameOf(record.Step.Policy)} on {_os.NameOf(record.Step.Pages)}",
-                record.IsLeft ? "left" : record.Verification is not null || record.WasUsed ? "in force" : record.Failure is not null ? "left" : "not tried",
-                record.Failure ?? record.Verification ?? (record.WasUsed ? "ranges are too small to verify by counting" : "")))];
+                record.Outcome,
+                record.Failure ?? record.Verification ?? (record.WasUsed ? PrefaultStepRecord.TooSmall : "")))];
         }
     }
 
     private void AppendPages(StringBuilder text, PrefaultStepRecord record)
     {
+        string name = _os.NameOf(record.Step.Pages);
         if (record.FailedForPages)
-        {
-            Append(text, _os.NameOf(record.Step.Pages), record.Failure! + Fallen(record));
-        }
+            Append(text, name, record.Failure! + record.Fallen);
         else if (record.Step.Pages != PageKind.Normal)
-        {
-            string? setting = _os.SettingOf(record.Step.Pages);
-            Append(text, _os.NameOf(record.Step.Pages), setting is null ? "ok" : setting + ", ok");
-        }
+            Append(text, name, _os.SettingOf(record.Step.Pages) is { } setting ? setting + ", ok" : "ok");
     }
 
     private void AppendPolicy(StringBuilder text, PrefaultStepRecord record)
     {
-        string name = record.Step.Pages == PageKind.Normal
-            ? $"{_os.NameOf(record.Step.Policy)} on normal pages"
-            : _os.NameOf(record.Step.Policy);
-        string unverified = record.WasUsed ? "ok, ranges are too small to verify by counting" : string.Empty;
-        string ok = record.Verification is null ? unverified : "ok, " + record.Verification;
-        string failed = record.Failure is null ? string.Empty : record.Failure + Fallen(record);
-        Append(text, name, ok.Length == 0 || failed.Length == 0 ? ok + failed : $"{ok}; later {failed}");
+        string name = _os.NameOf(record.Step.Policy) + (record.Step.Pages == PageKind.Normal ? " on normal pages" : "");
+        string? ok = record.WasUsed ? "ok, " + (record.Verification ?? PrefaultStepRecord.TooSmall) : null;
+        string? failed = record.Failure is null ? null : record.Failure + record.Fallen;
+        Append(text, name, ok is null || failed is null ? ok + failed : $"{ok}; later {failed}");
     }
-
-    private static string Fallen(PrefaultStepRecord record) =>
-        record.IsLeft || record.FallenCount <= 1
-            ? string.Empty
-            : string.Create(CultureInfo.InvariantCulture, $" ({record.FallenCount} ranges took the next)");
 
     private static void Append(StringBuilder text, string name, string outcome) =>
         text.Append(text.Length == 0 ? string.Empty : "; ").Append(name).Append(": ").Append(outcome);
 
-    private bool NoteVerified(int index, string finding)
+    private bool Note(int index, string? verification)
     {
         lock (_lock)
-            _records[index].Verification ??= finding;
-
-        return true;
-    }
-
-    private bool NoteUse(int index)
-    {
-        lock (_lock)
+        {
+            _records[index].Verification ??= verification;
             _records[index].WasUsed = true;
+        }
 
         return true;
     }
 
     /// <summary>
-    /// Writes to every page and counts. A few faults are forgiven, which are the runtime's own or another thread's: a
-    /// policy that lies does so for most of the range.
+    /// Writes to every page and counts the faults. It forgives a few, which may be the runtime's own or another
+    /// thread's: a policy that lies does so for most of the range.
     /// </summary>
     private long CountedWritePass(nint address, nuint bytes, long pages)
     {
-        IFaultCounter counter = _os.FaultCounter;
+        FaultCounter counter = _os.FaultCounter;
         long before = counter.OfThread();
         PageToucher.Touch(address, bytes, _os.Facts.PageBytes);
         long taken = counter.OfThread() - before;
@@ -221,92 +198,29 @@ internal sealed class PrefaultChain
     }
 }
 
-/// <summary>
-/// Which policy makes sense with which kind of pages, on which systems; and in which order steps are tried.
-/// This is the whole of the decision; whether a step works on the machine at hand is tried, not looked up.
-/// </summary>
-internal static class PrefaultTable
+/// <summary>What became of one step of a chain so far. The chain's lock guards it.</summary>
+internal sealed class PrefaultStepRecord(PrefaultStep step)
 {
-    private const SystemKinds All = SystemKinds.Linux | SystemKinds.Windows | SystemKinds.Mac | SystemKinds.OtherPosix;
-    private const SystemKinds Linux = SystemKinds.Linux;
-    private const SystemKinds Windows = SystemKinds.Windows;
-    private const SystemKinds Never = SystemKinds.None;
+    public const string TooSmall = "ranges are too small to verify by counting";
 
-    // Explicit huge pages are never touched before they were populated by a call that can answer "there is none left":
-    // a touch would be answered by SIGBUS, which kills the process. So they go with three policies only.
-    // On macOS they are superpages, wired when they are mapped; on Windows large pages are resident when they are reserved,
-    // which is before any prefault (see VirtualMemory.TryReserveExplicitHuge).
-    private static readonly Row[] Rows =
-    [
-        //  policy                              normal           transparent  explicit
-        new(PrefaultPolicy.None,                All,             Linux,       Never),
-        new(PrefaultPolicy.Touch,               All,             Linux,       SystemKinds.Mac),
-        new(PrefaultPolicy.Clear,               All,             Linux,       SystemKinds.Mac),
-        new(PrefaultPolicy.PopulateAtMapping,   Linux,           Linux,       Linux),
-        new(PrefaultPolicy.PopulateWrite,       Linux,           Linux,       Linux),
-        new(PrefaultPolicy.Lock,                All,             Linux,       Linux),
-        new(PrefaultPolicy.Prefetch,            Windows,         Never,       Never),
-    ];
+    public PrefaultStep Step { get; } = step;
 
-    // Fastest first, as measured (microseconds per MiB on Linux: populate 33-61 on huge pages, 108-237 on normal ones, where the
-    // two populates are the same; touch 40-122 and 224-348).
-    private static readonly PrefaultPolicy[] AutomaticPolicies =
-        [PrefaultPolicy.PopulateWrite, PrefaultPolicy.PopulateAtMapping, PrefaultPolicy.Touch];
+    public string? Verification { get; set; } // what the check of the first SuperSlab found
 
-    /// <summary>Whether the combination makes sense on the system; nothing is tried.</summary>
-    public static bool MakesSense(PrefaultStep step, SystemKinds system)
-    {
-        foreach (Row row in Rows)
-        {
-            if (row.Policy == step.Policy)
-            {
-                SystemKinds systems = step.Pages switch
-                {
-                    PageKind.Normal => row.Normal,
-                    PageKind.TransparentHuge => row.Transparent,
-                    PageKind.ExplicitHuge => row.Explicit,
-                    _ => Never,
-                };
-                return (systems & system) != 0;
-            }
-        }
+    public bool WasUsed { get; set; } // it provided a range, verified or not
 
-        return false;
-    }
+    public string? Failure { get; set; } // the last one
 
-    /// <summary>
-    /// The steps for what the user asked, in the order of trying. The kind of pages asked for comes first, then the lesser
-    /// kinds; within a kind the policy asked for, then the automatic ones. No prefault asked for is no fallback either.
-    /// </summary>
-    public static PrefaultStep[] Chain(SystemKinds system, PrefaultPolicy policy, PageKind pages)
-    {
-        ReadOnlySpan<PageKind> kinds = pages switch
-        {
-            PageKind.ExplicitHuge => [PageKind.ExplicitHuge, PageKind.TransparentHuge, PageKind.Normal],
-            PageKind.Normal => [PageKind.Normal],
-            _ => [PageKind.TransparentHuge, PageKind.Normal],
-        };
-        var steps = new List<PrefaultStep>();
-        foreach (PageKind kind in kinds)
-        {
-            AddIfSensible(steps, system, new(kind, policy));
-            foreach (PrefaultPolicy next in policy == PrefaultPolicy.None ? [] : AutomaticPolicies)
-            {
-                // Mapped populated, transparent huge pages must be collapsed afterwards, which is slower than touching them.
-                bool isSlow = kind == PageKind.TransparentHuge && next == PrefaultPolicy.PopulateAtMapping;
-                if (next != policy && !isSlow)
-                    AddIfSensible(steps, system, new(kind, next));
-            }
-        }
+    public bool FailedForPages { get; set; } // there were no such pages, whatever the policy
 
-        return [.. steps];
-    }
+    public bool IsLeft { get; set; } // it is not to be tried again
 
-    private static void AddIfSensible(List<PrefaultStep> steps, SystemKinds system, PrefaultStep step)
-    {
-        if (MakesSense(step, system))
-            steps.Add(step);
-    }
+    public long FallenCount { get; set; } // ranges that fell through it to the next step
 
-    private readonly record struct Row(PrefaultPolicy Policy, SystemKinds Normal, SystemKinds Transparent, SystemKinds Explicit);
+    public string Outcome => IsLeft || (Failure is not null && !WasUsed) ? "left" : WasUsed ? "in force" : "not tried";
+
+    /// <summary>How many ranges fell through it, in words; empty where that is clear.</summary>
+    public string Fallen => IsLeft || FallenCount <= 1
+        ? string.Empty
+        : string.Create(CultureInfo.InvariantCulture, $" ({FallenCount} ranges took the next)");
 }

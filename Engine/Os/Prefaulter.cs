@@ -1,26 +1,23 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using System.Diagnostics.CodeAnalysis;
 using CommunityToolkit.HighPerformance.Helpers;
 
 namespace SuperSlab;
 
 /// <summary>
-/// Puts physical pages behind a reserved range by the best step that works on this machine, so that no later write to it
-/// faults. The steps come from <see cref="PrefaultTable"/>; how each fared is kept in a <see cref="PrefaultChain"/>: one
-/// chain for ranges that huge pages fit, and one for the rest (a few pages of metadata).
-///
-/// Either the whole range is committed and resident afterwards, or an exception was thrown and the range is reserved as
-/// before; where the system refused to take it back, in no particular state, which <see cref="VirtualMemory.DecommitRefused"/> tells. The exception says why the
-/// prefault failed, never that its undo did: an EngineMemoryException is not among them. Any thread; never in the hot loop.
+/// Puts physical pages behind a reserved range by the best step that works on this machine, so that no later write to
+/// it faults. The steps come from <see cref="PrefaultTable"/>; a <see cref="PrefaultChain"/> keeps how each fared: one
+/// chain for ranges that huge pages fit, and one for the rest (a few pages of metadata).  Either the whole range is
+/// committed and resident afterwards, or an exception is thrown and the range is reserved as before. Where the system
+/// refuses to take it back, <see cref="VirtualMemory.DecommitRefused"/> reports the range; the exception still says why
+/// the prefault failed, and is no EngineMemoryException. Any thread; never in the hot loop.
 /// </summary>
 internal sealed class Prefaulter
 {
-    /// <summary>From this size on it pays to use several threads.</summary>
+    /// <summary>From this size on several threads pay off.</summary>
     public const nuint LargeBytes = 64 << 20;
 
-    /// <summary>As much is provided and looked at before a step is believed.</summary>
+    /// <summary>How much a step provides before it is verified.</summary>
     private const nuint VerifiedBytes = 2 << 20;
 
     private readonly VirtualMemory _os;
@@ -37,23 +34,25 @@ internal sealed class Prefaulter
         _smallChain = CreateChain(os, policy, PageKind.Normal);
     }
 
-    /// <summary>The time in which memory was provided so far, summed over the callers.</summary>
+    /// <summary>The time that providing memory took so far, summed over the callers.</summary>
     public long Nanoseconds => Interlocked.Read(ref _nanoseconds);
 
     /// <summary>Commits the range and puts physical pages behind it.</summary>
-    /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or no step of the chain worked.</exception>
+    /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked.</exception>
     public void Provide(nint address, nuint bytes) => Provide(address, bytes, 1, null, CancellationToken.None);
 
     /// <summary>
-    /// The same, by several threads where the range is large. <paramref name="progress"/> is told the part that is done,
-    /// 0 to 1, from whichever thread did it.
+    /// Commits the range and populates it, by several threads where it is large. Any of them reports to
+    /// <paramref name="progress"/> the part that is done, 0 to 1.
     /// </summary>
-    /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or no step of the chain worked.</exception>
+    /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the range is reserved as before.</exception>
-    /// <exception cref="Exception">What <paramref name="progress"/> threw first, as itself, after all threads stopped; the range is reserved as before.</exception>
-    public PrefaultReport Provide(nint address, nuint bytes, int threads, IProgress<double>? progress, CancellationToken cancellation)
+    /// <exception cref="Exception">What <paramref name="progress"/> threw; the range is reserved as before.</exception>
+    public PrefaultReport Provide(
+        nint address, nuint bytes, int threads, IProgress<double>? progress, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
+        PrefaultRange range = new(address, bytes, Math.Max(threads, 1), progress, cancellation);
         PrefaultChain chain = FitsHugePages(address, bytes) ? _hugeChain : _smallChain;
         int index = chain.NextToTry(0);
         if (index < chain.StepCount && chain.StepAt(index).Policy != PrefaultPolicy.None)
@@ -65,45 +64,40 @@ internal sealed class Prefaulter
             PrefaultStep step = chain.StepAt(index);
             bool isPrepared = _os.TryPrepare(address, bytes, step, out PrefaultFailure failure);
             string refusal = string.Empty;
-            if (isPrepared && TryPopulateOrUndo(chain, index, address, bytes, threads, progress, cancellation, out failure, out refusal))
-            {
-                long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-                Interlocked.Add(ref _nanoseconds, nanoseconds);
-                return new PrefaultReport(bytes, nanoseconds, bytes < LargeBytes ? 1 : Math.Max(threads, 1), step.Pages, step.Policy);
-            }
+            if (isPrepared && TryPopulateOrUndo(chain, index, range, out failure, out refusal))
+                return Report(range, step, start);
 
             index = chain.Fell(index, failure, failedForPages: !isPrepared && step.Pages != PageKind.Normal);
             if (refusal.Length != 0)
-            {
-                ThrowNotUndone(bytes, failure.Reason, refusal); // the next step wants a reserved range
-            }
+                ThrowNotUndone(bytes, failure.Reason, refusal); // the next step needs a reserved range
         }
 
         ThrowNothingWorked(bytes, chain.LastFailure);
         return default;
     }
 
-    /// <summary>What was tried, what it said, and what is in use, in one line.</summary>
+    /// <summary>What was tried, what came of it, and what is in use, in one line.</summary>
     public string Describe() => _hugeChain.Describe();
 
-    /// <summary>The steps in their order: what they are called, and what became of each.</summary>
+    /// <summary>The steps in their order, each with its name, its outcome and the reason.</summary>
     public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps() => _hugeChain.Steps();
 
     private static PrefaultChain CreateChain(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
     {
         PrefaultStep[] steps = PrefaultTable.Chain(os.Facts.System, policy, pages);
-        string preface = string.Empty;
-        if (pages is PageKind.ExplicitHuge or PageKind.TransparentHuge && !Array.Exists(steps, step => step.Pages == pages))
-            preface = $"{os.NameOf(pages)}: {os.ReasonAgainst(pages)}";
+        List<string> missing = [];
+        bool isHuge = pages is PageKind.ExplicitHuge or PageKind.TransparentHuge;
+        if (isHuge && !Array.Exists(steps, step => step.Pages == pages))
+            missing.Add($"{os.NameOf(pages)}: {os.ReasonAgainst(pages)}");
 
         if (policy != PrefaultPolicy.Automatic && !Array.Exists(steps, step => step.Policy == policy))
-            preface += (preface.Length == 0 ? string.Empty : "; ") + $"{os.NameOf(policy)}: not on this system";
+            missing.Add($"{os.NameOf(policy)}: not on this system");
 
         bool isCombination = policy != PrefaultPolicy.Automatic && pages != PageKind.Automatic;
-        if (preface.Length == 0 && isCombination && !Array.Exists(steps, step => step == new PrefaultStep(pages, policy)))
-            preface = $"{os.NameOf(policy)}: not with {os.NameOf(pages)}";
+        if (missing.Count == 0 && isCombination && !steps.Contains(new PrefaultStep(pages, policy)))
+            missing.Add($"{os.NameOf(policy)}: not with {os.NameOf(pages)}");
 
-        return new PrefaultChain(os, steps, preface);
+        return new PrefaultChain(os, steps, string.Join("; ", missing));
     }
 
     /// <summary>Where there are no huge pages, one chain serves all.</summary>
@@ -113,90 +107,87 @@ internal sealed class Prefaulter
         return huge == 0 || (((nuint)address | bytes) & (huge - 1)) == 0;
     }
 
-    /// <summary>On false, or when cancelled or interrupted by anything else, the range is reserved again; on false without, the system's refusal is said.</summary>
+    private PrefaultReport Report(PrefaultRange range, PrefaultStep step, long start)
+    {
+        long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
+        Interlocked.Add(ref _nanoseconds, nanoseconds);
+        int threads = range.Bytes < LargeBytes ? 1 : range.Threads;
+        return new PrefaultReport(range.Bytes, nanoseconds, threads, step.Pages, step.Policy);
+    }
+
+    /// <summary>
+    /// On false and on an exception the range is reserved again; where the system refused that, <paramref
+    /// name="refusal"/> is its reason.
+    /// </summary>
     private bool TryPopulateOrUndo(
-        PrefaultChain chain,
-        int index,
-        nint address,
-        nuint bytes,
-        int threads,
-        IProgress<double>? progress,
-        CancellationToken cancellation,
-        out PrefaultFailure failure,
-        out string refusal)
+        PrefaultChain chain, int index, PrefaultRange range, out PrefaultFailure failure, out string refusal)
     {
         refusal = string.Empty;
         bool isDone;
         try
         {
-            isDone = TryPopulateVerified(chain, index, address, bytes, threads, progress, cancellation, out failure);
+            isDone = TryPopulateVerified(chain, index, range, out failure);
         }
         catch
         {
-            _ = _os.TryDecommit(address, bytes, out _); // what interrupted it says more than a refusal
+            _ = _os.TryDecommit(range.Address, range.Bytes, out _); // what interrupted it says more than a refusal
             throw;
         }
 
         if (!isDone)
-            _ = _os.TryDecommit(address, bytes, out refusal);
+            _ = _os.TryDecommit(range.Address, range.Bytes, out refusal);
 
         return isDone;
     }
 
-    /// <summary>A step that has not proved itself is tried on one SuperSlab before the rest is left to it.</summary>
-    private bool TryPopulateVerified(
-        PrefaultChain chain,
-        int index,
-        nint address,
-        nuint bytes,
-        int threads,
-        IProgress<double>? progress,
-        CancellationToken cancellation,
-        out PrefaultFailure failure)
+    /// <summary>Tries an unverified step on one SuperSlab before it populates the rest.</summary>
+    private bool TryPopulateVerified(PrefaultChain chain, int index, PrefaultRange range, out PrefaultFailure failure)
     {
         failure = default;
         PrefaultStep step = chain.StepAt(index);
-        nuint done = 0;
-        if (!chain.IsVerified(index))
-        {
-            done = nuint.Min(bytes, VerifiedBytes);
-            if (!_os.TryPopulate(address, done, step, out failure) || !chain.TryVerify(index, address, done, out failure))
-                return false;
-        }
+        if (chain.IsVerified(index))
+            return TryPopulateRest(range, step, out failure);
 
-        return done == bytes || TryPopulateRest(address + (nint)done, bytes - done, step, threads, progress, cancellation, out failure);
+        nuint first = nuint.Min(range.Bytes, VerifiedBytes);
+        return _os.TryPopulate(range.Address, first, step, out failure)
+            && chain.TryVerify(index, range.Address, first, out failure)
+            && (first == range.Bytes || TryPopulateRest(range.From(first), step, out failure));
     }
 
-    private bool TryPopulateRest(
-        nint address,
-        nuint bytes,
-        PrefaultStep step,
-        int threads,
-        IProgress<double>? progress,
-        CancellationToken cancellation,
-        out PrefaultFailure failure)
+    private bool TryPopulateRest(PrefaultRange range, PrefaultStep step, out PrefaultFailure failure)
     {
-        if (bytes < LargeBytes - VerifiedBytes || (threads <= 1 && progress is null && !cancellation.CanBeCanceled))
-            return _os.TryPopulate(address, bytes, step, out failure);
+        bool isAlone = range is { Threads: 1, Progress: null, Cancellation.CanBeCanceled: false };
+        if (isAlone || range.Bytes < LargeBytes - VerifiedBytes)
+            return _os.TryPopulate(range.Address, range.Bytes, step, out failure);
 
-        var work = new ParallelPopulation(_os, address, bytes, step, progress, cancellation);
-        ParallelHelper.For(0, Math.Max(threads, 1), new ParallelPopulation.Worker(work));
+        var work = new ParallelPopulation(_os, range, step);
+        ParallelHelper.For(0, range.Threads, new ParallelPopulation.Worker(work));
         work.Interruption?.Throw();
-        failure = work.Failure;
-        if (!work.IsDone && !work.HasFailed)
-            cancellation.ThrowIfCancellationRequested();
+        failure = work.Failure.GetValueOrDefault();
+        if (!work.IsDone && work.Failure is null)
+            range.Cancellation.ThrowIfCancellationRequested();
 
         return work.IsDone;
     }
 
     [DoesNotReturn]
-    private static void ThrowNotUndone(nuint bytes, string reason, string refusal) => throw new EngineOutOfMemoryException(
-        $"Physical memory could not be put behind {bytes} bytes: {reason}. The system then refused to take back what had come ({refusal}), so that no other way was tried; "
-        + "that memory stays resident until it is used or given back.");
+    private static void ThrowNotUndone(nuint bytes, string reason, string refusal) =>
+        throw new EngineOutOfMemoryException(
+            $"Physical memory could not be put behind {bytes} bytes: {reason}. The system then refused to take back "
+            + $"what had come ({refusal}), so no other policy was tried; that memory stays resident until it is used "
+            + "or given back.");
 
     [DoesNotReturn]
     private static void ThrowNothingWorked(nuint bytes, string reason) => throw new EngineOutOfMemoryException(
         $"No prefault policy could put physical memory behind {bytes} bytes; the last one tried said: {reason}.");
+}
+
+/// <summary>A range to prefault, and how.</summary>
+internal readonly record struct PrefaultRange(
+    nint Address, nuint Bytes, int Threads, IProgress<double>? Progress, CancellationToken Cancellation)
+{
+    /// <summary>What is left of it behind so many bytes.</summary>
+    public PrefaultRange From(nuint offset) => this with { Address = Address + (nint)offset, Bytes = Bytes - offset };
 }
 
 /// <summary>What a prefault did and how long it took.</summary>
@@ -205,62 +196,50 @@ internal sealed class Prefaulter
 /// <param name="ThreadCount">How many threads were asked to take part.</param>
 /// <param name="Pages">The kind of pages that stands behind the range.</param>
 /// <param name="Policy">The policy that put them there.</param>
-public readonly record struct PrefaultReport(ulong Bytes, long Nanoseconds, int ThreadCount, PageKind Pages, PrefaultPolicy Policy)
+public readonly record struct PrefaultReport(
+    ulong Bytes, long Nanoseconds, int ThreadCount, PageKind Pages, PrefaultPolicy Policy)
 {
     /// <summary>Memory bandwidth: bytes made resident in a second; 0 when it took no measurable time.</summary>
     public double BytesPerSecond => Nanoseconds <= 0 ? 0 : Bytes * 1e9 / Nanoseconds;
 
-    /// <summary>For example "1024 MiB in 71.3 ms (14.0 GiB/s) by 2 threads, TransparentHuge pages by PopulateWrite".</summary>
+    /// <summary>"1024 MiB in 71.3 ms (14.0 GiB/s) by 2 threads, TransparentHuge pages by PopulateWrite".</summary>
     public override string ToString() => FormattableString.Invariant(
-        $"{Bytes / 1048576.0:0.###} MiB in {Nanoseconds / 1e6:0.0} ms ({BytesPerSecond / (1 << 30):0.0} GiB/s) by {ThreadCount} threads, {Pages} pages by {Policy}");
+        $"{Bytes / 1048576.0:0.###} MiB in {Nanoseconds / 1e6:0.0} ms ({BytesPerSecond / (1 << 30):0.0} GiB/s)")
+        + $" by {ThreadCount} threads, {Pages} pages by {Policy}";
 }
 
-/// <summary>Why a step did not work.</summary>
-/// <param name="Reason">A clause for the chain that the user reads: "madvise(MADV_HUGEPAGE): Invalid argument (22)".</param>
-/// <param name="IsLasting">True: it will never work here, do not try again. False: it may work another time (a pool was dry).</param>
-internal readonly record struct PrefaultFailure(string Reason, bool IsLasting);
-
-/// <summary>One way of putting physical pages behind a range: which pages, by which policy. Never Automatic.</summary>
-internal readonly record struct PrefaultStep(PageKind Pages, PrefaultPolicy Policy);
-
-/// <summary>What became of one step of a chain so far. Written under the chain's lock.</summary>
-internal sealed class PrefaultStepRecord(PrefaultStep step)
+/// <summary>What a policy and a kind of pages come to on the running machine, tried on one SuperSlab.</summary>
+/// <param name="Policy">The policy that was asked for.</param>
+/// <param name="Pages">The kind of pages that was asked for.</param>
+/// <param name="IsObtained">Whether the SuperSlab got both, without a fallback.</param>
+/// <param name="Description">What was tried and what came of it, as <see cref="EngineMemory.PrefaultDescription"/> has it.</param>
+internal sealed record PrefaultTrial(PrefaultPolicy Policy, PageKind Pages, bool IsObtained, string Description)
 {
-    public PrefaultStep Step { get; } = step;
+    private const nuint SuperSlabBytes = 2 << 20;
 
-    /// <summary>What the check of the first SuperSlab said; null until it was made.</summary>
-    public string? Verification { get; set; }
-
-    /// <summary>Whether it provided ranges that were too small to be checked.</summary>
-    public bool WasUsed { get; set; }
-
-    /// <summary>Why it failed last; null when it never did.</summary>
-    public string? Failure { get; set; }
-
-    /// <summary>Whether it failed before any policy came into it: the kind of pages was not to be had.</summary>
-    public bool FailedForPages { get; set; }
-
-    /// <summary>Whether it is not to be tried again.</summary>
-    public bool IsLeft { get; set; }
-
-    /// <summary>How many ranges fell through it to the next step.</summary>
-    public long FallenCount { get; set; }
-}
-
-/// <summary>The policies that need no help from the operating system: write to every page, or to every byte.</summary>
-internal static unsafe class PageToucher
-{
-    /// <summary>
-    /// One write to each page, which keeps its contents. A locked or-with-zero is one write fault; reading first and
-    /// writing back would be two (the read maps the shared zero page).
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Touch(nint address, nuint bytes, nuint pageBytes)
+    /// <summary>Tries it. <c>Automatic</c> is always obtained. Any thread; not in the hot loop.</summary>
+    /// <exception cref="EngineMemoryException">The system lacks a function, or refused a release.</exception>
+    public static PrefaultTrial Run(PrefaultPolicy policy, PageKind pages)
     {
-        for (nuint offset = 0; offset < bytes; offset += pageBytes)
-            Interlocked.Or(ref *(int*)((nuint)address + offset), 0);
-    }
+        VirtualMemory os = VirtualMemory.Create();
+        if (!os.TryReserve(SuperSlabBytes, SuperSlabBytes, out nint address))
+            return new PrefaultTrial(policy, pages, false, "the system refused 2 MiB of address space");
 
-    /// <summary>Overwrites the range with zeros.</summary>
-    public static void Clear(nint address, nuint bytes) => NativeMemory.Clear((void*)address, bytes);
+        try
+        {
+            var prefaulter = new Prefaulter(os, policy, pages);
+            PrefaultReport report = prefaulter.Provide(address, SuperSlabBytes, 1, null, CancellationToken.None);
+            bool isPolicy = policy == PrefaultPolicy.Automatic || policy == report.Policy;
+            bool isKind = pages == PageKind.Automatic || pages == report.Pages;
+            return new PrefaultTrial(policy, pages, isPolicy && isKind, prefaulter.Describe());
+        }
+        catch (EngineOutOfMemoryException error)
+        {
+            return new PrefaultTrial(policy, pages, false, error.Message);
+        }
+        finally
+        {
+            os.Release(address, SuperSlabBytes);
+        }
+    }
 }

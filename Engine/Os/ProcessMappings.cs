@@ -1,11 +1,12 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
 namespace SuperSlab;
 
 /// <summary>
-/// The address space of this process as /proc/self/maps has it, at the time of <see cref="Read"/>. Buffers and names are used again, so
-/// that reading it anew makes garbage only where something new stands there. One thread at a time.
+/// The address space of this process, from /proc/self/maps at the time of <see cref="Read"/>. It reuses buffers and
+/// names: reading again allocates only for what is new. One thread at a time.
 /// </summary>
 internal sealed class ProcessMappings(LinuxFiles files)
 {
@@ -16,22 +17,17 @@ internal sealed class ProcessMappings(LinuxFiles files)
 
     public ReadOnlySpan<ProcessMapping> All => _mappings.AsSpan(0, _count);
 
-    /// <summary>Looks again. Nothing is known afterwards where the system does not tell.</summary>
+    /// <summary>Reads the file again. Afterwards there is no mapping where the system has no such file.</summary>
     public void Read()
     {
-        ReadOnlySpan<byte> text = files.Read("/proc/self/maps\0"u8, _text);
-        while (text.Length == _text.Length)
-        {
-            _text = new byte[2 * _text.Length];
-            text = files.Read("/proc/self/maps\0"u8, _text);
-        }
-
+        ReadOnlySpan<byte> text = files.ReadAll("/proc/self/maps\0"u8, ref _text);
         _count = 0;
-        while (!text.IsEmpty)
+        foreach (Range range in text.Split((byte)'\n'))
         {
-            int end = text.IndexOf((byte)'\n');
-            ReadOnlySpan<byte> line = end < 0 ? text : text[..end];
-            text = end < 0 ? default : text[(end + 1)..];
+            ReadOnlySpan<byte> line = text[range];
+            if (line.IsEmpty)
+                continue;
+
             if (_count == _mappings.Length)
                 Array.Resize(ref _mappings, 2 * _count);
 
@@ -39,7 +35,7 @@ internal sealed class ProcessMappings(LinuxFiles files)
         }
     }
 
-    /// <summary>The number of the mapping that an address lies in, or -1.</summary>
+    /// <summary>The index of the mapping that contains the address, or -1.</summary>
     public int IndexOf(nuint address)
     {
         int low = 0;
@@ -58,33 +54,47 @@ internal sealed class ProcessMappings(LinuxFiles files)
         return -1;
     }
 
+    /// <summary>Reads the addresses at the beginning of a line of maps or smaps; false where there are none.</summary>
+    public static bool TryReadRange(ReadOnlySpan<byte> line, out nuint start, out nuint end)
+    {
+        start = end = 0;
+        int dash = line.IndexOf((byte)'-');
+        int space = line.IndexOf((byte)' ');
+        return dash > 0 && space > dash
+            && TryParse(line[..dash], out start) && TryParse(line[(dash + 1)..space], out end);
+    }
+
     /// <summary>"7f93001000-7f93002000 r-xp 000b0000 fe:00 351013    /usr/lib/libc.so.6".</summary>
     private ProcessMapping Parse(ReadOnlySpan<byte> line)
     {
-        int dash = line.IndexOf((byte)'-');
+        bool isRange = TryReadRange(line, out nuint start, out nuint end);
+        Debug.Assert(isRange && end > start, "The kernel writes only such lines.");
         int space = line.IndexOf((byte)' ');
         ReadOnlySpan<byte> rights = line.Slice(space + 1, 4);
         ReadOnlySpan<byte> offset = line[(space + 6)..];
-        offset = offset[..offset.IndexOf((byte)' ')];
+        _ = TryParse(offset[..offset.IndexOf((byte)' ')], out nuint fileOffset);
         int path = line.IndexOfAny((byte)'/', (byte)'[');
         return new ProcessMapping
         {
-            Start = Number(line[..dash]),
-            End = Number(line[(dash + 1)..space]),
+            Start = start,
+            End = end,
             IsWritable = rights[1] == (byte)'w',
             IsExecutable = rights[2] == (byte)'x',
             IsShared = rights[3] == (byte)'s',
-            FileOffset = Number(offset),
+            FileOffset = fileOffset,
             Path = path < 0 ? null : Known(line[path..]),
         };
     }
 
-    private static nuint Number(ReadOnlySpan<byte> text) => nuint.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static bool TryParse(ReadOnlySpan<byte> text, out nuint value) =>
+        nuint.TryParse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out value);
 
     private string Known(ReadOnlySpan<byte> path)
     {
         Span<char> characters = stackalloc char[Math.Min(path.Length, 1024)];
-        int length = Encoding.UTF8.TryGetChars(path, characters, out int written) ? written : Encoding.Latin1.GetChars(path[..characters.Length], characters);
+        int length = Encoding.UTF8.TryGetChars(path, characters, out int written)
+            ? written
+            : Encoding.Latin1.GetChars(path[..characters.Length], characters);
         var known = _paths.GetAlternateLookup<ReadOnlySpan<char>>();
         if (!known.TryGetValue(characters[..length], out string? name))
         {
@@ -105,7 +115,7 @@ internal struct ProcessMapping
     public bool IsExecutable;
     public bool IsShared;
 
-    /// <summary>Where its file's content begins in the file.</summary>
+    /// <summary>The offset in the file at which the mapping begins.</summary>
     public nuint FileOffset;
 
     /// <summary>The file's path, or the kernel's name for it; null for anonymous memory.</summary>

@@ -8,11 +8,10 @@ internal static class ThisPlatform
 {
     public static bool HasPerfEvents => IsLinux;
 
-    public static bool HasFutexes => IsLinux;
+    public static bool IsLinux => OperatingSystem.IsLinux() || OperatingSystem.IsAndroid();
 
-    private static bool IsLinux => OperatingSystem.IsLinux() || OperatingSystem.IsAndroid();
-
-    private static bool IsMac => OperatingSystem.IsMacOS() || OperatingSystem.IsIOS() || OperatingSystem.IsMacCatalyst();
+    private static bool IsMac =>
+        OperatingSystem.IsMacOS() || OperatingSystem.IsIOS() || OperatingSystem.IsMacCatalyst();
 
     public static VirtualMemory CreateVirtualMemory(INativeContext? context)
     {
@@ -23,7 +22,7 @@ internal static class ThisPlatform
             : new PosixVirtualMemory(context, PosixConstants.Bsd);
     }
 
-    public static IFaultCounter CreateFaultCounter()
+    public static FaultCounter CreateFaultCounter()
     {
         INativeContext context = CreateContext();
         return IsLinux ? new PosixFaultCounter(context, PosixConstants.Linux.FaultsOfThread)
@@ -32,24 +31,31 @@ internal static class ThisPlatform
             : new PosixFaultCounter(context, PosixConstants.Bsd.FaultsOfThread);
     }
 
-    /// <summary>
-    /// The calling thread, which must be one that ends with its low-priority work, gives way to all others from now on: it runs on what they
-    /// leave. Where the system does not let it, it goes on as before.
-    /// </summary>
+    /// <summary>Makes the calling thread give way to all others, for good, where the system lets it.</summary>
     public static void LowerThreadPriority()
     {
-        // The runtime passes it on where priorities belong to threads; on Linux it does nothing.
+        // .NET sets the priority where priorities belong to threads; on Linux it does nothing.
         Thread.CurrentThread.Priority = ThreadPriority.Lowest;
         if (IsLinux)
-            LinuxThreadPriority.Lower(CreateContext());
+            LinuxThread.LowerPriority(CreateContext());
     }
 
     /// <summary>The functions of the system's own libraries.</summary>
     public static SystemLibraries CreateContext() =>
-        OperatingSystem.IsWindows() ? new SystemLibraries("kernel32.dll", "kernelbase.dll", "advapi32.dll") : new SystemLibraries();
+        OperatingSystem.IsWindows() ? new("kernel32.dll", "kernelbase.dll", "advapi32.dll") : new();
+
+    /// <summary>The address of a function; 0 where the libraries lack it.</summary>
+    public static nint Find(this INativeContext context, string function) =>
+        context.TryGetProcAddress(function, out nint address) ? address : 0;
+
+    /// <summary>The address of a function without which the engine cannot work.</summary>
+    /// <exception cref="EngineMemoryException">The libraries lack it.</exception>
+    public static nint Require(this INativeContext context, string function) =>
+        context.TryGetProcAddress(function, out nint address) ? address : throw new EngineMemoryException(
+            $"The system's libraries have no function named {function}, which the engine needs to manage memory.");
 }
 
-/// <summary>The systems that the platform folder tells apart.</summary>
+/// <summary>The systems that the prefault table tells apart.</summary>
 [Flags]
 internal enum SystemKinds
 {
@@ -61,8 +67,8 @@ internal enum SystemKinds
 }
 
 /// <summary>
-/// The functions of the operating system's own libraries, by name. Without library names: whatever the process has
-/// loaded already, which on every POSIX system includes the C library.
+/// The functions of the operating system's own libraries, by name. Without library names it searches what the process
+/// has loaded already, which on every POSIX system includes the C library.
 /// </summary>
 internal sealed class SystemLibraries : INativeContext
 {
@@ -70,13 +76,7 @@ internal sealed class SystemLibraries : INativeContext
 
     public SystemLibraries(params ReadOnlySpan<string> names)
     {
-        if (names.IsEmpty)
-        {
-            _libraries = [NativeLibrary.GetMainProgramHandle()];
-            return;
-        }
-
-        var found = new List<nint>(names.Length);
+        List<nint> found = names.IsEmpty ? [NativeLibrary.GetMainProgramHandle()] : [];
         foreach (string name in names)
         {
             if (NativeLibrary.TryLoad(name, out nint library))
@@ -103,7 +103,7 @@ internal sealed class SystemLibraries : INativeContext
             ? address
             : throw new EntryPointNotFoundException($"The operating system's libraries have no function named {proc}.");
 
-    /// <summary>Nothing to do: the operating system's libraries stay loaded for the life of the process.</summary>
+    /// <summary>Does nothing: the operating system's libraries stay loaded for the life of the process.</summary>
     public void Dispose()
     {
     }

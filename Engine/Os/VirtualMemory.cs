@@ -1,45 +1,39 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Silk.NET.Core.Contexts;
 
 namespace SuperSlab;
 
 /// <summary>
-/// The operating system's memory as a handful of verbs. Each public verb checks its arguments once and says what is wrong
-/// with them; the protected one beside it is the operating system's own. Addresses and sizes are multiples of the page size.
-///
-///   reserved  --Commit-->  committed  --TryPopulate-->  resident
-///      |  ^                    |                            |
-///      |  +------Decommit------+----------------------------+      Release: back to unmapped, from any state
-///      +--TryPrepare: Commit, and with the kind of pages that a prefault step asks for
-///
-/// Pre- and postconditions:
-///   TryReserve    post: inaccessible address space, aligned as asked, no memory charged; a forked child does not get it
-///   Commit        pre: reserved.   post: readable and writable, zero, not resident
-///   TryPrepare    pre: reserved.   post: as Commit, with the step's kind of pages; on false: reserved
-///   TryPopulate   pre: prepared.   post: contents kept; a write to any page takes no fault (unless the policy lied: see
-///                                  Prefaulter); on false: committed, some pages may be resident (the caller decommits)
-///   Decommit      pre: reserved or committed.  post: reserved: contents gone, resident memory lower at once, inaccessible
-///   TryMovePages  pre: from committed, to reserved, not overlapping.  post: the pages, with their contents, are at to;
-///                                  from is committed and empty; on false: nothing has changed
-///   Discard       pre: committed.  post: committed, and fresh: contents gone and zero, resident memory lower at once
-///   Release       pre: a whole reservation, or what is left of one. post: the addresses belong to nobody
-///   TryReleasePart  pre: part of a reservation.  post: as Release; on false, where reservations go whole only: as Decommit
-///
-/// Taking memory back can be refused (Decommit throws; so may what TryPrepare undoes): the range then counts as reserved, in no particular
-/// state. Page by page, contents are kept or gone, resident or not, accessible or not. It may be prepared, committed and released like any
-/// other, but what is committed then may not be zero; and Decommit may be tried again, at any time, by whoever has the range to himself.
-/// <see cref="DecommitRefused"/> tells of each such range.
-///
-/// A call that maps over a range can fail with the range unmapped. It is then mapped anew before anything else; where another thread's mapping
-/// was faster, it is lost: <see cref="IsLost"/>. What is lost is refused to everybody (Commit throws, TryPrepare and TryMovePages say no), and
-/// Decommit and Release leave it alone.
-///
-/// All verbs may be called by any thread, on different ranges at the same time. None belongs in the hot loop.
+/// The operating system's memory as a handful of verbs. Each public verb checks its arguments and says what is wrong
+/// with them; the protected one beside it is the system's own. Addresses and sizes are multiples of the page size.
+/// reserved  --Commit-->  committed  --TryPopulate-->  resident |  ^                    |                            |
+/// |  +------Decommit------+----------------------------+      Release: back to unmapped, from any state +--TryPrepare:
+/// Commit, with the kind of pages that a prefault step asks for  Pre- and postconditions: TryReserve      post:
+/// inaccessible, aligned as asked, no memory charged; a forked child does not get it Commit          pre: reserved.
+/// post: readable and writable, zero, not resident TryPrepare      pre: reserved. post: as Commit, with the step's kind
+/// of pages; on false: reserved TryPopulate     pre: prepared. post: contents kept; a write takes no fault (unless the
+/// policy lied: see Prefaulter); on false: committed, some pages may be resident (the caller decommits) Decommit
+/// pre: reserved or committed. post: reserved: contents gone, resident memory lower at once TryMovePages    pre: from
+/// committed, to reserved, not overlapping. post: the pages, with their contents, are at to; from is committed and
+/// empty; on false: nothing has changed Discard         pre: committed. post: committed: contents gone and zero,
+/// resident memory lower at once Release         pre: a whole reservation, or what is left of one. post: the addresses
+/// are unmapped TryReleasePart  pre: part of a reservation. post: as Release; on false, where only wholes are released:
+/// as Decommit  The system can refuse to take memory back. The range then counts as reserved, but each of its pages may
+/// still be accessible, resident, and hold its contents. It may be prepared, committed and released as usual, but a
+/// commit may find old contents; its owner may decommit it again at any time. <see cref="DecommitRefused"/> reports
+/// each such range.  A call that maps over a range can fail after it unmapped the range. The range is then mapped again
+/// at once; where another thread's mapping is there first, it is lost (<see cref="IsLost"/>): Commit throws, TryPrepare
+/// and TryMovePages return false, and Decommit and Release leave it alone.  Any thread may call any verb, on different
+/// ranges at the same time. None belongs in the hot loop.
 /// </summary>
 internal abstract class VirtualMemory
 {
-    private const string LostReason = "the system unmapped these addresses in a call that failed, and they belong to somebody else now";
+    private const int PagesAtOnce = 2048;
+    private const string LostReason =
+        "the system unmapped these addresses in a call that failed, and they belong to somebody else now";
 
     [ThreadStatic]
     private static long s_osCallsOfThread;
@@ -50,32 +44,31 @@ internal abstract class VirtualMemory
     /// <summary>What this machine offers.</summary>
     public PlatformFacts Facts { get; protected init; } = null!;
 
-    /// <summary>Counts the page faults of a thread, through the same functions as everything else here.</summary>
-    public IFaultCounter FaultCounter { get; protected init; } = new NoFaultCounter();
+    /// <summary>Counts page faults through the same functions as everything else here.</summary>
+    public FaultCounter FaultCounter { get; protected init; } = new();
 
-    /// <summary>How many calls that change memory were made to the operating system, by all threads.</summary>
+    /// <summary>How many calls that change memory all threads made.</summary>
     public long OsCalls => Interlocked.Read(ref _osCalls);
 
-    /// <summary>
-    /// How many of such calls the calling thread made, of all instances: what a level that loads on another thread does is not in it.
-    /// </summary>
+    /// <summary>How many calls that change memory the calling thread made, through all instances.</summary>
     public static long OsCallsOfThread => s_osCallsOfThread;
 
     /// <summary>
-    /// Told of each range, address and bytes, whose decommit the system refused, also where a prefault undoes what it began: by the thread that has the range to
-    /// itself, before anyone else may use it. It must not throw.
+    /// Called with the address and bytes of each range whose decommit the system refused, by the range's owner, before
+    /// anyone else may use it. It must not throw.
     /// </summary>
     public Action<nint, nuint>? DecommitRefused { get; set; }
 
-    /// <summary>Resident memory of the process in bytes, asked anew each time.</summary>
+    /// <summary>Resident memory of the process in bytes, read at each call.</summary>
     public abstract nuint ResidentBytes { get; }
 
-    /// <summary>The highest resident memory that the process ever had, in bytes; 0 where the system does not tell.</summary>
+    /// <summary>The highest resident memory so far, in bytes; 0 where the system does not count it.</summary>
     public abstract nuint PeakResidentBytes { get; }
 
     /// <summary>
-    /// How much more memory this process can make resident before a limit of the machine or of its container is reached,
-    /// and which limit that is. A guess that errs on the side of trying; <see cref="nuint.MaxValue"/> when unknown.
+    /// How much more memory this process can make resident before it reaches a limit of the machine or of its
+    /// container, and which limit that is. An estimate that is too high rather than too low; <see
+    /// cref="nuint.MaxValue"/> when unknown.
     /// </summary>
     public virtual nuint AvailableBytes(out string source)
     {
@@ -104,21 +97,18 @@ internal abstract class VirtualMemory
     /// <summary>How pages spread over memory nodes, in words.</summary>
     public virtual string Nodes => "the system's own way of spreading pages";
 
-    /// <summary>Says how pages spread over memory nodes, of all that is reserved afterwards.</summary>
+    /// <summary>Sets how the pages of later reservations spread over memory nodes.</summary>
     public virtual void UseNodes(NodePolicy policy)
     {
     }
 
-    /// <summary>
-    /// The operating system's memory, through the functions of <paramref name="context"/>, or of the system's own
-    /// libraries when it is null.
-    /// </summary>
+    /// <summary>The system's memory, through the functions of a context or of its own libraries.</summary>
     /// <exception cref="EngineMemoryException">A function without which nothing works is absent.</exception>
     public static VirtualMemory Create(INativeContext? context = null) => ThisPlatform.CreateVirtualMemory(context);
 
     /// <summary>
-    /// Reserves address space; false when there is not enough of it, or a limit forbids it. <paramref name="alignment"/> is a
-    /// power of two, in bytes; what is smaller than the allocation granularity counts as that.
+    /// Reserves address space; false when there is not enough of it, or a limit forbids it. <paramref
+    /// name="alignment"/> is a power of two, in bytes, and at least the allocation granularity is used.
     /// </summary>
     public bool TryReserve(nuint bytes, nuint alignment, out nint address)
     {
@@ -127,137 +117,116 @@ internal abstract class VirtualMemory
             ThrowWrongUse($"An alignment must be a power of two, and {alignment} is not.");
 
         alignment = nuint.Max(alignment, Facts.AllocationGranularityBytes);
-        if (bytes > (nuint)nint.MaxValue - alignment)
-        {
-            address = 0;
-            return false;
-        }
-
-        return TryReserveCore(bytes, alignment, out address);
+        address = 0;
+        bool isReserved = bytes <= (nuint)nint.MaxValue - alignment && TryReserveCore(bytes, alignment, out address);
+        Debug.Assert(isReserved == (address != 0) && (nuint)address % alignment == 0, "Aligned, or nothing.");
+        return isReserved;
     }
 
     /// <summary>Makes a reserved range readable and writable.</summary>
-    /// <exception cref="EngineOutOfMemoryException">The system refused, or the range is lost; it is reserved as before.</exception>
+    /// <exception cref="EngineOutOfMemoryException">Refused, or lost; the range stays reserved.</exception>
     public void Commit(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
         if (_lost.Overlap(address, bytes))
             throw new EngineOutOfMemoryException($"{bytes} bytes at 0x{address:x} cannot be committed: {LostReason}.");
 
-        CommitCore(address, bytes);
+        if (CommitCore(address, bytes) is { } reason)
+        {
+            throw new EngineOutOfMemoryException(
+                $"The operating system refused to commit {bytes} bytes ({reason}): {LimitsOfCommit} is exhausted.");
+        }
     }
 
     /// <summary>Commits a reserved range with the kind of pages that <paramref name="step"/> asks for.</summary>
     public bool TryPrepare(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
     {
         CheckRange(address, bytes);
-        if (!PrefaultTable.MakesSense(step, Facts.System))
-        {
-            failure = new PrefaultFailure($"{step.Policy} with {step.Pages} pages makes no sense on this system", IsLasting: true);
-            return false;
-        }
-
-        if (_lost.Overlap(address, bytes))
-        {
-            failure = new PrefaultFailure(LostReason, IsLasting: false);
-            return false;
-        }
-
-        return TryPrepareCore(address, bytes, step, out failure);
+        PrefaultFailure? refused = !PrefaultTable.MakesSense(step, Facts.System)
+            ? new($"{step.Policy} with {step.Pages} pages makes no sense on this system", IsLasting: true)
+            : _lost.Overlap(address, bytes) ? new(LostReason, IsLasting: false)
+            : PrepareCore(address, bytes, step);
+        failure = refused.GetValueOrDefault();
+        return refused is null;
     }
 
-    /// <summary>Puts physical pages behind a range that was prepared for the same step. Several threads may do parts of it.</summary>
+    /// <summary>Puts physical pages behind a range, or a part of one, that was prepared for the same step.</summary>
     public bool TryPopulate(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
     {
         CheckRange(address, bytes);
-        return TryPopulateCore(address, bytes, step, out failure);
+        PrefaultFailure? refused = null;
+        if (step.Policy == PrefaultPolicy.Touch)
+            PageToucher.Touch(address, bytes, Facts.PageBytes);
+        else if (step.Policy == PrefaultPolicy.Clear)
+            PageToucher.Clear(address, bytes);
+        else if (step.Policy != PrefaultPolicy.None)
+            refused = PopulateCore(address, bytes, step);
+
+        failure = refused.GetValueOrDefault();
+        return refused is null;
     }
 
     /// <summary>Gives the physical pages back and makes the range inaccessible; it stays reserved.</summary>
-    /// <exception cref="EngineMemoryException">The system refused; the range counts as reserved, in no particular state.</exception>
+    /// <exception cref="EngineMemoryException">Refused; the range is in no particular state.</exception>
     public void Decommit(nint address, nuint bytes)
     {
         if (!TryDecommit(address, bytes, out string reason))
             ThrowRefused("Decommit", bytes, reason);
     }
 
-    /// <summary>The same; false, with the reason, where the system refused.</summary>
+    /// <summary>Decommits; false, with the reason, where the system refused.</summary>
     public bool TryDecommit(nint address, nuint bytes, out string reason)
     {
         CheckRange(address, bytes);
-        reason = string.Empty;
-        bool isDone = true;
-        if (!_lost.Overlap(address, bytes))
-        {
-            isDone = TryDecommitCore(address, bytes, out reason);
-        }
-        else
-        {
-            foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
-            {
-                isDone &= TryDecommitCore(start, length, out string refusal);
-                reason = refusal.Length == 0 ? reason : refusal;
-            }
-        }
-
-        if (!isDone)
+        string? refusal = OnRemainder(address, bytes, static (os, part, partBytes) => os.DecommitCore(part, partBytes));
+        if (refusal is not null)
             DecommitRefused?.Invoke(address, bytes);
 
-        return isDone;
+        reason = refusal ?? string.Empty;
+        return refusal is null;
     }
 
-    /// <summary>Whether a part of a range belongs to somebody else by now, and must not be handed out any more.</summary>
+    /// <summary>Whether a part of a range belongs to somebody else by now.</summary>
     public bool IsLost(nint address, nuint bytes) => _lost.Overlap(address, bytes);
 
-    /// <summary>Gives a whole reservation back, except what is lost of it.</summary>
-    /// <exception cref="EngineMemoryException">The system refused. Another call tries again.</exception>
     /// <summary>Gives the physical pages back; the range stays readable and writable, and reads as 0.</summary>
     /// <exception cref="EngineMemoryException">The system refused.</exception>
     public void Discard(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
-        DiscardCore(address, bytes);
+        if (DiscardCore(address, bytes) is { } reason)
+            ThrowRefused("Discard", bytes, reason);
     }
 
-    /// <summary>Gives a part of a reservation back. False where the system takes a reservation as a whole only: the part is then decommitted.</summary>
+    /// <summary>Gives a part of a reservation back; or decommits it and returns false.</summary>
     /// <exception cref="EngineMemoryException">The system refused.</exception>
     public bool TryReleasePart(nint address, nuint bytes)
     {
+        if (!Facts.ReleasesParts)
+        {
+            Decommit(address, bytes);
+            return false;
+        }
+
         CheckRange(address, bytes);
-        if (!_lost.Overlap(address, bytes))
-            return TryReleasePartCore(address, bytes);
-
-        bool isReleased = true;
-        foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
-            isReleased &= TryReleasePartCore(start, length);
-
-        return isReleased;
+        ReleaseRemainder(address, bytes);
+        return true;
     }
 
-    /// <summary>Gives a whole reservation back, or what is left of one.</summary>
+    /// <summary>Gives a whole reservation back, or what is left of one, except what is lost of it.</summary>
     /// <exception cref="EngineMemoryException">The system refused.</exception>
     public void Release(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
-        if (!_lost.Overlap(address, bytes))
-        {
-            ReleaseCore(address, bytes);
-            return;
-        }
-
-        foreach ((nint start, nuint length) in _lost.Remainder(address, bytes))
-            ReleaseCore(start, length);
-
+        ReleaseRemainder(address, bytes);
         _lost.ForgetWithin(address, bytes);
     }
 
-    /// <summary>
-    /// How many pages of a committed range a write would fault on now; -1 where that cannot be read. No page is touched.
-    /// </summary>
+    /// <summary>How many pages of a committed range a write would fault on now; -1 where unknown.</summary>
     public long PagesThatWouldFault(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
-        return Facts.TellsWhichPagesWouldFault ? PagesThatWouldFaultCore(address, bytes) : -1;
+        return Facts.TellsWhichPagesWouldFault ? CountFaulting(address, bytes) : -1;
     }
 
     /// <summary>How many bytes of a range stand on huge pages; -1 where that cannot be read.</summary>
@@ -268,9 +237,9 @@ internal abstract class VirtualMemory
     }
 
     /// <summary>
-    /// Where explicit huge pages can only be had together with their address space (Windows large pages): reserves,
-    /// committed and resident at once. Such a reservation is only ever released as a whole. Elsewhere false, with the reason:
-    /// ask for them by <see cref="TryPrepare"/>.
+    /// Reserves explicit huge pages together with their address space, committed and resident at once (Windows large
+    /// pages). Such a reservation is released as a whole. False, with the reason, elsewhere: use <see
+    /// cref="TryPrepare"/>.
     /// </summary>
     public bool TryReserveExplicitHuge(nuint bytes, out nint address, out string reason)
     {
@@ -279,8 +248,8 @@ internal abstract class VirtualMemory
     }
 
     /// <summary>
-    /// Moves the physical pages of <paramref name="from"/> to <paramref name="to"/> without copying a byte. False where the
-    /// system cannot, and then nothing has changed, except that <paramref name="to"/> may be lost.
+    /// Moves the physical pages of <paramref name="from"/> to <paramref name="to"/> without copying a byte. False where
+    /// the system cannot, and then nothing has changed, except that <paramref name="to"/> may be lost.
     /// </summary>
     /// <exception cref="EngineMemoryException">The ranges overlap.</exception>
     public bool TryMovePages(nint from, nint to, nuint bytes)
@@ -290,24 +259,21 @@ internal abstract class VirtualMemory
         if ((nuint)from < (nuint)to + bytes && (nuint)to < (nuint)from + bytes)
             ThrowWrongUse($"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {bytes} bytes overlap.");
 
-        return Facts.MovesPages && !_lost.Overlap(from, bytes) && !_lost.Overlap(to, bytes) && TryMovePagesCore(from, to, bytes);
+        bool mayMove = Facts.MovesPages && !_lost.Overlap(from, bytes) && !_lost.Overlap(to, bytes);
+        return mayMove && TryMovePagesCore(from, to, bytes);
     }
 
+    // The system's own verbs return null when they are done, and otherwise why the system refused.
     protected abstract bool TryReserveCore(nuint bytes, nuint alignment, out nint address);
+    protected abstract string? CommitCore(nint address, nuint bytes);
+    protected abstract PrefaultFailure? PrepareCore(nint address, nuint bytes, PrefaultStep step);
+    protected abstract PrefaultFailure? PopulateCore(nint address, nuint bytes, PrefaultStep step);
+    protected abstract string? DecommitCore(nint address, nuint bytes);
+    protected abstract string? DiscardCore(nint address, nuint bytes);
+    protected abstract string? ReleaseCore(nint address, nuint bytes);
 
-    protected abstract void CommitCore(nint address, nuint bytes);
-
-    protected abstract bool TryPrepareCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
-
-    protected abstract bool TryPopulateCore(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);
-
-    protected abstract bool TryDecommitCore(nint address, nuint bytes, out string reason);
-
-    protected abstract void DiscardCore(nint address, nuint bytes);
-
-    protected abstract bool TryReleasePartCore(nint address, nuint bytes);
-
-    protected abstract void ReleaseCore(nint address, nuint bytes);
+    /// <summary>What a refused commit means.</summary>
+    protected virtual string LimitsOfCommit => "a memory limit of the process or its count of mappings";
 
     protected virtual bool TryReserveExplicitHugeCore(nuint bytes, out nint address, out string reason)
     {
@@ -316,38 +282,45 @@ internal abstract class VirtualMemory
         return false;
     }
 
-    protected virtual long PagesThatWouldFaultCore(nint address, nuint bytes) => -1;
+    /// <summary>How many of at most 2,048 pages would fault; -1 where that cannot be read.</summary>
+    protected virtual int CountFaultingCore(nint address, int pages) => -1;
 
     protected virtual long HugePageBytesBehindCore(nint address, nuint bytes) => -1;
 
     protected virtual bool TryMovePagesCore(nint from, nint to, nuint bytes) => false;
 
-    /// <summary>The range, of a reservation of ours, belongs to somebody else by now.</summary>
+    /// <summary>A range of one of our reservations belongs to somebody else by now.</summary>
     protected void Lose(nint address, nuint bytes) => _lost.Add(address, bytes);
 
-    /// <summary>To be called with every call that changes memory.</summary>
-    protected void CountOsCall()
+    /// <summary>Counts a call that changes memory.</summary>
+    /// <returns>The system's error, or none. It must be called right after the call.</returns>
+    protected int Counted(bool isDone)
     {
+        int error = isDone ? Errno.None : Marshal.GetLastSystemError();
+        error = error == Errno.None && !isDone ? Errno.Invalid : error;
         Interlocked.Increment(ref _osCalls);
         s_osCallsOfThread++;
+        return error;
     }
 
     /// <summary>
-    /// Whether <see cref="PagesThatWouldFaultCore"/> can be believed: tried on two pages, of which one is written. Under
-    /// emulation, or where the page size is not what it seems, the system may speak of other pages.
+    /// Whether <see cref="CountFaultingCore"/> is right about two pages, of which one is written. Under emulation, or
+    /// with an unexpected page size, the system may speak of other pages.
     /// </summary>
     protected bool TellsTheTruth()
     {
         nuint page = Facts.PageBytes;
-        nuint bytes = 2 * page;
-        if (!TryReserveCore(bytes, Facts.AllocationGranularityBytes, out nint pages))
+        if (!TryReserveCore(2 * page, Facts.AllocationGranularityBytes, out nint pages))
             return false;
 
-        CommitCore(pages, bytes);
-        bool isTrue = PagesThatWouldFaultCore(pages, bytes) == 2;
-        PageToucher.Touch((nint)((nuint)pages + page), page, page);
-        isTrue &= PagesThatWouldFaultCore(pages, bytes) == 1;
-        ReleaseCore(pages, bytes);
+        bool isTrue = CommitCore(pages, 2 * page) is null && CountFaultingCore(pages, 2) == 2;
+        if (isTrue)
+        {
+            PageToucher.Touch((nint)((nuint)pages + page), page, page);
+            isTrue = CountFaultingCore(pages, 2) == 1;
+        }
+
+        _ = ReleaseCore(pages, 2 * page);
         return isTrue;
     }
 
@@ -356,55 +329,59 @@ internal abstract class VirtualMemory
         $"{verb} of {bytes} bytes was refused by the operating system ({reason}).");
 
     [DoesNotReturn]
-    protected static void ThrowWrongUse(string sentence) => throw new EngineMemoryException(sentence);
+    private static void ThrowWrongUse(string sentence) => throw new EngineMemoryException(sentence);
+
+    private void ReleaseRemainder(nint address, nuint bytes)
+    {
+        if (OnRemainder(address, bytes, static (os, part, partBytes) => os.ReleaseCore(part, partBytes)) is { } reason)
+            ThrowRefused("Release", bytes, reason);
+    }
+
+    /// <summary>Applies a verb to the parts of a range that are not lost; returns the last refusal, or null.</summary>
+    private string? OnRemainder(nint address, nuint bytes, Func<VirtualMemory, nint, nuint, string?> verb)
+    {
+        if (!_lost.Overlap(address, bytes))
+            return verb(this, address, bytes);
+
+        string? refusal = null;
+        foreach ((nint part, nuint partBytes) in _lost.Remainder(address, bytes))
+            refusal = verb(this, part, partBytes) ?? refusal;
+
+        return refusal;
+    }
+
+    private long CountFaulting(nint address, nuint bytes)
+    {
+        nuint pages = bytes / Facts.PageBytes;
+        long faulting = 0;
+        for (nuint done = 0; done < pages; done += PagesAtOnce)
+        {
+            nint part = (nint)((nuint)address + (done * Facts.PageBytes));
+            int count = CountFaultingCore(part, (int)nuint.Min(PagesAtOnce, pages - done));
+            if (count < 0)
+                return -1;
+
+            faulting += count;
+        }
+
+        return faulting;
+    }
 
     private void CheckSize(nuint bytes)
     {
-        if (bytes == 0 || (bytes & (Facts.PageBytes - 1)) != 0)
-            ThrowWrongUse($"A size must be a positive multiple of the page size, {Facts.PageBytes} bytes, and {bytes} is not.");
+        nuint page = Facts.PageBytes;
+        if (bytes == 0 || (bytes & (page - 1)) != 0)
+            ThrowWrongUse($"A size must be a positive multiple of the page size, {page} bytes, and {bytes} is not.");
     }
 
     private void CheckRange(nint address, nuint bytes)
     {
         CheckSize(bytes);
-        if (address == 0 || ((nuint)address & (Facts.PageBytes - 1)) != 0)
-            ThrowWrongUse($"An address must be a multiple of the page size, {Facts.PageBytes} bytes, and 0x{address:x} is not.");
+        nuint page = Facts.PageBytes;
+        if (address == 0 || ((nuint)address & (page - 1)) != 0)
+            ThrowWrongUse($"An address must be a multiple of the page size, {page} bytes, and 0x{address:x} is not.");
 
         if ((nuint)address + bytes < bytes)
             ThrowWrongUse($"The range of {bytes} bytes at 0x{address:x} goes beyond the end of the address space.");
     }
-}
-
-/// <summary>
-/// What was asked of the machine once, at start. Nothing above this folder asks which operating system runs:
-/// it asks these facts.
-/// </summary>
-internal sealed record PlatformFacts
-{
-    /// <summary>Which of the systems that the prefault table tells apart.</summary>
-    public required SystemKinds System { get; init; }
-
-    /// <summary>The unit of commit and decommit, in bytes; a power of two.</summary>
-    public required nuint PageBytes { get; init; }
-
-    /// <summary>Reservations start at multiples of this (64 KiB on Windows, the page size elsewhere).</summary>
-    public required nuint AllocationGranularityBytes { get; init; }
-
-    /// <summary>The huge page that fits a SuperSlab, in bytes; 0 where the machine has none.</summary>
-    public nuint HugePageBytes { get; init; }
-
-    /// <summary>The system's setting for transparent huge pages: "always", "madvise", "never", or "absent".</summary>
-    public string TransparentHugePages { get; init; } = "absent";
-
-    /// <summary>Whether <see cref="VirtualMemory.PagesThatWouldFault"/> tells the truth here (tried once, at start).</summary>
-    public bool TellsWhichPagesWouldFault { get; init; }
-
-    /// <summary>Whether <see cref="VirtualMemory.TryMovePages"/> can succeed here (it may still say no).</summary>
-    public bool MovesPages { get; init; }
-
-    /// <summary>The most address space this process may take (RLIMIT_AS), in bytes; <see cref="nuint.MaxValue"/> when unlimited.</summary>
-    public nuint AddressSpaceLimitBytes { get; init; } = nuint.MaxValue;
-
-    /// <summary>Whether transparent huge pages are to be had by asking.</summary>
-    public bool HasTransparentHugePages => HugePageBytes != 0 && TransparentHugePages is "always" or "madvise";
 }

@@ -4,18 +4,18 @@ using Silk.NET.Core.Contexts;
 namespace SuperSlab;
 
 /// <summary>
-/// The functions of kernel32, kernelbase and advapi32 that are used here, as memoryapi.h, psapi.h and winbase.h declare them.
-/// What an older Windows lacks is a null pointer.
+/// The functions of kernel32, kernelbase and advapi32 that the engine calls, as memoryapi.h, psapi.h and winbase.h
+/// declare them. A function that an older Windows lacks is null.
 /// </summary>
 internal sealed unsafe class WindowsFunctions
 {
-    public const uint Commit = 0x1000;
-    public const uint Reserve = 0x2000;
-    public const uint Decommit = 0x4000;
-    public const uint Release = 0x8000;
-    public const uint LargePages = 0x20000000;
-    public const uint NoAccess = 1;
-    public const uint ReadWrite = 4;
+    public const uint MemCommit = 0x1000;
+    public const uint MemReserve = 0x2000;
+    public const uint MemDecommit = 0x4000;
+    public const uint MemRelease = 0x8000;
+    public const uint MemLargePages = 0x20000000;
+    public const uint PageNoAccess = 1;
+    public const uint PageReadWrite = 4;
 
     public readonly delegate* unmanaged<nint, nuint, uint, uint, nint> VirtualAlloc;
     public readonly delegate* unmanaged<nint, nint, nuint, uint, uint, ExtendedParameter*, uint, nint> VirtualAlloc2;
@@ -36,107 +36,93 @@ internal sealed unsafe class WindowsFunctions
 
     public WindowsFunctions(INativeContext context)
     {
-        VirtualAlloc = (delegate* unmanaged<nint, nuint, uint, uint, nint>)Required(context, "VirtualAlloc");
-        VirtualFree = (delegate* unmanaged<nint, nuint, uint, int>)Required(context, "VirtualFree");
-        GetSystemInfo = (delegate* unmanaged<SystemInfo*, void>)Required(context, "GetSystemInfo");
-        VirtualAlloc2 = (delegate* unmanaged<nint, nint, nuint, uint, uint, ExtendedParameter*, uint, nint>)Optional(context, "VirtualAlloc2");
-        VirtualLock = (delegate* unmanaged<nint, nuint, int>)Optional(context, "VirtualLock");
-        PrefetchVirtualMemory = (delegate* unmanaged<nint, nuint, MemoryRange*, uint, int>)Optional(context, "PrefetchVirtualMemory");
-        GetProcessWorkingSetSize = (delegate* unmanaged<nint, nuint*, nuint*, int>)Optional(context, "GetProcessWorkingSetSize");
-        SetProcessWorkingSetSize = (delegate* unmanaged<nint, nuint, nuint, int>)Optional(context, "SetProcessWorkingSetSize");
-        QueryWorkingSetEx = (delegate* unmanaged<nint, WorkingSetEntry*, uint, int>)Optional(context, "K32QueryWorkingSetEx");
-        GetProcessMemoryInfo = (delegate* unmanaged<nint, MemoryCounters*, uint, int>)Optional(context, "K32GetProcessMemoryInfo");
-        GlobalMemoryStatusEx = (delegate* unmanaged<MemoryStatus*, int>)Optional(context, "GlobalMemoryStatusEx");
-        GetLargePageMinimum = (delegate* unmanaged<nuint>)Optional(context, "GetLargePageMinimum");
-        OpenProcessToken = (delegate* unmanaged<nint, uint, nint*, int>)Optional(context, "OpenProcessToken");
-        LookupPrivilegeValue = (delegate* unmanaged<char*, char*, long*, int>)Optional(context, "LookupPrivilegeValueW");
-        AdjustTokenPrivileges =
-            (delegate* unmanaged<nint, int, TokenPrivilege*, uint, void*, uint*, int>)Optional(context, "AdjustTokenPrivileges");
-        CloseHandle = (delegate* unmanaged<nint, int>)Optional(context, "CloseHandle");
+        VirtualAlloc = (delegate* unmanaged<nint, nuint, uint, uint, nint>)context.Require("VirtualAlloc");
+        VirtualAlloc2 = (delegate* unmanaged<nint, nint, nuint, uint, uint, ExtendedParameter*, uint, nint>)
+            context.Find("VirtualAlloc2");
+        VirtualFree = (delegate* unmanaged<nint, nuint, uint, int>)context.Require("VirtualFree");
+        VirtualLock = (delegate* unmanaged<nint, nuint, int>)context.Find("VirtualLock");
+        PrefetchVirtualMemory =
+            (delegate* unmanaged<nint, nuint, MemoryRange*, uint, int>)context.Find("PrefetchVirtualMemory");
+        GetProcessWorkingSetSize =
+            (delegate* unmanaged<nint, nuint*, nuint*, int>)context.Find("GetProcessWorkingSetSize");
+        SetProcessWorkingSetSize =
+            (delegate* unmanaged<nint, nuint, nuint, int>)context.Find("SetProcessWorkingSetSize");
+        QueryWorkingSetEx =
+            (delegate* unmanaged<nint, WorkingSetEntry*, uint, int>)context.Find("K32QueryWorkingSetEx");
+        GetProcessMemoryInfo =
+            (delegate* unmanaged<nint, MemoryCounters*, uint, int>)context.Find("K32GetProcessMemoryInfo");
+        GlobalMemoryStatusEx = (delegate* unmanaged<MemoryStatus*, int>)context.Find("GlobalMemoryStatusEx");
+        GetSystemInfo = (delegate* unmanaged<SystemInfo*, void>)context.Require("GetSystemInfo");
+        GetLargePageMinimum = (delegate* unmanaged<nuint>)context.Find("GetLargePageMinimum");
+        OpenProcessToken = (delegate* unmanaged<nint, uint, nint*, int>)context.Find("OpenProcessToken");
+        LookupPrivilegeValue = (delegate* unmanaged<char*, char*, long*, int>)context.Find("LookupPrivilegeValueW");
+        AdjustTokenPrivileges = (delegate* unmanaged<nint, int, TokenPrivilege*, uint, void*, uint*, int>)
+            context.Find("AdjustTokenPrivileges");
+        CloseHandle = (delegate* unmanaged<nint, int>)context.Find("CloseHandle");
     }
 
     /// <summary>What GetCurrentProcess returns, always.</summary>
     public static nint ThisProcess => -1;
 
-    private static nint Optional(INativeContext context, string function) =>
-        context.TryGetProcAddress(function, out nint address) ? address : 0;
+    public bool CanAskForPrivileges =>
+        OpenProcessToken != null && LookupPrivilegeValue != null && AdjustTokenPrivileges != null
+        && CloseHandle != null;
 
-    private static nint Required(INativeContext context, string function) =>
-        context.TryGetProcAddress(function, out nint address)
-            ? address
-            : throw new EngineMemoryException($"Windows has no function named {function}, without which no memory can be managed.");
+    /// <summary>What GetProcessMemoryInfo says of this process; all zero where it does not answer.</summary>
+    public MemoryCounters ReadCounters()
+    {
+        uint size = (uint)sizeof(MemoryCounters);
+        MemoryCounters counters = new() { Size = size };
+        bool isRead = GetProcessMemoryInfo != null && GetProcessMemoryInfo(ThisProcess, &counters, size) != 0;
+        return isRead ? counters : default;
+    }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct ExtendedParameter
     {
         public ulong Type; // 1: address requirements
         public AddressRequirements* Requirements;
     }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct AddressRequirements
     {
-        public nint Lowest;
-        public nint Highest;
+        public nint Lowest, Highest;
         public nuint Alignment;
     }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct MemoryRange
     {
         public nint Address;
         public nuint Bytes;
     }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct WorkingSetEntry
     {
         public nint Address;
         public nuint Attributes; // bit 0: valid
     }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct MemoryCounters
     {
-        public uint Size;
-        public uint PageFaultCount;
-        public nuint PeakWorkingSetSize;
-        public nuint WorkingSetSize;
-        public nuint QuotaPeakPagedPoolUsage;
-        public nuint QuotaPagedPoolUsage;
-        public nuint QuotaPeakNonPagedPoolUsage;
-        public nuint QuotaNonPagedPoolUsage;
-        public nuint PagefileUsage;
-        public nuint PeakPagefileUsage;
+        public uint Size, PageFaultCount;
+        public nuint PeakWorkingSetSize, WorkingSetSize;
+        public nuint QuotaPeakPagedPoolUsage, QuotaPagedPoolUsage, QuotaPeakNonPagedPoolUsage, QuotaNonPagedPoolUsage;
+        public nuint PagefileUsage, PeakPagefileUsage;
     }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct MemoryStatus
     {
-        public uint Size;
-        public uint Load;
-        public ulong TotalPhysical;
-        public ulong AvailablePhysical;
-        public ulong TotalPageFile;
-        public ulong AvailablePageFile;
-        public ulong TotalVirtual;
-        public ulong AvailableVirtual;
-        public ulong AvailableExtendedVirtual;
+        public uint Size, Load;
+        public ulong TotalPhysical, AvailablePhysical, TotalPageFile, AvailablePageFile;
+        public ulong TotalVirtual, AvailableVirtual, AvailableExtendedVirtual;
     }
 
-    [StructLayout(LayoutKind.Sequential)]
     public struct SystemInfo
     {
-        public uint Architecture;
-        public uint PageSize;
-        public nint MinimumAddress;
-        public nint MaximumAddress;
+        public uint Architecture, PageSize;
+        public nint MinimumAddress, MaximumAddress;
         public nuint ActiveProcessorMask;
-        public uint ProcessorCount;
-        public uint ProcessorType;
-        public uint AllocationGranularity;
-        public ushort ProcessorLevel;
-        public ushort ProcessorRevision;
+        public uint ProcessorCount, ProcessorType, AllocationGranularity;
+        public ushort ProcessorLevel, ProcessorRevision;
     }
 
     [StructLayout(LayoutKind.Sequential, Pack = 4)]
@@ -149,10 +135,10 @@ internal sealed unsafe class WindowsFunctions
 }
 
 /// <summary>
-/// PageFaultCount of GetProcessMemoryInfo, for the whole process: Windows counts no thread by itself. Some
-/// implementations of the API (Wine) always answer 0, so it is tried once whether the count counts.
+/// PageFaultCount of GetProcessMemoryInfo, for the whole process: Windows counts none for a thread. Some
+/// implementations of the API (Wine) always answer 0, so construction tries whether the count rises.
 /// </summary>
-internal sealed unsafe class WindowsFaultCounter : IFaultCounter
+internal sealed unsafe class WindowsFaultCounter : FaultCounter
 {
     private const int TriedPages = 16;
 
@@ -164,34 +150,22 @@ internal sealed unsafe class WindowsFaultCounter : IFaultCounter
         IsSupported = windows.GetProcessMemoryInfo != null && Counts();
     }
 
-    public bool IsSupported { get; }
+    public override bool IsSupported { get; }
 
-    public bool IsPerThread => false;
-
-    public long OfThread() => OfProcess();
-
-    public long OfProcess() => IsSupported ? Read() : 0;
-
-    private long Read()
-    {
-        WindowsFunctions.MemoryCounters counters = default;
-        uint size = (uint)sizeof(WindowsFunctions.MemoryCounters);
-        counters.Size = size;
-        return _windows.GetProcessMemoryInfo(WindowsFunctions.ThisProcess, &counters, size) != 0 ? counters.PageFaultCount : 0;
-    }
+    public override long OfProcess() => IsSupported ? _windows.ReadCounters().PageFaultCount : 0;
 
     private bool Counts()
     {
         nuint pageBytes = (nuint)Environment.SystemPageSize;
-        nint pages = _windows.VirtualAlloc(
-            0, TriedPages * pageBytes, WindowsFunctions.Reserve | WindowsFunctions.Commit, WindowsFunctions.ReadWrite);
+        const uint ReserveAndCommit = WindowsFunctions.MemReserve | WindowsFunctions.MemCommit;
+        nint pages = _windows.VirtualAlloc(0, TriedPages * pageBytes, ReserveAndCommit, WindowsFunctions.PageReadWrite);
         if (pages == 0)
             return false;
 
-        long before = Read();
+        long before = _windows.ReadCounters().PageFaultCount;
         PageToucher.Touch(pages, TriedPages * pageBytes, pageBytes);
-        long taken = Read() - before;
-        _ = _windows.VirtualFree(pages, 0, WindowsFunctions.Release);
+        long taken = _windows.ReadCounters().PageFaultCount - before;
+        _ = _windows.VirtualFree(pages, 0, WindowsFunctions.MemRelease);
         return taken >= TriedPages;
     }
 }

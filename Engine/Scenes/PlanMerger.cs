@@ -1,3 +1,4 @@
+using System.Globalization;
 namespace SuperSlab.Scenes;
 
 /// <summary>
@@ -15,7 +16,10 @@ internal static class PlanMerger
             throw new ArgumentException("There is no plan to merge; give one at least.", nameof(plans));
 
         if (!(headroom >= 1 && headroom <= MaximumHeadroom))
-            throw new ArgumentOutOfRangeException(nameof(headroom), headroom, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(headroom),
+                headroom,
+                string.Create(CultureInfo.InvariantCulture, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}."));
 
         FrameArenaOptions? frame = null;
         int warmUpFrames = 0;
