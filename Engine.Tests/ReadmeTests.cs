@@ -20,7 +20,7 @@ public unsafe class ReadmeTests
         {
             Name = "forest",
             Arenas = [new ArenaPlan { Blocks = [BlockCount.Of<Entity>(100_000), new(3 << 20, 4)] }],
-            Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 2 },
+            FrameArena = new FrameArenaOptions { BytesPerLane = 1 << 20, Lanes = 2 },
         };
 
         using Scene scene = Scene.Load(memory, plan);
@@ -77,8 +77,8 @@ public unsafe class ReadmeTests
     {
         for (int frame = 0; frame < 1000; frame++)
         {
-            scene.Frame.NextFrame();
-            Span<float> distances = scene.Frame.Lane(0).AllocateSpan<float>(4096);
+            scene.FrameArena.NextFrame();
+            Span<float> distances = scene.FrameArena.Lane(0).AllocateSpan<float>(4096);
             ArenaHandle arena = scene.Arena.GetHandle();
             Entity* entity = arena.Allocate<Entity>();
             *entity = new Entity { X = distances.Length, Y = frame };

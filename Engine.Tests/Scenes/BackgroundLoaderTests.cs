@@ -172,8 +172,8 @@ internal sealed class BackgroundLoaderTests
     private static ScenePlan PlanOf(int index) => new()
     {
         Name = $"level {index}",
-        Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], Threads = 2 }],
-        Frame = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), Lanes = 2 },
+        Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], ThreadCount = 2 }],
+        FrameArena = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), Lanes = 2 },
     };
 
     private static unsafe void Use(StreamedScene streamed)

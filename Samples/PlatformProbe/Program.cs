@@ -16,7 +16,7 @@ static int Measure(bool asJson)
     var rows = new List<ProbeRow>();
     foreach (PageKind pages in new[] { PageKind.Normal, PageKind.TransparentHuge, PageKind.ExplicitHuge })
     {
-        foreach ((_, PrefaultPolicy policy) in PrefaultSettings.Policies)
+        foreach ((_, PrefaultPolicy policy) in SettingWords.Prefault.All)
         {
             if (policy == PrefaultPolicy.Automatic)
             {

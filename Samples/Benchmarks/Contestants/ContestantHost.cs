@@ -85,6 +85,6 @@ internal static unsafe class ContestantHost
             blocks.Add(new BlockCount(block.Bytes, block.Count + heldBack));
         }
 
-        return new ScenePlan { Name = "benchmark", Arenas = [new ArenaPlan { Blocks = blocks, Threads = work.Threads + 1 }] };
+        return new ScenePlan { Name = "benchmark", Arenas = [new ArenaPlan { Blocks = blocks, ThreadCount = work.Threads + 1 }] };
     }
 }

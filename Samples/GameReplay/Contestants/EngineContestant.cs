@@ -52,7 +52,7 @@ internal sealed class EngineContestant : IContestant<EngineContestant, EngineLan
     public long MetadataBytes => (long)_memory.MetadataBytes;
 
     /// <inheritdoc/>
-    public long PrewarmNanoseconds => _scene?.Report.Nanoseconds ?? 0;
+    public long PrewarmNanoseconds => (long)(_scene?.Report.Duration.TotalNanoseconds ?? 0);
 
     /// <inheritdoc/>
     public static EngineContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile, plan);

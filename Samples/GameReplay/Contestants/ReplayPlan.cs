@@ -27,7 +27,7 @@ internal static class ReplayPlan
             blocks.Add(new BlockCount(bytes, peak.Count + HeldBack(bytes, uses), uses.Count));
         }
 
-        return new ScenePlan { Name = "replay", Arenas = [new ArenaPlan { Blocks = blocks, Threads = profile.Threads }] };
+        return new ScenePlan { Name = "replay", Arenas = [new ArenaPlan { Blocks = blocks, ThreadCount = profile.Threads }] };
     }
 
     private static long HeldBack(nuint bytes, List<ThreadUse> uses)

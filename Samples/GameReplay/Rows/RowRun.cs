@@ -60,7 +60,7 @@ internal static class RowRun<TContestant, TLane, TTouch>
             if (isFrame)
             {
                 unprofiled?.EndFrame();
-                profiled?.EndFrame(new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
+                profiled?.EndFrame(new HotLoopCounts { PageFaults = figures.PageFaults, OsCalls = figures.OsCalls, ManagedBytes = figures.ManagedBytes, Collections = figures.Collections });
                 profilerTicks[frames] = (profiled?.CostTicks ?? 0) - spentTicks;
                 spentTicks += profilerTicks[frames];
                 frameTicks[frames++] = figures.WorkTicks;

@@ -33,7 +33,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
         }
     }
 
-    public long LoaderFaults => _loader.PageFaults;
+    public long LoaderFaults => _loader.PageFaultCount;
 
     public void Prepare(int ring) => _scenes[ring].Load();
 
@@ -46,7 +46,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
         }
 
         Scene scene = streamed.Scene;
-        _loads[ring] = (scene.Report.Nanoseconds / 1e6, (long)scene.Report.Bytes);
+        _loads[ring] = (scene.Report.Duration.TotalMilliseconds, (long)scene.Report.Bytes);
         _pool.Attach(scene.Arena);
         scene.Arena.AttachThread();
         _guard.Watch(scene);

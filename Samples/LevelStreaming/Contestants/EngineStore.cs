@@ -55,9 +55,9 @@ internal sealed unsafe class EngineStore : ILevelStore<nint>
 
     public Span<byte> GenesOf(nint animal) => new(((Animal*)animal)->Genes, ((Animal*)animal)->Body.GeneBytes);
 
-    public Span<int> Scratch(int worker, int count) => _scene.Frame.Lane(worker).AllocateSpan<int>(count);
+    public Span<int> Scratch(int worker, int count) => _scene.FrameArena.Lane(worker).AllocateSpan<int>(count);
 
-    public void BeginFrame() => _scene.Frame.NextFrame();
+    public void BeginFrame() => _scene.FrameArena.NextFrame();
 
     public void End()
     {

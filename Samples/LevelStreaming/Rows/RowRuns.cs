@@ -45,7 +45,7 @@ internal static class RowRuns
     {
         using EngineMemory memory = new();
         using HotLoopGuard guard = new(memory);
-        using WorkerPool pool = new(new WorkerPoolOptions { Workers = Workers, Guard = guard });
+        using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = Workers, Guard = guard });
         string name = StreamingCommand.NameOf(row);
         if (row == RowKind.Gc)
         {
@@ -63,5 +63,5 @@ internal static class RowRuns
     /// <summary>Plans that prewarm nothing but the smallest lanes.</summary>
     private static ScenePlan[] NoPlans() => Array.ConvertAll(
         LevelSpec.Ring,
-        level => new ScenePlan { Name = level.Name, Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, Lanes = Workers } });
+        level => new ScenePlan { Name = level.Name, Arenas = [new ArenaPlan()], FrameArena = new FrameArenaOptions { BytesPerLane = 4096, Lanes = Workers } });
 }
