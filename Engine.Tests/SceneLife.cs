@@ -100,7 +100,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
     /// <summary>What a scene does in frames: bump, allocate, free, find last frame's data as it was.</summary>
     private void RunFrames(int count)
     {
-        FrameArena frame = _scene!.Frame;
+        FrameArena frame = _scene!.FrameArena;
         LongLivedArena arena = _scene.Arena;
         for (; count > 0; count--)
         {

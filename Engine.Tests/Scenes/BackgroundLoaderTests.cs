@@ -196,8 +196,8 @@ internal sealed class BackgroundLoaderTests
                 next.Load();
             }
 
-            running.Frame.NextFrame();
-            running.Frame.Lane(0).AllocateSpan<float>(1000).Fill(frame);
+            running.FrameArena.NextFrame();
+            running.FrameArena.Lane(0).AllocateSpan<float>(1000).Fill(frame);
             for (int round = 0; round < 100; round++)
             {
                 void* block = running.Arena.Allocate(64);

@@ -3,7 +3,7 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Scenes;
 
 /// <summary>One call begins and ends a frame for all that take part in it.</summary>
-internal sealed class GameFramesTests
+internal sealed unsafe class GameFramesTests
 {
     private static readonly ScenePlan s_plan = new()
     {

@@ -211,7 +211,7 @@ internal sealed unsafe class HotLoopGuardTests
 
     [Test]
     public void The_table_of_metrics_is_in_the_order_of_the_enumeration() => Assert.That(
-        HotLoopMetrics.All.Select(row => row.Metric),
+        HotLoopMetrics.All.Select(row => row.Metric).ToArray(),
         Is.EqualTo(Enum.GetValues<HotLoopMetric>()).And.Length.EqualTo(HotLoopMetrics.Count));
 
     [Test]

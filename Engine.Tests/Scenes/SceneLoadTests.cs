@@ -69,11 +69,12 @@ public unsafe class SceneLoadTests
             Arenas = [new ArenaPlan { SuperSlabCount = 1, Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = overflow } }],
         };
         List<ArenaOverflowRequest> asked = [];
-        using Scene scene = Scene.Load(memory, plan, onOverflow: request =>
+        Func<ArenaOverflowRequest, bool> onOverflow = request =>
         {
             asked.Add(request);
             return true;
-        });
+        };
+        using Scene scene = Scene.Load(memory, plan, new() { OnOverflow = onOverflow });
 
         scene.Arena.Allocate(Size.MiB(4) - 4096 - Size.MiB(2));
         Assert.That(scene.Arena.HardOverruns, Is.Zero);
@@ -111,7 +112,7 @@ public unsafe class SceneLoadTests
             }
         });
 
-        Assert.That(() => Scene.Load(memory, plan, cancelling, cancellation: source.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => Scene.Load(memory, plan, new() { Progress = cancelling, Cancellation = source.Token }), Throws.InstanceOf<OperationCanceledException>());
         Assert.That((memory.OwnedSuperSlabs, memory.ReadySuperSlabs), Is.EqualTo((0, 0)));
     }
 
@@ -128,7 +129,7 @@ public unsafe class SceneLoadTests
             }
         });
         ScenePlan plan = new() { Arenas = [new ArenaPlan { SuperSlabCount = 64 }, new ArenaPlan { Name = "second", SuperSlabCount = 64 }] };
-        using Scene scene = Scene.Load(memory, plan, progress);
+        using Scene scene = Scene.Load(memory, plan, new() { Progress = progress });
 
         Assert.That(told, Has.All.InRange(0.0, 1.0));
         Assert.That(told[^1], Is.EqualTo(1.0));

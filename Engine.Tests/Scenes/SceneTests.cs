@@ -103,7 +103,7 @@ internal sealed unsafe class SceneTests
         context.FailAlways("mprotect", errno: 12);
         Leaves<EngineOutOfMemoryException>(Plan);
         context.Heal("mprotect");
-        Assert.That(() => Scene.Load(memory, Plan, cancellation: new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => Scene.Load(memory, Plan, new() { Cancellation = new CancellationToken(true) }), Throws.InstanceOf<OperationCanceledException>());
         Clean();
         Assert.That(() => Scene.Load(null!, Plan), Throws.ArgumentNullException);
         Assert.That(() => Scene.Load(memory, null!), Throws.ArgumentNullException);

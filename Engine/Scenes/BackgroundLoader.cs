@@ -4,18 +4,18 @@ using System.Runtime.ExceptionServices;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// Loads and unloads scenes on threads of its own while other scenes' hot loops run. The threads have the lowest priority. A
-/// load prefaults with one thread by default, holds none of the allocator's locks during an OS call, and causes no page fault
-/// in the threads of a running scene.
+/// Loads and unloads scenes on threads of its own beside other scenes' hot loops. The threads have the lowest priority.
+/// A load prefaults with one thread by default, holds no lock of the allocator during an OS call, and causes no page
+/// fault in the threads of a running scene.
 /// <code>
 /// using BackgroundLoader loader = new(memory);
 /// StreamedScene next = loader.Add(plan);       // at start-up
 /// next.Load();                                 // in the hot loop: two levels ahead
 /// if (next.State == StreamState.Loaded) ...    // each frame
 /// </code>
-/// Disposing it waits for what runs, and unloads what it loaded. One thread makes it, adds scenes and disposes of it; not in
-/// the hot loop. A callback of a load (<see cref="SceneLoadOptions.Progress"/>) runs on the loader's threads. It may throw,
-/// cancel, and load and unload other scenes by itself; orders to its own loader are refused.
+/// One thread makes it, adds scenes and disposes of it; not in the hot loop. A callback of a load
+/// (<see cref="SceneLoadOptions.Progress"/>) runs on the loader's threads. It may throw, cancel, and load and unload
+/// other scenes by itself; orders to its own loader are refused.
 /// </summary>
 public sealed class BackgroundLoader : IDisposable
 {
@@ -50,14 +50,14 @@ public sealed class BackgroundLoader : IDisposable
     }
 
     /// <summary>
-    /// Page faults of the loader's threads in finished loads and unloads, pages made resident on request included: what is to be
-    /// left out of the process's faults. 0 where the system does not count by thread. Hot-loop safe; any thread.
+    /// Page faults of the loader's threads in finished loads and unloads, pages made resident on request included. 0
+    /// where the system does not count by thread. Hot-loop safe; any thread.
     /// </summary>
     public long PageFaultCount => Interlocked.Read(ref _pageFaultCount);
 
     /// <summary>Makes a scene for this loader, not loaded yet.</summary>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="options">How it is loaded. Null prefaults with one thread, which leaves the other processors to the hot loop.</param>
+    /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
     /// <exception cref="InvalidOperationException">A callback of one of the loader's loads calls.</exception>
     /// <exception cref="ObjectDisposedException">The loader is disposed.</exception>
     public StreamedScene Add(ScenePlan plan, SceneLoadOptions? options = null)
@@ -71,15 +71,15 @@ public sealed class BackgroundLoader : IDisposable
     }
 
     /// <summary>
-    /// Cancels the loads, waits for what runs, callbacks included, and unloads all scenes, whatever one of them throws. Each scene
-    /// is then <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/> for good. A second call does nothing.
+    /// Cancels the loads, waits for what runs, callbacks included, and unloads all scenes, whatever one of them throws.
+    /// Then each is <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/> for good. A second call does
+    /// nothing.
     /// </summary>
     /// <exception cref="InvalidOperationException">
     /// A callback of one of the loader's loads calls: it would wait for itself. Nothing has changed.
     /// </exception>
     /// <exception cref="Exception">
-    /// The first <see cref="StreamedScene.Error"/> of these unloads, such as an <see cref="EngineMemoryException"/> where the
-    /// system refused to take memory back. All scenes are unloaded all the same.
+    /// The first <see cref="StreamedScene.Error"/> of these unloads. All scenes are unloaded all the same.
     /// </exception>
     public void Dispose()
     {
@@ -112,7 +112,7 @@ public sealed class BackgroundLoader : IDisposable
     }
 
     /// <summary>
-    /// Orders the state for a scene, from the next free thread. The queue links the scenes themselves, so nothing is allocated.
+    /// Orders a state from the next free thread. The queue links the scenes themselves, so nothing is allocated.
     /// Nothing has changed when it throws.
     /// </summary>
     internal void Order(StreamedScene scene, StreamState state)
@@ -132,7 +132,7 @@ public sealed class BackgroundLoader : IDisposable
         }
     }
 
-    /// <summary>Reports the progress of a load. Meanwhile the calling thread, perhaps a helper's, counts as the loader's.</summary>
+    /// <summary>Reports the progress of a load; the calling thread counts as the loader's meanwhile.</summary>
     internal void Report(IProgress<double> progress, double value)
     {
         BackgroundLoader? outer = s_current;
@@ -150,18 +150,18 @@ public sealed class BackgroundLoader : IDisposable
     /// <exception cref="ObjectDisposedException">The loader is disposed.</exception>
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_stopping, this);
 
-    /// <exception cref="InvalidOperationException">The call comes from a callback of one of this loader's loads.</exception>
+    /// <exception cref="InvalidOperationException">A callback of one of the loader's loads calls.</exception>
     internal void ThrowIfCalledBack(string wish)
     {
         if (s_current == this)
         {
             throw new InvalidOperationException(
-                $"A callback of a load asked its background loader to {wish}, on a thread that the loader needs for that; "
-                + "leave it to the game's thread.");
+                $"A callback of a load asked its background loader to {wish}, on a thread that the loader needs for "
+                + "that; leave it to the game's thread.");
         }
     }
 
-    /// <summary>Runs each thread. <see cref="StreamedScene.Error"/> keeps what loads, unloads and callbacks throw.</summary>
+    /// <summary>Runs each thread. Nothing ends it early: <see cref="StreamedScene.Error"/> keeps what throws.</summary>
     private void Serve()
     {
         s_current = this;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace SuperSlab.Scenes;
 
-/// <summary>Takes part in the frames of a <see cref="GameFrames"/>, as a profiler does. Both calls are hot-loop safe.</summary>
+/// <summary>Takes part in the frames of a <see cref="GameFrames"/>, like a profiler. Hot-loop safe.</summary>
 public interface IFrameObserver
 {
     /// <summary>A frame begins.</summary>
@@ -105,7 +105,7 @@ public sealed class GameFrames(HotLoopGuard? guard = null)
         _isInside = true;
     }
 
-    /// <summary>Ends the frame; workers have ended their parts before. Hot-loop safe unless a rule was broken.</summary>
+    /// <summary>Ends the frame, after the workers' parts. Hot-loop safe unless a rule was broken.</summary>
     /// <exception cref="HotLoopViolationException">The frame broke a rule that throws. It has ended.</exception>
     /// <exception cref="InvalidOperationException">No frame has begun.</exception>
     public void EndFrame()

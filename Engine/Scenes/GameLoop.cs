@@ -1,8 +1,8 @@
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A small loop for games. The world moves in steps of a fixed length, as many as real time asks for, and is drawn once a
-/// frame, between two steps. An engine with a loop of its own calls <see cref="GameFrames"/> instead.
+/// A small loop for games. The world moves in steps of a fixed length, as many as real time asks for, and is drawn once
+/// a frame, between two steps. An engine with a loop of its own calls <see cref="GameFrames"/> instead.
 /// <code>
 /// GameLoop loop = new(new() { FrameDuration = TimeSpan.FromSeconds(1.0 / 60), Frames = new GameFrames(guard) });
 /// loop.WarmUp(ref game, 60);        // code is compiled and faulted in, without rules
@@ -53,8 +53,8 @@ public sealed class GameLoop
     }
 
     /// <summary>
-    /// Runs frames of the game with exactly one step each, without waiting and without rules: they compile and touch what
-    /// the frames after them then find ready.
+    /// Runs frames of the game with exactly one step each, without waiting and without rules: they compile and touch
+    /// what the frames after them then find ready.
     /// </summary>
     /// <param name="game">The game; its world moves on by a step a frame.</param>
     /// <param name="frameCount">How many frames, 0 or more.</param>
@@ -76,7 +76,7 @@ public sealed class GameLoop
         _hasBegun = false;
     }
 
-    /// <summary>Runs one frame: as many steps as real time asks for, a drawing, and the wait for the next frame.</summary>
+    /// <summary>Runs one frame: the steps that real time asks for, a drawing, and the wait for the next.</summary>
     /// <exception cref="HotLoopViolationException">The frame broke a rule that throws.</exception>
     public void RunFrame<TGame>(ref TGame game)
         where TGame : IGame, allows ref struct
@@ -143,15 +143,15 @@ public sealed record GameLoopOptions
     public TimeSpan StepDuration { get; init; } = TimeSpan.FromSeconds(1.0 / 60);
 
     /// <summary>
-    /// The most steps in one frame, 1 to 1,000. Where more time has passed (a hitch, or steps that take longer than they
-    /// last), the rest is dropped: the world then runs slower, where each frame would otherwise have more to do. Default 5.
+    /// The most steps in one frame, 1 to 1,000. After a hitch the rest of the time is dropped: the world runs slower,
+    /// where each frame would otherwise have more to do than the one before. Default 5.
     /// </summary>
     public int MaximumStepCount { get; init; } = 5;
 
-    /// <summary>The least time from one frame to the next, up to 10 seconds. Zero, the default, does not wait.</summary>
+    /// <summary>The least time from frame to frame, up to 10 seconds. Zero, the default, does not wait.</summary>
     public TimeSpan FrameDuration { get; init; }
 
-    /// <summary>Begins and ends each frame, without the wait, for the guard and others. Null, the default, does not.</summary>
+    /// <summary>Begins and ends each frame, without the wait, for the guard and others. Default null.</summary>
     public GameFrames? Frames { get; init; }
 
     /// <summary>The clock. Default the system's.</summary>
@@ -159,16 +159,17 @@ public sealed record GameLoopOptions
 
     internal void Validate()
     {
-        TimeSpan most = TimeSpan.FromSeconds(10);
-        Check(StepDuration > TimeSpan.Zero && StepDuration <= most, nameof(StepDuration), StepDuration, "above 0, up to 10 seconds");
+        (double step, double frame) = (StepDuration.TotalSeconds, FrameDuration.TotalSeconds);
+        Check(step is > 0 and <= 10, nameof(StepDuration), StepDuration, "above 0 and at most 10 seconds");
         Check(MaximumStepCount is >= 1 and <= 1000, nameof(MaximumStepCount), MaximumStepCount, "from 1 to 1,000");
-        Check(FrameDuration >= TimeSpan.Zero && FrameDuration <= most, nameof(FrameDuration), FrameDuration, "from 0 to 10 seconds");
+        Check(frame is >= 0 and <= 10, nameof(FrameDuration), FrameDuration, "from 0 to 10 seconds");
     }
 
     private static void Check(bool holds, string name, object value, string allowed)
     {
+        string message = $"GameLoopOptions.{name} is {value}; it must be {allowed}.";
         if (!holds)
-            throw new ArgumentOutOfRangeException(name, value, $"GameLoopOptions.{name} is {value}; it must be {allowed}.");
+            throw new ArgumentOutOfRangeException(name, value, message);
     }
 }
 

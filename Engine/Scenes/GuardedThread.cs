@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// One thread under a <see cref="HotLoopGuard"/>: what it does between <see cref="Begin"/> and <see cref="End"/>. Made by
-/// <see cref="HotLoopGuard.RegisterThread"/>. <see cref="Total"/> and <see cref="Name"/> are for any thread, all else is
-/// for the thread that registered. Begin and End are hot-loop safe.
+/// One thread under a <see cref="HotLoopGuard"/>: what it does between <see cref="Begin"/> and <see cref="End"/>.
+/// Made by <see cref="HotLoopGuard.RegisterThread"/>, for the thread that registered; any thread may read
+/// <see cref="Total"/> and <see cref="Name"/>. Begin and End are hot-loop safe.
 /// </summary>
 /// <remarks>
 /// Only a thread itself can read its faults and managed bytes, so each thread brackets its own work. Where the system
@@ -17,7 +17,7 @@ public sealed class GuardedThread : IDisposable
     private const int KeptAddresses = 64;
     private const int RecordedAddresses = 1024;
 
-    /// <summary>At this count the record may have overflowed, and the thread asks the system for the number of faults.</summary>
+    /// <summary>At this count the record may have overflowed, and the system is asked for the number.</summary>
     private const int ManyAddresses = RecordedAddresses / 4;
 
     private readonly HotLoopGuard _guard;
@@ -55,7 +55,7 @@ public sealed class GuardedThread : IDisposable
     /// <summary>The name given at registration.</summary>
     public string Name { get; }
 
-    /// <summary>What the thread did between all its Begin and End so far. Exact once the thread has ended its work.</summary>
+    /// <summary>What the thread did between all its Begin and End. Exact once its work has ended.</summary>
     public HotLoopCounts Total => _total;
 
     internal int ManagedId { get; }
@@ -83,7 +83,7 @@ public sealed class GuardedThread : IDisposable
     public void Begin()
     {
         if (IsInside)
-            ThrowOrder($"Thread '{Name}' began a part of a frame before it had ended the last one: each Begin needs its End.");
+            ThrowOrder($"Thread '{Name}' began a part of a frame inside another: each Begin needs its End.");
 
         Debug.Assert(Environment.CurrentManagedThreadId == ManagedId, "A thread brackets its own work.");
         ForgetAddresses();
@@ -111,7 +111,7 @@ public sealed class GuardedThread : IDisposable
         _total += done;
     }
 
-    /// <summary>Ends the registration, on the thread that registered. What it did stays counted. A second call does nothing.</summary>
+    /// <summary>Ends the registration, on the thread that registered. A second call does nothing.</summary>
     public void Dispose()
     {
         _guard.Remove(this);
@@ -135,7 +135,7 @@ public sealed class GuardedThread : IDisposable
         FirstFault = LowestFault = HighestFault = 0;
     }
 
-    /// <summary>Keeps the first wish for SuperSlabs that are not ready. The cost of the call stack is not the thread's.</summary>
+    /// <summary>Keeps the first wish for SuperSlabs that are not ready. The call stack's cost does not count.</summary>
     internal void Demanded(Demand demand, int superSlabs)
     {
         if (FirstDemand is not null)
@@ -162,7 +162,7 @@ public sealed class GuardedThread : IDisposable
         ManagedBytes = GC.GetAllocatedBytesForCurrentThread(),
     };
 
-    /// <summary>Null where the system records no faults, or not for so many threads: they are counted without addresses.</summary>
+    /// <summary>Null where the system records no faults; they are then counted without addresses.</summary>
     private static PageFaultRecorder? TryRecord()
     {
         try
@@ -210,8 +210,8 @@ public sealed class GuardedThread : IDisposable
     }
 
     /// <summary>
-    /// Gives the number of faults that are not in the record because it was full, and of those that came during this call:
-    /// code that runs for the first time faults, too.
+    /// Gives the number of faults that are missing in the record because it was full, and of those during this call:
+    /// code that runs the first time faults, too.
     /// </summary>
     private long Resynchronise()
     {

@@ -17,8 +17,8 @@ namespace SuperSlab.Scenes;
 /// frame together with those of profilers and frame arenas.
 /// </summary>
 /// <remarks>
-/// Threads that are not registered, such as one that loads the next level, do not count; only collections stop all threads
-/// and count whoever causes them. A frame without a violation allocates nothing and costs well under a microsecond a thread.
+/// Threads that are not registered, such as one that loads the next level, do not count; only collections do, as they
+/// stop all threads. A frame without a violation allocates nothing and costs well under a microsecond a thread.
 /// </remarks>
 public sealed class HotLoopGuard : IDisposable
 {
@@ -101,14 +101,14 @@ public sealed class HotLoopGuard : IDisposable
         }
     }
 
-    /// <summary>Registers the calling thread, which brackets its work with the result. At level load: it allocates.</summary>
+    /// <summary>Registers the calling thread, which brackets its work with the result. Allocates.</summary>
     /// <param name="name">The thread's name in reports.</param>
     public GuardedThread RegisterThread(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ObjectDisposedException.ThrowIf(_disposed, this);
 
-        // Where the system counts faults only for the process, one thread counts them, or they would count several times.
+        // Where the system counts faults only for the whole process, one thread counts them.
         bool countsFaults = PageFaults.IsSupported && (PageFaults.IsPerThread || _threads.Length == 0);
         GuardedThread thread = new(this, name, countsFaults, _options.FaultAddresses);
         lock (_lock)
@@ -117,17 +117,9 @@ public sealed class HotLoopGuard : IDisposable
         return thread;
     }
 
-    /// <summary>Counts the overflows of a frame arena from now on. Between frames.</summary>
+    /// <summary>Counts the overflows or budget overruns of an arena from now on. Between frames.</summary>
     /// <exception cref="InvalidOperationException">A frame has begun.</exception>
-    public void Watch(FrameArena arena)
-    {
-        ThrowIfInFrame();
-        _watched.Add(arena);
-    }
-
-    /// <summary>Counts the budget overruns of an arena from now on. Between frames.</summary>
-    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
-    public void Watch(LongLivedArena arena)
+    public void Watch(IArena arena)
     {
         ThrowIfInFrame();
         _watched.Add(arena);
@@ -165,7 +157,7 @@ public sealed class HotLoopGuard : IDisposable
         _watched.Remove(arena);
     }
 
-    /// <summary>Suspends the rules for the next frames, while new code runs for the first time. Between frames.</summary>
+    /// <summary>Suspends the rules for some frames, while new code runs the first time. Between frames.</summary>
     /// <param name="frameCount">How many frames.</param>
     /// <exception cref="InvalidOperationException">A frame has begun.</exception>
     public void WarmUp(int frameCount)
@@ -185,7 +177,7 @@ public sealed class HotLoopGuard : IDisposable
         _main.Begin();
     }
 
-    /// <summary>Ends the frame; workers have ended their parts before. Hot-loop safe unless a rule was broken.</summary>
+    /// <summary>Ends the frame, after the workers' parts. Hot-loop safe unless a rule was broken.</summary>
     /// <exception cref="HotLoopViolationException">
     /// A rule was broken whose action is <see cref="HotLoopAction.Throw"/>. The frame has ended.
     /// </exception>
@@ -307,7 +299,8 @@ public sealed class HotLoopGuard : IDisposable
                 metrics.Add((HotLoopMetric)metric);
         }
 
-        HotLoopViolation violation = new HotLoopCulprit(_memory, threads, _watched, _tags).Name(FrameCount, metrics, counts);
+        HotLoopCulprit culprit = new(_memory, threads, _watched, _tags);
+        HotLoopViolation violation = culprit.Name(FrameCount, metrics, counts);
         FirstViolation ??= violation;
         if (mayLog)
             Write(violation);
@@ -344,9 +337,10 @@ public sealed class HotLoopGuard : IDisposable
     private void Write(HotLoopViolation violation)
     {
         string quiet = _quietFrames == 0 ? "" : $" ({_quietFrames} more such frames since the last line)";
+        string stack = violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack;
         _lastLog = Stopwatch.GetTimestamp();
         _quietFrames = 0;
-        _options.Log!(violation + quiet + (violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack));
+        _options.Log!(violation + quiet + stack);
     }
 }
 
@@ -359,15 +353,15 @@ public sealed record HotLoopGuardOptions
     /// </summary>
     public Action<string>? Log { get; init; }
 
-    /// <summary>The least time between two lines; a line says how many violations it left out. Default one second.</summary>
+    /// <summary>The least time between two lines; a line counts those left out. Default one second.</summary>
     public TimeSpan LogInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Is called for <see cref="HotLoopAction.Callback"/>, on the thread that ends the frame.</summary>
     public Action<HotLoopViolation>? OnViolation { get; init; }
 
     /// <summary>
-    /// How many call stacks are recorded of calls that want memory that is not ready. Each takes some tens of microseconds
-    /// and managed memory, which the guard does not count. Default 8.
+    /// The number of calls for memory that is not ready whose call stacks are recorded. Each takes some tens of
+    /// microseconds, and managed memory that the guard does not count. Default 8.
     /// </summary>
     public int CallStackCount { get; init; } = 8;
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using M = SuperSlab.Scenes.HotLoopMetric;
 
 namespace SuperSlab.Scenes;
 
@@ -30,7 +31,7 @@ public enum HotLoopMetric
     /// <summary>Tags that were over their budgets when the frame ended (<see cref="AllocationTag"/>).</summary>
     TagOverrun,
 
-    /// <summary>Those of <see cref="BudgetOverrun"/> that went beyond a hard budget. It has no rule of its own.</summary>
+    /// <summary>Those of <see cref="BudgetOverrun"/> beyond a hard budget. Has no rule of its own.</summary>
     HardOverrun,
 }
 
@@ -43,7 +44,7 @@ public enum HotLoopMetric
 internal sealed record HotLoopMetricRow(
     HotLoopMetric Metric, string? RuleName, string Words, bool IsOnRequest = false, string? Description = null);
 
-/// <summary>The table of metrics. A new one needs a row here, its value in <see cref="HotLoopMetric"/>, and who counts it.</summary>
+/// <summary>The table of metrics. A new one needs a row and a value in <see cref="HotLoopMetric"/>.</summary>
 internal static class HotLoopMetrics
 {
     public const int Count = 8;
@@ -104,28 +105,28 @@ public sealed record HotLoopRules
     public int WarmUpFrameCount { get; init; }
 
     /// <summary>The rule for <see cref="HotLoopMetric.PageFaults"/>.</summary>
-    public HotLoopRule PageFaults { get => Of(HotLoopMetric.PageFaults); init => Set(HotLoopMetric.PageFaults, value); }
+    public HotLoopRule PageFaults { get => Of(M.PageFaults); init => Set(M.PageFaults, value); }
 
     /// <summary>The rule for <see cref="HotLoopMetric.OsCalls"/>.</summary>
-    public HotLoopRule OsCalls { get => Of(HotLoopMetric.OsCalls); init => Set(HotLoopMetric.OsCalls, value); }
+    public HotLoopRule OsCalls { get => Of(M.OsCalls); init => Set(M.OsCalls, value); }
 
     /// <summary>The rule for <see cref="HotLoopMetric.ManagedBytes"/>.</summary>
-    public HotLoopRule ManagedBytes { get => Of(HotLoopMetric.ManagedBytes); init => Set(HotLoopMetric.ManagedBytes, value); }
+    public HotLoopRule ManagedBytes { get => Of(M.ManagedBytes); init => Set(M.ManagedBytes, value); }
 
     /// <summary>The rule for <see cref="HotLoopMetric.Collections"/>.</summary>
-    public HotLoopRule Collections { get => Of(HotLoopMetric.Collections); init => Set(HotLoopMetric.Collections, value); }
+    public HotLoopRule Collections { get => Of(M.Collections); init => Set(M.Collections, value); }
 
     /// <summary>The rule for <see cref="HotLoopMetric.FrameOverflow"/>.</summary>
-    public HotLoopRule FrameOverflow { get => Of(HotLoopMetric.FrameOverflow); init => Set(HotLoopMetric.FrameOverflow, value); }
+    public HotLoopRule FrameOverflow { get => Of(M.FrameOverflow); init => Set(M.FrameOverflow, value); }
 
     /// <summary>The rule for <see cref="HotLoopMetric.BudgetOverrun"/>.</summary>
-    public HotLoopRule BudgetOverrun { get => Of(HotLoopMetric.BudgetOverrun); init => Set(HotLoopMetric.BudgetOverrun, value); }
+    public HotLoopRule BudgetOverrun { get => Of(M.BudgetOverrun); init => Set(M.BudgetOverrun, value); }
 
     /// <summary>
-    /// The rule for <see cref="HotLoopMetric.TagOverrun"/>. Null, the default, does not look at tags: that reads the
-    /// counters of all threads in all arenas, and needs <see cref="MemoryCounters"/>. A guard without them refuses the rule.
+    /// The rule for <see cref="HotLoopMetric.TagOverrun"/>. Null, the default, does not look at tags, which reads the
+    /// counters of all threads in all arenas. A guard refuses the rule without <see cref="MemoryCounters"/>.
     /// </summary>
-    public HotLoopRule? TagOverrun { get => this[HotLoopMetric.TagOverrun]; init => Set(HotLoopMetric.TagOverrun, value); }
+    public HotLoopRule? TagOverrun { get => this[M.TagOverrun]; init => Set(M.TagOverrun, value); }
 
     /// <summary>The rule for a metric; null where it has none.</summary>
     public HotLoopRule? this[HotLoopMetric metric] => _rules[(int)metric];
@@ -180,7 +181,7 @@ public enum HotLoopAction
 }
 
 /// <summary>
-/// What happened, metric by metric, in a frame or in many. A single thread's counts have page faults, OS calls and managed
+/// What happened, metric by metric, in a frame or in many. A thread's counts have page faults, OS calls and managed
 /// bytes only. Immutable; hot-loop safe; any thread.
 /// </summary>
 public record struct HotLoopCounts
@@ -188,28 +189,28 @@ public record struct HotLoopCounts
     private MetricArray<long> _counts;
 
     /// <inheritdoc cref="HotLoopMetric.PageFaults"/>
-    public long PageFaults { readonly get => this[HotLoopMetric.PageFaults]; init => Set(HotLoopMetric.PageFaults, value); }
+    public long PageFaults { readonly get => this[M.PageFaults]; init => Set(M.PageFaults, value); }
 
     /// <inheritdoc cref="HotLoopMetric.OsCalls"/>
-    public long OsCalls { readonly get => this[HotLoopMetric.OsCalls]; init => Set(HotLoopMetric.OsCalls, value); }
+    public long OsCalls { readonly get => this[M.OsCalls]; init => Set(M.OsCalls, value); }
 
     /// <inheritdoc cref="HotLoopMetric.ManagedBytes"/>
-    public long ManagedBytes { readonly get => this[HotLoopMetric.ManagedBytes]; init => Set(HotLoopMetric.ManagedBytes, value); }
+    public long ManagedBytes { readonly get => this[M.ManagedBytes]; init => Set(M.ManagedBytes, value); }
 
     /// <inheritdoc cref="HotLoopMetric.Collections"/>
-    public long Collections { readonly get => this[HotLoopMetric.Collections]; init => Set(HotLoopMetric.Collections, value); }
+    public long Collections { readonly get => this[M.Collections]; init => Set(M.Collections, value); }
 
     /// <inheritdoc cref="HotLoopMetric.FrameOverflow"/>
-    public long FrameOverflows { readonly get => this[HotLoopMetric.FrameOverflow]; init => Set(HotLoopMetric.FrameOverflow, value); }
+    public long FrameOverflows { readonly get => this[M.FrameOverflow]; init => Set(M.FrameOverflow, value); }
 
     /// <inheritdoc cref="HotLoopMetric.BudgetOverrun"/>
-    public long BudgetOverruns { readonly get => this[HotLoopMetric.BudgetOverrun]; init => Set(HotLoopMetric.BudgetOverrun, value); }
+    public long BudgetOverruns { readonly get => this[M.BudgetOverrun]; init => Set(M.BudgetOverrun, value); }
 
     /// <inheritdoc cref="HotLoopMetric.TagOverrun"/>
-    public long TagOverruns { readonly get => this[HotLoopMetric.TagOverrun]; init => Set(HotLoopMetric.TagOverrun, value); }
+    public long TagOverruns { readonly get => this[M.TagOverrun]; init => Set(M.TagOverrun, value); }
 
     /// <inheritdoc cref="HotLoopMetric.HardOverrun"/>
-    public long HardOverruns { readonly get => this[HotLoopMetric.HardOverrun]; init => Set(HotLoopMetric.HardOverrun, value); }
+    public long HardOverruns { readonly get => this[M.HardOverrun]; init => Set(M.HardOverrun, value); }
 
     /// <summary>Those of <see cref="BudgetOverruns"/> that stayed below the hard budget.</summary>
     public readonly long SoftOverruns => BudgetOverruns - HardOverruns;

@@ -15,15 +15,15 @@ public sealed record HotLoopViolation
     public required HotLoopCounts Counts { get; init; }
 
     /// <summary>
-    /// The first culprit, in words. Where several things happened, the one of which most is known: who wanted memory that
-    /// was not ready, an address that faulted, a lane, a budget, a tag, managed bytes, a collection.
+    /// The first culprit, in words. Of several, the one of which most is known: a wish for memory that was not ready,
+    /// an address that faulted, a lane, a budget, a tag, managed bytes, a collection.
     /// </summary>
     public required string Culprit { get; init; }
 
     /// <summary>The name of the culprit's thread, as it was registered; null where no single thread did it.</summary>
     public string? Thread { get; init; }
 
-    /// <summary>The name of the culprit, or of the arena in whose memory the fault was; null where there is none.</summary>
+    /// <summary>The name of the arena that did it, or in whose memory the fault was; null without one.</summary>
     public string? Arena { get; init; }
 
     /// <summary>The name of the tag that is over its budget; null where no tag is the culprit.</summary>
@@ -32,7 +32,7 @@ public sealed record HotLoopViolation
     /// <summary>The size in bytes of the blocks that the arena wanted memory for; 0 where they had no size.</summary>
     public nuint BlockBytes { get; init; }
 
-    /// <summary>The first address that faulted; 0 where none did, or where it is not known (<see cref="PageFaultRecorder"/>).</summary>
+    /// <summary>The first address that faulted; 0 without one (see <see cref="PageFaultRecorder"/>).</summary>
     public nuint FaultAddress { get; init; }
 
     /// <summary>The call that wanted memory that was not ready, where call stacks are recorded; else null.</summary>
@@ -41,6 +41,8 @@ public sealed record HotLoopViolation
     /// <summary>The violation in one line, without the call stack.</summary>
     public override string ToString() =>
         $"Frame {FrameNumber} broke its rules ({string.Join(", ", Broken)}): {Culprit}. In all: {Counts}.";
+
+    internal string WithCallStack => CallStack is null ? ToString() : ToString() + Environment.NewLine + CallStack;
 }
 
 /// <summary>A frame broke a rule whose action is <see cref="HotLoopAction.Throw"/>.</summary>
@@ -66,15 +68,15 @@ public sealed class HotLoopViolationException : Exception
 
     /// <summary>An exception that says what the frame did.</summary>
     public HotLoopViolationException(HotLoopViolation violation)
-        : base(violation?.CallStack is null ? violation?.ToString() : violation + Environment.NewLine + violation.CallStack) =>
-        Violation = violation;
+        : base(violation?.WithCallStack) => Violation = violation;
 
     /// <summary>What the frame did.</summary>
     public HotLoopViolation? Violation { get; }
 }
 
 /// <summary>Finds who broke a frame's rules. Cold: runs only for frames that broke one.</summary>
-internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] threads, WatchedArenas watched, WatchedTags? tags)
+internal sealed class HotLoopCulprit(
+    EngineMemory memory, GuardedThread[] threads, WatchedArenas watched, WatchedTags? tags)
 {
     public HotLoopViolation Name(long frame, List<HotLoopMetric> broken, HotLoopCounts counts)
     {
@@ -85,7 +87,7 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
         if (Find(HotLoopMetric.PageFaults, broken, out GuardedThread? faulting))
             return OfFaults(violation, faulting);
 
-        if (watched.Overflown() is { } overflown)
+        if (watched.First<FrameArena>() is { } overflown)
         {
             string lane = Sizes.Text(overflown.LaneBytes);
             return violation with
@@ -95,7 +97,7 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
             };
         }
 
-        if (watched.Overrun() is { } overrun)
+        if (watched.First<LongLivedArena>() is { } overrun)
             return violation with { Arena = overrun.Name, Culprit = $"arena '{overrun.Name}' went beyond its budget" };
 
         if (broken.Contains(HotLoopMetric.TagOverrun) && tags is { Worst: { } tag })
@@ -108,7 +110,10 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
         }
 
         if (Find(HotLoopMetric.OsCalls, broken, out GuardedThread? calling))
-            return OfThread(violation, calling, "made the engine ask the system for memory for its tables, or give some back");
+        {
+            return OfThread(
+                violation, calling, "made the engine ask the system for memory for its tables, or give some back");
+        }
 
         if (Find(HotLoopMetric.ManagedBytes, broken, out GuardedThread? allocating))
             return OfThread(violation, allocating, $"allocated {allocating.LastFrame.ManagedBytes} managed bytes");

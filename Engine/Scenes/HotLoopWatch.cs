@@ -1,29 +1,21 @@
 namespace SuperSlab.Scenes;
 
-/// <summary>The arenas whose overflows and overruns a guard counts, each with its count at the last violation.</summary>
+/// <summary>The arenas whose overflows and overruns a guard counts.</summary>
 internal sealed class WatchedArenas
 {
-    private readonly List<(FrameArena Arena, long Before)> _frames = [];
-    private readonly List<(LongLivedArena Arena, long Before)> _arenas = [];
+    /// <summary>Each arena with its overflows and overruns at the last violation.</summary>
+    private readonly List<(IArena Arena, long Before)> _arenas = [];
 
-    public void Add(FrameArena arena)
-    {
-        ArgumentNullException.ThrowIfNull(arena);
-        if (!_frames.Exists(entry => entry.Arena == arena))
-            _frames.Add((arena, arena.OverflowCount));
-    }
-
-    public void Add(LongLivedArena arena)
+    public void Add(IArena arena)
     {
         ArgumentNullException.ThrowIfNull(arena);
         if (!_arenas.Exists(entry => entry.Arena == arena))
-            _arenas.Add((arena, Overruns(arena)));
+            _arenas.Add((arena, CountOf(arena)));
     }
 
     public void Remove(IArena arena)
     {
         ArgumentNullException.ThrowIfNull(arena);
-        _frames.RemoveAll(entry => entry.Arena == arena);
         _arenas.RemoveAll(entry => entry.Arena == arena);
     }
 
@@ -31,42 +23,41 @@ internal sealed class WatchedArenas
     public HotLoopCounts Read()
     {
         long overflows = 0;
-        long overruns = 0;
+        long soft = 0;
         long hard = 0;
-        foreach ((FrameArena arena, _) in _frames)
-            overflows += arena.OverflowCount;
-
-        foreach ((LongLivedArena arena, _) in _arenas)
+        foreach ((IArena arena, _) in _arenas)
         {
-            overruns += Overruns(arena);
-            hard += arena.HardOverruns;
+            overflows += (arena as FrameArena)?.OverflowCount ?? 0;
+            soft += (arena as LongLivedArena)?.SoftOverruns ?? 0;
+            hard += (arena as LongLivedArena)?.HardOverruns ?? 0;
         }
 
-        return new HotLoopCounts { FrameOverflows = overflows, BudgetOverruns = overruns, HardOverruns = hard };
+        return new HotLoopCounts { FrameOverflows = overflows, BudgetOverruns = soft + hard, HardOverruns = hard };
     }
 
-    /// <summary>The first frame arena that overflowed since <see cref="Settle"/>, or null.</summary>
-    public FrameArena? Overflown() => _frames.Find(static entry => entry.Arena.OverflowCount > entry.Before).Arena;
-
-    /// <summary>The first arena that overran its budget since <see cref="Settle"/>, or null.</summary>
-    public LongLivedArena? Overrun() => _arenas.Find(static entry => Overruns(entry.Arena) > entry.Before).Arena;
+    /// <summary>The first arena of a kind that overflowed or overran since <see cref="Settle"/>, or null.</summary>
+    public TArena? First<TArena>()
+        where TArena : class, IArena =>
+        _arenas.Find(static entry => entry.Arena is TArena && CountOf(entry.Arena) > entry.Before).Arena as TArena;
 
     /// <summary>Takes the counts of now as known.</summary>
     public void Settle()
     {
-        for (int index = 0; index < _frames.Count; index++)
-            _frames[index] = (_frames[index].Arena, _frames[index].Arena.OverflowCount);
-
         for (int index = 0; index < _arenas.Count; index++)
-            _arenas[index] = (_arenas[index].Arena, Overruns(_arenas[index].Arena));
+            _arenas[index] = (_arenas[index].Arena, CountOf(_arenas[index].Arena));
     }
 
-    private static long Overruns(LongLivedArena arena) => arena.SoftOverruns + arena.HardOverruns;
+    private static long CountOf(IArena arena) => arena switch
+    {
+        FrameArena frame => frame.OverflowCount,
+        LongLivedArena longLived => longLived.SoftOverruns + longLived.HardOverruns,
+        _ => 0,
+    };
 }
 
 /// <summary>
-/// The tags whose budgets a guard checks, where its rules ask for that. A check reads the counters of all threads in all
-/// arenas, without allocations and OS calls; its time grows with their number.
+/// The tags whose budgets a guard checks, where its rules ask for that. A check reads the counters of all threads in
+/// all arenas, without allocations and OS calls; its time grows with their number.
 /// </summary>
 internal sealed class WatchedTags
 {

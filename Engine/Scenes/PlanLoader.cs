@@ -14,15 +14,15 @@ internal static class PlanLoader
     public static ScenePlan Read(PlanDocument document, PlanSource? source)
     {
         PlanErrors errors = new();
-        Stack<(string? Reference, JsonDocument Json)> chain = new();
+        Stack<(string? Base, JsonDocument Json)> chain = new();
         try
         {
             bool isComplete = Follow(document, source, chain, errors);
             ScenePlan plan = PlanTable.Plan.Defaults;
-            while (chain.TryPop(out (string? Reference, JsonDocument Json) next))
+            while (chain.TryPop(out (string? Base, JsonDocument Json) next))
             {
                 using JsonDocument json = next.Json;
-                errors.BaseName = next.Reference;
+                errors.BaseName = next.Base;
                 plan = PlanTable.Plan.Read(json.RootElement, string.Empty, plan, errors);
                 if (json.RootElement.ValueKind != JsonValueKind.Object && plan.Name.Length == 0)
                     plan = plan with { Name = PlanName.Unknown };
@@ -44,7 +44,7 @@ internal static class PlanLoader
     /// <summary>Puts the documents on the chain, the one without a base last.</summary>
     /// <returns>Whether all were found.</returns>
     private static bool Follow(
-        PlanDocument document, PlanSource? source, Stack<(string? Reference, JsonDocument Json)> chain, PlanErrors errors)
+        PlanDocument document, PlanSource? source, Stack<(string? Base, JsonDocument Json)> chain, PlanErrors errors)
     {
         HashSet<string> seen = new(StringComparer.Ordinal);
         while (true)
@@ -60,7 +60,8 @@ internal static class PlanLoader
             if (!TryReadBase(json.RootElement, out string reference))
                 return true;
 
-            PlanDocument? next = Resolve(reference, document, source, out string allowed);
+            string allowed = "no base, as there is nothing that finds it";
+            PlanDocument? next = source?.Invoke(reference, document, out allowed);
             if (next is null || seen.Contains(next.Name!) || chain.Count == ScenePlan.MaximumBaseDepth)
             {
                 if (next is not null)
@@ -79,13 +80,7 @@ internal static class PlanLoader
         }
     }
 
-    private static PlanDocument? Resolve(string reference, PlanDocument document, PlanSource? source, out string allowed)
-    {
-        allowed = "no base, as there is nothing that finds it";
-        return source?.Find(reference, document, out allowed);
-    }
-
-    /// <summary>Gives the base that a document names. A base that is no text is an error of the document's reading.</summary>
+    /// <summary>Gives the base that a document names. A base that is not text is an error found later.</summary>
     private static bool TryReadBase(JsonElement root, out string reference)
     {
         bool isText = root.ValueKind == JsonValueKind.Object
@@ -95,18 +90,14 @@ internal static class PlanLoader
     }
 }
 
-/// <summary>Where base plans come from.</summary>
-internal abstract class PlanSource
-{
-    /// <summary>Finds the base of a document.</summary>
-    /// <param name="reference">What the document calls it.</param>
-    /// <param name="from">The document.</param>
-    /// <param name="allowed">Where there is none: what may stand there instead.</param>
-    public abstract PlanDocument? Find(string reference, PlanDocument from, out string allowed);
-}
+/// <summary>Finds the base of a document, or gives null.</summary>
+/// <param name="reference">What the document calls it.</param>
+/// <param name="from">The document.</param>
+/// <param name="allowed">Where there is none: what may stand there instead.</param>
+internal delegate PlanDocument? PlanSource(string reference, PlanDocument from, out string allowed);
 
-/// <summary>Base plans from files, each relative to the file that names it. No file is read beyond the longest plan.</summary>
-internal sealed class FileSource : PlanSource
+/// <summary>Plans in files. No file is read beyond the longest plan.</summary>
+internal static class PlanFile
 {
     public static PlanDocument Open(string path)
     {
@@ -116,8 +107,8 @@ internal sealed class FileSource : PlanSource
         return new PlanDocument(Path.GetFullPath(path), buffer[..length]);
     }
 
-    /// <inheritdoc/>
-    public override PlanDocument? Find(string reference, PlanDocument from, out string allowed)
+    /// <summary>Finds a base by its path, relative to the file that names it.</summary>
+    public static PlanDocument? Find(string reference, PlanDocument from, out string allowed)
     {
         allowed = "the path of a file, relative to this plan's";
         if (reference.Length == 0 || reference.Contains('\0', StringComparison.Ordinal) || Path.IsPathRooted(reference))
@@ -127,8 +118,8 @@ internal sealed class FileSource : PlanSource
         {
             return Open(Path.Combine(Path.GetDirectoryName(from.Name!)!, reference));
         }
-        catch (Exception refused) when (refused
-            is IOException or UnauthorizedAccessException or SecurityException or ArgumentException or NotSupportedException)
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or SecurityException
+            or ArgumentException or NotSupportedException)
         {
             allowed = "the path of a file that can be read, relative to this plan's";
             return null;
@@ -136,19 +127,7 @@ internal sealed class FileSource : PlanSource
     }
 }
 
-/// <summary>Base plans from the caller's function: out of a packed file, or an editor's open documents.</summary>
-internal sealed class FunctionSource(Func<string, byte[]?> resolve) : PlanSource
-{
-    /// <inheritdoc/>
-    public override PlanDocument? Find(string reference, PlanDocument from, out string allowed)
-    {
-        allowed = "the name of a plan that exists";
-        byte[]? utf8 = resolve(reference);
-        return utf8 is null ? null : new PlanDocument(reference, utf8);
-    }
-}
-
-/// <summary>The text of a plan. <see cref="TryParse"/> keeps hostile documents away from the rest of the reader.</summary>
+/// <summary>The text of a plan. <see cref="TryParse"/> keeps hostile documents away from the reader.</summary>
 /// <param name="Name">Its file or name, by which cycles are found; null where it has none.</param>
 /// <param name="Utf8">The JSON.</param>
 internal sealed record PlanDocument(string? Name, byte[] Utf8)
@@ -171,15 +150,16 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
     };
 
     /// <summary>
-    /// Parses the text, or adds its error. Reading a parsed document does not throw: it is UTF-8, its escapes make whole
-    /// characters, and its depth is bounded.
+    /// Parses the text, or adds its error. Reading a parsed document does not throw: it is UTF-8 with whole characters
+    /// as escapes, and of bounded depth.
     /// </summary>
     public JsonDocument? TryParse(PlanErrors errors)
     {
         ReadOnlySpan<byte> text = Utf8;
         if (text.Length > ScenePlan.MaximumJsonBytes)
         {
-            errors.Add("$", SizeText.Write((nuint)text.Length), $"at most {SizeText.Write(ScenePlan.MaximumJsonBytes)}");
+            string most = SizeText.Write(ScenePlan.MaximumJsonBytes);
+            errors.Add("$", SizeText.Write((nuint)text.Length), $"at most {most}");
             return null;
         }
 
@@ -202,11 +182,17 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
         {
             while (reader.Read())
             {
-                if (reader.CurrentDepth >= MaximumDepth)
-                    return Refuse(ref reader, text, $"{MaximumDepth} levels of nesting", $"at most {MaximumDepth - 1}", errors);
+                bool isDeep = reader.CurrentDepth >= MaximumDepth;
+                if (!isDeep && (!reader.ValueIsEscaped || IsWholeCharacters(ref reader)))
+                    continue;
 
-                if (reader.ValueIsEscaped && !IsWholeCharacters(ref reader))
-                    return Refuse(ref reader, text, "an escape that is half a character", "both halves of a surrogate pair", errors);
+                string place = Place(text, (int)reader.TokenStartIndex);
+                if (isDeep)
+                    errors.Add(place, $"{MaximumDepth} levels of nesting", $"at most {MaximumDepth - 1}");
+                else
+                    errors.Add(place, "an escape that is half a character", "both halves of a surrogate pair");
+
+                return false;
             }
 
             return true;
@@ -219,13 +205,6 @@ internal sealed record PlanDocument(string? Name, byte[] Utf8)
             errors.Add(Place(text, at), CharacterAt(text, at), "JSON, in which comments and trailing commas may stand");
             return false;
         }
-    }
-
-    private static bool Refuse(
-        ref Utf8JsonReader reader, ReadOnlySpan<byte> text, string found, string allowed, PlanErrors errors)
-    {
-        errors.Add(Place(text, (int)reader.TokenStartIndex), found, allowed);
-        return false;
     }
 
     private static bool IsWholeCharacters(ref Utf8JsonReader reader)

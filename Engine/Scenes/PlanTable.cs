@@ -12,144 +12,105 @@ namespace SuperSlab.Scenes;
 /// </summary>
 internal static class PlanTable
 {
-    public static readonly PlanObject<HotLoopRule> Rule = new("rule", default, isWhole: true,
-    [
-        new PlanProperty<HotLoopRule, long>(
-            "allowed", new PlanNumber<long>(new(0, 1_000_000_000)),
+    public static readonly PlanObject<HotLoopRule> Rule = new PlanObject<HotLoopRule>("rule", default, isWhole: true)
+        .Add("allowed", new PlanNumber<long>(new(0, 1_000_000_000)),
             rule => rule.AllowedPerFrame, (rule, value) => rule with { AllowedPerFrame = value },
-            "How many a frame may have; of managedBytes, how many bytes. Default 0."),
-        new PlanProperty<HotLoopRule, HotLoopAction>(
-            "action", new PlanChoice<HotLoopAction>(HotLoopMetrics.Actions),
+            "How many a frame may have; of managedBytes, how many bytes. Default 0.")
+        .Add("action", new PlanChoice<HotLoopAction>(HotLoopMetrics.Actions),
             rule => rule.Action, (rule, value) => rule with { Action = value },
-            "What is done about more. Default count."),
-    ]);
+            "What is done about more. Default count.");
 
-    public static readonly PlanObject<HotLoopRules> HotLoop = new("hotLoop", new HotLoopRules(), isWhole: false, HotLoopProperties());
+    public static readonly PlanObject<HotLoopRules> HotLoop = HotLoopObject();
 
-    public static readonly PlanObject<BlockCount> Block = new("block", default, isWhole: false,
-    [
-        new PlanProperty<BlockCount, nuint>(
-            "bytes", new PlanNumber<nuint>(new(1, PlanRange.Largest, IsSize: true)),
+    public static readonly PlanObject<BlockCount> Block = new PlanObject<BlockCount>("block", default)
+        .Add("bytes", new PlanNumber<nuint>(new(1, PlanRange.Largest, IsSize: true)),
             block => block.Bytes, (block, value) => block with { Bytes = value },
-            "The size of each; it stands for its whole size class. From 1 byte.", isRequired: true),
-        new PlanProperty<BlockCount, long>(
-            "count", new PlanNumber<long>(PlanRange.BlockCount, PlanMerge.LargestGrown),
+            "The size of each; it stands for its whole size class. From 1 byte.", isRequired: true)
+        .Add("count", new PlanNumber<long>(PlanRange.BlockCount, PlanMerge.LargestGrown),
             block => block.Count, (block, value) => block with { Count = value },
-            "How many, those in thread caches included.", isRequired: true),
-        new PlanProperty<BlockCount, int>(
-            "threads", new PlanNumber<int>(PlanRange.BlockThreads),
+            "How many, those in thread caches included.", isRequired: true)
+        .Add("threads", new PlanNumber<int>(PlanRange.BlockThreads),
             block => block.Threads, (block, value) => block with { Threads = value },
-            "Threads that allocate or free blocks of this class; 0, the default, where all may."),
-    ]);
+            "Threads that allocate or free blocks of this class; 0, the default, where all may.");
 
-    public static readonly PlanObject<ArenaPlan> Budget = new("budget", new ArenaPlan(), isWhole: false,
-    [
-        new PlanProperty<ArenaPlan, nuint>(
-            "soft", new PlanNumber<nuint>(new(2 << 20, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),
+    public static readonly PlanObject<ArenaPlan> Budget = new PlanObject<ArenaPlan>("budget", new ArenaPlan())
+        .Add("soft", new PlanNumber<nuint>(new(2 << 20, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),
             arena => arena.Budget.SoftBytes,
             (arena, value) => arena with { Budget = arena.Budget with { SoftBytes = value } },
-            "Going beyond is counted. From 2 MiB."),
-        new PlanProperty<ArenaPlan, nuint>(
-            "hard", new PlanNumber<nuint>(new(2 << 20, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),
+            "Going beyond is counted. At most the hard budget.")
+        .Add("hard", new PlanNumber<nuint>(new(2 << 20, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),
             arena => arena.Budget.HardBytes,
             (arena, value) => arena with { Budget = arena.Budget with { HardBytes = value } },
-            "Going beyond is counted and handled as overflow says. From 2 MiB."),
-    ]);
+            "Going beyond is counted and handled as overflow says. At least what is prewarmed.");
 
-    public static readonly PlanObject<ArenaPlan> Prewarm = new("prewarm", new ArenaPlan(), isWhole: false,
-    [
-        new PlanProperty<ArenaPlan, IReadOnlyList<BlockCount>>(
-            "blocks", new PlanBlocks(), arena => arena.Blocks, (arena, value) => arena with { Blocks = value },
-            "The blocks that the arena holds at its peak. Replaces the base plan's by size."),
-        new PlanProperty<ArenaPlan, int>(
-            "superSlabs", new PlanNumber<int>(new(0, 1_000_000), PlanMerge.LargestGrown),
+    public static readonly PlanObject<ArenaPlan> Prewarm = new PlanObject<ArenaPlan>("prewarm", new ArenaPlan())
+        .Add("blocks", new PlanBlocks(), arena => arena.Blocks, (arena, value) => arena with { Blocks = value },
+            "The blocks that the arena holds at its peak. Replaces the base plan's by size.")
+        .Add("superSlabs", new PlanNumber<int>(new(0, 1_000_000), PlanMerge.LargestGrown),
             arena => arena.SuperSlabCount, (arena, value) => arena with { SuperSlabCount = value },
-            "SuperSlabs (2 MiB) besides, for blocks of any size up to 2 MiB. Default 0."),
-    ]);
+            "SuperSlabs (2 MiB) besides, for blocks of any size up to 2 MiB. Default 0.");
 
-    public static readonly PlanObject<ArenaPlan> Arena = new("arena", new ArenaPlan(), isWhole: false,
-    [
-        new PlanProperty<ArenaPlan, ArenaPlan>(
-            "budget", Budget, arena => arena, (_, value) => value,
-            "What the arena may hold, in SuperSlabs of 2 MiB. Default: no limit."),
-        new PlanProperty<ArenaPlan, ArenaPlan>(
-            "prewarm", Prewarm, arena => arena, (_, value) => value,
-            "What is made ready when the scene is loaded."),
-        new PlanProperty<ArenaPlan, int>(
-            "threads", new PlanNumber<int>(PlanRange.Threads, PlanMerge.Largest),
+    public static readonly PlanObject<ArenaPlan> Arena = new PlanObject<ArenaPlan>("arena", new ArenaPlan())
+        .Add("budget", Budget, arena => arena, (_, value) => value,
+            "What the arena may hold, in SuperSlabs of 2 MiB. Default: no limit.")
+        .Add("prewarm", Prewarm, arena => arena, (_, value) => value,
+            "What is made ready when the scene is loaded.")
+        .Add("threads", new PlanNumber<int>(PlanRange.Threads, PlanMerge.Largest),
             arena => arena.ThreadCount, (arena, value) => arena with { ThreadCount = value },
-            "Threads that use the arena at the same time. Default 1."),
-        new PlanProperty<ArenaPlan, bool>(
-            "carve", new PlanFlag(), arena => arena.Carve, (arena, value) => arena with { Carve = value },
-            "Whether slabs are promised to size classes at load. Default true."),
-        new PlanProperty<ArenaPlan, ArenaOverflow>(
-            "overflow", new PlanChoice<ArenaOverflow>(SettingWords.Overflow),
-            arena => arena.Budget.Overflow,
+            "Threads that use the arena at the same time. Default 1.")
+        .Add("carve", new PlanFlag(), arena => arena.Carve, (arena, value) => arena with { Carve = value },
+            "Whether slabs are promised to size classes at load. Default true.")
+        .Add("overflow", new PlanChoice<ArenaOverflow>(SettingWords.Overflow), arena => arena.Budget.Overflow,
             (arena, value) => arena with { Budget = arena.Budget with { Overflow = value } },
-            "What happens beyond the hard budget. Default grow."),
-        new PlanProperty<ArenaPlan, nuint>(
-            "retain", new PlanNumber<nuint>(PlanRange.Retain, PlanMerge.Largest),
+            "What happens beyond the hard budget. Default grow.")
+        .Add("retain", new PlanNumber<nuint>(PlanRange.Retain, PlanMerge.Largest),
             arena => arena.RetainBytes, (arena, value) => arena with { RetainBytes = value },
-            "What the reserve keeps when the scene is unloaded. Default 0."),
-    ]);
+            "What the reserve keeps when the scene is unloaded. Default 0.");
 
-    public static readonly PlanObject<FrameArenaOptions> Frame = new("frame", new FrameArenaOptions(), isWhole: true,
-    [
-        new PlanProperty<FrameArenaOptions, nuint>(
-            "bytesPerLane", new PlanNumber<nuint>(PlanRange.BytesPerLane, PlanMerge.LargestGrown),
+    public static readonly PlanObject<FrameArenaOptions> Frame =
+        new PlanObject<FrameArenaOptions>("frame", new FrameArenaOptions(), isWhole: true)
+        .Add("bytesPerLane", new PlanNumber<nuint>(PlanRange.BytesPerLane, PlanMerge.LargestGrown),
             frame => frame.BytesPerLane, (frame, value) => frame with { BytesPerLane = value },
-            "What each lane can allocate in a frame without overflow, 4 KiB to 1 GiB. Default 1 MiB."),
-        new PlanProperty<FrameArenaOptions, int>(
-            "lanes", new PlanNumber<int>(PlanRange.Lanes, PlanMerge.Largest),
+            "What each lane can allocate in a frame without overflow, 4 KiB to 1 GiB. Default 1 MiB.")
+        .Add("lanes", new PlanNumber<int>(PlanRange.Lanes, PlanMerge.Largest),
             frame => frame.Lanes, (frame, value) => frame with { Lanes = value },
-            "One for each worker that allocates at the same time. Default 1."),
-        new PlanProperty<FrameArenaOptions, int>(
-            "buffers", new PlanNumber<int>(PlanRange.Buffers, PlanMerge.Largest),
+            "One for each worker that allocates at the same time. Default 1.")
+        .Add("buffers", new PlanNumber<int>(PlanRange.Buffers, PlanMerge.Largest),
             frame => frame.Buffers, (frame, value) => frame with { Buffers = value },
-            "Frames that memory stays readable, its own included. Default 2."),
-        new PlanProperty<FrameArenaOptions, int>(
-            "overflowSuperSlabs", new PlanNumber<int>(PlanRange.OverflowSuperSlabs, PlanMerge.LargestGrown),
+            "Frames that memory stays readable, its own included. Default 2.")
+        .Add("overflowSuperSlabs", new PlanNumber<int>(PlanRange.OverflowSuperSlabs, PlanMerge.LargestGrown),
             frame => frame.OverflowSuperSlabs, (frame, value) => frame with { OverflowSuperSlabs = value },
-            "SuperSlabs (2 MiB) ready for lanes that overflow. Default 0."),
-    ]);
+            "SuperSlabs (2 MiB) ready for lanes that overflow. Default 0.");
 
-    public static readonly PlanObject<ScenePlan> Plan = new("plan", new ScenePlan { Name = string.Empty }, isWhole: false,
-    [
-        new PlanProperty<ScenePlan, string>("$schema", new PlanRemark(), _ => string.Empty, (plan, _) => plan, null),
-        new PlanProperty<ScenePlan, string>(
-            "base", new PlanRemark(), _ => string.Empty, (plan, _) => plan,
-            "Another plan, a path relative to this one, which holds where this one says nothing. Without a base, name is required."),
-        new PlanProperty<ScenePlan, string>(
-            "name", new PlanName(100), plan => plan.Name, (plan, value) => plan with { Name = value },
-            "The names of the scene's arenas begin with it."),
-        new PlanProperty<ScenePlan, FrameArenaOptions?>(
-            "frame", new PlanOptional<FrameArenaOptions>(Frame),
+    public static readonly PlanObject<ScenePlan> Plan =
+        new PlanObject<ScenePlan>("plan", new ScenePlan { Name = string.Empty })
+        .Add("$schema", new PlanRemark(), _ => string.Empty, (plan, _) => plan, null)
+        .Add("base", new PlanRemark(), _ => string.Empty, (plan, _) => plan,
+            "The path, relative to this plan, of one for what this one does not say. Without it, name is required.")
+        .Add("name", new PlanName(100), plan => plan.Name, (plan, value) => plan with { Name = value },
+            "The names of the scene's arenas begin with it.")
+        .Add("frame", new PlanOptional<FrameArenaOptions>(Frame),
             plan => plan.FrameArena, (plan, value) => plan with { FrameArena = value },
-            "The frame arena. None where it is absent; null takes the base plan's away."),
-        new PlanProperty<ScenePlan, IReadOnlyList<ArenaPlan>>(
-            "arenas", new PlanArenas(), plan => plan.Arenas, (plan, value) => plan with { Arenas = value },
-            "The long-lived arenas by name; null takes the base plan's away."),
-        new PlanProperty<ScenePlan, PrefaultPolicy>(
-            "prefault", new PlanChoice<PrefaultPolicy>(SettingWords.Prefault.Without(PrefaultPolicy.None)),
+            "The frame arena. None where it is absent; null takes the base plan's away.")
+        .Add("arenas", new PlanArenas(), plan => plan.Arenas, (plan, value) => plan with { Arenas = value },
+            "The long-lived arenas by name; null takes the base plan's away.")
+        .Add("prefault", new PlanChoice<PrefaultPolicy>(SettingWords.Prefault.Without(PrefaultPolicy.None)),
             plan => plan.Prefault, (plan, value) => plan with { Prefault = value },
-            "How physical pages are put behind the memory. Default: as the memory's options say."),
-        new PlanProperty<ScenePlan, PageKind>(
-            "pages", new PlanChoice<PageKind>(SettingWords.Pages),
+            "How physical pages are put behind the memory. Default: as the memory's options say.")
+        .Add("pages", new PlanChoice<PageKind>(SettingWords.Pages),
             plan => plan.Pages, (plan, value) => plan with { Pages = value },
-            "The kind of pages. Default: as the memory's options say."),
-        new PlanProperty<ScenePlan, HotLoopRules>(
-            "hotLoop", HotLoop, plan => plan.HotLoop, (plan, value) => plan with { HotLoop = value },
-            "The rules for the frames between load and unload."),
-    ]);
+            "The kind of pages. Default: as the memory's options say.")
+        .Add("hotLoop", HotLoop, plan => plan.HotLoop, (plan, value) => plan with { HotLoop = value },
+            "The rules for the frames between load and unload.");
 
     private static IPlanDefinition[] Definitions => [Frame, Arena, Budget, Prewarm, Block, HotLoop, Rule];
 
-    /// <summary>Writes a valid plan for people: without what is at its default, sizes with units, a line for a block.</summary>
+    /// <summary>Writes a valid plan for people: no defaults, sizes with units, a line for each block.</summary>
     public static string Write(ScenePlan plan)
     {
         ArrayBufferWriter<byte> buffer = new();
-        JsonWriterOptions options = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-        using (Utf8JsonWriter json = new(buffer, options))
+        JavaScriptEncoder encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+        using (Utf8JsonWriter json = new(buffer, new() { Indented = true, NewLine = "\n", Encoder = encoder }))
             Plan.Write(json, plan);
 
         return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
@@ -163,7 +124,7 @@ internal static class PlanTable
               "$schema": "https://json-schema.org/draft/2020-12/schema",
               "$id": "scene-plan.schema.json",
               "title": "Scene plan of SuperSlab",
-              "description": "What one scene prewarms, what it may use, and the rules for its hot loop. Comments and trailing commas are allowed. Beyond this schema: properties and block sizes must not stand twice, budget.soft is at most budget.hard, and what is prewarmed is at most budget.hard.",
+              "description": "Comments and trailing commas are allowed. No property and no block size stands twice.",
 
             """);
         Append(text, "  ", Plan);
@@ -181,26 +142,23 @@ internal static class PlanTable
     private static void Append(StringBuilder text, string indent, IPlanDefinition definition) =>
         text.Append(indent).AppendJoin("\n" + indent, definition.SchemaLines());
 
-    private static PlanProperty<HotLoopRules>[] HotLoopProperties()
+    private static PlanObject<HotLoopRules> HotLoopObject()
     {
-        List<PlanProperty<HotLoopRules>> properties =
-        [
-            new PlanProperty<HotLoopRules, int>(
-                "warmUpFrames", new PlanNumber<int>(new(0, 1_000_000), PlanMerge.Largest),
+        PlanObject<HotLoopRules> rules = new PlanObject<HotLoopRules>("hotLoop", new HotLoopRules())
+            .Add("warmUpFrames", new PlanNumber<int>(new(0, 1_000_000), PlanMerge.Largest),
                 rules => rules.WarmUpFrameCount, (rules, value) => rules with { WarmUpFrameCount = value },
-                "Frames at the beginning without rules. Default 0."),
-        ];
+                "Frames at the beginning without rules. Default 0.");
         PlanRule type = new(Rule);
         foreach (HotLoopMetricRow row in HotLoopMetrics.All)
         {
-            if (row.RuleName is not null)
+            if (row.RuleName is { } name)
             {
-                properties.Add(new PlanProperty<HotLoopRules, HotLoopRule?>(
-                    row.RuleName, type, rules => rules[row.Metric], (rules, value) => rules.With(row.Metric, value), row.Description));
+                rules.Add(name, type, rules => rules[row.Metric],
+                    (rules, value) => rules.With(row.Metric, value), row.Description);
             }
         }
 
-        return [.. properties];
+        return rules;
     }
 }
 
@@ -210,7 +168,7 @@ internal static class PlanTable
 /// <param name="IsSize">Whether it is a size in bytes.</param>
 internal sealed record PlanRange(long Minimum, long Maximum, bool IsSize = false)
 {
-    /// <summary>The largest size in any plan: more than machines have, and so small that sums of it do not overflow.</summary>
+    /// <summary>The largest size in a plan: more than machines have, and sums of it do not overflow.</summary>
     public static readonly long Largest = sizeof(long) > nint.Size ? int.MaxValue : 16L << 40;
 
     public static readonly PlanRange BytesPerLane = new(4096, 1 << 30, IsSize: true);
@@ -259,7 +217,10 @@ internal static class PlanRules
         if (prewarm > most)
             errors.Add($"{path}.prewarm", "more than fits an address", $"at most {SizeText.Write(most)} in all");
         else if (hard != 0 && prewarm > hard)
-            errors.Add($"{path}.budget.hard", SizeText.Write(hard), $"at least what is prewarmed, {SizeText.Write((nuint)prewarm)}");
+        {
+            string least = SizeText.Write((nuint)prewarm);
+            errors.Add($"{path}.budget.hard", SizeText.Write(hard), $"at least what is prewarmed, {least}");
+        }
     }
 
     /// <summary>The least that an arena's prewarm holds, in bytes of whole SuperSlabs.</summary>

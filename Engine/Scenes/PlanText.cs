@@ -9,7 +9,7 @@ internal static class PlanText
 {
     private const int MaximumExcerpt = 60;
 
-    /// <summary>The path of a property: arenas.world, or arenas["a name"] where the name is not an identifier.</summary>
+    /// <summary>The path of a property: arenas.world, or arenas["a name"] where that is not an identifier.</summary>
     public static string Append(string path, string property)
     {
         bool isIdentifier = property.Length is > 0 and <= 64
@@ -58,7 +58,7 @@ internal sealed class PlanErrors
     private readonly List<ScenePlanError> _errors = [];
     private int _more;
 
-    /// <summary>The base document that is being read, whose name goes before the path; null in the plan's own.</summary>
+    /// <summary>The base document that is read, whose name goes before paths; null in the plan's own.</summary>
     public string? BaseName { get; set; }
 
     public bool IsEmpty => _errors.Count == 0;

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
@@ -7,8 +6,8 @@ using System.Text.Json;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A type of values in a plan: how they are read, checked, written and merged, and what the schema says of them. What is
-/// not allowed is added to the errors; reading then goes on with the value from before and finds the other errors.
+/// A type of values in a plan: how they are read, checked, written and merged, and their schema. A value that is not
+/// allowed is added to the errors; reading goes on with the value from before and finds the other errors.
 /// </summary>
 internal abstract class PlanType<T>
 {
@@ -63,14 +62,16 @@ internal sealed class PlanNumber<T>(PlanRange range, PlanMerge merge = PlanMerge
 {
     public override string Allowed => range.Text;
 
-    public override string Schema => range.IsSize
-        ? $$"""
-            "oneOf": [ { {{Integer}} }, { "type": "string", "pattern": "{{SizeText.Pattern.Replace(@"\", @"\\", StringComparison.Ordinal)}}" } ]
-            """
-        : Integer;
-
-    private string Integer => string.Create(
-        CultureInfo.InvariantCulture, $"\"type\": \"integer\", \"minimum\": {range.Minimum}, \"maximum\": {range.Maximum}");
+    public override string Schema
+    {
+        get
+        {
+            string integer = $"\"type\": \"integer\", \"minimum\": {range.Minimum}, \"maximum\": {range.Maximum}";
+            string pattern = SizeText.Pattern.Replace(@"\", @"\\", StringComparison.Ordinal);
+            return !range.IsSize ? integer
+                : $"\"oneOf\": [ {{ {integer} }}, {{ \"type\": \"string\", \"pattern\": \"{pattern}\" }} ]";
+        }
+    }
 
     public override T Read(JsonElement value, string path, T before, PlanErrors errors)
     {

@@ -7,8 +7,8 @@ using System.Text;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A loaded scene: its arenas, prewarmed by its plan. The load pays for every page and OS call, so that the frames until
-/// <see cref="Dispose"/> do not. A load that fails or is cancelled leaves nothing behind.
+/// A loaded scene: its arenas, prewarmed by its plan. The load pays for every page and OS call, so that the frames do
+/// not. A load that fails or is cancelled leaves nothing behind.
 /// </summary>
 public sealed class Scene : IDisposable
 {
@@ -17,7 +17,8 @@ public sealed class Scene : IDisposable
     private readonly LongLivedArena[] _arenas;
     private bool _disposed;
 
-    internal Scene(EngineMemory memory, ScenePlan plan, FrameArena? frame, LongLivedArena[] arenas, PrewarmReport report)
+    internal Scene(
+        EngineMemory memory, ScenePlan plan, FrameArena? frame, LongLivedArena[] arenas, PrewarmReport report)
     {
         _memory = memory;
         Plan = plan;
@@ -29,7 +30,7 @@ public sealed class Scene : IDisposable
     /// <summary>The plan that the scene was loaded by.</summary>
     public ScenePlan Plan { get; }
 
-    /// <summary>Memory that lives as long as the scene: the plan's first arena. <see cref="GetArena"/> gives the others.</summary>
+    /// <summary>The plan's first long-lived arena. <see cref="GetArena"/> gives the others.</summary>
     /// <exception cref="InvalidOperationException">The plan has no long-lived arena.</exception>
     public LongLivedArena Arena => _arenas.Length != 0
         ? _arenas[0]
@@ -49,36 +50,22 @@ public sealed class Scene : IDisposable
     public PrewarmReport Report { get; }
 
     /// <summary>
-    /// Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread; not
-    /// in the hot loop.
+    /// Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread;
+    /// not in the hot loop. Nothing is left behind where it throws.
     /// </summary>
     /// <param name="memory">Gives the scene its memory.</param>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="progress">Takes the share of the memory that is ready; see <see cref="SceneLoadOptions.Progress"/>.</param>
-    /// <param name="onOverflow">See <see cref="SceneLoadOptions.OnOverflow"/>.</param>
-    /// <param name="cancellation">Stops the load; nothing is left behind.</param>
+    /// <param name="options">How it is loaded. Null takes the defaults.</param>
     /// <exception cref="ScenePlanException">The plan is not valid.</exception>
-    /// <exception cref="EngineOutOfMemoryException">Memory is short, or a hard budget forbids it. Nothing is left behind.</exception>
+    /// <exception cref="EngineOutOfMemoryException">Memory is short, or a hard budget forbids it.</exception>
     /// <exception cref="OperationCanceledException">The load was cancelled.</exception>
-    /// <exception cref="EngineMemoryException">The system refused something other than memory. Nothing is left behind.</exception>
+    /// <exception cref="EngineMemoryException">The system refused something other than memory.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
-    public static Scene Load(
-        EngineMemory memory,
-        ScenePlan plan,
-        IProgress<double>? progress = null,
-        Func<ArenaOverflowRequest, bool>? onOverflow = null,
-        CancellationToken cancellation = default) =>
-        Load(memory, plan, new SceneLoadOptions { Progress = progress, OnOverflow = onOverflow, Cancellation = cancellation });
-
-    /// <param name="memory">Gives the scene its memory.</param>
-    /// <param name="plan">What the scene needs.</param>
-    /// <param name="options">How it is loaded.</param>
-    /// <inheritdoc cref="Load(EngineMemory, ScenePlan, IProgress{double}?, Func{ArenaOverflowRequest, bool}?, CancellationToken)"/>
-    public static Scene Load(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
+    public static Scene Load(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(options);
+        options ??= new SceneLoadOptions();
         ArgumentOutOfRangeException.ThrowIfNegative(options.PrefaultThreadCount);
         plan.Validate();
         using WorkGate.Entry work = memory.Work.Enter(memory);
@@ -90,18 +77,19 @@ public sealed class Scene : IDisposable
         }
         catch (OperationCanceledException) when (memory.Work.HasCancelled(options.Cancellation))
         {
-            throw new ObjectDisposedException(nameof(EngineMemory), $"The memory was disposed while scene '{plan.Name}' was loaded.");
+            throw new ObjectDisposedException(
+                nameof(EngineMemory), $"The memory was disposed while scene '{plan.Name}' was loaded.");
         }
     }
 
     /// <summary>
-    /// Loads a scene on a thread of its own and of the lowest priority, while another scene's hot loop may run. For many loads,
-    /// and to begin one without garbage, see <see cref="BackgroundLoader"/>.
+    /// Loads a scene on a thread of its own and of the lowest priority, beside another scene's hot loop. For many
+    /// loads, and to begin one without garbage, see <see cref="BackgroundLoader"/>.
     /// </summary>
     /// <param name="memory">Gives the scene its memory.</param>
     /// <param name="plan">What the scene needs.</param>
     /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
-    /// <returns>The scene. An await throws what <see cref="Load(EngineMemory, ScenePlan, SceneLoadOptions)"/> would throw.</returns>
+    /// <returns>The scene. An await throws what <see cref="Load"/> would throw.</returns>
     public static Task<Scene> LoadAsync(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
     {
         SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreadCount = 1 };
@@ -132,10 +120,7 @@ public sealed class Scene : IDisposable
     }
 
     /// <summary>Unloads the scene like <see cref="Dispose"/>, and reports what was left in it.</summary>
-    /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
-    /// <exception cref="EngineOutOfMemoryException">
-    /// With full checks: the system refused to open a guard page. The scene is unloaded all the same.
-    /// </exception>
+    /// <inheritdoc cref="Dispose"/>
     /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
     public UnloadReport Unload()
     {
@@ -163,10 +148,12 @@ public sealed class Scene : IDisposable
     }
 
     /// <summary>
-    /// Unloads the scene: disposes its arenas with all that lives in them. Their memory goes back to the system, except what the
-    /// plan retains. No other thread may use the scene any more. A second call does nothing.
+    /// Unloads the scene: disposes its arenas with all that lives in them. Their memory goes back to the system, except
+    /// what the plan retains. No other thread uses the scene any more. A second call does nothing.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
+    /// <exception cref="EngineMemoryException">
+    /// The system refused to take memory back. The scene is unloaded all the same.
+    /// </exception>
     /// <exception cref="EngineOutOfMemoryException">
     /// With full checks: the system refused to open a guard page. The scene is unloaded all the same.
     /// </exception>
@@ -235,8 +222,8 @@ public sealed record PrewarmReport(nuint Bytes, TimeSpan Duration, long OsCalls,
 }
 
 /// <summary>
-/// What an unload did and found. Blocks that still live go with their scene. That is normal where a game throws a level away
-/// as a whole; where it means to free everything itself, they are its leaks. Immutable; any thread.
+/// What an unload did and found. Blocks that still live go with their scene. That is normal where a game throws a level
+/// away; where it means to free everything itself, they are its leaks. Immutable; any thread.
 /// </summary>
 /// <param name="Scene">The scene's name.</param>
 /// <param name="HeldBytes">SuperSlab bytes that the scene's arenas held.</param>
@@ -256,7 +243,8 @@ public sealed record UnloadReport(string Scene, nuint HeldBytes, TimeSpan Durati
         text.Append(IsClean ? "nothing was left in it." : "left in it:");
         foreach (ArenaLeaks leaks in Leaks)
         {
-            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': {leaks.Count} blocks, {leaks.Bytes} bytes");
+            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': ");
+            text.Append(CultureInfo.InvariantCulture, $"{leaks.Count} blocks, {leaks.Bytes} bytes");
             foreach (BlockCount block in leaks.Allocations.Count == 0 ? leaks.Blocks : [])
                 text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes");
 
@@ -275,8 +263,9 @@ public sealed record UnloadReport(string Scene, nuint HeldBytes, TimeSpan Durati
 /// <summary>What still lived in one arena when its scene was unloaded. Immutable; any thread.</summary>
 /// <param name="Arena">The arena's name.</param>
 /// <param name="Blocks">The blocks by the size of their class.</param>
-/// <param name="Allocations">The blocks by requested size, tag and call stack; empty unless the scene was loaded with tracking.</param>
-public sealed record ArenaLeaks(string Arena, IReadOnlyList<BlockCount> Blocks, IReadOnlyList<LiveAllocation> Allocations)
+/// <param name="Allocations">The blocks by requested size, tag and call stack; empty without tracking.</param>
+public sealed record ArenaLeaks(
+    string Arena, IReadOnlyList<BlockCount> Blocks, IReadOnlyList<LiveAllocation> Allocations)
 {
     /// <summary>The number of blocks.</summary>
     public long Count { get; } = Sum(Blocks, block => block.Count);

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace SuperSlab.Scenes;
 
-/// <summary>One load of a scene: the frame arena, then one long-lived arena after the other. A failure undoes all.</summary>
+/// <summary>One load of a scene: the frame arena, then the long-lived arenas. A failure undoes all.</summary>
 internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
 {
     private readonly Prefaulter _prefaulter = memory.PrefaulterFor(plan.Prefault, plan.Pages);
@@ -48,7 +48,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "The reason why the load failed says more than a refused undo.")]
+    [SuppressMessage("Design", "CA1031", Justification = "Why the load failed says more.")]
     private static void Undo(LongLivedArena[] arenas, FrameArena? frame)
     {
         try
@@ -98,9 +98,9 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
 public sealed record SceneLoadOptions
 {
     /// <summary>
-    /// Takes the share of the load that is done, 0 to 1, from the thread that did it; several threads may report at a time. The
-    /// last report is 1. Null, the default, is nobody. Called under no lock; its part of the load waits for it. It may do
-    /// anything except wait for its own load. What it throws, the load throws, and nothing is left behind.
+    /// Takes the share of the load that is done, 0 to 1, from the threads that do it, at the same time where they are
+    /// several. The last report is 1. Called under no lock; its part of the load waits for it. It may do anything
+    /// except wait for its own load. What it throws, the load throws. Default null.
     /// </summary>
     public IProgress<double>? Progress { get; init; }
 
@@ -114,8 +114,8 @@ public sealed record SceneLoadOptions
     public CancellationToken Cancellation { get; init; }
 
     /// <summary>
-    /// Threads that may prefault at the same time. 0, the default, is one a processor: fastest while nothing else runs. Beside
-    /// a running hot loop it is 1, which leaves the other processors to the loop.
+    /// Threads that may prefault at the same time. 0, the default, is one a processor: fastest while nothing else runs.
+    /// 1 leaves the other processors to a running hot loop.
     /// </summary>
     public int PrefaultThreadCount { get; init; }
 

@@ -1,8 +1,8 @@
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// What one scene prewarms, what it may use, and the rules for its hot loop. Immutable. Made in code, or read from JSON,
-/// for which scene-plan.schema.json is the schema:
+/// What one scene prewarms, what it may use, and the rules for its hot loop. Immutable. Made in code, or read from
+/// JSON, for which scene-plan.schema.json is the schema:
 /// <code>
 /// {
 ///   "base": "common.json",                       // holds where this plan says nothing
@@ -35,15 +35,15 @@ public sealed record ScenePlan
     /// <summary>The scene's name, with which the names of its arenas begin. 1 to 100 characters.</summary>
     public string Name { get; init; } = "scene";
 
-    /// <summary>The frame arena: bytes per lane, lanes (one a worker), buffers. Null, the default, where the scene has none.</summary>
+    /// <summary>The frame arena. Null, the default, where the scene has none.</summary>
     public FrameArenaOptions? FrameArena { get; init; }
 
     /// <summary>The long-lived arenas, at most 256, each with a name of its own.</summary>
     public IReadOnlyList<ArenaPlan> Arenas { get; init; } = [];
 
     /// <summary>
-    /// How memory that is not ready in the reserve is prefaulted. Default: <see cref="EngineMemoryOptions.Prefault"/>. Not
-    /// <see cref="PrefaultPolicy.None"/>, which prefaults nothing.
+    /// How memory that is not ready in the reserve is prefaulted, except <see cref="PrefaultPolicy.None"/>. Default:
+    /// see <see cref="EngineMemoryOptions.Prefault"/>.
     /// </summary>
     public PrefaultPolicy Prefault { get; init; }
 
@@ -54,9 +54,9 @@ public sealed record ScenePlan
     public HotLoopRules HotLoop { get; init; } = new();
 
     /// <summary>
-    /// The sum of the arenas' <see cref="ArenaPlan.RetainBytes"/>. From the scene's unload on, the reserve of prefaulted memory may
-    /// hold this much, unless <see cref="EngineMemoryOptions.RetainBytes"/> or another unloaded scene allows more. Ends with
-    /// <see cref="EngineMemory.Trim"/>.
+    /// The sum of the arenas' <see cref="ArenaPlan.RetainBytes"/>. From the unload until <see
+    /// cref="EngineMemory.Trim"/> the reserve of prefaulted memory may hold this much, or what <see
+    /// cref="EngineMemoryOptions.RetainBytes"/> or another unloaded scene allows if that is more.
     /// </summary>
     public nuint RetainBytes
     {
@@ -72,33 +72,32 @@ public sealed record ScenePlan
 
     /// <summary>Reads a plan from JSON. Comments and trailing commas are allowed, unknown properties are not.</summary>
     /// <param name="utf8">The document, UTF-8, at most <see cref="MaximumJsonBytes"/>.</param>
-    /// <param name="resolveBase">Gives the document that a "base" names, or null where there is none. Null allows no base.</param>
+    /// <param name="resolveBase">Gives the document that a "base" names, or null. Null allows no base.</param>
     /// <exception cref="ScenePlanException">The plan or a base has errors; the exception has all of them.</exception>
     public static ScenePlan Parse(ReadOnlySpan<byte> utf8, Func<string, byte[]?>? resolveBase = null) =>
-        PlanLoader.Read(
-            new PlanDocument(null, utf8.ToArray()), resolveBase is null ? null : new FunctionSource(resolveBase));
+        PlanLoader.Read(new PlanDocument(null, utf8.ToArray()), resolveBase is null ? null : Source(resolveBase));
 
-    /// <summary>Reads a plan from a file. A "base" is the path of another file, relative to the one that names it.</summary>
+    /// <summary>Reads a plan from a file. A "base" is a path relative to the file that names it.</summary>
     /// <exception cref="ScenePlanException">The plan or a base has errors; the exception has all of them.</exception>
-    /// <exception cref="IOException">The file cannot be read. (A base that cannot be read is an error of the plan.)</exception>
+    /// <exception cref="IOException">The file cannot be read. For a base this is an error of the plan.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static ScenePlan Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return PlanLoader.Read(FileSource.Open(path), new FileSource());
+        return PlanLoader.Read(PlanFile.Open(path), PlanFile.Find);
     }
 
     /// <summary>The worst case of several plans, such as recordings of one scene.</summary>
     /// <param name="plans">
-    /// At least one. Frame arena, blocks, SuperSlabs, threads, budgets and retained bytes are the largest of all. Name, policies
-    /// and rules are the first plan's; for an arena, those of the first plan that has it.
+    /// At least one. Frame arena, blocks, SuperSlabs, threads, budgets and retained bytes are the largest of all. Name,
+    /// policies and rules are the first plan's; for an arena, those of the first plan that has it.
     /// </param>
     /// <param name="headroom">
-    /// The factor for prewarmed blocks, SuperSlabs and bytes per lane, 1 to 16: 1.1 leaves ten percent. Budgets do not grow.
+    /// The factor for prewarmed blocks, SuperSlabs and bytes per lane, 1 to 16: 1.1 leaves ten percent.
     /// </param>
     /// <exception cref="ArgumentException">There is no plan.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The headroom is not from 1 to 16.</exception>
-    /// <exception cref="ScenePlanException">A plan or the result is not valid: the headroom may exceed a hard budget.</exception>
+    /// <exception cref="ScenePlanException">A plan or the result is not valid: budgets do not grow.</exception>
     public static ScenePlan Merge(IReadOnlyList<ScenePlan> plans, double headroom = 1.0)
     {
         ArgumentNullException.ThrowIfNull(plans);
@@ -140,6 +139,13 @@ public sealed record ScenePlan
         PlanRules.Check(this, errors);
         errors.ThrowIfAny(Name);
     }
+
+    private static PlanSource Source(Func<string, byte[]?> resolve) =>
+        (string reference, PlanDocument from, out string allowed) =>
+        {
+            allowed = "the name of a plan that exists";
+            return resolve(reference) is { } utf8 ? new PlanDocument(reference, utf8) : null;
+        };
 }
 
 /// <summary>One long-lived arena of a scene: what it prewarms and what it may hold. Immutable; any thread.</summary>
@@ -157,17 +163,17 @@ public sealed record ArenaPlan
     /// <summary>Threads that use the arena at the same time, 1 to 512. Default 1.</summary>
     public int ThreadCount { get; init; } = 1;
 
-    /// <summary>Whether slabs are promised to size classes at load, so that no class can take another's. Default true.</summary>
+    /// <summary>Whether size classes are promised their slabs at load. Default true.</summary>
     public bool Carve { get; init; } = true;
 
     /// <summary>
-    /// How many bytes of SuperSlabs the arena may hold, and what happens beyond. JSON has no <see cref="ArenaBudget.OnOverflow"/>;
-    /// <see cref="SceneLoadOptions.OnOverflow"/> may give one. Default: no limit.
+    /// How many bytes of SuperSlabs the arena may hold, and what happens beyond. In JSON it has no
+    /// <see cref="ArenaBudget.OnOverflow"/>; <see cref="SceneLoadOptions.OnOverflow"/> may give one. Default: no limit.
     /// </summary>
     public ArenaBudget Budget { get; init; } = new();
 
     /// <summary>
-    /// Prefaulted bytes that the reserve keeps for this arena when the scene is unloaded; see <see cref="ScenePlan.RetainBytes"/>.
+    /// Prefaulted bytes that the reserve keeps for this arena after the unload (<see cref="ScenePlan.RetainBytes"/>).
     /// Default 0.
     /// </summary>
     public nuint RetainBytes { get; init; }
@@ -203,7 +209,7 @@ public sealed class ScenePlanException : Exception
 
 /// <summary>One error of a scene plan.</summary>
 /// <param name="Path">
-/// Where in the document: "arenas.world.budget.hard"; "line 3, column 5" where it is not JSON; "common.json: name" in a base.
+/// Where: "arenas.world.budget.hard"; "line 3, column 5" where it is not JSON; "common.json: name" in a base.
 /// </param>
 /// <param name="Found">What stands there.</param>
 /// <param name="Allowed">What may stand there.</param>

@@ -1,16 +1,16 @@
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// Makes a scene's plan from what the scene used when it was played. The arenas keep their peaks anyway, so recording costs
-/// the hot loop nothing: play a scene by any plan, even one that prewarms nothing, and add it before it is unloaded.
+/// Makes a scene's plan from what the scene used when it was played. The arenas keep their peaks anyway, so recording
+/// costs the hot loop nothing: play a scene by any plan, even one that prewarms nothing, and add it before its unload.
 /// <code>
 /// SceneRecorder recorder = new();
 /// using (Scene scene = Scene.Load(memory, rough)) { ... play ...; recorder.Add(scene); }
 /// ScenePlan plan = recorder.Plan(headroom: 1.1);
 /// </code>
-/// Several recordings give the worst case of each number. The plan holds for the same use again, blocks in thread caches
-/// included. Their number depends on which thread freed what when, so scenes of several threads, and scenes that players play
-/// differently, want headroom. One thread; not for the hot loop.
+/// Several recordings give the worst case of each number. The plan holds for the same use again, blocks in thread
+/// caches included. Their number depends on which thread freed what when, so scenes of several threads, and scenes that
+/// players play differently, want headroom. One thread; not for the hot loop.
 /// </summary>
 public sealed class SceneRecorder
 {
@@ -33,14 +33,15 @@ public sealed class SceneRecorder
         _recordings.Add(scene.Plan with { Arenas = arenas, FrameArena = frame });
     }
 
-    /// <summary>The worst case of all recordings, with the budgets, policies and rules of the first scene's plan.</summary>
+    /// <summary>The worst case of all recordings, with the budgets and policies of the first scene.</summary>
     /// <param name="headroom">The factor for blocks and bytes per lane, 1 to 16: 1.1 leaves ten percent.</param>
     /// <exception cref="InvalidOperationException">No scene was added.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The headroom is out of its range.</exception>
-    /// <exception cref="ScenePlanException">The use with the headroom is more than a hard budget of the plan.</exception>
+    /// <exception cref="ScenePlanException">The use with the headroom exceeds a hard budget.</exception>
     public ScenePlan Plan(double headroom = 1.0) => _recordings.Count != 0
         ? ScenePlan.Merge(_recordings, headroom)
-        : throw new InvalidOperationException("No scene was added to the recorder, so there is nothing to make a plan of.");
+        : throw new InvalidOperationException(
+            "No scene was added to the recorder, so there is nothing to make a plan of.");
 
     private static FrameArenaOptions Recorded(FrameArena frame)
     {

@@ -4,10 +4,10 @@ using System.Diagnostics;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A scene that a <see cref="BackgroundLoader"/> loads and unloads, as often as the game likes. Made at start-up. Afterwards
-/// <see cref="Load"/>, <see cref="Unload"/> and all properties are hot-loop safe: they allocate nothing and do not wait. One
-/// thread, the game's, gives the orders; any thread may read. A callback of a load gives no orders, as it runs on a thread
-/// that would have to carry them out.
+/// A scene that a <see cref="BackgroundLoader"/> loads and unloads, as often as the game likes. Made at start-up. Then
+/// <see cref="Load"/>, <see cref="Unload"/> and all properties are hot-loop safe: they allocate nothing and do not
+/// wait. One thread, the game's, gives the orders; any thread may read. Callbacks of a load give no orders, as they run
+/// on a thread that would have to carry them out.
 /// <code>
 ///   Unloaded --Load--> Loading --> Loaded --Unload--> Unloading --> Unloaded
 ///                         '------> Failed --Load--> Loading ...
@@ -45,20 +45,22 @@ public sealed class StreamedScene
 
     /// <summary>The scene, from the end of its load to the order to unload it.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded.</exception>
-    public Scene Scene => _scene ?? throw new InvalidOperationException($"Scene '{Plan.Name}' is not loaded; its state is {_state}.");
+    public Scene Scene => _scene
+        ?? throw new InvalidOperationException($"Scene '{Plan.Name}' is not loaded; its state is {_state}.");
 
     /// <summary>
-    /// What the last load or unload threw; null where it threw nothing. <see cref="OperationCanceledException"/> is a cancelled
-    /// load. After an unload that threw, such as by the system's refusal to take memory back, the scene is unloaded all the same.
+    /// What the last load or unload threw, or null: <see cref="OperationCanceledException"/> from a cancelled load.
+    /// Where an unload threw, such as by the system's refusal to take memory back, the scene is unloaded all the same.
     /// </summary>
     public Exception? Error { get; private set; }
 
     /// <summary>
-    /// What the last unload found. Null before the first, after one that threw, and where the game itself disposed of the scene.
+    /// What the last unload found. Null before the first, after one that threw, and where the game disposed of the
+    /// scene.
     /// </summary>
     public UnloadReport? UnloadReport { get; private set; }
 
-    /// <summary>The timestamp (<see cref="Stopwatch"/>) at which the last load or unload began; 0 before the first.</summary>
+    /// <summary>The timestamp at which the last load or unload began; 0 before the first.</summary>
     internal long WorkBegan { get; private set; }
 
     /// <summary>The timestamp at which that load or unload ended, well or not.</summary>
@@ -97,8 +99,8 @@ public sealed class StreamedScene
     }
 
     /// <summary>
-    /// Stops a load that waits or runs. It ends <see cref="StreamState.Failed"/>, or <see cref="StreamState.Loaded"/> where all its
-    /// memory was ready. Does nothing in any other state. Callbacks may call it, too.
+    /// Stops a load that waits or runs. It ends <see cref="StreamState.Failed"/>, or <see cref="StreamState.Loaded"/>
+    /// where all its memory was ready. Does nothing in any other state. Callbacks may call it, too.
     /// </summary>
     public void Cancel()
     {
@@ -140,7 +142,9 @@ public sealed class StreamedScene
         _state = state;
     }
 
-    /// <summary>Carries out the order; throws nothing. On a loader's thread, or on the thread that disposes of the loader.</summary>
+    /// <summary>
+    /// Carries out the order; throws nothing. On the thread that loads, or that disposes of the loader.
+    /// </summary>
     internal void Work(EngineMemory memory)
     {
         WorkBegan = Stopwatch.GetTimestamp();
@@ -189,7 +193,8 @@ public sealed class StreamedScene
         try
         {
             cancellation.Token.ThrowIfCancellationRequested();
-            _scene = Scene.Load(memory, Plan, _options with { Cancellation = cancellation.Token, Progress = new Share(this) });
+            SceneLoadOptions options = _options with { Cancellation = cancellation.Token, Progress = new Share(this) };
+            _scene = Scene.Load(memory, Plan, options);
         }
         finally
         {

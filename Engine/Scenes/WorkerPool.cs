@@ -5,8 +5,8 @@ using System.Runtime.ExceptionServices;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// Threads that do the ranges of a job at the same time and join again, without allocating for it. The pool is made at level
-/// load, with what a first job would otherwise fault in: the threads' slots and caches in the scene's arenas, their stacks,
+/// Threads that do the ranges of a job at the same time and join again, without allocating for it. Made at level load,
+/// with what a first job would otherwise fault in: the threads' slots and caches in the scene's arenas, their stacks,
 /// and the code that waits. The thread that dispatches is worker 0 and does its part.
 /// <code>
 /// WorkerPool pool = new(new() { WorkerCount = 2, Arenas = [scene.Arena], Guard = guard });
@@ -14,8 +14,8 @@ namespace SuperSlab.Scenes;
 /// ... each frame:
 /// pool.Run(ref move, entities.Length);       // each worker: move.Execute(its range, its number)
 /// </code>
-/// One thread at a time uses the pool; a job must not dispatch another to it. <see cref="Run"/> is hot-loop safe, all else is
-/// for level load.
+/// One thread at a time uses the pool; a job must not dispatch another to it. <see cref="Run"/> is hot-loop safe, all
+/// else is for level load.
 /// </summary>
 public sealed unsafe class WorkerPool : IDisposable
 {
@@ -45,7 +45,8 @@ public sealed unsafe class WorkerPool : IDisposable
         for (int index = 0; index < _threads.Length; index++)
         {
             int worker = index + 1;
-            _threads[index] = new Thread(() => Serve(worker), StackBytes) { IsBackground = true, Name = $"worker {worker}" };
+            string name = $"worker {worker}";
+            _threads[index] = new Thread(() => Serve(worker), StackBytes) { IsBackground = true, Name = name };
             _threads[index].Start();
         }
 
@@ -62,10 +63,10 @@ public sealed unsafe class WorkerPool : IDisposable
             Attach(arena);
     }
 
-    /// <summary>The number of workers, the dispatching thread included; a job's workers have the numbers below it.</summary>
+    /// <summary>The workers, the dispatching thread included; their numbers begin with 0.</summary>
     public int WorkerCount { get; }
 
-    /// <summary>Gives each worker its cache of an arena, such as one of a level that was loaded after the pool.</summary>
+    /// <summary>Gives each worker its cache of an arena, such as one of a level that is loaded later.</summary>
     /// <exception cref="ObjectDisposedException">The arena or the pool is disposed.</exception>
     public void Attach(LongLivedArena arena)
     {
@@ -75,8 +76,8 @@ public sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>
-    /// Runs a job on an empty range on each worker. That compiles its <see cref="IRangeJob.Execute"/>, though not what runs
-    /// only for items, and sets up what each thread needs for it.
+    /// Runs a job on an empty range on each worker. That compiles its <see cref="IRangeJob.Execute"/>, though not what
+    /// runs only for items, and sets up what each thread needs for it.
     /// </summary>
     /// <inheritdoc cref="Run"/>
     public void Prepare<TJob>(ref TJob job)
@@ -88,15 +89,15 @@ public sealed unsafe class WorkerPool : IDisposable
         Run(ref job, 0, 1);
     }
 
-    /// <summary>Does the items from 0 to below <paramref name="count"/>, returns when all are done, allocates nothing.</summary>
+    /// <summary>Does the items from 0 to below <paramref name="count"/>, and returns when all are done.</summary>
     /// <param name="job">What is done. The workers share one copy, which is copied back after the join.</param>
     /// <param name="count">The number of items.</param>
     /// <param name="batch">
-    /// 0, the default, gives each worker one unbroken range, the same each time for the same count, so that results and the
-    /// use of caches do not depend on time. Otherwise free workers take ranges of this number of items.
+    /// 0, the default, gives each worker one unbroken range, the same each time for the same count, so that results and
+    /// the use of caches do not depend on time. Otherwise free workers take ranges of this number of items.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
-    /// <exception cref="InvalidOperationException">A job runs: it dispatched another, or two threads used the pool.</exception>
+    /// <exception cref="InvalidOperationException">A job runs; it, or another thread, dispatched this one.</exception>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     /// <remarks>Throws, after the join, the first exception that the job threw.</remarks>
     public void Run<TJob>(ref TJob job, int count, int batch = 0)
@@ -111,7 +112,7 @@ public sealed unsafe class WorkerPool : IDisposable
                 "A worker pool does one job at a time: a job must not dispatch another, nor two threads use one pool.");
         }
 
-        // The workers get the address of a copy on this stack: the caller's may lie in an object that the collector moves.
+        // The workers get the address of a copy on this stack: the collector may move the caller's.
         TJob shared = job;
         _job = Unsafe.AsPointer(ref shared);
         _work = Worker<TJob>.Work;
@@ -204,7 +205,7 @@ public sealed unsafe class WorkerPool : IDisposable
             Volatile.Write(ref stack[offset], 0);
     }
 
-    /// <summary>A delegate for each type of job, made when it first runs. Shared generic code has no pointer to call.</summary>
+    /// <summary>A delegate for each type of job, as shared generic code has no pointer to call.</summary>
     private static class Worker<TJob>
         where TJob : struct, IRangeJob
     {
@@ -235,19 +236,19 @@ public sealed unsafe class WorkerPool : IDisposable
 /// <summary>How a <see cref="WorkerPool"/> is made. Immutable.</summary>
 public sealed record WorkerPoolOptions
 {
-    /// <summary>The number of workers, the dispatching thread included, 1 to 256. 0, the default, is one a processor.</summary>
+    /// <summary>The workers, the dispatching thread included, 1 to 256. 0, the default, is one a processor.</summary>
     public int WorkerCount { get; init; }
 
-    /// <summary>Bytes of each stack of 1 MiB that are made resident ahead, at most half of it. Default 128 KiB.</summary>
+    /// <summary>Bytes of each stack that are made resident ahead, at most 512 KiB. Default 128 KiB.</summary>
     public int PreparedStackBytes { get; init; } = 128 * 1024;
 
     /// <summary>
-    /// Turns of the runtime's spin wait before a waiting thread lets the system wake it. 0 suits machines with more workers
-    /// than free processors. Default 200.
+    /// Turns of the runtime's spin wait before a waiting thread lets the system wake it. 0 suits machines with more
+    /// workers than free processors. Default 200.
     /// </summary>
     public int SpinTurnCount { get; init; } = 200;
 
-    /// <summary>The arenas of which each worker gets its cache at once; <see cref="WorkerPool.Attach"/> adds others.</summary>
+    /// <summary>Arenas of which each worker gets its cache; <see cref="WorkerPool.Attach"/> adds others.</summary>
     public IReadOnlyList<LongLivedArena> Arenas { get; init; } = [];
 
     /// <summary>Counts what the workers do in each job. Null, the default, does not.</summary>
@@ -274,13 +275,13 @@ public interface IRangeJob
     /// </summary>
     /// <param name="start">The first item.</param>
     /// <param name="end">The item after the last.</param>
-    /// <param name="worker">The calling worker; 0 is the thread that dispatched. Also the number of its frame lane.</param>
+    /// <param name="worker">The calling worker's number; 0 is the thread that dispatched.</param>
     void Execute(int start, int end, int worker);
 }
 
 /// <summary>
-/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a monitor. The number of
-/// its turn identifies a job, so a late worker never takes one for another. Only the first waits allocate.
+/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a monitor. A job has
+/// the number of its turn, so a late worker never takes one for another. Only the first waits allocate.
 /// </summary>
 internal sealed class WorkerGate(int workers, int spinTurns)
 {
