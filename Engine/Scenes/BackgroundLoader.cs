@@ -121,7 +121,7 @@ public sealed class BackgroundLoader : IDisposable
         {
             ObjectDisposedException.ThrowIf(_stopping, this);
             scene.Begin(state);
-            scene.NextInQueue = null;
+            Debug.Assert(scene.NextInQueue is null && (_first is null) == (_last is null), "The queue is whole.");
             if (_last is null)
                 _first = scene;
             else

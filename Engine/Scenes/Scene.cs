@@ -268,10 +268,10 @@ public sealed record ArenaLeaks(
     string Arena, IReadOnlyList<BlockCount> Blocks, IReadOnlyList<LiveAllocation> Allocations)
 {
     /// <summary>The number of blocks.</summary>
-    public long Count { get; } = Sum(Blocks, block => block.Count);
+    public long Count => Sum(Blocks, block => block.Count);
 
     /// <summary>The bytes of the blocks, rounding to size classes included.</summary>
-    public nuint Bytes { get; } = (nuint)Sum(Blocks, block => (long)block.Bytes * block.Count);
+    public nuint Bytes => (nuint)Sum(Blocks, block => (long)block.Bytes * block.Count);
 
     private static long Sum(IReadOnlyList<BlockCount> blocks, Func<BlockCount, long> of)
     {

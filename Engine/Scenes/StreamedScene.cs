@@ -133,6 +133,7 @@ public sealed class StreamedScene
     /// <summary>Takes an order, under the loader's lock.</summary>
     internal void Begin(StreamState state)
     {
+        Debug.Assert(_state is not (StreamState.Loading or StreamState.Unloading), "One order at a time is under way.");
         if (state == StreamState.Loading)
         {
             Volatile.Write(ref _progress, 0);
@@ -155,6 +156,7 @@ public sealed class StreamedScene
     /// <summary>Shows the state that <see cref="Work"/> reached.</summary>
     internal void Finish()
     {
+        Debug.Assert(_rest is not (StreamState.Loading or StreamState.Unloading), "The work has ended.");
         lock (_changed)
         {
             _state = _rest;
