@@ -187,7 +187,7 @@ internal sealed unsafe class CallbackTests
                     break;
                 case Site.SceneProgress:
                     ArenaPlan plan = new() { Name = "plan", Blocks = [new BlockCount(65_536, 300), new BlockCount(5 << 20, 1)] };
-                    Scene.Load(_memory, new ScenePlan { Name = "scene", Arenas = [plan], Frame = new FrameArenaOptions() }, progress).Dispose();
+                    Scene.Load(_memory, new ScenePlan { Name = "scene", Arenas = [plan], FrameArena = new FrameArenaOptions() }, new() { Progress = progress }).Dispose();
                     break;
                 case Site.OverflowOfSlab:
                     Ask();
@@ -241,7 +241,7 @@ internal sealed unsafe class CallbackTests
 
         private void Work()
         {
-            using WorkerPool pool = new(new WorkerPoolOptions { Workers = 2 });
+            using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 2 });
             Job job = new(Call);
             try
             {

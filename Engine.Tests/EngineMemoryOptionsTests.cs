@@ -75,6 +75,39 @@ internal sealed class EngineMemoryOptionsTests
         }
     }
 
+    [Test]
+    public void Nothing_set_leaves_what_the_options_say()
+    {
+        EnvironmentSettings settings = new(_ => null);
+        Assert.That(settings.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, PrefaultPolicy.Lock), Is.EqualTo(PrefaultPolicy.Lock));
+        Assert.That(settings.Bytes("ENGINE_MEMORY_RESERVATION", 5), Is.EqualTo((nuint)5));
+        Assert.That(settings.Describe(), Is.Empty);
+    }
+
+    [TestCase("64GiB", 64UL << 30)]
+    [TestCase(" 512 MiB ", 512UL << 20)]
+    [TestCase("1.5 KiB", 1536UL)]
+    [TestCase("4096", 4096UL)]
+    [TestCase("24 bytes", 24UL)]
+    [TestCase("1TiB", 1UL << 40)]
+    public void Sizes_have_binary_units(string text, ulong bytes)
+    {
+        EnvironmentSettings settings = new(_ => text);
+        Assert.That((ulong)settings.Bytes("ENGINE_MEMORY_RESERVATION", 0), Is.EqualTo(bytes));
+        Assert.That(settings.Describe(), Does.StartWith("ENGINE_MEMORY_RESERVATION=" + text.Trim()));
+    }
+
+    [TestCase("64GB")]
+    [TestCase("512 mib")]
+    [TestCase("-1")]
+    [TestCase("0")]
+    [TestCase("0.3 B")]
+    [TestCase("99999999TiB")]
+    [TestCase("GiB")]
+    public void What_is_not_a_size_is_refused(string text) => Assert.That(
+        () => new EnvironmentSettings(_ => text).Bytes("ENGINE_MEMORY_RESERVATION", 0),
+        Throws.TypeOf<EngineMemoryException>().With.Message.Contains("KiB, MiB, GiB or TiB"));
+
     private void Set(string name, string value)
     {
         _before.TryAdd(name, Environment.GetEnvironmentVariable(name));

@@ -15,11 +15,11 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
     private static readonly ScenePlan s_plan = new()
     {
         Name = "level",
-        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 },
         Arenas =
         [
             new ArenaPlan { Name = "world", Blocks = [new BlockCount(64, 2_000), new BlockCount(3 << 20, 1)], RetainBytes = 2 << 20 },
-            new ArenaPlan { Name = "sounds", SuperSlabs = 1, Carve = false },
+            new ArenaPlan { Name = "sounds", SuperSlabCount = 1, Carve = false },
         ],
     };
 
@@ -51,7 +51,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         RunFrames(3);
 
         _loader = new BackgroundLoader(_memory);
-        StreamedScene next = _loader.Add(s_plan with { Name = "next", Frame = null });
+        StreamedScene next = _loader.Add(s_plan with { Name = "next", FrameArena = null });
         _isBusy = true;
         next.Load();
         RunFrames(3);
@@ -65,7 +65,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         _isBusy = false;
         Step(() => Grow(_scene.Arena, Size.MiB(5)));
         Step(() => Grow(_scene.GetArena("sounds"), 1 << 20));
-        Step(() => new Span<byte>(_scene.Frame.Lane(1).Allocate(Size.MiB(3)), 3 << 20).Fill(1));
+        Step(() => new Span<byte>(_scene.FrameArena.Lane(1).Allocate(Size.MiB(3)), 3 << 20).Fill(1));
         RunFrames(3);
         Step(() => Grow(next.Scene.Arena, 100_000));
         _isBusy = true;
@@ -101,7 +101,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
     /// <summary>What a scene does in frames: bump, allocate, free, find last frame's data as it was.</summary>
     private void RunFrames(int count)
     {
-        FrameArena frame = _scene!.Frame;
+        FrameArena frame = _scene!.FrameArena;
         LongLivedArena arena = _scene.Arena;
         for (; count > 0; count--)
         {

@@ -109,7 +109,7 @@ internal sealed unsafe class HandOverTests : ArenaFixture
         };
         while (!done.IsCancellationRequested)
         {
-            using (Scene scene = Scene.Load(Memory, plan, cancellation: CancellationToken.None))
+            using (Scene scene = Scene.Load(Memory, plan))
             {
                 new Span<byte>(scene.GetArena("beside").Allocate(Size.MiB(3)), (int)Size.MiB(3)).Fill(1);
             }

@@ -204,7 +204,7 @@ internal sealed unsafe class ProgramRun : IDisposable
         Scene scene = Scene.Load(_memory, new ScenePlan
         {
             Name = $"scene {_made++}",
-            Arenas = [new ArenaPlan { Blocks = [new BlockCount((nuint)operation.Size + 1, 20)], SuperSlabs = operation.Which % 2, RetainBytes = 2 << 20 }],
+            Arenas = [new ArenaPlan { Blocks = [new BlockCount((nuint)operation.Size + 1, 20)], SuperSlabCount = operation.Which % 2, RetainBytes = 2 << 20 }],
         });
         _scenes.Add(scene);
         _arenas.Add(new Modelled(scene.Arena));

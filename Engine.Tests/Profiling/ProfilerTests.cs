@@ -19,7 +19,7 @@ internal sealed unsafe class ProfilerTests
             {
                 Name = "profiled",
                 Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 2000)] }],
-                Frame = new FrameArenaOptions { BytesPerLane = 1 << 20 },
+                FrameArena = new FrameArenaOptions { BytesPerLane = 1 << 20 },
             });
             profiler.NoteLoad(scene);
             AllocationTag tag = AllocationTag.Register("work");
@@ -134,7 +134,7 @@ internal sealed unsafe class ProfilerTests
         using Profiler profiler = new(memory);
         profiler.BeginFrame();
         GC.KeepAlive(new byte[10_000]);
-        profiler.EndFrame(new HotLoopCounts(PageFaults: 7, OsCalls: 0, ManagedBytes: 8, Collections: 9));
+        profiler.EndFrame(new HotLoopCounts { PageFaults = 7, ManagedBytes = 8, Collections = 9 });
         ProfileFrames frames = profiler.ToDocument("test").Frames;
         Assert.That((frames.PageFaults[0], frames.ManagedBytes[0], frames.Collections[0]), Is.EqualTo((7L, 8L, 9L)));
     }
@@ -161,7 +161,7 @@ internal sealed unsafe class ProfilerTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(string.Join("; ", loads.Select(load => load.Name)), Is.EqualTo("load 'forest'; load 'sea', failed"));
-            Assert.That(loads[0].Nanoseconds, Is.InRange(forest.Scene.Report.Nanoseconds, (long)waited.TotalNanoseconds));
+            Assert.That(loads[0].Nanoseconds, Is.InRange((long)forest.Scene.Report.Duration.TotalNanoseconds, (long)waited.TotalNanoseconds));
             Assert.That(loads[1].Start, Is.GreaterThanOrEqualTo(loads[0].Start + loads[0].Nanoseconds), "one thread loads one after the other");
             Assert.That(forest.WorkBegan, Is.GreaterThanOrEqualTo(before));
         }
@@ -221,7 +221,7 @@ internal sealed unsafe class ProfilerTests
         while (Stopwatch.GetTimestamp() < end)
         {
             profiler.BeginFrame();
-            scene.Frame.NextFrame();
+            scene.FrameArena.NextFrame();
             using (tag.Begin())
             {
                 for (int block = 0; block < 100; block++)
@@ -230,7 +230,7 @@ internal sealed unsafe class ProfilerTests
                 }
             }
 
-            scene.Frame.Lane(0).Allocate(1000);
+            scene.FrameArena.Lane(0).Allocate(1000);
             for (int block = 0; block < 100; block++)
             {
                 scene.Arena.Free(blocks[block]);

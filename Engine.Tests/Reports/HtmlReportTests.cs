@@ -166,7 +166,7 @@ internal sealed partial class HtmlReportTests
         Assert.That(Status(browser), Is.EqualTo("copied"));
         string text = browser.Await<string>("navigator.clipboard.readText()");
         ScenePlan plan = ScenePlan.Parse(Encoding.UTF8.GetBytes(text));
-        Assert.That((plan.Name, plan.Arenas[0].Name, plan.Arenas[0].SuperSlabs), Is.EqualTo(("world", "world", 105)));
+        Assert.That((plan.Name, plan.Arenas[0].Name, plan.Arenas[0].SuperSlabCount), Is.EqualTo(("world", "world", 105)));
         Assert.That(text, Is.EqualTo(SampleProfile.Create().Plans[0].SuggestedPlan));
     }
 

@@ -173,8 +173,8 @@ internal sealed class BackgroundLoaderTests
     private static ScenePlan PlanOf(int index) => new()
     {
         Name = $"level {index}",
-        Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], Threads = 2 }],
-        Frame = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), LaneCount = 2 },
+        Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], ThreadCount = 2 }],
+        FrameArena = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), LaneCount = 2 },
     };
 
     private static unsafe void Use(StreamedScene streamed)
@@ -197,8 +197,8 @@ internal sealed class BackgroundLoaderTests
                 next.Load();
             }
 
-            running.Frame.NextFrame();
-            running.Frame.Lane(0).AllocateSpan<float>(1000).Fill(frame);
+            running.FrameArena.NextFrame();
+            running.FrameArena.Lane(0).AllocateSpan<float>(1000).Fill(frame);
             for (int round = 0; round < 100; round++)
             {
                 void* block = running.Arena.Allocate(64);

@@ -30,7 +30,7 @@ internal sealed class DisposeWhileLoadingTests
     [Test]
     public void A_memory_waits_for_a_load_which_is_cancelled_and_leaves_nothing([Values(1, 4)] int prefaultThreads)
     {
-        Task<Scene> load = Scene.LoadAsync(_memory, Plan(), new SceneLoadOptions { Progress = new Told(HoldOpen), PrefaultThreads = prefaultThreads });
+        Task<Scene> load = Scene.LoadAsync(_memory, Plan(), new SceneLoadOptions { Progress = new Told(HoldOpen), PrefaultThreadCount = prefaultThreads });
         _isInside.Wait();
         Thread disposing = StartToDispose(_memory);
         Assert.That(() => _memory.CreateLongLivedArena("late"), Throws.TypeOf<ObjectDisposedException>(), "nothing new begins");
@@ -75,7 +75,7 @@ internal sealed class DisposeWhileLoadingTests
                 thrown.Add(caught);
             }
         });
-        using Scene scene = Scene.Load(_memory, Plan(), new SceneLoadOptions { Progress = disposing, PrefaultThreads = prefaultThreads });
+        using Scene scene = Scene.Load(_memory, Plan(), new SceneLoadOptions { Progress = disposing, PrefaultThreadCount = prefaultThreads });
         Assert.That(thrown, Has.Count.GreaterThan(4));
         Assert.That(thrown, Has.All.TypeOf<InvalidOperationException>());
         _memory.Validate();
@@ -157,7 +157,7 @@ internal sealed class DisposeWhileLoadingTests
     {
         Name = "large",
         Arenas = [new ArenaPlan { Name = "first", Blocks = Blocks() }, new ArenaPlan { Name = "second", Blocks = Blocks() }],
-        Frame = new FrameArenaOptions(),
+        FrameArena = new FrameArenaOptions(),
     };
 
     /// <summary>Returns when nothing new can begin any more.</summary>

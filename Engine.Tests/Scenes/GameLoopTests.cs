@@ -7,39 +7,39 @@ internal sealed class GameLoopTests
     public void Steps_follow_real_time_and_alpha_is_what_is_left()
     {
         Clock clock = new();
-        GameLoop loop = new(new GameLoopOptions { StepSeconds = 0.01, Clock = clock });
+        GameLoop loop = new(new GameLoopOptions { StepDuration = TimeSpan.FromSeconds(0.01), Clock = clock });
         Game game = new();
         loop.RunFrame(ref game);
-        Assert.That((loop.Steps, game.Alpha), Is.EqualTo((1, 0.0)), "the first frame has one step");
+        Assert.That((loop.StepCount, game.Alpha), Is.EqualTo((1, 0.0)), "the first frame has one step");
         clock.Advance(0.025);
         loop.RunFrame(ref game);
-        Assert.That(loop.Steps, Is.EqualTo(3));
+        Assert.That(loop.StepCount, Is.EqualTo(3));
         Assert.That(game.Alpha, Is.EqualTo(0.5).Within(1e-6));
         clock.Advance(0.004);
         loop.RunFrame(ref game);
-        Assert.That(loop.Steps, Is.EqualTo(3), "a frame may have no step");
+        Assert.That(loop.StepCount, Is.EqualTo(3), "a frame may have no step");
         Assert.That(game.Alpha, Is.EqualTo(0.9).Within(1e-6));
         clock.Advance(0.001);
         loop.RunFrame(ref game);
         Assert.That(game.Numbers, Is.EqualTo(new long[] { 0, 1, 2, 3 }));
-        Assert.That(loop.DroppedSeconds, Is.Zero);
+        Assert.That(loop.DroppedTime.TotalSeconds, Is.Zero);
     }
 
     [Test]
     public void A_hitch_is_dropped_instead_of_made_up_for()
     {
         Clock clock = new();
-        GameLoop loop = new(new GameLoopOptions { StepSeconds = 0.01, MaximumSteps = 4, Clock = clock });
+        GameLoop loop = new(new GameLoopOptions { StepDuration = TimeSpan.FromSeconds(0.01), MaximumStepCount = 4, Clock = clock });
         Game game = new();
         loop.RunFrame(ref game);
         clock.Advance(1.005);
         loop.RunFrame(ref game);
-        Assert.That(loop.Steps, Is.EqualTo(5));
-        Assert.That(loop.DroppedSeconds, Is.EqualTo(0.96).Within(1e-6));
+        Assert.That(loop.StepCount, Is.EqualTo(5));
+        Assert.That(loop.DroppedTime.TotalSeconds, Is.EqualTo(0.96).Within(1e-6));
         Assert.That(game.Alpha, Is.EqualTo(0.5).Within(1e-5));
         clock.Advance(0.01);
         loop.RunFrame(ref game);
-        Assert.That(loop.Steps, Is.EqualTo(6), "the next frame is an ordinary one");
+        Assert.That(loop.StepCount, Is.EqualTo(6), "the next frame is an ordinary one");
     }
 
     [Test]
@@ -47,19 +47,19 @@ internal sealed class GameLoopTests
     {
         using EngineMemory memory = new();
         using HotLoopGuard guard = new(memory);
-        GameLoop loop = new(new GameLoopOptions { Guard = guard });
+        GameLoop loop = new(new GameLoopOptions { Frames = new GameFrames(guard) });
         Game game = new() { Garbage = true, Frames = 15 };
         loop.WarmUp(ref game, 10);
-        Assert.That((loop.Steps, loop.Frames, guard.IsArmed, guard.Violations), Is.EqualTo((10, 10, true, 0)));
+        Assert.That((loop.StepCount, loop.FrameCount, guard.IsArmed, guard.ViolationCount), Is.EqualTo((10, 10, true, 0)));
         loop.Run(ref game);
-        Assert.That(guard.Violations, Is.EqualTo(5));
-        Assert.That(loop.Frames, Is.EqualTo(15));
+        Assert.That(guard.ViolationCount, Is.EqualTo(5));
+        Assert.That(loop.FrameCount, Is.EqualTo(15));
     }
 
     [Test]
     public void Pacing_keeps_frames_apart()
     {
-        GameLoop loop = new(new GameLoopOptions { PaceSeconds = 0.01 });
+        GameLoop loop = new(new GameLoopOptions { FrameDuration = TimeSpan.FromSeconds(0.01) });
         Game game = new() { Frames = 10 };
         long start = TimeProvider.System.GetTimestamp();
         loop.Run(ref game);
@@ -69,9 +69,9 @@ internal sealed class GameLoopTests
     [Test]
     public void Options_are_checked()
     {
-        Assert.That(() => new GameLoop(new GameLoopOptions { StepSeconds = 0 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => new GameLoop(new GameLoopOptions { MaximumSteps = 0 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => new GameLoop(new GameLoopOptions { PaceSeconds = double.NaN }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new GameLoop(new GameLoopOptions { StepDuration = TimeSpan.Zero }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new GameLoop(new GameLoopOptions { MaximumStepCount = 0 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new GameLoop(new GameLoopOptions { FrameDuration = TimeSpan.FromSeconds(-1) }), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
     private sealed class Clock : TimeProvider

@@ -12,7 +12,7 @@ internal sealed unsafe class HotLoopGuardTests
     {
         Name = "world",
         Arenas = [new ArenaPlan { Name = "entities", Blocks = [new(64, 1000)] }],
-        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
     };
 
     /// <summary>For frames that make garbage: the heap's own fresh pages may fault.</summary>
@@ -54,7 +54,7 @@ internal sealed unsafe class HotLoopGuardTests
             }
         }));
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
-        Assert.That(guard.Violations, Is.Zero, guard.FirstViolation?.ToString());
+        Assert.That(guard.ViolationCount, Is.Zero, guard.FirstViolation?.ToString());
     }
 
     [Test]
@@ -67,7 +67,7 @@ internal sealed unsafe class HotLoopGuardTests
         HotLoopViolation violation = Violation(guard);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(violation.Broken & HotLoopKinds.OsCalls, Is.EqualTo(HotLoopKinds.OsCalls));
+            Assert.That(violation.Broken, Does.Contain(HotLoopMetric.OsCalls));
             Assert.That(violation.Counts.OsCalls, Is.Positive);
             Assert.That(violation.Arena, Is.EqualTo("world: entities"));
             Assert.That(violation.BlockBytes, Is.EqualTo(SizeClasses.BlockBytes(SizeClasses.IndexOf(3 << 20))));
@@ -91,7 +91,7 @@ internal sealed unsafe class HotLoopGuardTests
         HotLoopViolation violation = Violation(guard);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(violation.Broken, Is.EqualTo(HotLoopKinds.ManagedBytes));
+            Assert.That(violation.Broken, Is.EqualTo(new[] { HotLoopMetric.ManagedBytes }));
             Assert.That(violation.Counts.ManagedBytes, Is.EqualTo(expected).And.GreaterThanOrEqualTo(100));
             Assert.That(violation.Culprit, Is.EqualTo($"thread 'main' allocated {expected} managed bytes"));
         }
@@ -107,7 +107,7 @@ internal sealed unsafe class HotLoopGuardTests
         ((byte*)fresh.Address)[4096 * 5] = 1;
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
-        Assert.That(violation.Broken, Is.EqualTo(HotLoopKinds.PageFaults));
+        Assert.That(violation.Broken, Is.EqualTo(new[] { HotLoopMetric.PageFaults }));
         Assert.That(violation.Counts.PageFaults, Is.EqualTo(1));
         Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
         Assert.That(violation.FaultAddress, Is.EqualTo((nuint)fresh.Address + (4096 * 5)));
@@ -128,7 +128,7 @@ internal sealed unsafe class HotLoopGuardTests
         block[12345] = 1;
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
-        Assert.That(violation.Broken, Is.EqualTo(HotLoopKinds.PageFaults));
+        Assert.That(violation.Broken, Is.EqualTo(new[] { HotLoopMetric.PageFaults }));
         Assert.That(violation.Arena, Is.EqualTo("cold"));
         Assert.That(violation.FaultAddress & ~(nuint)4095, Is.EqualTo((nuint)(block + 12345) & ~(nuint)4095));
     }
@@ -170,10 +170,10 @@ internal sealed unsafe class HotLoopGuardTests
         using HotLoopGuard guard = Guard();
         guard.Watch(_scene);
         guard.BeginFrame();
-        _scene.Frame.Lane(0).Allocate(100 * 1024);
+        _scene.FrameArena.Lane(0).Allocate(100 * 1024);
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
-        Assert.That(violation.Broken & HotLoopKinds.FrameOverflow, Is.EqualTo(HotLoopKinds.FrameOverflow));
+        Assert.That(violation.Broken, Does.Contain(HotLoopMetric.FrameOverflow));
         Assert.That(violation.Arena, Is.EqualTo("world: frame"));
     }
 
@@ -188,16 +188,60 @@ internal sealed unsafe class HotLoopGuardTests
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
         Assert.That(violation.Counts.Collections, Is.EqualTo(1));
-        Assert.That(violation.Broken & HotLoopKinds.Collections, Is.EqualTo(HotLoopKinds.Collections));
+        Assert.That(violation.Broken, Does.Contain(HotLoopMetric.Collections));
     }
 
     [Test]
     public void Counts_are_added_and_subtracted_each_for_itself()
     {
-        HotLoopCounts one = new(1, 2, 3, 4, 5, 6, 7, 8);
-        HotLoopCounts ten = new(10, 20, 30, 40, 50, 60, 70, 80);
-        Assert.That(HotLoopCounts.Add(one, ten), Is.EqualTo(new HotLoopCounts(11, 22, 33, 44, 55, 66, 77, 88)));
-        Assert.That(HotLoopCounts.Subtract(ten, one), Is.EqualTo(new HotLoopCounts(9, 18, 27, 36, 45, 54, 63, 72)));
+        HotLoopCounts one = Counts(1);
+        HotLoopCounts ten = Counts(10);
+        Assert.That(HotLoopCounts.Add(one, ten), Is.EqualTo(Counts(11)));
+        Assert.That(HotLoopCounts.Subtract(ten, one), Is.EqualTo(Counts(9)).And.Not.EqualTo(one));
+        Assert.That(Enum.GetValues<HotLoopMetric>().Select(metric => ten[metric]), Is.EqualTo(new[] { 10, 20, 30, 40, 50, 60, 70, 80 }));
+        Assert.That(ten.SoftOverruns, Is.EqualTo(60 - 80));
+        Assert.That(one.ToString(), Does.StartWith("1 page faults, 2 OS calls, 3 managed bytes").And.EndsWith("8 overruns of hard budgets"));
+
+        static HotLoopCounts Counts(int factor) => new()
+        {
+            PageFaults = factor, OsCalls = 2 * factor, ManagedBytes = 3 * factor, Collections = 4 * factor,
+            FrameOverflows = 5 * factor, BudgetOverruns = 6 * factor, TagOverruns = 7 * factor, HardOverruns = 8 * factor,
+        };
+    }
+
+    [Test]
+    public void The_table_of_metrics_is_in_the_order_of_the_enumeration() => Assert.That(
+        HotLoopMetrics.All.Select(row => row.Metric).ToArray(),
+        Is.EqualTo(Enum.GetValues<HotLoopMetric>()).And.Length.EqualTo(HotLoopMetrics.Count));
+
+    [Test]
+    public void Rules_are_equal_by_their_values()
+    {
+        HotLoopRules rules = new() { WarmUpFrameCount = 3, OsCalls = new(2, HotLoopAction.Log) };
+        Assert.That(rules, Is.EqualTo(new HotLoopRules { WarmUpFrameCount = 3, OsCalls = new(2, HotLoopAction.Log), PageFaults = default }));
+        Assert.That(rules.GetHashCode(), Is.EqualTo((rules with { }).GetHashCode()));
+        Assert.That(rules with { TagOverrun = default(HotLoopRule) }, Is.Not.EqualTo(rules));
+        Assert.That(rules with { OsCalls = default }, Is.Not.EqualTo(rules));
+        Assert.That(rules.OsCalls, Is.EqualTo(new HotLoopRule(2, HotLoopAction.Log)), "a changed copy leaves the original");
+    }
+
+    [Test]
+    public void Begin_and_end_come_in_turns()
+    {
+        using HotLoopGuard guard = Guard();
+        using GuardedThread thread = new Func<GuardedThread>(() => guard.RegisterThread("other"))();
+        Assert.That(guard.EndFrame, Throws.InvalidOperationException.With.Message.Contains("call BeginFrame before EndFrame"));
+        Assert.That(thread.End, Throws.InvalidOperationException.With.Message.Contains("call Begin before End"));
+        guard.BeginFrame();
+        thread.Begin();
+        Assert.That(guard.BeginFrame, Throws.InvalidOperationException.With.Message.StartsWith("Frame 1 has not ended"));
+        Assert.That(thread.Begin, Throws.InvalidOperationException.With.Message.Contains("each Begin needs its End"));
+        Assert.That(() => guard.Watch(_scene), Throws.InvalidOperationException);
+        Assert.That(() => guard.WarmUp(1), Throws.InvalidOperationException);
+        Assert.That(() => guard.Rules = new HotLoopRules(), Throws.InvalidOperationException);
+        thread.End();
+        guard.EndFrame();
+        Assert.That(guard.FrameCount, Is.EqualTo(1));
     }
 
     [Test]
@@ -208,12 +252,12 @@ internal sealed unsafe class HotLoopGuardTests
         guard.Unwatch(_scene);
         _scene.Arena.Budget = new ArenaBudget { SoftBytes = 2 << 20 };
         guard.BeginFrame();
-        _scene.Frame.Lane(0).Allocate(100 * 1024);
+        _scene.FrameArena.Lane(0).Allocate(100 * 1024);
         SpawnTheGiant(_scene);
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
         Assert.That(violation.Counts.OsCalls, Is.Positive, "the frame did overflow");
-        Assert.That(violation.Broken & (HotLoopKinds.FrameOverflow | HotLoopKinds.BudgetOverrun), Is.EqualTo(default(HotLoopKinds)));
+        Assert.That(violation.Broken, Does.Not.Contain(HotLoopMetric.FrameOverflow).And.Not.Contain(HotLoopMetric.BudgetOverrun));
     }
 
     [Test]
@@ -252,7 +296,7 @@ internal sealed unsafe class HotLoopGuardTests
     [Test]
     public void Warm_up_frames_are_held_to_nothing()
     {
-        using HotLoopGuard guard = new(_memory, NoFaultRule with { WarmUpFrames = 2, ManagedBytes = new(0, HotLoopAction.Throw) });
+        using HotLoopGuard guard = new(_memory, NoFaultRule with { WarmUpFrameCount = 2, ManagedBytes = new(0, HotLoopAction.Throw) });
         for (int frame = 0; frame < 2; frame++)
         {
             Assert.That(guard.IsArmed, Is.False);
@@ -268,12 +312,12 @@ internal sealed unsafe class HotLoopGuardTests
         MakeGarbage(100);
         HotLoopViolationException? thrown = EndOf(guard);
         Assert.That(thrown?.Message, Does.Contain("thread 'main' allocated"));
-        Assert.That(thrown!.Violation!.Frame, Is.EqualTo(3));
+        Assert.That(thrown!.Violation!.FrameNumber, Is.EqualTo(3));
 
         // The guard goes on after it threw.
         guard.BeginFrame();
         guard.EndFrame();
-        Assert.That((guard.Frame, guard.Violations), Is.EqualTo((4, 1)));
+        Assert.That((guard.FrameCount, guard.ViolationCount), Is.EqualTo((4, 1)));
     }
 
     [Test]
@@ -295,7 +339,7 @@ internal sealed unsafe class HotLoopGuardTests
         guard.BeginFrame();
         MakeGarbage(100);
         guard.EndFrame();
-        Assert.That(guard.Violations, Is.EqualTo(9), "two frames stayed below the 64 bytes that are allowed");
+        Assert.That(guard.ViolationCount, Is.EqualTo(9), "two frames stayed below the 64 bytes that are allowed");
         Assert.That(lines, Has.Count.EqualTo(2));
         Assert.That(lines[0], Does.StartWith("Frame 3 broke its rules (ManagedBytes)"));
         Assert.That(lines[1], Does.Contain("(7 more such frames since the last line)"));
@@ -339,7 +383,7 @@ internal sealed unsafe class HotLoopGuardTests
 
     private static HotLoopViolation Violation(HotLoopGuard guard)
     {
-        Assert.That(guard.Violations, Is.EqualTo(1), guard.FirstViolation?.ToString());
+        Assert.That(guard.ViolationCount, Is.EqualTo(1), guard.FirstViolation?.ToString());
         return guard.FirstViolation!;
     }
 
@@ -377,8 +421,8 @@ internal sealed unsafe class HotLoopGuardTests
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void PlayCleanFrame(Scene scene)
     {
-        scene.Frame.NextFrame();
-        scene.Frame.Lane(0).AllocateSpan<float>(100).Clear();
+        scene.FrameArena.NextFrame();
+        scene.FrameArena.Lane(0).AllocateSpan<float>(100).Clear();
         void* block = scene.Arena.Allocate(64);
         NativeMemory.Clear(block, 64);
         scene.Arena.Free(block);

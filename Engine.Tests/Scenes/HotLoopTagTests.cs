@@ -20,14 +20,14 @@ internal sealed unsafe class HotLoopTagTests
 
         blocks.AddRange(AllocateIn(guard, arena, terrain, 1));
         Assert.That(guard.LastFrame.TagOverruns, Is.EqualTo(1));
-        Assert.That(guard.FirstViolation!.Broken, Is.EqualTo(HotLoopKinds.TagOverrun));
+        Assert.That(guard.FirstViolation!.Broken, Is.EqualTo(new[] { HotLoopMetric.TagOverrun }));
         Assert.That(guard.FirstViolation.Tag, Is.EqualTo("terrain"));
         Assert.That(guard.FirstViolation.ToString(), Does.Contain("tag 'terrain' has 16384 live bytes, and its budget is 12288").And.Contains("1 tags over their budgets"));
 
         Frame(guard, () => { });
-        Assert.That(guard.Violations, Is.EqualTo(2), "it still is");
+        Assert.That(guard.ViolationCount, Is.EqualTo(2), "it still is");
         Frame(guard, () => FreeUnder(terrain, arena, blocks[0]));
-        Assert.That((guard.Violations, guard.LastFrame.TagOverruns, guard.Total.TagOverruns), Is.EqualTo((2, 0, 2)));
+        Assert.That((guard.ViolationCount, guard.LastFrame.TagOverruns, guard.Total.TagOverruns), Is.EqualTo((2, 0, 2)));
     });
 
     [Test]
@@ -67,7 +67,7 @@ internal sealed unsafe class HotLoopTagTests
         AllocationTag physics = AllocationTag.Register("physics", BlockBytes);
         using HotLoopGuard guard = Guard(memory, rule: null);
         AllocateIn(guard, arena, physics, 2);
-        Assert.That((guard.Violations, guard.LastFrame.TagOverruns), Is.EqualTo((0, 0)));
+        Assert.That((guard.ViolationCount, guard.LastFrame.TagOverruns), Is.EqualTo((0, 0)));
         guard.Rules = guard.Rules with { TagOverrun = new HotLoopRule(0, HotLoopAction.Throw) };
         guard.BeginFrame();
         Assert.That(guard.EndFrame, Throws.TypeOf<HotLoopViolationException>().With.Message.Contains("tag 'physics' has 8192 live bytes"));
@@ -97,7 +97,7 @@ internal sealed unsafe class HotLoopTagTests
             }
         }));
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
-        Assert.That(guard.Violations, Is.Zero, guard.FirstViolation?.ToString());
+        Assert.That(guard.ViolationCount, Is.Zero, guard.FirstViolation?.ToString());
     });
 
     [Test]

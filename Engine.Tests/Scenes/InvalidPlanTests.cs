@@ -70,14 +70,14 @@ public class InvalidPlanTests
             Name = "a\nb",
             Prefault = PrefaultPolicy.None,
             Pages = (PageKind)99,
-            Frame = new FrameArenaOptions { LaneCount = 0, BytesPerLane = 1 },
+            FrameArena = new FrameArenaOptions { LaneCount = 0, BytesPerLane = 1 },
             Arenas =
             [
-                new ArenaPlan { Name = "world", Threads = 0, SuperSlabs = -1, Blocks = [new(64, -1), new(64, 1), new(0, 1, 1000)] },
+                new ArenaPlan { Name = "world", ThreadCount = 0, SuperSlabCount = -1, Blocks = [new(64, -1), new(64, 1), new(0, 1, 1000)] },
                 new ArenaPlan { Name = "world", Budget = new ArenaBudget { SoftBytes = 8 << 20, HardBytes = 4 << 20, Overflow = (ArenaOverflow)7 } },
                 new ArenaPlan { Name = string.Empty },
             ],
-            HotLoop = new HotLoopRules { WarmUpFrames = -1, OsCalls = new HotLoopRule(-2, (HotLoopAction)9) },
+            HotLoop = new HotLoopRules { WarmUpFrameCount = -1, OsCalls = new HotLoopRule(-2, (HotLoopAction)9) },
         };
 
         ScenePlanException refused = Assert.Throws<ScenePlanException>(plan.Validate);

@@ -8,7 +8,7 @@ internal sealed unsafe class LoadCallbackTests
     private static readonly ScenePlan s_large = new()
     {
         Name = "large",
-        Frame = new FrameArenaOptions { BytesPerLane = 40 << 20, BufferCount = 2 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 40 << 20, BufferCount = 2 },
         Arenas = [new ArenaPlan { Name = "first", Blocks = [new(1 << 20, 80)] }, new ArenaPlan { Name = "second", Blocks = [new(64, 1000)] }],
     };
 
@@ -46,7 +46,7 @@ internal sealed unsafe class LoadCallbackTests
                     throw thrown;
                 }
             });
-            Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreads = way == Way.Background ? 1 : 2 });
+            Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreadCount = way == Way.Background ? 1 : 2 });
             IsEmpty();
             if (reports < report)
             {
@@ -93,7 +93,7 @@ internal sealed unsafe class LoadCallbackTests
                 throw thrown;
             }
         });
-        Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreads = way == Way.Background ? 1 : 2 });
+        Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreadCount = way == Way.Background ? 1 : 2 });
         Assert.That(failure, throws ? Is.SameAs(thrown) : Is.Null);
         Assert.That(*kept, Is.EqualTo(42));
         Assert.That(_memory.OwnedSuperSlabCount, Is.EqualTo(owned).Or.EqualTo(other.Arena.SuperSlabCount));
@@ -113,7 +113,7 @@ internal sealed unsafe class LoadCallbackTests
                 Assert.That(cancellation.Cancel, Throws.TypeOf<AggregateException>(), "who cancels hears of it");
             }
         });
-        Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreads = 2, Cancellation = cancellation.Token });
+        Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreadCount = 2, Cancellation = cancellation.Token });
         Assert.That(failure, Is.InstanceOf<OperationCanceledException>());
         IsEmpty();
     }
@@ -154,7 +154,7 @@ internal sealed unsafe class LoadCallbackTests
         List<Exception?> refusals = [];
         scene = loader.Add(s_large, new SceneLoadOptions
         {
-            PrefaultThreads = threads,
+            PrefaultThreadCount = threads,
             Progress = new Callback(_ =>
             {
                 reports++;

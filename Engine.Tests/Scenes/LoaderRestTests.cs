@@ -9,7 +9,7 @@ internal sealed unsafe class LoaderRestTests
     private static readonly ScenePlan s_plan = new()
     {
         Name = "level",
-        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
         Arenas = [new ArenaPlan { Name = "world", Blocks = [new(64, 1000)] }, new ArenaPlan { Name = "sounds", Blocks = [new(4096, 10)] }],
     };
 
@@ -47,8 +47,8 @@ internal sealed unsafe class LoaderRestTests
         using ManualResetEventSlim go = new();
         BackgroundLoader loader = new(memory);
         StreamedScene running = loader.Add(
-            s_plan with { Frame = new FrameArenaOptions { BytesPerLane = 64 << 20 } },
-            new SceneLoadOptions { PrefaultThreads = 1, Progress = new Gate(inside, go) });
+            s_plan with { FrameArena = new FrameArenaOptions { BytesPerLane = 64 << 20 } },
+            new SceneLoadOptions { PrefaultThreadCount = 1, Progress = new Gate(inside, go) });
         StreamedScene queued = loader.Add(s_plan);
         running.Load();
         queued.Load();
@@ -75,7 +75,7 @@ internal sealed unsafe class LoaderRestTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         using BackgroundLoader loader = new(memory);
         StreamedScene scene = loader.Add(s_plan);
-        foreach (Action dispose in (Action[])[() => scene.Scene.Dispose(), () => scene.Scene.Arena.Dispose(), () => scene.Scene.Frame.Dispose()])
+        foreach (Action dispose in (Action[])[() => scene.Scene.Dispose(), () => scene.Scene.Arena.Dispose(), () => scene.Scene.FrameArena.Dispose()])
         {
             scene.Load();
             Assert.That(scene.Wait(), Is.EqualTo(StreamState.Loaded));
@@ -129,7 +129,7 @@ internal sealed unsafe class LoaderRestTests
         using EngineMemory memory = CheckedMemory(context);
         using BackgroundLoader loader = new(memory);
         StreamedScene scene = LoadWithGuardPages(loader);
-        FrameArena frame = scene.Scene.Frame;
+        FrameArena frame = scene.Scene.FrameArena;
         LongLivedArena sounds = scene.Scene.GetArena("sounds");
         context.FailAlways("mprotect", 12, argument: 3);
         scene.Unload();

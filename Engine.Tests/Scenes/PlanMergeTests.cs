@@ -9,39 +9,39 @@ public class PlanMergeTests
     {
         Name = "first",
         Pages = PageKind.Normal,
-        Frame = new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 2, OverflowSuperSlabs = 1 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 2, OverflowSuperSlabs = 1 },
         Arenas =
         [
             new ArenaPlan
             {
                 Name = "world",
                 Blocks = [new(64, 100, 1), new(60, 50, 2), new(4096, 10)],
-                SuperSlabs = 3,
-                Threads = 2,
+                SuperSlabCount = 3,
+                ThreadCount = 2,
                 RetainBytes = 10,
                 Budget = new ArenaBudget { SoftBytes = Size.MiB(64), HardBytes = Size.MiB(100), Overflow = ArenaOverflow.Fail },
             },
         ],
-        HotLoop = new HotLoopRules { WarmUpFrames = 5, OsCalls = new HotLoopRule(1, HotLoopAction.Throw) },
+        HotLoop = new HotLoopRules { WarmUpFrameCount = 5, OsCalls = new HotLoopRule(1, HotLoopAction.Throw) },
     };
 
     private static readonly ScenePlan s_second = new()
     {
         Name = "second",
-        Frame = new FrameArenaOptions { BytesPerLane = 50_000, LaneCount = 3, BufferCount = 3 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 50_000, LaneCount = 3, BufferCount = 3 },
         Arenas =
         [
-            new ArenaPlan { Name = "sounds", SuperSlabs = 1 },
+            new ArenaPlan { Name = "sounds", SuperSlabCount = 1 },
             new ArenaPlan
             {
                 Name = "world",
                 Blocks = [new(64, 120), new(Size.MiB(40), 1), new(Size.MiB(48), 1)],
-                Threads = 1,
+                ThreadCount = 1,
                 RetainBytes = 20,
                 Budget = new ArenaBudget { HardBytes = Size.MiB(200) },
             },
         ],
-        HotLoop = new HotLoopRules { WarmUpFrames = 9, OsCalls = new HotLoopRule(7) },
+        HotLoop = new HotLoopRules { WarmUpFrameCount = 9, OsCalls = new HotLoopRule(7) },
     };
 
     [Test]
@@ -49,13 +49,13 @@ public class PlanMergeTests
     {
         ScenePlan merged = ScenePlan.Merge([s_first, s_second]);
 
-        Assert.That((merged.Name, merged.Pages, merged.HotLoop.WarmUpFrames, merged.HotLoop.OsCalls), Is.EqualTo(
+        Assert.That((merged.Name, merged.Pages, merged.HotLoop.WarmUpFrameCount, merged.HotLoop.OsCalls), Is.EqualTo(
             ("first", PageKind.Normal, 9, new HotLoopRule(1, HotLoopAction.Throw))));
-        Assert.That(merged.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 3, BufferCount = 3, OverflowSuperSlabs = 1 }));
+        Assert.That(merged.FrameArena, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 3, BufferCount = 3, OverflowSuperSlabs = 1 }));
         Assert.That(string.Join(", ", merged.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, sounds"));
         ArenaPlan world = merged.Arenas[0];
         Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 150, 0), new(4096, 10), new(Size.MiB(40), 1), new(Size.MiB(48), 1) }));
-        Assert.That((world.SuperSlabs, world.Threads, world.RetainBytes), Is.EqualTo((3, 2, (nuint)20)));
+        Assert.That((world.SuperSlabCount, world.ThreadCount, world.RetainBytes), Is.EqualTo((3, 2, (nuint)20)));
         Assert.That(world.Budget, Is.EqualTo(new ArenaBudget { SoftBytes = 0, HardBytes = Size.MiB(200), Overflow = ArenaOverflow.Fail }));
     }
 
@@ -64,10 +64,10 @@ public class PlanMergeTests
     {
         ScenePlan merged = ScenePlan.Merge([s_first], 1.1);
 
-        Assert.That(merged.Frame, Is.EqualTo(s_first.Frame! with { BytesPerLane = 110_000, OverflowSuperSlabs = 2 }));
+        Assert.That(merged.FrameArena, Is.EqualTo(s_first.FrameArena! with { BytesPerLane = 110_000, OverflowSuperSlabs = 2 }));
         ArenaPlan world = merged.Arenas[0];
         Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 165, 2), new(4096, 11) }));
-        Assert.That((world.SuperSlabs, world.Threads, world.RetainBytes), Is.EqualTo((4, 2, (nuint)10)));
+        Assert.That((world.SuperSlabCount, world.ThreadCount, world.RetainBytes), Is.EqualTo((4, 2, (nuint)10)));
         Assert.That(world.Budget, Is.EqualTo(s_first.Arenas[0].Budget));
     }
 
@@ -81,7 +81,7 @@ public class PlanMergeTests
     [Test]
     public void Merge_refuses_what_is_wrong()
     {
-        ScenePlan full = new() { Arenas = [new ArenaPlan { SuperSlabs = 4, Budget = new ArenaBudget { HardBytes = Size.MiB(8) } }] };
+        ScenePlan full = new() { Arenas = [new ArenaPlan { SuperSlabCount = 4, Budget = new ArenaBudget { HardBytes = Size.MiB(8) } }] };
 
         Assert.That(() => ScenePlan.Merge([full], 1.5), Throws.TypeOf<ScenePlanException>().With.Message.EqualTo(
             "Scene plan 'scene' has an error. arenas.main.budget.hard: found 8 MiB; allowed: at least what is prewarmed, 12 MiB."));

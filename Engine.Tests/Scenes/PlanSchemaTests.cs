@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Engine.Tests.Scenes;
@@ -7,6 +8,8 @@ public class PlanSchemaTests
 {
     private static readonly JsonDocumentOptions s_options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
     private static readonly JsonElement s_schema = ReadSchema();
+
+    private static string PathOfSchema => Path.Combine(TestContext.CurrentContext.TestDirectory, "scene-plan.schema.json");
 
     private static IEnumerable<string> ValidNames => PlanFiles.ValidNames;
 
@@ -38,18 +41,29 @@ public class PlanSchemaTests
         Assert.That(Checker().Check(document.RootElement), Is.Not.Null);
     }
 
+    /// <summary>With ENGINE_WRITE_SCHEMA set, the schema beside the sources is written anew.</summary>
     [Test]
-    public void Objects_have_the_properties_that_the_reader_knows() => Assert.Multiple(() =>
+    public void The_schema_is_what_the_table_of_properties_gives()
     {
-        Assert.That(Names(s_schema), Is.EqualTo(PlanNames.Plan));
-        Assert.That(Names(Definition("frame")), Is.EqualTo(PlanNames.Frame));
-        Assert.That(Names(Definition("arena")), Is.EqualTo(PlanNames.Arena));
-        Assert.That(Names(Definition("budget")), Is.EqualTo(PlanNames.Budget));
-        Assert.That(Names(Definition("prewarm")), Is.EqualTo(PlanNames.Prewarm));
-        Assert.That(Names(Definition("block")), Is.EqualTo(PlanNames.Block));
-        Assert.That(Names(Definition("hotLoop")), Is.EqualTo(PlanNames.HotLoop));
-        Assert.That(Names(Definition("rule")), Is.EqualTo(PlanNames.Rule));
-    });
+        if (Environment.GetEnvironmentVariable("ENGINE_WRITE_SCHEMA") is not null)
+            File.WriteAllText(SourceOfSchema(), PlanTable.Schema());
+
+        Assert.That(File.ReadAllText(PathOfSchema), Is.EqualTo(PlanTable.Schema()));
+    }
+
+    [TestCase("prefault", "populate-write")]
+    [TestCase("prefault", "populateWrite")]
+    [TestCase("pages", "transparent-huge")]
+    [TestCase("pages", "transparentHuge")]
+    public void Policies_have_the_words_of_the_environment_and_those_of_older_plans(string property, string word)
+    {
+        string json = $$"""{ "name": "x", "{{property}}": "{{word}}" }""";
+        ScenePlan plan = PlanFiles.Parse(json);
+        Assert.That((plan.Prefault, plan.Pages), Is.AnyOf((PrefaultPolicy.PopulateWrite, PageKind.Automatic), (PrefaultPolicy.Automatic, PageKind.TransparentHuge)));
+        Assert.That(plan.ToJson(), Does.Contain("populate-write").Or.Contain("transparent-huge"));
+        using JsonDocument document = JsonDocument.Parse(json);
+        Assert.That(Checker().Check(document.RootElement), Is.Null);
+    }
 
     [Test]
     public void Every_object_is_closed_and_every_property_explained()
@@ -64,53 +78,12 @@ public class PlanSchemaTests
         }
     }
 
-    [Test]
-    public void Numbers_have_the_ranges_that_the_reader_knows() => Assert.Multiple(() =>
-    {
-        Check("frame", "lanes", PlanRange.Lanes);
-        Check("frame", "buffers", PlanRange.Buffers);
-        Check("frame", "overflowSuperSlabs", PlanRange.OverflowSuperSlabs);
-        Check("arena", "threads", PlanRange.Threads);
-        Check("prewarm", "superSlabs", PlanRange.SuperSlabs);
-        Check("block", "count", PlanRange.BlockCount);
-        Check("block", "threads", PlanRange.BlockThreads);
-        Check("hotLoop", "warmUpFrames", PlanRange.WarmUpFrames);
-        Check("rule", "allowed", PlanRange.AllowedPerFrame);
-        Assert.That(Definition("size").GetProperty("oneOf")[0].GetProperty("maximum").GetInt64(), Is.EqualTo(PlanRange.Retain.Maximum));
-        Assert.That(Definition("prewarm").GetProperty("properties").GetProperty("blocks").GetProperty("maxItems").GetInt32(), Is.EqualTo(PlanRange.Blocks));
-        Assert.That(Property(s_schema, "name").GetProperty("maxLength").GetInt32(), Is.EqualTo(PlanRange.SceneNameLength));
-        Assert.That(Property(s_schema, "arenas").GetProperty("propertyNames").GetProperty("maxLength").GetInt32(), Is.EqualTo(PlanRange.ArenaNameLength));
-    });
-
-    [Test]
-    public void Choices_have_the_words_that_the_reader_knows() => Assert.Multiple(() =>
-    {
-        Assert.That(Words(Property(s_schema, "prefault")), Is.EqualTo(PlanChoices.Prefault.Words));
-        Assert.That(Words(Property(s_schema, "pages")), Is.EqualTo(PlanChoices.Pages.Words));
-        Assert.That(Words(Property(Definition("arena"), "overflow")), Is.EqualTo(PlanChoices.Overflow.Words));
-        Assert.That(Words(Property(Definition("rule"), "action")), Is.EqualTo(PlanChoices.Action.Words));
-    });
-
-    private static void Check(string definition, string property, PlanRange range)
-    {
-        JsonElement said = Property(Definition(definition), property);
-        Assert.That(
-            (said.GetProperty("type").GetString(), said.GetProperty("minimum").GetInt64(), said.GetProperty("maximum").GetInt64()),
-            Is.EqualTo(("integer", range.Minimum, range.Maximum)),
-            property);
-    }
-
     private static JsonElement ReadSchema()
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "scene-plan.schema.json")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(PathOfSchema));
         return document.RootElement.Clone();
     }
 
-    private static JsonElement Definition(string name) => s_schema.GetProperty("$defs").GetProperty(name);
-
-    private static JsonElement Property(JsonElement definition, string name) => definition.GetProperty("properties").GetProperty(name);
-
-    private static IEnumerable<string> Names(JsonElement definition) => definition.GetProperty("properties").EnumerateObject().Select(property => property.Name);
-
-    private static IEnumerable<string?> Words(JsonElement property) => property.GetProperty("enum").EnumerateArray().Select(word => word.GetString());
+    private static string SourceOfSchema([CallerFilePath] string here = "") =>
+        Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "Engine", "Scenes", "scene-plan.schema.json");
 }

@@ -14,11 +14,11 @@ internal sealed class RefusedUnloadTests
     private static readonly ScenePlan s_plan = new()
     {
         Name = "level",
-        Frame = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
         Arenas =
         [
             new ArenaPlan { Name = "world", Blocks = [new BlockCount(64, 1_000)] },
-            new ArenaPlan { Name = "sounds", SuperSlabs = 2 },
+            new ArenaPlan { Name = "sounds", SuperSlabCount = 2 },
         ],
     };
 
@@ -100,7 +100,7 @@ internal sealed class RefusedUnloadTests
             cancellation.Cancel();
             Refuse();
         });
-        ScenePlan large = s_plan with { Frame = new FrameArenaOptions { BytesPerLane = 48 << 20, BufferCount = 2 } };
+        ScenePlan large = s_plan with { FrameArena = new FrameArenaOptions { BytesPerLane = 48 << 20, BufferCount = 2 } };
         Assert.That(
             () => Scene.Load(_memory, large, new SceneLoadOptions { Cancellation = cancellation.Token, Progress = then }),
             Throws.InstanceOf<OperationCanceledException>());

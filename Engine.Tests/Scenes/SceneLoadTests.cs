@@ -13,18 +13,18 @@ public unsafe class SceneLoadTests
         ScenePlan plan = new()
         {
             Name = "forest",
-            Frame = new FrameArenaOptions { LaneCount = 2 },
+            FrameArena = new FrameArenaOptions { LaneCount = 2 },
             Arenas =
             [
                 new ArenaPlan { Name = "world", Blocks = [new(64, 100_000)] },
-                new ArenaPlan { Name = "sounds", SuperSlabs = 3 },
+                new ArenaPlan { Name = "sounds", SuperSlabCount = 3 },
                 new ArenaPlan { Name = "scripts" },
             ],
         };
         using Scene scene = Scene.Load(memory, plan);
 
         Assert.That(scene.GetArena("world"), Is.SameAs(scene.Arena));
-        Assert.That((scene.Arena.Name, scene.GetArena("sounds").Name, scene.Frame.Name), Is.EqualTo(("forest: world", "forest: sounds", "forest: frame")));
+        Assert.That((scene.Arena.Name, scene.GetArena("sounds").Name, scene.FrameArena.Name), Is.EqualTo(("forest: world", "forest: sounds", "forest: frame")));
         Assert.That((scene.GetArena("world").SuperSlabCount, scene.GetArena("sounds").SuperSlabCount, scene.GetArena("scripts").SuperSlabCount), Is.EqualTo((4, 3, 0)));
         Assert.That(scene.Report.Bytes, Is.EqualTo((nuint)memory.OwnedSuperSlabCount * Size.MiB(2)));
         Assert.That(() => scene.GetArena("sound"), Throws.ArgumentException.With.Message.StartsWith(
@@ -39,7 +39,7 @@ public unsafe class SceneLoadTests
         using Scene scene = Scene.Load(memory, new ScenePlan { Name = "menu" });
 
         Assert.That(() => scene.Arena, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no long-lived arena."));
-        Assert.That(() => scene.Frame, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no frame arena."));
+        Assert.That(() => scene.FrameArena, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no frame arena."));
         Assert.That(() => scene.GetArena("world"), Throws.ArgumentException.With.Message.StartsWith("Scene 'menu' has no arena 'world'; it has none."));
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
     }
@@ -50,7 +50,7 @@ public unsafe class SceneLoadTests
         HotLoopCost cost = HotLoopCost.BestOf(5, () =>
         {
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
-            using Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabs = 16 }] });
+            using Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabCount = 16 }] });
             scene.Arena.AttachThread();
             return HotLoopCost.Of(memory, () => AllocateSizes(scene.Arena));
         });
@@ -66,14 +66,15 @@ public unsafe class SceneLoadTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
         ScenePlan plan = new()
         {
-            Arenas = [new ArenaPlan { SuperSlabs = 1, Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = overflow } }],
+            Arenas = [new ArenaPlan { SuperSlabCount = 1, Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = overflow } }],
         };
         List<ArenaOverflowRequest> asked = [];
-        using Scene scene = Scene.Load(memory, plan, onOverflow: request =>
+        Func<ArenaOverflowRequest, bool> onOverflow = request =>
         {
             asked.Add(request);
             return true;
-        });
+        };
+        using Scene scene = Scene.Load(memory, plan, new() { OnOverflow = onOverflow });
 
         scene.Arena.Allocate(Size.MiB(4) - 4096 - Size.MiB(2));
         Assert.That(scene.Arena.HardOverruns, Is.Zero);
@@ -88,8 +89,8 @@ public unsafe class SceneLoadTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         ScenePlan plan = new()
         {
-            Frame = new FrameArenaOptions(),
-            Arenas = [new ArenaPlan { Name = "fits", SuperSlabs = 8, RetainBytes = Size.MiB(16) }, new ArenaPlan { Name = "does not", SuperSlabs = 100 }],
+            FrameArena = new FrameArenaOptions(),
+            Arenas = [new ArenaPlan { Name = "fits", SuperSlabCount = 8, RetainBytes = Size.MiB(16) }, new ArenaPlan { Name = "does not", SuperSlabCount = 100 }],
         };
 
         Assert.That(() => Scene.Load(memory, plan), Throws.TypeOf<EngineOutOfMemoryException>());
@@ -102,7 +103,7 @@ public unsafe class SceneLoadTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(512) });
         using CancellationTokenSource source = new();
-        ScenePlan plan = new() { Frame = new FrameArenaOptions(), Arenas = [new ArenaPlan { SuperSlabs = 8 }, new ArenaPlan { Name = "large", SuperSlabs = 128 }] };
+        ScenePlan plan = new() { FrameArena = new FrameArenaOptions(), Arenas = [new ArenaPlan { SuperSlabCount = 8 }, new ArenaPlan { Name = "large", SuperSlabCount = 128 }] };
         InlineProgress cancelling = new(value =>
         {
             if (value > 0.1)
@@ -127,8 +128,8 @@ public unsafe class SceneLoadTests
                 told.Add(value);
             }
         });
-        ScenePlan plan = new() { Arenas = [new ArenaPlan { SuperSlabs = 64 }, new ArenaPlan { Name = "second", SuperSlabs = 64 }] };
-        using Scene scene = Scene.Load(memory, plan, progress);
+        ScenePlan plan = new() { Arenas = [new ArenaPlan { SuperSlabCount = 64 }, new ArenaPlan { Name = "second", SuperSlabCount = 64 }] };
+        using Scene scene = Scene.Load(memory, plan, new() { Progress = progress });
 
         Assert.That(told, Has.All.InRange(0.0, 1.0));
         Assert.That(told[^1], Is.EqualTo(1.0));
@@ -140,7 +141,7 @@ public unsafe class SceneLoadTests
     public void Scenes_policy_prefaults_its_memory()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
-        ScenePlan plan = new() { Prefault = PrefaultPolicy.Touch, Pages = PageKind.Normal, Arenas = [new ArenaPlan { SuperSlabs = 4 }] };
+        ScenePlan plan = new() { Prefault = PrefaultPolicy.Touch, Pages = PageKind.Normal, Arenas = [new ArenaPlan { SuperSlabCount = 4 }] };
         using Scene scene = Scene.Load(memory, plan);
 
         Assert.That(scene.Report.Prefault, Is.Not.EqualTo(memory.PrefaultDescription));
@@ -156,9 +157,9 @@ public unsafe class SceneLoadTests
         ScenePlan keeping = new()
         {
             Name = "keeping",
-            Arenas = [new ArenaPlan { SuperSlabs = 64, RetainBytes = Size.MiB(64) }, new ArenaPlan { Name = "b", SuperSlabs = 32, RetainBytes = Size.MiB(32) }],
+            Arenas = [new ArenaPlan { SuperSlabCount = 64, RetainBytes = Size.MiB(64) }, new ArenaPlan { Name = "b", SuperSlabCount = 32, RetainBytes = Size.MiB(32) }],
         };
-        ScenePlan giving = new() { Name = "giving", Arenas = [new ArenaPlan { SuperSlabs = 80 }] };
+        ScenePlan giving = new() { Name = "giving", Arenas = [new ArenaPlan { SuperSlabCount = 80 }] };
         Scene.Load(memory, keeping).Dispose();
         memory.Trim();
         nuint empty = ResidentMemory.Settled();
@@ -189,7 +190,7 @@ public unsafe class SceneLoadTests
     public void Scene_may_be_disposed_after_its_memory()
     {
         EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
-        Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabs = 1, RetainBytes = Size.MiB(2) }] });
+        Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabCount = 1, RetainBytes = Size.MiB(2) }] });
         memory.Dispose();
 
         Assert.That(scene.Dispose, Throws.Nothing);
@@ -199,7 +200,7 @@ public unsafe class SceneLoadTests
     public void Retained_memory_is_loaded_from_again_without_prefaulting()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
-        ScenePlan plan = new() { Arenas = [new ArenaPlan { SuperSlabs = 32, RetainBytes = Size.MiB(64) }] };
+        ScenePlan plan = new() { Arenas = [new ArenaPlan { SuperSlabCount = 32, RetainBytes = Size.MiB(64) }] };
         long first = LoadAndUnload(memory, plan);
         long second = LoadAndUnload(memory, plan);
 

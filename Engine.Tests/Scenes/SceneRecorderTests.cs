@@ -5,7 +5,7 @@ namespace Engine.Tests.Scenes;
 /// <summary>A scene is played, its plan is recorded, and the same play by that plan must need nothing more and waste little.</summary>
 internal sealed unsafe class SceneRecorderTests
 {
-    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], Frame = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 } };
+    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 } };
 
     private EngineMemory _memory = null!;
 
@@ -28,7 +28,7 @@ internal sealed unsafe class SceneRecorderTests
             return HotLoopCost.Of(_memory, () => Play(again, seed, bits));
         });
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
-        Assert.That(again.Frame.OverflowCount, Is.Zero);
+        Assert.That(again.FrameArena.OverflowCount, Is.Zero);
 
         // What the peaks of the replay need, alone, in whole slabs, against what the plan made the arena hold.
         long neededSlabs = 0;
@@ -43,7 +43,7 @@ internal sealed unsafe class SceneRecorderTests
         double needed = neededSlabs / (double)SlabGeometry.SlabCount;
         TestContext.Out.WriteLine($"{again.Arena.SuperSlabCount} SuperSlabs prewarmed, {needed:F1} used");
         Assert.That(again.Arena.SuperSlabCount, Is.LessThanOrEqualTo((needed * 1.1) + 2));
-        Assert.That(again.Frame.LaneBytes, Is.EqualTo((nuint)40_960));
+        Assert.That(again.FrameArena.LaneBytes, Is.EqualTo((nuint)40_960));
         _memory.Validate();
     }
 
@@ -60,13 +60,13 @@ internal sealed unsafe class SceneRecorderTests
                 scene.Arena.Allocate(bytes);
             }
 
-            scene.Frame.Lane(1).Allocate(frame);
+            scene.FrameArena.Lane(1).Allocate(frame);
             recorder.Add(scene);
         }
 
         ScenePlan plan = recorder.Plan();
-        Assert.That(plan.Frame!.BytesPerLane, Is.EqualTo((nuint)53_248), "50,000 in whole pages");
-        Assert.That(plan.Frame.LaneCount, Is.EqualTo(2));
+        Assert.That(plan.FrameArena!.BytesPerLane, Is.EqualTo((nuint)53_248), "50,000 in whole pages");
+        Assert.That(plan.FrameArena.LaneCount, Is.EqualTo(2));
         Assert.That(plan.Arenas[0].Blocks.Select(block => block.Bytes), Is.EqualTo(new nuint[] { 64, 320 }));
         Assert.That(plan.Arenas[0].Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
         ScenePlan roomy = recorder.Plan(1.5);
@@ -166,13 +166,13 @@ internal sealed unsafe class SceneRecorderTests
         Span<nuint> sizes = stackalloc nuint[300];
         for (int frame = 0; frame < 300; frame++)
         {
-            scene.Frame.NextFrame();
-            scene.Frame.Lane(frame % 2).Allocate(Next(ref random) % 40_000);
+            scene.FrameArena.NextFrame();
+            scene.FrameArena.Lane(frame % 2).Allocate(Next(ref random) % 40_000);
             if (frame == 7)
             {
-                scene.Frame.Lane(1).Allocate(1);
-                scene.Frame.NextFrame();
-                scene.Frame.Lane(0).Allocate(40_001);
+                scene.FrameArena.Lane(1).Allocate(1);
+                scene.FrameArena.NextFrame();
+                scene.FrameArena.Lane(0).Allocate(40_001);
             }
 
             for (int step = 0; step < 30; step++)

@@ -30,18 +30,18 @@ public class ValidPlanTests
         ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("everything"));
 
         Assert.That((plan.Name, plan.Prefault, plan.Pages), Is.EqualTo(("forest, 🌲 by night", PrefaultPolicy.PopulateWrite, PageKind.TransparentHuge)));
-        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 1536 * 1024, LaneCount = 4, BufferCount = 3, OverflowSuperSlabs = 2 }));
+        Assert.That(plan.FrameArena, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 1536 * 1024, LaneCount = 4, BufferCount = 3, OverflowSuperSlabs = 2 }));
         Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, the sounds, scripts"));
         ArenaPlan world = plan.Arenas[0];
         Assert.That(world.Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(96), HardBytes = Size.MiB(128), Overflow = ArenaOverflow.Callback }));
         Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 100_000), new(1024, 2000, 2), new(3 << 20, 4, 1) }));
-        Assert.That((world.SuperSlabs, world.Threads, world.Carve, world.RetainBytes), Is.EqualTo((4, 4, false, Size.MiB(16))));
+        Assert.That((world.SuperSlabCount, world.ThreadCount, world.Carve, world.RetainBytes), Is.EqualTo((4, 4, false, Size.MiB(16))));
         Assert.That(plan.Arenas[1].Budget, Is.EqualTo(new ArenaBudget { HardBytes = Size.MiB(8), Overflow = ArenaOverflow.Fail }));
         Assert.That(plan.Arenas[2], Is.EqualTo(new ArenaPlan { Name = "scripts", Blocks = plan.Arenas[2].Blocks }));
         Assert.That(plan.RetainBytes, Is.EqualTo(Size.MiB(16)));
         Assert.That(plan.HotLoop, Is.EqualTo(new HotLoopRules
         {
-            WarmUpFrames = 60,
+            WarmUpFrameCount = 60,
             PageFaults = new HotLoopRule(0, HotLoopAction.Throw),
             OsCalls = new HotLoopRule(0, HotLoopAction.Log),
             ManagedBytes = new HotLoopRule(1024, HotLoopAction.Callback),
@@ -58,7 +58,7 @@ public class ValidPlanTests
         ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("smallest"));
 
         Assert.That(plan with { Arenas = [] }, Is.EqualTo(new ScenePlan { Name = "forest", Arenas = [] }).Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
-        Assert.That((plan.Frame, plan.Arenas.Count, plan.RetainBytes), Is.EqualTo(((FrameArenaOptions?)null, 0, (nuint)0)));
+        Assert.That((plan.FrameArena, plan.Arenas.Count, plan.RetainBytes), Is.EqualTo(((FrameArenaOptions?)null, 0, (nuint)0)));
     }
 
     [TestCase("1", "1")]
@@ -93,13 +93,13 @@ public class ValidPlanTests
     {
         ScenePlan plan = ScenePlan.Load(Path.Combine(PlanFiles.ValidFolder, "inheriting.json"));
 
-        Assert.That((plan.Name, plan.Pages, plan.HotLoop.WarmUpFrames), Is.EqualTo(("cave", PageKind.Normal, 30)));
+        Assert.That((plan.Name, plan.Pages, plan.HotLoop.WarmUpFrameCount), Is.EqualTo(("cave", PageKind.Normal, 30)));
         Assert.That(plan.HotLoop.PageFaults, Is.EqualTo(new HotLoopRule(3, HotLoopAction.Throw)));
-        Assert.That(plan.Frame, Is.EqualTo(new FrameArenaOptions { BytesPerLane = Size.MiB(2), LaneCount = 4 }));
+        Assert.That(plan.FrameArena, Is.EqualTo(new FrameArenaOptions { BytesPerLane = Size.MiB(2), LaneCount = 4 }));
         Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, bats"));
         Assert.That(plan.Arenas[0].Blocks, Is.EqualTo(new BlockCount[] { new(32, 1000), new(64, 500), new(96, 50) }));
         Assert.That(plan.Arenas[0].Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(32), HardBytes = Size.MiB(64) }));
-        Assert.That(plan.Arenas[1].SuperSlabs, Is.EqualTo(1));
+        Assert.That(plan.Arenas[1].SuperSlabCount, Is.EqualTo(1));
     }
 
     [Test]
@@ -113,7 +113,7 @@ public class ValidPlanTests
             File.WriteAllText(top, "{ \"base\": \"shared/middle.json\" }");
             File.WriteAllText(Path.Combine(folder, "shared", "middle.json"), "{ \"base\": \"../root.json\", \"frame\": { \"lanes\": 3 } }");
             File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"name\": \"root\" }");
-            Assert.That(ScenePlan.Load(top), Is.EqualTo(new ScenePlan { Name = "root", Frame = new FrameArenaOptions { LaneCount = 3 } })
+            Assert.That(ScenePlan.Load(top), Is.EqualTo(new ScenePlan { Name = "root", FrameArena = new FrameArenaOptions { LaneCount = 3 } })
                 .Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
 
             File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"base\": \"shared/../top.json\" }");

@@ -10,7 +10,7 @@ internal sealed unsafe class WorkerPoolTests
     [TestCase(5)]
     public void Every_item_is_done_once(int workers)
     {
-        using WorkerPool pool = new(new WorkerPoolOptions { Workers = workers });
+        using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = workers });
         foreach (int count in (int[])[0, 1, 2, 7, 1000, 4096])
         {
             foreach (int batch in (int[])[0, 1, 3, 10_000])
@@ -26,7 +26,7 @@ internal sealed unsafe class WorkerPoolTests
     [Test]
     public void The_same_range_goes_to_the_same_worker_each_time()
     {
-        using WorkerPool pool = new(new WorkerPoolOptions { Workers = 3 });
+        using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 3 });
         Owners first = new(new int[100]);
         pool.Run(ref first, 100);
         for (int round = 0; round < 200; round++)
@@ -40,7 +40,7 @@ internal sealed unsafe class WorkerPoolTests
     [Test]
     public void Dispatching_allocates_nothing([Values(0, 200)] int spinTurns)
     {
-        using WorkerPool pool = new(new WorkerPoolOptions { Workers = 3, SpinTurns = spinTurns });
+        using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 3, SpinTurnCount = spinTurns });
         Summing job = default;
         pool.Run(ref job, 100);
         long least = long.MaxValue;
@@ -70,8 +70,8 @@ internal sealed unsafe class WorkerPoolTests
             using Scene scene = Scene.Load(memory, new ScenePlan
             {
                 Name = "jobs",
-                Arenas = [new ArenaPlan { Blocks = [new(64, 4000), new(1000, 1000)], Threads = 3 }],
-                Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, LaneCount = 2 },
+                Arenas = [new ArenaPlan { Blocks = [new(64, 4000), new(1000, 1000)], ThreadCount = 3 }],
+                FrameArena = new FrameArenaOptions { BytesPerLane = 256 * 1024, LaneCount = 2 },
             });
             using HotLoopGuard guard = new(memory);
 
@@ -79,7 +79,7 @@ internal sealed unsafe class WorkerPoolTests
             Playing job = new(scene);
             job.Execute(0, 100, 0);
             scene.Arena.Reset();
-            using WorkerPool pool = new(new WorkerPoolOptions { Workers = 2, Arenas = [scene.Arena], Guard = guard });
+            using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 2, Arenas = [scene.Arena], Guard = guard });
             pool.Prepare(ref job);
             guard.BeginFrame();
             pool.Run(ref job, 100);
@@ -93,7 +93,7 @@ internal sealed unsafe class WorkerPoolTests
     [Test]
     public void What_a_job_throws_is_thrown_after_the_join_and_the_pool_goes_on()
     {
-        using WorkerPool pool = new(new WorkerPoolOptions { Workers = 2 });
+        using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 2 });
         Failing job = new(60);
         Assert.That(() => pool.Run(ref job, 100), Throws.InvalidOperationException.With.Message.EqualTo("item 60"));
         Counting counting = new(new int[100], 2);
@@ -104,14 +104,14 @@ internal sealed unsafe class WorkerPoolTests
     [Test]
     public void Wrong_use_is_refused()
     {
-        WorkerPool pool = new(new WorkerPoolOptions { Workers = 2 });
+        WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 2 });
         Nesting job = new(pool);
         Assert.That(() => pool.Run(ref job, 10), Throws.InvalidOperationException.With.Message.Contains("one job at a time"));
         Assert.That(() => pool.Run(ref job, -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
         pool.Dispose();
         pool.Dispose();
         Assert.That(() => pool.Run(ref job, 1), Throws.InstanceOf<ObjectDisposedException>());
-        Assert.That(() => new WorkerPool(new WorkerPoolOptions { Workers = 300 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new WorkerPool(new WorkerPoolOptions { WorkerCount = 300 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
     private readonly struct Counting(int[] seen, int workers) : IRangeJob
@@ -177,7 +177,7 @@ internal sealed unsafe class WorkerPoolTests
                 return;
             }
 
-            Span<float> scratch = scene.Frame.Lane(worker).AllocateSpan<float>(10_000);
+            Span<float> scratch = scene.FrameArena.Lane(worker).AllocateSpan<float>(10_000);
             scratch.Fill(worker);
             ArenaHandle arena = scene.Arena.GetHandle();
             void** blocks = stackalloc void*[1000];

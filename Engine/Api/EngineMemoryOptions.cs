@@ -8,9 +8,8 @@ namespace SuperSlab;
 /// Options of an <see cref="EngineMemory"/>. Immutable. These environment variables override them, and the result is
 /// checked when the memory is made:
 /// <code>
-///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB"; "KiB", "MiB", "GiB", "TiB" or plain bytes
-///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping,
-///                                                  populate-write, lock, prefetch
+///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB", units B, bytes, KiB, MiB, GiB or TiB; or plain bytes
+///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
 ///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
@@ -20,41 +19,6 @@ namespace SuperSlab;
 /// </summary>
 public sealed record EngineMemoryOptions
 {
-    private static readonly (string Word, PrefaultPolicy Value)[] s_prefaultWords =
-    [
-        ("automatic", PrefaultPolicy.Automatic),
-        ("none", PrefaultPolicy.None),
-        ("touch", PrefaultPolicy.Touch),
-        ("clear", PrefaultPolicy.Clear),
-        ("populate-at-mapping", PrefaultPolicy.PopulateAtMapping),
-        ("populate-write", PrefaultPolicy.PopulateWrite),
-        ("lock", PrefaultPolicy.Lock),
-        ("prefetch", PrefaultPolicy.Prefetch),
-    ];
-
-    private static readonly (string Word, PageKind Value)[] s_pageWords =
-    [
-        ("automatic", PageKind.Automatic),
-        ("normal", PageKind.Normal),
-        ("transparent-huge", PageKind.TransparentHuge),
-        ("explicit-huge", PageKind.ExplicitHuge),
-    ];
-
-    private static readonly (string Word, NodePolicy Value)[] s_nodeWords =
-    [
-        ("automatic", NodePolicy.Automatic),
-        ("first-touch", NodePolicy.FirstTouch),
-        ("interleave", NodePolicy.Interleave),
-    ];
-
-    private static readonly (string Word, MemoryChecks Value)[] s_checkWords =
-    [
-        ("automatic", MemoryChecks.Automatic),
-        ("off", MemoryChecks.Off),
-        ("hardened", MemoryChecks.Hardened),
-        ("full", MemoryChecks.Full),
-    ];
-
     /// <summary>
     /// Address space to reserve, in bytes: a multiple of 2 MiB, at least 64 MiB. It costs no memory. 0, the default,
     /// takes 64 GiB, halved until the system agrees. An explicit size that the system refuses is an error.
@@ -94,11 +58,11 @@ public sealed record EngineMemoryOptions
     internal EngineMemoryOptions With(EnvironmentSettings environment) => this with
     {
         ReservationBytes = environment.Bytes("ENGINE_MEMORY_RESERVATION", ReservationBytes),
-        Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", s_prefaultWords, Prefault),
-        Pages = environment.Choice("ENGINE_MEMORY_PAGES", s_pageWords, Pages),
-        Nodes = environment.Choice("ENGINE_MEMORY_NODES", s_nodeWords, Nodes),
+        Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, Prefault),
+        Pages = environment.Choice("ENGINE_MEMORY_PAGES", SettingWords.Pages, Pages),
+        Nodes = environment.Choice("ENGINE_MEMORY_NODES", SettingWords.Nodes, Nodes),
         RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN", RetainBytes),
-        Checks = Resolve(environment.Choice("ENGINE_MEMORY_CHECKS", s_checkWords, Checks)),
+        Checks = Resolve(environment.Choice("ENGINE_MEMORY_CHECKS", SettingWords.Checks, Checks)),
     };
 
     private static MemoryChecks Resolve(MemoryChecks checks) => checks != MemoryChecks.Automatic ? checks

@@ -1,79 +1,46 @@
-using System.Globalization;
 using System.Text;
 
 namespace SuperSlab;
 
 /// <summary>
-/// Reads settings out of environment variables, and refuses what it does not understand with the list of what it
-/// would. Pure: the variables come in as a function, so tests hand in their own.
+/// Reads settings from environment variables; a value that is not valid is refused with those that are. Pure: tests
+/// hand in their own variables.
 /// </summary>
-/// <param name="read">The value of a variable by its name, or null.</param>
+/// <param name="read">Gives the value of a variable by its name, or null.</param>
 internal sealed class EnvironmentSettings(Func<string, string?> read)
 {
     private readonly StringBuilder _resolved = new();
 
-    /// <summary>The variables that were set, one "NAME=value" a line, for reports.</summary>
+    /// <summary>The variables that were read and are set, one "NAME=value" a line, for reports.</summary>
     public string Describe() => _resolved.ToString();
 
-    /// <summary>
-    /// One of several words; <paramref name="fallback"/> when the variable is not set or empty. Upper and lower case
-    /// are the same.
-    /// </summary>
-    /// <exception cref="EngineMemoryException">The value is none of them; the message lists them.</exception>
-    public T Choice<T>(string name, ReadOnlySpan<(string Word, T Value)> choices, T fallback)
+    /// <summary>Reads a word in any case; <paramref name="fallback"/> where the variable is empty or not set.</summary>
+    /// <exception cref="EngineMemoryException">The value is none of the words; the message lists them.</exception>
+    public T Choice<T>(string name, ChoiceWords<T> words, T fallback)
+        where T : struct, Enum
     {
         string? value = Read(name);
-        if (value is null)
-            return fallback;
-
-        foreach ((string word, T choice) in choices)
-        {
-            if (word.Equals(value, StringComparison.OrdinalIgnoreCase))
-                return choice;
-        }
-
-        var valid = new StringBuilder();
-        foreach ((string word, _) in choices)
-            valid.Append(valid.Length == 0 ? string.Empty : ", ").Append(word);
-
-        throw new EngineMemoryException($"{name} is \"{value}\", which is not known. Valid are: {valid}.");
+        return value is null ? fallback
+            : words.TryFind(value, out T choice) ? choice
+            : throw new EngineMemoryException($"{name} is \"{value}\", which is not known. Valid are: {words.Text}.");
     }
 
     /// <summary>
-    /// A size: a whole number, alone for bytes or followed by KiB, MiB, GiB or TiB; <paramref name="fallback"/> when
-    /// the variable is not set or empty.
+    /// Reads a size above zero as <see cref="SizeText"/> has it, or a plain number of bytes; <paramref name="fallback"/>
+    /// where the variable is empty or not set.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The value is no such size, or does not fit the address
-    /// space.</exception>
+    /// <exception cref="EngineMemoryException">The value is not such a size, or does not fit an address.</exception>
     public nuint Bytes(string name, nuint fallback)
     {
         string? value = Read(name);
         if (value is null)
             return fallback;
 
-        ReadOnlySpan<char> number = value;
-        ulong unit = 1;
-        ReadOnlySpan<(string Suffix, ulong Bytes)> units =
-            [("KiB", 1UL << 10), ("MiB", 1UL << 20), ("GiB", 1UL << 30), ("TiB", 1UL << 40)];
-        foreach ((string suffix, ulong bytes) in units)
-        {
-            if (number.EndsWith(suffix, StringComparison.OrdinalIgnoreCase))
-            {
-                number = number[..^suffix.Length].TrimEnd();
-                unit = bytes;
-                break;
-            }
-        }
-
-        bool isNumber = ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ulong count);
-        if (!isNumber || count == 0 || count > nuint.MaxValue / unit)
-        {
-            throw new EngineMemoryException(
-                $"{name} is \"{value}\", which is not a size. Valid are: whole numbers above zero, alone for bytes "
-                    + "or followed by KiB, MiB, GiB or TiB.");
-        }
-
-        return (nuint)(count * unit);
+        decimal bytes = SizeText.Parse(char.IsAsciiDigit(value[^1]) ? value + "B" : value);
+        return bytes > 0 && bytes <= nuint.MaxValue && bytes == decimal.Truncate(bytes) ? (nuint)bytes
+            : throw new EngineMemoryException(
+                $"{name} is \"{value}\", which is not a size. Valid are: bytes above zero, as a number or with a unit, "
+                + "such as \"8 MiB\" (units B, bytes, KiB, MiB, GiB or TiB).");
     }
 
     private string? Read(string name)

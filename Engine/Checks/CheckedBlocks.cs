@@ -306,14 +306,14 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
                 return true;
             }
         }
+        catch (EngineOutOfMemoryException)
+        {
+            // The block is kept.
+        }
         catch (EngineMemoryException wrong)
         {
             damage = Joined(damage, wrong.Message); // a run that contradicts itself: another try would not help
             return false;
-        }
-        catch (EngineOutOfMemoryException)
-        {
-            // The block is kept.
         }
 
         _refused.Enqueue(block);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Silk.NET.Core.Contexts;
+using SuperSlab.Scenes;
 
 namespace SuperSlab.Diagnostics;
 
@@ -30,7 +31,7 @@ namespace SuperSlab.Diagnostics;
 /// <see cref="BeginFrame(long)"/>, <see cref="EndFrame()"/> and <see cref="Collect"/> by one at a time.
 /// </para>
 /// </summary>
-public sealed class FaultAttribution : IDisposable
+public sealed class FaultAttribution : IFrameObserver, IDisposable
 {
     private const int EmptyingMilliseconds = 4;
     private const int OldestMapsMilliseconds = 50;
@@ -106,6 +107,8 @@ public sealed class FaultAttribution : IDisposable
 
     /// <summary>The frame ends. Hot-loop safe.</summary>
     public void EndFrame() => EndFrame(Stopwatch.GetTimestamp());
+
+    void IFrameObserver.EndFrame(in HotLoopCounts? counts) => EndFrame();
 
     /// <summary>
     /// The faults so far. The counts are exact for threads that have ended their observation or do nothing meanwhile. Not for the hot

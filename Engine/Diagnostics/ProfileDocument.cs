@@ -330,10 +330,10 @@ internal static class ProfilePlans
                 used += block.Bytes * (nuint)block.Count;
         }
 
-        if (scene.Plan.Frame is not null)
+        if (scene.Plan.FrameArena is not null)
         {
-            for (int lane = 0; lane < scene.Frame.LaneCount; lane++)
-                used += scene.Frame.HighWaterBytes(lane) * (nuint)scene.Frame.BufferCount;
+            for (int lane = 0; lane < scene.FrameArena.LaneCount; lane++)
+                used += scene.FrameArena.HighWaterBytes(lane) * (nuint)scene.FrameArena.BufferCount;
         }
 
         return new ProfilePlan(scene.Plan.Name, scene.Report.Bytes, used, SuggestedPlan(scene));

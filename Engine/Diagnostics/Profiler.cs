@@ -25,7 +25,7 @@ namespace SuperSlab.Diagnostics;
 /// sake. A frame's two calls cost two readings of the clock and, for each thread and arena, the reading of a counter for each tag; now and then a
 /// sample of what the arenas hold is taken, some microseconds.
 /// </summary>
-public sealed class Profiler : IDisposable
+public sealed class Profiler : IFrameObserver, IDisposable
 {
     private readonly EngineMemory _memory;
     private readonly ProfilerOptions _options;
@@ -127,6 +127,16 @@ public sealed class Profiler : IDisposable
     /// <param name="counts">What the frame did: <see cref="HotLoopGuard.LastFrame"/>, after the guard's own EndFrame.</param>
     public void EndFrame(HotLoopCounts counts) => EndFrame(counts, Stopwatch.GetTimestamp());
 
+    void IFrameObserver.BeginFrame(long frame) => BeginFrame();
+
+    void IFrameObserver.EndFrame(in HotLoopCounts? counts)
+    {
+        if (counts is { } guarded)
+            EndFrame(guarded);
+        else
+            EndFrame();
+    }
+
     /// <summary>Takes a sample of what the arenas and tags hold: between frames, where there are none for long, as before and after a load.</summary>
     public void Sample() => Sample(Stopwatch.GetTimestamp());
 
@@ -149,7 +159,7 @@ public sealed class Profiler : IDisposable
     {
         ArgumentNullException.ThrowIfNull(scene);
         long now = Stopwatch.GetTimestamp();
-        NoteSpan("loads", $"load '{scene.Plan.Name}'", now - (long)(scene.Report.Nanoseconds / _nanosecondsPerTick), now);
+        NoteSpan("loads", $"load '{scene.Plan.Name}'", now - (long)(scene.Report.Duration.TotalSeconds * Stopwatch.Frequency), now);
         Sample(now);
     }
 
@@ -256,8 +266,12 @@ public sealed class Profiler : IDisposable
             MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
     }
 
-    private HotLoopCounts Counts() => new(
-        _options.CountsPageFaults ? PageFaults.OfThread() : 0, 0, GC.GetAllocatedBytesForCurrentThread(), GC.CollectionCount(0));
+    private HotLoopCounts Counts() => new()
+    {
+        PageFaults = _options.CountsPageFaults ? PageFaults.OfThread() : 0,
+        ManagedBytes = GC.GetAllocatedBytesForCurrentThread(),
+        Collections = GC.CollectionCount(0),
+    };
 
     private long NanosecondsAt(long ticks) => (long)((ticks - _beganTicks) * _nanosecondsPerTick);
 

@@ -1,24 +1,25 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// Loads and unloads scenes on threads of its own while other scenes' hot loops run. The threads have the lowest priority: they run on
-/// what the game's leave. Each load prefaults with one thread unless told otherwise, holds none of the allocator's locks during an OS call,
-/// and takes no page fault from the threads of a running scene, nor time beyond what the machine's memory shares.
+/// Loads and unloads scenes on threads of its own beside other scenes' hot loops. The threads have the lowest priority.
+/// A load prefaults with one thread by default, holds no lock of the allocator during an OS call, and causes no page
+/// fault in the threads of a running scene.
 /// <code>
 /// using BackgroundLoader loader = new(memory);
 /// StreamedScene next = loader.Add(plan);       // at start-up
 /// next.Load();                                 // in the hot loop: two levels ahead
 /// if (next.State == StreamState.Loaded) ...    // each frame
 /// </code>
-/// Disposing it waits for what is running, and unloads what it loaded. Made, added to and disposed by one thread; not in the hot loop.
-/// A callback of a load (<see cref="SceneLoadOptions.Progress"/>) runs on the loader's threads, and those it waits for do nothing else
-/// meanwhile: it may throw, load and unload scenes by itself, and cancel; orders to its own loader are refused.
+/// One thread makes it, adds scenes and disposes of it; not in the hot loop. A callback of a load
+/// (<see cref="SceneLoadOptions.Progress"/>) runs on the loader's threads. It may throw, cancel, and load and unload
+/// other scenes by itself; orders to its own loader are refused.
 /// </summary>
 public sealed class BackgroundLoader : IDisposable
 {
-    /// <summary>The loader that the calling thread works for, or calls back for.</summary>
+    /// <summary>The loader that the calling thread works for, or runs a callback for.</summary>
     [ThreadStatic]
     private static BackgroundLoader? s_current;
 
@@ -28,55 +29,57 @@ public sealed class BackgroundLoader : IDisposable
     private readonly object _queued = new();
     private StreamedScene? _first;
     private StreamedScene? _last;
-    private long _pageFaults;
+    private long _pageFaultCount;
     private volatile bool _stopping;
 
     /// <summary>Starts the threads.</summary>
-    /// <param name="memory">Where the scenes' memory comes from.</param>
-    /// <param name="threads">Scenes that may be loading at the same time, 1 to 16. Default 1.</param>
-    public BackgroundLoader(EngineMemory memory, int threads = 1)
+    /// <param name="memory">Gives the scenes their memory.</param>
+    /// <param name="threadCount">Scenes that may load at the same time, 1 to 16. Default 1.</param>
+    public BackgroundLoader(EngineMemory memory, int threadCount = 1)
     {
         ArgumentNullException.ThrowIfNull(memory);
-        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 16);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threadCount, 16);
         _memory = memory;
-        _threads = new Thread[threads];
-        for (int index = 0; index < threads; index++)
+        _threads = new Thread[threadCount];
+        for (int index = 0; index < threadCount; index++)
         {
-            _threads[index] = new Thread(Live) { IsBackground = true, Name = $"scene loader {index}" };
+            _threads[index] = new Thread(Serve) { IsBackground = true, Name = $"scene loader {index}" };
             _threads[index].Start();
         }
     }
 
     /// <summary>
-    /// Page faults of the loader's threads in finished loads and unloads, pages made resident on request included: what a count of the
-    /// process's faults has to leave out. 0 where the system does not count threads apart. Hot-loop safe; any thread.
+    /// Page faults of the loader's threads in finished loads and unloads, pages made resident on request included. 0
+    /// where the system does not count by thread. Hot-loop safe; any thread.
     /// </summary>
-    public long PageFaults => Interlocked.Read(ref _pageFaults);
+    public long PageFaultCount => Interlocked.Read(ref _pageFaultCount);
 
-    /// <summary>Makes a scene that this loader loads when told. Nothing is loaded yet.</summary>
+    /// <summary>Makes a scene for this loader, not loaded yet.</summary>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="options">How it is loaded. Null prefaults with one thread, which leaves the other processors to the hot loop.</param>
-    /// <exception cref="InvalidOperationException">A callback of one of the loader's loads asks for it.</exception>
+    /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
+    /// <exception cref="InvalidOperationException">A callback of one of the loader's loads calls.</exception>
     /// <exception cref="ObjectDisposedException">The loader is disposed.</exception>
     public StreamedScene Add(ScenePlan plan, SceneLoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ThrowIfCalledBack("add a scene");
         ObjectDisposedException.ThrowIf(_stopping, this);
-        StreamedScene scene = new(this, plan, options ?? new SceneLoadOptions { PrefaultThreads = 1 });
+        StreamedScene scene = new(this, plan, options ?? new SceneLoadOptions { PrefaultThreadCount = 1 });
         _scenes.Add(scene);
         return scene;
     }
 
     /// <summary>
-    /// Cancels what is loading, waits for what is running, callbacks included, and unloads all of the loader's scenes, whatever one of them throws. Afterwards each is
-    /// <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/> for good, and takes no order. A second call does nothing.
+    /// Cancels the loads, waits for what runs, callbacks included, and unloads all scenes, whatever one of them throws.
+    /// Then each is <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/> for good. A second call does
+    /// nothing.
     /// </summary>
-    /// <exception cref="InvalidOperationException">A callback of one of the loader's loads asks for it: it would wait for itself. Nothing has changed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A callback of one of the loader's loads calls: it would wait for itself. Nothing has changed.
+    /// </exception>
     /// <exception cref="Exception">
-    /// The first <see cref="StreamedScene.Error"/> of these unloads, such as an <see cref="EngineMemoryException"/> where the system refused to take
-    /// memory back. All scenes are unloaded all the same.
+    /// The first <see cref="StreamedScene.Error"/> of these unloads. All scenes are unloaded all the same.
     /// </exception>
     public void Dispose()
     {
@@ -109,8 +112,8 @@ public sealed class BackgroundLoader : IDisposable
     }
 
     /// <summary>
-    /// Orders what the state says of a scene, from the next free thread. The queue runs through the scenes themselves, so nothing is allocated. Nothing has changed
-    /// when it throws.
+    /// Orders a state from the next free thread. The queue links the scenes themselves, so nothing is allocated.
+    /// Nothing has changed when it throws.
     /// </summary>
     internal void Order(StreamedScene scene, StreamState state)
     {
@@ -118,7 +121,7 @@ public sealed class BackgroundLoader : IDisposable
         {
             ObjectDisposedException.ThrowIf(_stopping, this);
             scene.Begin(state);
-            scene.NextInQueue = null;
+            Debug.Assert(scene.NextInQueue is null && (_first is null) == (_last is null), "The queue is whole.");
             if (_last is null)
                 _first = scene;
             else
@@ -129,7 +132,7 @@ public sealed class BackgroundLoader : IDisposable
         }
     }
 
-    /// <summary>Tells the progress of a load; the calling thread, which may be a helper of the loader's, is known as one of the loader's meanwhile.</summary>
+    /// <summary>Reports the progress of a load; the calling thread counts as the loader's meanwhile.</summary>
     internal void Report(IProgress<double> progress, double value)
     {
         BackgroundLoader? outer = s_current;
@@ -147,18 +150,19 @@ public sealed class BackgroundLoader : IDisposable
     /// <exception cref="ObjectDisposedException">The loader is disposed.</exception>
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_stopping, this);
 
-    /// <exception cref="InvalidOperationException">The calling thread loads for this loader, so the call comes from a callback of a load.</exception>
+    /// <exception cref="InvalidOperationException">A callback of one of the loader's loads calls.</exception>
     internal void ThrowIfCalledBack(string wish)
     {
         if (s_current == this)
         {
             throw new InvalidOperationException(
-                $"A callback of a load asked its background loader to {wish}, on a thread that the loader needs for that; leave it to the game's thread.");
+                $"A callback of a load asked its background loader to {wish}, on a thread that the loader needs for "
+                + "that; leave it to the game's thread.");
         }
     }
 
-    /// <summary>What each thread runs. Nothing that a load, an unload or their callbacks throw ends it: <see cref="StreamedScene.Error"/> keeps it.</summary>
-    private void Live()
+    /// <summary>Runs each thread. Nothing ends it early: <see cref="StreamedScene.Error"/> keeps what throws.</summary>
+    private void Serve()
     {
         s_current = this;
         ThisPlatform.LowerThreadPriority();
@@ -168,7 +172,8 @@ public sealed class BackgroundLoader : IDisposable
         {
             scene.Work(_memory);
             long now = counts ? SuperSlab.PageFaults.OfThread() : 0;
-            Interlocked.Add(ref _pageFaults, now - counted);
+            Debug.Assert(now >= counted, "A thread's faults only grow.");
+            Interlocked.Add(ref _pageFaultCount, now - counted);
             counted = now;
             scene.Finish();
         }

@@ -1,23 +1,26 @@
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A small loop for games: the world moves in steps of a fixed length, as many as real time asks for, and is drawn once a frame, between
-/// two steps (Glenn Fiedler, "Fix Your Timestep!", 2004, is the idea's source). An engine with a loop of its own does not need it: it calls
-/// <see cref="HotLoopGuard.BeginFrame"/> and <see cref="HotLoopGuard.EndFrame"/> itself.
+/// A small loop for games. The world moves in steps of a fixed length, as many as real time asks for, and is drawn once
+/// a frame, between two steps. An engine with a loop of its own calls <see cref="GameFrames"/> instead.
 /// <code>
-/// GameLoop loop = new(new() { PaceSeconds = 1.0 / 60, Guard = guard });
-/// loop.WarmUp(ref game, 60);        // code is compiled and faulted in; the guard holds these frames to nothing
+/// GameLoop loop = new(new() { FrameDuration = TimeSpan.FromSeconds(1.0 / 60), Frames = new GameFrames(guard) });
+/// loop.WarmUp(ref game, 60);        // code is compiled and faulted in, without rules
 /// loop.Run(ref game);
 /// </code>
 /// Allocates nothing in its frames. One thread, the guard's.
 /// </summary>
+/// <remarks>The idea is from Glenn Fiedler, "Fix Your Timestep!", 2004.</remarks>
 public sealed class GameLoop
 {
     private readonly GameLoopOptions _options;
     private readonly TimeProvider _clock;
+    private readonly double _stepSeconds;
+    private readonly double _frameSeconds;
     private readonly double _secondsPerTick;
     private long _lastFrame;
     private double _behind;
+    private double _dropped;
     private bool _hasBegun;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
@@ -26,19 +29,22 @@ public sealed class GameLoop
         _options = options ?? new GameLoopOptions();
         _options.Validate();
         _clock = _options.Clock;
+        _stepSeconds = _options.StepDuration.TotalSeconds;
+        _frameSeconds = _options.FrameDuration.TotalSeconds;
         _secondsPerTick = 1.0 / _clock.TimestampFrequency;
     }
 
     /// <summary>Steps done so far.</summary>
-    public long Steps { get; private set; }
+    public long StepCount { get; private set; }
 
     /// <summary>Frames done so far, warm-up included.</summary>
-    public long Frames { get; private set; }
+    public long FrameCount { get; private set; }
 
-    /// <summary>Real time in seconds that was dropped because a frame would have had too many steps.</summary>
-    public double DroppedSeconds { get; private set; }
+    /// <summary>Real time that was dropped because a frame would have had too many steps.</summary>
+    public TimeSpan DroppedTime => TimeSpan.FromSeconds(_dropped);
 
     /// <summary>Runs frames until the game does not want another.</summary>
+    /// <inheritdoc cref="RunFrame"/>
     public void Run<TGame>(ref TGame game)
         where TGame : IGame, allows ref struct
     {
@@ -47,112 +53,123 @@ public sealed class GameLoop
     }
 
     /// <summary>
-    /// Runs the body so many times before it counts: the frames of the game itself, with exactly one step each and no waiting, that the
-    /// guard holds to nothing. What they touch and compile, the frames after them find ready.
+    /// Runs frames of the game with exactly one step each, without waiting and without rules: they compile and touch
+    /// what the frames after them then find ready.
     /// </summary>
-    /// <param name="game">The game; its world moves on by as many steps.</param>
-    /// <param name="frames">How many, 0 or more.</param>
-    public void WarmUp<TGame>(ref TGame game, int frames)
+    /// <param name="game">The game; its world moves on by a step a frame.</param>
+    /// <param name="frameCount">How many frames, 0 or more.</param>
+    public void WarmUp<TGame>(ref TGame game, int frameCount)
         where TGame : IGame, allows ref struct
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(frames);
-        _options.Guard?.WarmUp(frames);
-        for (int frame = 0; frame < frames && game.IsRunning; frame++)
+        ArgumentOutOfRangeException.ThrowIfNegative(frameCount);
+        HotLoopGuard? guard = _options.Frames?.Guard;
+        guard?.WarmUp(frameCount);
+        for (int frame = 0; frame < frameCount && game.IsRunning; frame++)
         {
-            _options.Guard?.BeginFrame();
-            game.Update(Steps++, _options.StepSeconds);
-            game.Draw(0);
-            _options.Guard?.EndFrame();
-            Frames++;
+            _behind = _stepSeconds;
+            Play(ref game);
         }
 
-        // The wait of the pacing and the reading of the clock run here for the first time, too.
+        // The pacing's wait and the reading of the clock run here for the first time, too.
         Wait(_clock.GetTimestamp());
-        _options.Guard?.WarmUp(0);
+        guard?.WarmUp(0);
         _hasBegun = false;
     }
 
-    /// <summary>Runs one frame: as many steps as real time asks for, a drawing, and the wait for the next frame's time.</summary>
+    /// <summary>Runs one frame: the steps that real time asks for, a drawing, and the wait for the next.</summary>
     /// <exception cref="HotLoopViolationException">The frame broke a rule that throws.</exception>
     public void RunFrame<TGame>(ref TGame game)
         where TGame : IGame, allows ref struct
     {
         long now = _clock.GetTimestamp();
-        _behind += _hasBegun ? (now - _lastFrame) * _secondsPerTick : _options.StepSeconds;
+        _behind += _hasBegun ? (now - _lastFrame) * _secondsPerTick : _stepSeconds;
         _hasBegun = true;
         _lastFrame = now;
-        _options.Guard?.BeginFrame();
-        int steps = 0;
-        for (; _behind >= _options.StepSeconds && steps < _options.MaximumSteps; steps++)
-        {
-            game.Update(Steps++, _options.StepSeconds);
-            _behind -= _options.StepSeconds;
-        }
-
-        if (_behind >= _options.StepSeconds)
-        {
-            double kept = _behind % _options.StepSeconds;
-            DroppedSeconds += _behind - kept;
-            _behind = kept;
-        }
-
-        game.Draw(_behind / _options.StepSeconds);
-        _options.Guard?.EndFrame();
-        Frames++;
+        Play(ref game);
         Wait(now);
+    }
+
+    private void Play<TGame>(ref TGame game)
+        where TGame : IGame, allows ref struct
+    {
+        _options.Frames?.BeginFrame();
+        try
+        {
+            for (int steps = 0; _behind >= _stepSeconds && steps < _options.MaximumStepCount; steps++)
+            {
+                game.Update(StepCount++, _stepSeconds);
+                _behind -= _stepSeconds;
+            }
+
+            if (_behind >= _stepSeconds)
+            {
+                double kept = _behind % _stepSeconds;
+                _dropped += _behind - kept;
+                _behind = kept;
+            }
+
+            game.Draw(_behind / _stepSeconds);
+        }
+        finally
+        {
+            _options.Frames?.EndFrame();
+        }
+
+        FrameCount++;
     }
 
     /// <summary>Sleeps while there is time, and spins the last two milliseconds, which no sleep hits exactly.</summary>
     private void Wait(long frameBegan)
     {
-        if (_options.PaceSeconds == 0)
+        if (_frameSeconds == 0)
             return;
 
-        double left = _options.PaceSeconds - ((_clock.GetTimestamp() - frameBegan) * _secondsPerTick);
-        while (left > 0)
+        for (double left = Left(); left > 0; left = Left())
         {
             if (left > 0.002)
                 Thread.Sleep((int)((left - 0.001) * 1000));
             else
                 Thread.SpinWait(20);
-
-            left = _options.PaceSeconds - ((_clock.GetTimestamp() - frameBegan) * _secondsPerTick);
         }
+
+        double Left() => _frameSeconds - ((_clock.GetTimestamp() - frameBegan) * _secondsPerTick);
     }
 }
 
 /// <summary>How a <see cref="GameLoop"/> runs. Immutable.</summary>
 public sealed record GameLoopOptions
 {
-    /// <summary>The length of a step of the world in seconds. Default 1/60.</summary>
-    public double StepSeconds { get; init; } = 1.0 / 60;
+    /// <summary>The length of a step of the world, up to 10 seconds. Default 1/60 second.</summary>
+    public TimeSpan StepDuration { get; init; } = TimeSpan.FromSeconds(1.0 / 60);
 
     /// <summary>
-    /// The most steps in one frame. When more time has passed (a hitch, or steps that take longer than they last), the rest is dropped and
-    /// the world runs slower than real time, instead of each frame having more to do than the one before. Default 5.
+    /// The most steps in one frame, 1 to 1,000. After a hitch the rest of the time is dropped: the world runs slower,
+    /// where each frame would otherwise have more to do than the one before. Default 5.
     /// </summary>
-    public int MaximumSteps { get; init; } = 5;
+    public int MaximumStepCount { get; init; } = 5;
 
-    /// <summary>The least time from a frame's beginning to the next in seconds: 0, the default, begins the next at once.</summary>
-    public double PaceSeconds { get; init; }
+    /// <summary>The least time from frame to frame, up to 10 seconds. Zero, the default, does not wait.</summary>
+    public TimeSpan FrameDuration { get; init; }
 
-    /// <summary>Brackets each frame, waiting excluded. Null, the default, does not.</summary>
-    public HotLoopGuard? Guard { get; init; }
+    /// <summary>Begins and ends each frame, without the wait, for the guard and others. Default null.</summary>
+    public GameFrames? Frames { get; init; }
 
     /// <summary>The clock. Default the system's.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     internal void Validate()
     {
-        Check(StepSeconds is > 0 and <= 10, nameof(StepSeconds), StepSeconds, "above 0 and at most 10");
-        Check(MaximumSteps is >= 1 and <= 1000, nameof(MaximumSteps), MaximumSteps, "from 1 to 1,000");
-        Check(PaceSeconds is >= 0 and <= 10, nameof(PaceSeconds), PaceSeconds, "from 0 to 10");
+        (double step, double frame) = (StepDuration.TotalSeconds, FrameDuration.TotalSeconds);
+        Check(step is > 0 and <= 10, nameof(StepDuration), StepDuration, "above 0 and at most 10 seconds");
+        Check(MaximumStepCount is >= 1 and <= 1000, nameof(MaximumStepCount), MaximumStepCount, "from 1 to 1,000");
+        Check(frame is >= 0 and <= 10, nameof(FrameDuration), FrameDuration, "from 0 to 10 seconds");
     }
 
     private static void Check(bool holds, string name, object value, string allowed)
     {
+        string message = $"GameLoopOptions.{name} is {value}; it must be {allowed}.";
         if (!holds)
-            throw new ArgumentOutOfRangeException(name, value, $"GameLoopOptions.{name} is {value}; it must be {allowed}.");
+            throw new ArgumentOutOfRangeException(name, value, message);
     }
 }
 
@@ -168,6 +185,6 @@ public interface IGame
     void Update(long step, double seconds);
 
     /// <summary>Shows the world.</summary>
-    /// <param name="alpha">How far real time has come from the last step towards the next, 0 up to 1: what is shown lies so far between both.</param>
+    /// <param name="alpha">Where between the last step and the next to show it, from 0 up to 1.</param>
     void Draw(double alpha);
 }

@@ -1,20 +1,23 @@
+using System.Diagnostics;
+
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// One thread under a <see cref="HotLoopGuard"/>: what it did between its <see cref="Begin"/> and <see cref="End"/>. A thread's faults and
-/// managed bytes can be read by that thread alone, so each brackets its own work. Made by <see cref="HotLoopGuard.RegisterThread"/>; all
-/// members but <see cref="Total"/> and <see cref="Name"/> belong to the thread that registered. Begin and End are hot-loop safe.
-/// <para>
-/// Where the system records faults with their addresses, they are counted from that record: the kernel writes each to memory shared with
-/// this thread, so a frame without faults is seen without a system call. Elsewhere the system is asked twice a frame.
-/// </para>
+/// One thread under a <see cref="HotLoopGuard"/>: what it does between <see cref="Begin"/> and <see cref="End"/>.
+/// Made by <see cref="HotLoopGuard.RegisterThread"/>, for the thread that registered; any thread may read
+/// <see cref="Total"/> and <see cref="Name"/>. Begin and End are hot-loop safe.
 /// </summary>
+/// <remarks>
+/// Only a thread itself can read its faults and managed bytes, so each thread brackets its own work. Where the system
+/// records the addresses of faults, the kernel writes them to memory shared with the thread, so a frame without faults
+/// needs no system call. Elsewhere the thread asks the system twice a frame.
+/// </remarks>
 public sealed class GuardedThread : IDisposable
 {
     private const int KeptAddresses = 64;
     private const int RecordedAddresses = 1024;
 
-    /// <summary>From so many at once on the record may have been full, and the system is asked how many there really were.</summary>
+    /// <summary>At this count the record may have overflowed, and the system is asked for the number.</summary>
     private const int ManyAddresses = RecordedAddresses / 4;
 
     private readonly HotLoopGuard _guard;
@@ -36,7 +39,7 @@ public sealed class GuardedThread : IDisposable
         _countsFaults = countsFaults;
         _recorder = recordsAddresses && countsFaults ? TryRecord() : null;
 
-        // What runs for the first time compiles and faults: let that be here.
+        // The first run of code compiles and faults: it happens here, not in a frame.
         for (int round = 0; round < 3; round++)
         {
             Begin();
@@ -52,7 +55,7 @@ public sealed class GuardedThread : IDisposable
     /// <summary>The name given at registration.</summary>
     public string Name { get; }
 
-    /// <summary>What the thread did between all its Begin and End so far. Exact once the thread has ended its work.</summary>
+    /// <summary>What the thread did between all its Begin and End. Exact once its work has ended.</summary>
     public HotLoopCounts Total => _total;
 
     internal int ManagedId { get; }
@@ -75,9 +78,14 @@ public sealed class GuardedThread : IDisposable
 
     internal nuint HighestFault { get; private set; }
 
-    /// <summary>The thread's part of the frame begins.</summary>
+    /// <summary>Begins the thread's part of the frame.</summary>
+    /// <exception cref="InvalidOperationException">The last part has not ended.</exception>
     public void Begin()
     {
+        if (IsInside)
+            ThrowOrder($"Thread '{Name}' began a part of a frame inside another: each Begin needs its End.");
+
+        Debug.Assert(Environment.CurrentManagedThreadId == ManagedId, "A thread brackets its own work.");
         ForgetAddresses();
         _faults = 0;
         _excused = default;
@@ -85,9 +93,13 @@ public sealed class GuardedThread : IDisposable
         _begun = Read();
     }
 
-    /// <summary>The thread's part of the frame ends.</summary>
+    /// <summary>Ends the thread's part of the frame.</summary>
+    /// <exception cref="InvalidOperationException">No part has begun.</exception>
     public void End()
     {
+        if (!IsInside)
+            ThrowOrder($"Thread '{Name}' ended a part of a frame that it had not begun: call Begin before End.");
+
         HotLoopCounts done = Read() - _begun - _excused;
         IsInside = false;
         if (_recorder is not null)
@@ -99,14 +111,14 @@ public sealed class GuardedThread : IDisposable
         _total += done;
     }
 
-    /// <summary>Ends the registration, on the thread that registered, when it ends. What it did stays counted in past frames. A second call does nothing.</summary>
+    /// <summary>Ends the registration, on the thread that registered. A second call does nothing.</summary>
     public void Dispose()
     {
         _guard.Remove(this);
         _recorder?.Dispose();
     }
 
-    /// <summary>What the thread did since the guard looked last.</summary>
+    /// <summary>What the thread did since the last call.</summary>
     internal HotLoopCounts TakeNew()
     {
         HotLoopCounts total = _total;
@@ -123,7 +135,7 @@ public sealed class GuardedThread : IDisposable
         FirstFault = LowestFault = HighestFault = 0;
     }
 
-    /// <summary>On this thread: it wants SuperSlabs that are not ready. Looking at the call stack is not the thread's own doing.</summary>
+    /// <summary>Keeps the first wish for SuperSlabs that are not ready. The call stack's cost does not count.</summary>
     internal void Demanded(Demand demand, int superSlabs)
     {
         if (FirstDemand is not null)
@@ -141,9 +153,16 @@ public sealed class GuardedThread : IDisposable
         }
     }
 
-    private HotLoopCounts Read() => new(
-        _countsFaults && _recorder is null ? PageFaults.OfThread() : 0, VirtualMemory.OsCallsOfThread, GC.GetAllocatedBytesForCurrentThread());
+    private static void ThrowOrder(string message) => throw new InvalidOperationException(message);
 
+    private HotLoopCounts Read() => new()
+    {
+        PageFaults = _countsFaults && _recorder is null ? PageFaults.OfThread() : 0,
+        OsCalls = VirtualMemory.OsCallsOfThread,
+        ManagedBytes = GC.GetAllocatedBytesForCurrentThread(),
+    };
+
+    /// <summary>Null where the system records no faults; they are then counted without addresses.</summary>
     private static PageFaultRecorder? TryRecord()
     {
         try
@@ -154,7 +173,6 @@ public sealed class GuardedThread : IDisposable
         }
         catch (EngineMemoryException)
         {
-            // Not here, or not for so many threads: then faults are counted without addresses.
             return null;
         }
     }
@@ -182,7 +200,7 @@ public sealed class GuardedThread : IDisposable
         _faults += all >= ManyAddresses ? all + Resynchronise() : all;
     }
 
-    /// <summary>Takes out what was not the frame's doing.</summary>
+    /// <summary>Drops the faults between two frames.</summary>
     private void ForgetAddresses()
     {
         long all = _recorder?.DrainWithin(0, nuint.MaxValue) ?? 0;
@@ -192,8 +210,8 @@ public sealed class GuardedThread : IDisposable
     }
 
     /// <summary>
-    /// How many faults are not in the record because it was full, and how many came while that was asked: code that runs for the first
-    /// time faults by itself.
+    /// Gives the number of faults that are missing in the record because it was full, and of those during this call:
+    /// code that runs the first time faults, too.
     /// </summary>
     private long Resynchronise()
     {

@@ -3,8 +3,7 @@ using System.Diagnostics;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// Holds the hot loop to its promise: counts, between <see cref="BeginFrame"/> and <see cref="EndFrame"/>, what a frame must not do, and
-/// names who did it.
+/// Counts what a frame must not do, between <see cref="BeginFrame"/> and <see cref="EndFrame"/>, and names who did it.
 /// <code>
 /// using HotLoopGuard guard = new(memory, plan.HotLoop, new() { Log = Console.Error.WriteLine });
 /// guard.Watch(scene);
@@ -13,11 +12,14 @@ namespace SuperSlab.Scenes;
 /// ... the frame, on this thread and on workers that registered, each between its own Begin and End ...
 /// guard.EndFrame();
 /// </code>
-/// The thread that makes the guard is the one that begins and ends the frames; it makes all calls here except
-/// <see cref="RegisterThread"/>, which other threads call for themselves. What threads do that are not registered, such as one that loads
-/// the next level, does not count; only collections stop everybody and are everybody's. A frame without a violation allocates nothing and
-/// costs well under a microsecond for each thread.
+/// The thread that makes the guard begins and ends the frames. It makes all calls here except
+/// <see cref="RegisterThread"/>, which other threads call for themselves. <see cref="GameFrames"/> makes the calls of a
+/// frame together with those of profilers and frame arenas.
 /// </summary>
+/// <remarks>
+/// Threads that are not registered, such as one that loads the next level, do not count; only collections do, as they
+/// stop all threads. A frame without a violation allocates nothing and costs well under a microsecond a thread.
+/// </remarks>
 public sealed class HotLoopGuard : IDisposable
 {
     private readonly EngineMemory _memory;
@@ -36,9 +38,9 @@ public sealed class HotLoopGuard : IDisposable
     private bool _disposed;
 
     /// <summary>Registers the calling thread as the one that runs the frames. At level load.</summary>
-    /// <param name="memory">The memory whose OS calls and arenas are looked at.</param>
-    /// <param name="rules">What is allowed, what is done about more, and how many frames are held to nothing. Null takes the defaults.</param>
-    /// <param name="options">How it reports. Null takes the defaults.</param>
+    /// <param name="memory">The memory whose OS calls and arenas count.</param>
+    /// <param name="rules">What is allowed, what is done about more, and the warm-up. Null takes the defaults.</param>
+    /// <param name="options">How the guard reports. Null takes the defaults.</param>
     /// <exception cref="EngineMemoryException">The rules have one for tags, and memory counters are off.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public HotLoopGuard(EngineMemory memory, HotLoopRules? rules = null, HotLoopGuardOptions? options = null)
@@ -48,7 +50,7 @@ public sealed class HotLoopGuard : IDisposable
         _memory = memory;
         Rules = rules ?? _rules;
         _options = options ?? new HotLoopGuardOptions();
-        _callStacksLeft = _options.CallStacks;
+        _callStacksLeft = _options.CallStackCount;
         _main = RegisterThread("main");
         _memory.Pool.Observer += OnDemand;
         _warmUpLeft = int.MaxValue;
@@ -58,15 +60,15 @@ public sealed class HotLoopGuard : IDisposable
             EndFrame();
         }
 
-        Frame = 0;
+        FrameCount = 0;
         WarmUpTotal = default;
-        _warmUpLeft = _rules.WarmUpFrames;
+        _warmUpLeft = _rules.WarmUpFrameCount;
     }
 
     /// <summary>Frames that have begun.</summary>
-    public long Frame { get; private set; }
+    public long FrameCount { get; private set; }
 
-    /// <summary>Whether the next frame is held to the rules: the warm-up is over.</summary>
+    /// <summary>Whether the rules hold for the next frame: the warm-up is over.</summary>
     public bool IsArmed => _warmUpLeft == 0;
 
     /// <summary>What the last frame did.</summary>
@@ -75,37 +77,38 @@ public sealed class HotLoopGuard : IDisposable
     /// <summary>What all armed frames did.</summary>
     public HotLoopCounts Total { get; private set; }
 
-    /// <summary>What the frames did that were held to nothing.</summary>
+    /// <summary>What the frames of warm-ups did.</summary>
     public HotLoopCounts WarmUpTotal { get; private set; }
 
     /// <summary>Frames that broke a rule.</summary>
-    public long Violations { get; private set; }
+    public long ViolationCount { get; private set; }
 
     /// <summary>The first frame that broke a rule, or null.</summary>
     public HotLoopViolation? FirstViolation { get; private set; }
 
-    /// <summary>What the frames are held to; a new scene may bring its own, between two frames. Does not begin a warm-up.</summary>
+    /// <summary>The rules. A new scene may bring its own, between two frames; they do not begin a warm-up.</summary>
     /// <exception cref="EngineMemoryException">They have one for tags, and memory counters are off.</exception>
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
     public HotLoopRules Rules
     {
         get => _rules;
         set
         {
             ArgumentNullException.ThrowIfNull(value);
+            ThrowIfInFrame();
             _tags = value.TagOverrun is null ? null : _tags ?? new WatchedTags(_memory);
             _rules = value;
         }
     }
 
-    /// <summary>Registers the calling thread. At level load, before its first work: it allocates.</summary>
-    /// <param name="name">What reports call the thread.</param>
-    /// <returns>What the thread brackets its work with.</returns>
+    /// <summary>Registers the calling thread, which brackets its work with the result. Allocates.</summary>
+    /// <param name="name">The thread's name in reports.</param>
     public GuardedThread RegisterThread(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ObjectDisposedException.ThrowIf(_disposed, this);
 
-        // Where the system counts the process's faults only, one thread counts them, or they would count several times.
+        // Where the system counts faults only for the whole process, one thread counts them.
         bool countsFaults = PageFaults.IsSupported && (PageFaults.IsPerThread || _threads.Length == 0);
         GuardedThread thread = new(this, name, countsFaults, _options.FaultAddresses);
         lock (_lock)
@@ -114,60 +117,74 @@ public sealed class HotLoopGuard : IDisposable
         return thread;
     }
 
-    /// <summary>Counts the overflows of a frame arena from now on. Between frames.</summary>
-    public void Watch(FrameArena arena) => _watched.Add(arena);
+    /// <summary>Counts the overflows or budget overruns of an arena from now on. Between frames.</summary>
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
+    public void Watch(LongLivedArena arena) => WatchAny(arena);
 
-    /// <summary>Counts the budget overruns of an arena from now on. Between frames.</summary>
-    public void Watch(LongLivedArena arena) => _watched.Add(arena);
+    /// <inheritdoc cref="Watch(LongLivedArena)"/>
+    public void Watch(FrameArena arena) => WatchAny(arena);
 
-    /// <summary>Counts the overflows and overruns of a scene's arenas from now on. Between frames, when the scene begins to be used.</summary>
+    /// <summary>Counts the overflows and overruns of a scene's arenas from now on. Between frames.</summary>
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
     public void Watch(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
         foreach (LongLivedArena arena in scene.Arenas)
             Watch(arena);
 
-        if (scene.Plan.Frame is not null)
-            Watch(scene.Frame);
+        if (scene.Plan.FrameArena is not null)
+            Watch(scene.FrameArena);
     }
 
-    /// <summary>No longer counts those of a scene. Between frames, before it is unloaded.</summary>
+    /// <summary>Ends the counting of a scene's arenas. Between frames, before the scene is unloaded.</summary>
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
     public void Unwatch(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
         foreach (LongLivedArena arena in scene.Arenas)
             Unwatch(arena);
 
-        if (scene.Plan.Frame is not null)
-            Unwatch(scene.Frame);
+        if (scene.Plan.FrameArena is not null)
+            Unwatch(scene.FrameArena);
     }
 
-    /// <summary>No longer counts an arena's overflows and overruns. Between frames, before the arena is disposed.</summary>
-    public void Unwatch(LongLivedArena arena) => _watched.Remove(arena);
+    /// <summary>Ends the counting of an arena. Between frames, before the arena is disposed.</summary>
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
+    public void Unwatch(LongLivedArena arena) => UnwatchAny(arena);
 
     /// <inheritdoc cref="Unwatch(LongLivedArena)"/>
-    public void Unwatch(FrameArena arena) => _watched.Remove(arena);
+    public void Unwatch(FrameArena arena) => UnwatchAny(arena);
 
-    /// <summary>Holds the next frames to nothing, while new code is run for the first time. Between frames.</summary>
-    /// <param name="frames">How many.</param>
-    public void WarmUp(int frames)
+    /// <summary>Suspends the rules for some frames, while new code runs the first time. Between frames.</summary>
+    /// <param name="frameCount">How many frames.</param>
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
+    public void WarmUp(int frameCount)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(frames);
-        _warmUpLeft = frames;
+        ArgumentOutOfRangeException.ThrowIfNegative(frameCount);
+        ThrowIfInFrame();
+        _warmUpLeft = frameCount;
     }
 
-    /// <summary>A frame begins on the calling thread. Hot-loop safe.</summary>
+    /// <summary>Begins a frame. Hot-loop safe.</summary>
+    /// <exception cref="InvalidOperationException">The last frame has not ended.</exception>
     public void BeginFrame()
     {
-        Frame++;
+        ThrowIfInFrame();
+        FrameCount++;
         _begun = _watched.Read() with { Collections = GC.CollectionCount(0) };
         _main.Begin();
     }
 
-    /// <summary>The frame ends; workers have ended their parts before. Hot-loop safe unless a rule was broken.</summary>
-    /// <exception cref="HotLoopViolationException">A rule was broken whose action is <see cref="HotLoopAction.Throw"/>.</exception>
+    /// <summary>Ends the frame, after the workers' parts. Hot-loop safe unless a rule was broken.</summary>
+    /// <exception cref="HotLoopViolationException">
+    /// A rule was broken whose action is <see cref="HotLoopAction.Throw"/>. The frame has ended.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">No frame has begun.</exception>
     public void EndFrame()
     {
+        if (!_main.IsInside)
+            throw new InvalidOperationException("No frame has begun: call BeginFrame before EndFrame.");
+
         _main.End();
         HotLoopCounts counts = _watched.Read() with { Collections = GC.CollectionCount(0) };
         counts -= _begun;
@@ -192,7 +209,7 @@ public sealed class HotLoopGuard : IDisposable
             foreach (GuardedThread thread in threads)
                 thread.Forget();
 
-            if (counts.FrameOverflows + counts.SoftOverruns + counts.HardOverruns != 0)
+            if (counts.FrameOverflows + counts.BudgetOverruns != 0)
                 _watched.Settle();
         }
     }
@@ -214,7 +231,7 @@ public sealed class HotLoopGuard : IDisposable
             _threads = Array.FindAll(_threads, other => other != thread);
     }
 
-    /// <summary>Whether the call stack of this demand is worth its cost. Any thread.</summary>
+    /// <summary>Whether a call stack is still worth its cost. Any thread.</summary>
     internal bool MayTakeCallStack() => IsArmed && Interlocked.Decrement(ref _callStacksLeft) >= 0;
 
     private void OnDemand(Demand demand, int superSlabs)
@@ -247,45 +264,72 @@ public sealed class HotLoopGuard : IDisposable
 
     private void Judge(HotLoopCounts counts, GuardedThread[] threads)
     {
-        bool fail = false;
-        bool log = false;
-        bool call = false;
-        HotLoopKinds broken = HotLoopKinds.None;
-        Hold(counts.PageFaults, _rules.PageFaults, HotLoopKinds.PageFaults);
-        Hold(counts.OsCalls, _rules.OsCalls, HotLoopKinds.OsCalls);
-        Hold(counts.ManagedBytes, _rules.ManagedBytes, HotLoopKinds.ManagedBytes);
-        Hold(counts.Collections, _rules.Collections, HotLoopKinds.Collections);
-        Hold(counts.FrameOverflows, _rules.FrameOverflow, HotLoopKinds.FrameOverflow);
-        Hold(counts.SoftOverruns + counts.HardOverruns, _rules.BudgetOverrun, HotLoopKinds.BudgetOverrun);
-        Hold(counts.TagOverruns, _rules.TagOverrun ?? default, HotLoopKinds.TagOverrun);
-        if (broken == HotLoopKinds.None)
+        uint broken = 0;
+        uint actions = 0;
+        for (int metric = 0; metric < HotLoopMetrics.Count; metric++)
+        {
+            if (_rules[(HotLoopMetric)metric] is { } rule && counts[(HotLoopMetric)metric] > rule.AllowedPerFrame)
+            {
+                broken |= 1u << metric;
+                actions |= 1u << (int)rule.Action;
+            }
+        }
+
+        if (broken != 0)
+            Report(counts, threads, broken, actions);
+    }
+
+    /// <param name="counts">What the frame did.</param>
+    /// <param name="threads">Who may have done it.</param>
+    /// <param name="broken">A bit for each metric whose rule was broken.</param>
+    /// <param name="actions">A bit for each action of those rules.</param>
+    private void Report(HotLoopCounts counts, GuardedThread[] threads, uint broken, uint actions)
+    {
+        ViolationCount++;
+        bool mayLog = Wants(HotLoopAction.Log) && _options.Log is not null && IsTimeToLog();
+        if (FirstViolation is not null && !mayLog && !Wants(HotLoopAction.Callback) && !Wants(HotLoopAction.Throw))
             return;
 
-        Violations++;
-        bool mayLog = log && _options.Log is not null && IsTimeToLog();
-        if (FirstViolation is not null && !mayLog && !call && !fail)
-            return;
+        List<HotLoopMetric> metrics = [];
+        for (int metric = 0; metric < HotLoopMetrics.Count; metric++)
+        {
+            if ((broken & (1u << metric)) != 0)
+                metrics.Add((HotLoopMetric)metric);
+        }
 
-        HotLoopViolation violation = new HotLoopCulprit(_memory, threads, _watched, _tags).Name(Frame, broken, counts);
+        HotLoopCulprit culprit = new(_memory, threads, _watched, _tags);
+        HotLoopViolation violation = culprit.Name(FrameCount, metrics, counts);
         FirstViolation ??= violation;
         if (mayLog)
             Write(violation);
 
-        if (call)
+        if (Wants(HotLoopAction.Callback))
             _options.OnViolation?.Invoke(violation);
 
-        if (fail)
+        if (Wants(HotLoopAction.Throw))
             throw new HotLoopViolationException(violation);
 
-        void Hold(long count, HotLoopRule rule, HotLoopKinds kind)
+        bool Wants(HotLoopAction action) => (actions & (1u << (int)action)) != 0;
+    }
+
+    private void WatchAny(IArena arena)
+    {
+        ThrowIfInFrame();
+        _watched.Add(arena);
+    }
+
+    private void UnwatchAny(IArena arena)
+    {
+        ThrowIfInFrame();
+        _watched.Remove(arena);
+    }
+
+    private void ThrowIfInFrame()
+    {
+        if (_main is { IsInside: true })
         {
-            if (count > rule.AllowedPerFrame)
-            {
-                broken |= kind;
-                log |= rule.Action == HotLoopAction.Log;
-                call |= rule.Action == HotLoopAction.Callback;
-                fail |= rule.Action == HotLoopAction.Throw;
-            }
+            throw new InvalidOperationException(
+                $"Frame {FrameCount} has not ended: this call stands between two frames, so call EndFrame first.");
         }
     }
 
@@ -303,9 +347,10 @@ public sealed class HotLoopGuard : IDisposable
     private void Write(HotLoopViolation violation)
     {
         string quiet = _quietFrames == 0 ? "" : $" ({_quietFrames} more such frames since the last line)";
+        string stack = violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack;
         _lastLog = Stopwatch.GetTimestamp();
         _quietFrames = 0;
-        _options.Log!(violation + quiet + (violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack));
+        _options.Log!(violation + quiet + stack);
     }
 }
 
@@ -313,42 +358,26 @@ public sealed class HotLoopGuard : IDisposable
 public sealed record HotLoopGuardOptions
 {
     /// <summary>
-    /// Where lines for <see cref="HotLoopAction.Log"/> go, on the thread that ends the frame; for a TextWriter, its WriteLine. Null, the
-    /// default, is nowhere.
+    /// Takes the lines for <see cref="HotLoopAction.Log"/>, on the thread that ends the frame; for a TextWriter, its
+    /// WriteLine. Null, the default, drops them.
     /// </summary>
     public Action<string>? Log { get; init; }
 
-    /// <summary>At most one line in this time; the line then says how many frames were kept quiet about. Default one second.</summary>
+    /// <summary>The least time between two lines; a line counts those left out. Default one second.</summary>
     public TimeSpan LogInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>What is called for <see cref="HotLoopAction.Callback"/>, on the thread that ends the frame. Null, the default, is nobody.</summary>
+    /// <summary>Is called for <see cref="HotLoopAction.Callback"/>, on the thread that ends the frame.</summary>
     public Action<HotLoopViolation>? OnViolation { get; init; }
 
     /// <summary>
-    /// How many times the call stack is taken of who asks for memory that is not ready: for the first ones, because each takes some tens of
-    /// microseconds and managed memory (which the guard does not count). 0 takes none. Default 8.
+    /// The number of calls for memory that is not ready whose call stacks are recorded. Each takes some tens of
+    /// microseconds, and managed memory that the guard does not count. Default 8.
     /// </summary>
-    public int CallStacks { get; init; } = 8;
+    public int CallStackCount { get; init; } = 8;
 
     /// <summary>
-    /// Whether the addresses of page faults are recorded where the system allows it. It costs a ring buffer for each thread, and makes
-    /// frames cheaper, because the system need not be asked whether there were faults. Default true.
+    /// Whether the addresses of page faults are recorded where the system allows it. It costs a ring buffer for each
+    /// thread, and makes frames cheaper, as they need not ask the system whether there were faults. Default true.
     /// </summary>
     public bool FaultAddresses { get; init; } = true;
-}
-
-/// <summary>What is done when a frame breaks a <see cref="HotLoopRule"/>.</summary>
-public enum HotLoopAction
-{
-    /// <summary>It is counted, nothing else.</summary>
-    Count,
-
-    /// <summary>It is counted and reported, at a limited rate.</summary>
-    Log,
-
-    /// <summary>It is counted, and the end of the frame throws.</summary>
-    Throw,
-
-    /// <summary>It is counted, and the game's own function is called.</summary>
-    Callback,
 }

@@ -6,48 +6,47 @@ namespace SuperSlab.Scenes;
 public sealed record HotLoopViolation
 {
     /// <summary>The frame's number: the guard's frames count from 1.</summary>
-    public required long Frame { get; init; }
+    public required long FrameNumber { get; init; }
 
-    /// <summary>The rules that were broken.</summary>
-    public required HotLoopKinds Broken { get; init; }
+    /// <summary>The metrics whose rules were broken.</summary>
+    public required IReadOnlyList<HotLoopMetric> Broken { get; init; }
 
     /// <summary>What happened in the frame, on all registered threads.</summary>
     public required HotLoopCounts Counts { get; init; }
 
     /// <summary>
-    /// The first culprit, in words. Of several things that happened, the one of which most is known comes first: who wanted memory that was
-    /// not ready, an address that faulted, a lane, a budget, a tag, managed bytes, a collection.
+    /// The first culprit, in words. Of several, the one of which most is known: a wish for memory that was not ready,
+    /// an address that faulted, a lane, a budget, a tag, managed bytes, a collection.
     /// </summary>
     public required string Culprit { get; init; }
 
-    /// <summary>The name of the thread that did it, as it was registered; null where no single thread did.</summary>
+    /// <summary>The name of the culprit's thread, as it was registered; null where no single thread did it.</summary>
     public string? Thread { get; init; }
 
-    /// <summary>The name of the arena that did it, or in whose memory the fault was; null where there is none.</summary>
+    /// <summary>The name of the arena that did it, or in whose memory the fault was; null without one.</summary>
     public string? Arena { get; init; }
 
     /// <summary>The name of the tag that is over its budget; null where no tag is the culprit.</summary>
     public string? Tag { get; init; }
 
-    /// <summary>The size in bytes of the blocks that the arena wanted memory for; 0 where it was not for blocks of a size.</summary>
+    /// <summary>The size in bytes of the blocks that the arena wanted memory for; 0 where they had no size.</summary>
     public nuint BlockBytes { get; init; }
 
-    /// <summary>The first address that faulted; 0 where none did or the system does not tell (see <see cref="PageFaultRecorder"/>).</summary>
+    /// <summary>The first address that faulted; 0 without one (see <see cref="PageFaultRecorder"/>).</summary>
     public nuint FaultAddress { get; init; }
 
-    /// <summary>Who called, where memory that was not ready was asked for and call stacks are recorded; else null.</summary>
+    /// <summary>The call that wanted memory that was not ready, where call stacks are recorded; else null.</summary>
     public string? CallStack { get; init; }
 
     /// <summary>The violation in one line, without the call stack.</summary>
     public override string ToString() =>
-        $"Frame {Frame} broke its rules ({Broken}): {Culprit}. In all: {Counts.PageFaults} page faults, {Counts.OsCalls} OS calls, "
-        + $"{Counts.ManagedBytes} managed bytes, {Counts.Collections} collections, {Counts.FrameOverflows} frame overflows, "
-        + $"{Counts.SoftOverruns} soft and {Counts.HardOverruns} hard budget overruns, "
-        + $"{Counts.TagOverruns} tags over their budgets.";
+        $"Frame {FrameNumber} broke its rules ({string.Join(", ", Broken)}): {Culprit}. In all: {Counts}.";
+
+    internal string WithCallStack => CallStack is null ? ToString() : ToString() + Environment.NewLine + CallStack;
 }
 
-/// <summary>A frame broke a rule whose action is <see cref="HotLoopAction.Throw"/>. Thrown by <see cref="HotLoopGuard.EndFrame"/>.</summary>
-public sealed class HotLoopViolationException : Exception
+/// <summary>A frame broke a rule whose action is <see cref="HotLoopAction.Throw"/>.</summary>
+public sealed class HotLoopViolationException : EngineMemoryException
 {
     /// <summary>An exception without a violation.</summary>
     public HotLoopViolationException()
@@ -61,7 +60,7 @@ public sealed class HotLoopViolationException : Exception
     {
     }
 
-    /// <summary>As above, with the exception that led to this one.</summary>
+    /// <summary>An exception with a message and the exception that led to it.</summary>
     public HotLoopViolationException(string message, Exception innerException)
         : base(message, innerException)
     {
@@ -69,42 +68,72 @@ public sealed class HotLoopViolationException : Exception
 
     /// <summary>An exception that says what the frame did.</summary>
     public HotLoopViolationException(HotLoopViolation violation)
-        : base(violation?.CallStack is null ? violation?.ToString() : violation + Environment.NewLine + violation.CallStack) => Violation = violation;
+        : base(violation?.WithCallStack) => Violation = violation;
 
     /// <summary>What the frame did.</summary>
     public HotLoopViolation? Violation { get; }
 }
 
-/// <summary>Finds who broke a frame's rules, from what the threads kept. Cold: only for frames that broke one.</summary>
-internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] threads, WatchedArenas watched, WatchedTags? tags)
+/// <summary>Finds who broke a frame's rules. Cold: runs only for frames that broke one.</summary>
+internal sealed class HotLoopCulprit(
+    EngineMemory memory, GuardedThread[] threads, WatchedArenas watched, WatchedTags? tags)
 {
-    public HotLoopViolation Name(long frame, HotLoopKinds broken, HotLoopCounts counts)
+    public HotLoopViolation Name(long frame, List<HotLoopMetric> broken, HotLoopCounts counts)
     {
-        FrameArena? overflown = watched.Overflown();
-        LongLivedArena? overrun = watched.Overrun();
-        HotLoopViolation unnamed = new() { Frame = frame, Broken = broken, Counts = counts, Culprit = "" };
+        HotLoopViolation violation = new() { FrameNumber = frame, Broken = broken, Counts = counts, Culprit = "" };
         if (Find(static thread => thread.FirstDemand is not null, out GuardedThread? wanting))
-            return OfDemand(unnamed, wanting);
+            return OfDemand(violation, wanting);
 
-        if (broken.HasFlag(HotLoopKinds.PageFaults) && Find(static thread => thread.LastFrame.PageFaults != 0, out GuardedThread? faulting))
-            return OfFaults(unnamed, faulting);
+        if (Find(HotLoopMetric.PageFaults, broken, out GuardedThread? faulting))
+            return OfFaults(violation, faulting);
 
-        if (overflown is not null)
-            return unnamed with { Arena = overflown.Name, Culprit = $"a lane of frame arena '{overflown.Name}' needed more than its {Sizes.Text(overflown.LaneBytes)}" };
+        if (watched.First<FrameArena>() is { } overflown)
+        {
+            string lane = Sizes.Text(overflown.LaneBytes);
+            return violation with
+            {
+                Arena = overflown.Name,
+                Culprit = $"a lane of frame arena '{overflown.Name}' needed more than its {lane}",
+            };
+        }
 
-        if (overrun is not null)
-            return unnamed with { Arena = overrun.Name, Culprit = $"arena '{overrun.Name}' went beyond its budget" };
+        if (watched.First<LongLivedArena>() is { } overrun)
+            return violation with { Arena = overrun.Name, Culprit = $"arena '{overrun.Name}' went beyond its budget" };
 
-        if (broken.HasFlag(HotLoopKinds.TagOverrun) && tags is { Worst: { } tag })
-            return unnamed with { Tag = tag.Name, Culprit = $"tag '{tag.Name}' has {tags.WorstLiveBytes} live bytes, and its budget is {tag.BudgetBytes}" };
+        if (broken.Contains(HotLoopMetric.TagOverrun) && tags is { Worst: { } tag })
+        {
+            return violation with
+            {
+                Tag = tag.Name,
+                Culprit = $"tag '{tag.Name}' has {tags.WorstLiveBytes} live bytes, and its budget is {tag.BudgetBytes}",
+            };
+        }
 
-        if (broken.HasFlag(HotLoopKinds.OsCalls) && Find(static thread => thread.LastFrame.OsCalls != 0, out GuardedThread? calling))
-            return unnamed with { Thread = calling.Name, Culprit = $"thread '{calling.Name}' made the engine ask the system for memory for its tables, or give some back" };
+        if (Find(HotLoopMetric.OsCalls, broken, out GuardedThread? calling))
+        {
+            return OfThread(
+                violation, calling, "made the engine ask the system for memory for its tables, or give some back");
+        }
 
-        if (broken.HasFlag(HotLoopKinds.ManagedBytes) && Find(static thread => thread.LastFrame.ManagedBytes != 0, out GuardedThread? allocating))
-            return unnamed with { Thread = allocating.Name, Culprit = $"thread '{allocating.Name}' allocated {allocating.LastFrame.ManagedBytes} managed bytes" };
+        if (Find(HotLoopMetric.ManagedBytes, broken, out GuardedThread? allocating))
+            return OfThread(violation, allocating, $"allocated {allocating.LastFrame.ManagedBytes} managed bytes");
 
-        return unnamed with { Culprit = "garbage was collected" };
+        HotLoopMetricRow first = HotLoopMetrics.All[(int)broken[0]];
+        return violation with
+        {
+            Culprit = first.Metric == HotLoopMetric.Collections
+                ? "garbage was collected"
+                : $"{counts[first.Metric]} {first.Words} came from somewhere else",
+        };
+    }
+
+    private static HotLoopViolation OfThread(HotLoopViolation violation, GuardedThread thread, string deed) =>
+        violation with { Thread = thread.Name, Culprit = $"thread '{thread.Name}' {deed}" };
+
+    private bool Find(HotLoopMetric metric, List<HotLoopMetric> broken, [NotNullWhen(true)] out GuardedThread? found)
+    {
+        found = null;
+        return broken.Contains(metric) && Find(thread => thread.LastFrame[metric] != 0, out found);
     }
 
     private bool Find(Predicate<GuardedThread> predicate, [NotNullWhen(true)] out GuardedThread? found)
@@ -113,7 +142,7 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
         return found is not null;
     }
 
-    private HotLoopViolation OfDemand(HotLoopViolation unnamed, GuardedThread thread)
+    private HotLoopViolation OfDemand(HotLoopViolation violation, GuardedThread thread)
     {
         Demand demand = thread.FirstDemand!.Value;
         string arena = memory.Arenas.NameOf(demand.OwnerTag);
@@ -124,27 +153,32 @@ internal sealed class HotLoopCulprit(EngineMemory memory, GuardedThread[] thread
             SizeClasses.Huge => "for a block above 32 MiB",
             _ => $"for blocks of {block} bytes",
         };
-        return unnamed with
+        return violation with
         {
             Thread = thread.Name,
             Arena = arena,
             BlockBytes = block,
             FaultAddress = thread.FirstFault,
             CallStack = thread.DemandStack,
-            Culprit = $"arena '{arena}' wanted {thread.DemandedSuperSlabs} SuperSlabs more than were ready, {purpose}, on thread '{thread.Name}'",
+            Culprit = $"arena '{arena}' wanted {thread.DemandedSuperSlabs} SuperSlabs more than were ready, {purpose}, "
+                + $"on thread '{thread.Name}'",
         };
     }
 
-    private HotLoopViolation OfFaults(HotLoopViolation unnamed, GuardedThread thread)
+    private HotLoopViolation OfFaults(HotLoopViolation violation, GuardedThread thread)
     {
-        string faults = $"thread '{thread.Name}' took {thread.LastFrame.PageFaults} page faults";
+        string faults = $"took {thread.LastFrame.PageFaults} page faults";
         if (thread.FirstFault == 0)
-            return unnamed with { Thread = thread.Name, Culprit = $"{faults}, at addresses that the system does not tell" };
+            return OfThread(violation, thread, $"{faults}, at addresses that the system does not tell");
 
         string owner = memory.OwnerOf((nint)thread.FirstFault, out string? arena) ?? "memory outside the engine";
         string range = thread.LowestFault == thread.HighestFault
             ? $"at 0x{thread.FirstFault:x}"
             : $"between 0x{thread.LowestFault:x} and 0x{thread.HighestFault:x}, the first at 0x{thread.FirstFault:x}";
-        return unnamed with { Thread = thread.Name, Arena = arena, FaultAddress = thread.FirstFault, Culprit = $"{faults} {range}, in {owner}" };
+        return OfThread(violation, thread, $"{faults} {range}, in {owner}") with
+        {
+            Arena = arena,
+            FaultAddress = thread.FirstFault,
+        };
     }
 }

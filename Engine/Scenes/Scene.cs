@@ -7,8 +7,8 @@ using System.Text;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A loaded scene: its arenas, prewarmed as its plan says. Loading pays for every page and OS call, so that the frames between load and
-/// <see cref="Dispose"/> do not. A load that fails, is cancelled, or whose callback throws leaves nothing behind.
+/// A loaded scene: its arenas, prewarmed by its plan. The load pays for every page and OS call, so that the frames do
+/// not. A load that fails or is cancelled leaves nothing behind.
 /// </summary>
 public sealed class Scene : IDisposable
 {
@@ -17,7 +17,8 @@ public sealed class Scene : IDisposable
     private readonly LongLivedArena[] _arenas;
     private bool _disposed;
 
-    internal Scene(EngineMemory memory, ScenePlan plan, FrameArena? frame, LongLivedArena[] arenas, PrewarmReport report)
+    internal Scene(
+        EngineMemory memory, ScenePlan plan, FrameArena? frame, LongLivedArena[] arenas, PrewarmReport report)
     {
         _memory = memory;
         Plan = plan;
@@ -29,7 +30,7 @@ public sealed class Scene : IDisposable
     /// <summary>The plan that the scene was loaded by.</summary>
     public ScenePlan Plan { get; }
 
-    /// <summary>Memory that lives until the scene is unloaded: the only arena of the plan, or its first. <see cref="GetArena"/> gives the others.</summary>
+    /// <summary>The plan's first long-lived arena. <see cref="GetArena"/> gives the others.</summary>
     /// <exception cref="InvalidOperationException">The plan has no long-lived arena.</exception>
     public LongLivedArena Arena => _arenas.Length != 0
         ? _arenas[0]
@@ -37,7 +38,8 @@ public sealed class Scene : IDisposable
 
     /// <summary>Memory that lives for a frame.</summary>
     /// <exception cref="InvalidOperationException">The plan has no frame arena.</exception>
-    public FrameArena Frame => _frame ?? throw new InvalidOperationException($"The plan of scene '{Plan.Name}' has no frame arena.");
+    public FrameArena FrameArena =>
+        _frame ?? throw new InvalidOperationException($"The plan of scene '{Plan.Name}' has no frame arena.");
 
     /// <summary>The long-lived arenas, in the plan's order.</summary>
     internal ReadOnlySpan<LongLivedArena> Arenas => _arenas;
@@ -47,64 +49,50 @@ public sealed class Scene : IDisposable
     /// <summary>What the load did.</summary>
     public PrewarmReport Report { get; }
 
-    /// <summary>Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread; not in the hot loop.</summary>
-    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <summary>
+    /// Loads a scene: makes its arenas, and reserves, commits, prefaults and carves what its plan asks for. Any thread;
+    /// not in the hot loop. Nothing is left behind where it throws.
+    /// </summary>
+    /// <param name="memory">Gives the scene its memory.</param>
     /// <param name="plan">What the scene needs.</param>
-    /// <param name="progress">
-    /// Told the share of the memory that is ready, 0 to 1, from whichever thread made it so; see <see cref="SceneLoadOptions.Progress"/>. What it throws, the load
-    /// throws, and nothing is left behind.
-    /// </param>
-    /// <param name="onOverflow">
-    /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
-    /// </param>
-    /// <param name="cancellation">Stops the load; nothing is left behind.</param>
+    /// <param name="options">How it is loaded. Null takes the defaults.</param>
     /// <exception cref="ScenePlanException">The plan is not valid.</exception>
-    /// <exception cref="EngineOutOfMemoryException">There is not enough memory, or a hard budget forbids it. Nothing is left behind.</exception>
-    /// <exception cref="OperationCanceledException">The cancellation was asked for.</exception>
-    /// <exception cref="EngineMemoryException">The system refused something other than memory. Nothing is left behind.</exception>
+    /// <exception cref="EngineOutOfMemoryException">Memory is short, or a hard budget forbids it.</exception>
+    /// <exception cref="OperationCanceledException">The load was cancelled.</exception>
+    /// <exception cref="EngineMemoryException">The system refused something other than memory.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
-    public static Scene Load(
-        EngineMemory memory,
-        ScenePlan plan,
-        IProgress<double>? progress = null,
-        Func<ArenaOverflowRequest, bool>? onOverflow = null,
-        CancellationToken cancellation = default) =>
-        Load(memory, plan, new SceneLoadOptions { Progress = progress, OnOverflow = onOverflow, Cancellation = cancellation });
-
-    /// <param name="memory">Where the scene's memory comes from.</param>
-    /// <param name="plan">What the scene needs.</param>
-    /// <param name="options">How it is loaded.</param>
-    /// <inheritdoc cref="Load(EngineMemory, ScenePlan, IProgress{double}?, Func{ArenaOverflowRequest, bool}?, CancellationToken)"/>
-    public static Scene Load(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
+    public static Scene Load(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.PrefaultThreads);
+        options ??= new SceneLoadOptions();
+        ArgumentOutOfRangeException.ThrowIfNegative(options.PrefaultThreadCount);
         plan.Validate();
         using WorkGate.Entry work = memory.Work.Enter(memory);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(options.Cancellation, memory.Work.Closing);
         try
         {
-            return new SceneLoad(memory, plan, options with { Cancellation = linked.Token, Progress = memory.Work.Mind(options.Progress) }).Run();
+            IProgress<double>? progress = memory.Work.Mind(options.Progress);
+            return new SceneLoad(memory, plan, options with { Cancellation = linked.Token, Progress = progress }).Run();
         }
         catch (OperationCanceledException) when (memory.Work.HasCancelled(options.Cancellation))
         {
-            throw new ObjectDisposedException(nameof(EngineMemory), $"The memory was disposed while scene '{plan.Name}' was loaded.");
+            throw new ObjectDisposedException(
+                nameof(EngineMemory), $"The memory was disposed while scene '{plan.Name}' was loaded.");
         }
     }
 
     /// <summary>
-    /// Loads a scene on a thread of its own and of the lowest priority, while another scene's hot loop may run. For many loads, and to begin one without garbage, see
-    /// <see cref="BackgroundLoader"/>.
+    /// Loads a scene on a thread of its own and of the lowest priority, beside another scene's hot loop. For many
+    /// loads, and to begin one without garbage, see <see cref="BackgroundLoader"/>.
     /// </summary>
-    /// <param name="memory">Where the scene's memory comes from.</param>
+    /// <param name="memory">Gives the scene its memory.</param>
     /// <param name="plan">What the scene needs.</param>
     /// <param name="options">How it is loaded. Null prefaults with one thread.</param>
-    /// <returns>The scene, or what <see cref="Load(EngineMemory, ScenePlan, SceneLoadOptions)"/> would have thrown, exceptions of callbacks included, as itself where it is awaited.</returns>
+    /// <returns>The scene. An await throws what <see cref="Load"/> would throw.</returns>
     public static Task<Scene> LoadAsync(EngineMemory memory, ScenePlan plan, SceneLoadOptions? options = null)
     {
-        SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreads = 1 };
+        SceneLoadOptions chosen = options ?? new SceneLoadOptions { PrefaultThreadCount = 1 };
         return Task.Factory.StartNew(
             () =>
             {
@@ -116,7 +104,7 @@ public sealed class Scene : IDisposable
             TaskScheduler.Default);
     }
 
-    /// <summary>The long-lived arena that the plan has under a name. Take it once, at level load.</summary>
+    /// <summary>The arena of a name in the plan. Take it once, at level load.</summary>
     /// <exception cref="ArgumentException">The plan has no arena of that name.</exception>
     public LongLivedArena GetArena(string name)
     {
@@ -126,18 +114,13 @@ public sealed class Scene : IDisposable
                 return _arenas[index];
         }
 
-        string[] names = new string[_arenas.Length];
-        for (int index = 0; index < names.Length; index++)
-            names[index] = $"'{Plan.Arenas[index].Name}'";
-
-        throw new ArgumentException($"Scene '{Plan.Name}' has no arena '{name}'; it has {(names.Length == 0 ? "none" : string.Join(", ", names))}.", nameof(name));
+        string names = string.Join(", ", Array.ConvertAll([.. Plan.Arenas], arena => $"'{arena.Name}'"));
+        throw new ArgumentException(
+            $"Scene '{Plan.Name}' has no arena '{name}'; it has {(names.Length == 0 ? "none" : names)}.", nameof(name));
     }
 
-    /// <summary>
-    /// Unloads the scene as <see cref="Dispose"/> does, and tells what was left in it. No other thread uses the scene any more.
-    /// </summary>
-    /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
-    /// <exception cref="EngineOutOfMemoryException">With full checks: the system refused to open a guard page. The scene is unloaded all the same.</exception>
+    /// <summary>Unloads the scene like <see cref="Dispose"/>, and reports what was left in it.</summary>
+    /// <inheritdoc cref="Dispose"/>
     /// <exception cref="ObjectDisposedException">The scene is unloaded already.</exception>
     public UnloadReport Unload()
     {
@@ -160,15 +143,20 @@ public sealed class Scene : IDisposable
         }
 
         Dispose();
-        return new UnloadReport(Plan.Name, (nuint)superSlabs * SlabGeometry.SuperSlabBytes, (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds, leaks);
+        nuint heldBytes = (nuint)superSlabs * SlabGeometry.SuperSlabBytes;
+        return new UnloadReport(Plan.Name, heldBytes, Stopwatch.GetElapsedTime(start), leaks);
     }
 
     /// <summary>
-    /// Unloads the scene: all its arenas are disposed, whatever lives in them, and their memory goes back to the system, except what the
-    /// plan has retained. A second call does nothing.
+    /// Unloads the scene: disposes its arenas with all that lives in them. Their memory goes back to the system, except
+    /// what the plan retains. No other thread uses the scene any more. A second call does nothing.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The system refused to take memory back. The scene is unloaded all the same.</exception>
-    /// <exception cref="EngineOutOfMemoryException">With full checks: the system refused to open a guard page. The scene is unloaded all the same.</exception>
+    /// <exception cref="EngineMemoryException">
+    /// The system refused to take memory back. The scene is unloaded all the same.
+    /// </exception>
+    /// <exception cref="EngineOutOfMemoryException">
+    /// With full checks: the system refused to open a guard page. The scene is unloaded all the same.
+    /// </exception>
     public void Dispose()
     {
         if (_disposed)
@@ -179,10 +167,7 @@ public sealed class Scene : IDisposable
         DisposeAll([.. _arenas, _frame]);
     }
 
-    /// <summary>
-    /// Disposes all of them, whatever one of them throws; the first exception is thrown when all are disposed. What threw is disposed of a second time: a refusal
-    /// may pass, and a part that is disposed does nothing.
-    /// </summary>
+    /// <summary>Disposes all parts, whatever one of them throws; throws the first exception at the end.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "Whatever one part throws, the others are disposed.")]
     internal static void DisposeAll(ReadOnlySpan<IDisposable?> parts)
     {
@@ -195,7 +180,6 @@ public sealed class Scene : IDisposable
             }
             catch (Exception refused)
             {
-                // The part is disposed all the same, and so are the others.
                 first ??= refused;
             }
         }
@@ -204,7 +188,6 @@ public sealed class Scene : IDisposable
             ExceptionDispatchInfo.Throw(first);
     }
 
-    /// <summary>What another exception says more about.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "The exception that came first is on its way.")]
     private void DisposeQuietly()
     {
@@ -214,11 +197,11 @@ public sealed class Scene : IDisposable
         }
         catch (Exception)
         {
-            // Told before.
+            // The exception that came first says more.
         }
     }
 
-    /// <summary>An arena that its user disposed of has none.</summary>
+    /// <summary>Adds what lives in an arena, unless its user disposed of it.</summary>
     private static void AddLeaks(LongLivedArena arena, List<ArenaLeaks> leaks)
     {
         IReadOnlyList<BlockCount> blocks = arena.IsDisposed ? [] : arena.LiveBlocks();
@@ -229,43 +212,46 @@ public sealed class Scene : IDisposable
 
 /// <summary>What a prewarm did.</summary>
 /// <param name="Bytes">SuperSlab bytes that the scene's arenas hold, all resident.</param>
-/// <param name="Nanoseconds">How long it took.</param>
+/// <param name="Duration">How long it took.</param>
 /// <param name="OsCalls">Calls to the operating system's memory functions that it took.</param>
-/// <param name="Prefault">How the pages came: the policies tried, with reasons.</param>
-public sealed record PrewarmReport(nuint Bytes, long Nanoseconds, long OsCalls, string Prefault)
+/// <param name="Prefault">The policies tried, with reasons.</param>
+public sealed record PrewarmReport(nuint Bytes, TimeSpan Duration, long OsCalls, string Prefault)
 {
     /// <summary>Bytes made ready in a second.</summary>
-    public double BytesPerSecond => Nanoseconds == 0 ? 0 : Bytes * 1e9 / Nanoseconds;
+    public double BytesPerSecond => Duration == TimeSpan.Zero ? 0 : Bytes / Duration.TotalSeconds;
 }
 
 /// <summary>
-/// What an unload did and found. Blocks that are still allocated go with their scene, which is no fault where a level is thrown away as a
-/// whole; where a game means to free everything itself, they are its leaks. Immutable; any thread.
+/// What an unload did and found. Blocks that still live go with their scene. That is normal where a game throws a level
+/// away; where it means to free everything itself, they are its leaks. Immutable; any thread.
 /// </summary>
 /// <param name="Scene">The scene's name.</param>
 /// <param name="HeldBytes">SuperSlab bytes that the scene's arenas held.</param>
-/// <param name="Nanoseconds">How long the unload took.</param>
-/// <param name="Leaks">The arenas in which blocks were still allocated.</param>
-public sealed record UnloadReport(string Scene, nuint HeldBytes, long Nanoseconds, IReadOnlyList<ArenaLeaks> Leaks)
+/// <param name="Duration">How long the unload took.</param>
+/// <param name="Leaks">The arenas in which blocks still lived.</param>
+public sealed record UnloadReport(string Scene, nuint HeldBytes, TimeSpan Duration, IReadOnlyList<ArenaLeaks> Leaks)
 {
     /// <summary>Whether no block was left.</summary>
     public bool IsClean => Leaks.Count == 0;
 
-    /// <summary>The report in lines: an arena, then its blocks, and where they were allocated as far as that is known.</summary>
+    /// <summary>The report in lines: an arena, then its blocks with what is known of their allocation.</summary>
     public override string ToString()
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"Scene '{Scene}' held {HeldBytes} bytes and was unloaded in {Nanoseconds / 1e6:F1} ms; ");
+        text.Append(CultureInfo.InvariantCulture, $"Scene '{Scene}' held {HeldBytes} bytes and was unloaded in ");
+        text.Append(CultureInfo.InvariantCulture, $"{Duration.TotalMilliseconds:F1} ms; ");
         text.Append(IsClean ? "nothing was left in it." : "left in it:");
         foreach (ArenaLeaks leaks in Leaks)
         {
-            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': {leaks.Count} blocks, {leaks.Bytes} bytes");
+            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': ");
+            text.Append(CultureInfo.InvariantCulture, $"{leaks.Count} blocks, {leaks.Bytes} bytes");
             foreach (BlockCount block in leaks.Allocations.Count == 0 ? leaks.Blocks : [])
                 text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes");
 
             foreach (LiveAllocation block in leaks.Allocations)
             {
-                text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes, {block.Tag ?? "without a tag"}");
+                text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes, ");
+                text.Append(block.Tag ?? "without a tag");
                 text.Append(block.CallStack is null ? "" : Environment.NewLine + block.CallStack);
             }
         }
@@ -274,35 +260,25 @@ public sealed record UnloadReport(string Scene, nuint HeldBytes, long Nanosecond
     }
 }
 
-/// <summary>What was still allocated in one arena when its scene was unloaded. Immutable; any thread.</summary>
+/// <summary>What still lived in one arena when its scene was unloaded. Immutable; any thread.</summary>
 /// <param name="Arena">The arena's name.</param>
-/// <param name="Blocks">The blocks by size of their class.</param>
-/// <param name="Allocations">The blocks by the size that was asked for, by tag and call stack; empty unless the scene was loaded with tracking.</param>
-public sealed record ArenaLeaks(string Arena, IReadOnlyList<BlockCount> Blocks, IReadOnlyList<LiveAllocation> Allocations)
+/// <param name="Blocks">The blocks by the size of their class.</param>
+/// <param name="Allocations">The blocks by requested size, tag and call stack; empty without tracking.</param>
+public sealed record ArenaLeaks(
+    string Arena, IReadOnlyList<BlockCount> Blocks, IReadOnlyList<LiveAllocation> Allocations)
 {
-    /// <summary>How many blocks.</summary>
-    public long Count
+    /// <summary>The number of blocks.</summary>
+    public long Count => Sum(Blocks, block => block.Count);
+
+    /// <summary>The bytes of the blocks, rounding to size classes included.</summary>
+    public nuint Bytes => (nuint)Sum(Blocks, block => (long)block.Bytes * block.Count);
+
+    private static long Sum(IReadOnlyList<BlockCount> blocks, Func<BlockCount, long> of)
     {
-        get
-        {
-            long count = 0;
-            foreach (BlockCount block in Blocks)
-                count += block.Count;
+        long sum = 0;
+        foreach (BlockCount block in blocks)
+            sum += of(block);
 
-            return count;
-        }
-    }
-
-    /// <summary>How many bytes, rounding to size classes included.</summary>
-    public nuint Bytes
-    {
-        get
-        {
-            nuint bytes = 0;
-            foreach (BlockCount block in Blocks)
-                bytes += block.Bytes * (nuint)block.Count;
-
-            return bytes;
-        }
+        return sum;
     }
 }

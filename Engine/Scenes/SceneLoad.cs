@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace SuperSlab.Scenes;
 
-/// <summary>One load of a scene: the frame arena, then the long-lived arenas one after the other. Whatever fails, nothing is left behind.</summary>
+/// <summary>One load of a scene: the frame arena, then the long-lived arenas. A failure undoes all.</summary>
 internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
 {
     private readonly Prefaulter _prefaulter = memory.PrefaulterFor(plan.Prefault, plan.Pages);
@@ -19,9 +19,9 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         int superSlabs = 0;
         try
         {
-            if (plan.Frame is not null)
+            if (plan.FrameArena is not null)
             {
-                frame = memory.CreateFrameArena($"{plan.Name}: frame", plan.Frame, NextTask(FrameBytes(plan)));
+                frame = memory.CreateFrameArena($"{plan.Name}: frame", plan.FrameArena, NextTask(FrameBytes(plan)));
                 superSlabs += frame.SuperSlabCount;
             }
 
@@ -34,10 +34,11 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
                 superSlabs += arenas[made].SuperSlabCount;
             }
 
-            // The caller's code may throw here as anywhere: it is a part of what is undone.
+            // The caller's code may throw here, too, and then all is undone.
             options.Progress?.Report(1);
-            long nanoseconds = (long)Stopwatch.GetElapsedTime(start).TotalNanoseconds;
-            PrewarmReport report = new((nuint)superSlabs * SlabGeometry.SuperSlabBytes, nanoseconds, memory.OsCalls - osCalls, _prefaulter.Describe());
+            nuint bytes = (nuint)superSlabs * SlabGeometry.SuperSlabBytes;
+            TimeSpan duration = Stopwatch.GetElapsedTime(start);
+            PrewarmReport report = new(bytes, duration, memory.OsCalls - osCalls, _prefaulter.Describe());
             return new Scene(memory, plan, frame, arenas, report);
         }
         catch
@@ -47,7 +48,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Why the load failed says more than that the undo was refused; what was refused stays free for others.")]
+    [SuppressMessage("Design", "CA1031", Justification = "Why the load failed says more.")]
     private static void Undo(LongLivedArena[] arenas, FrameArena? frame)
     {
         try
@@ -56,12 +57,13 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         }
         catch (Exception)
         {
-            // All are disposed that can be.
+            // What was refused stays free for others.
         }
     }
 
-    private static double FrameBytes(ScenePlan plan) =>
-        plan.Frame is null ? 0 : ((double)plan.Frame.BytesPerLane * plan.Frame.LaneCount * plan.Frame.BufferCount) + ((double)plan.Frame.OverflowSuperSlabs * SlabGeometry.SuperSlabBytes);
+    private static double FrameBytes(ScenePlan plan) => plan.FrameArena is not { } frame ? 0
+        : ((double)frame.BytesPerLane * frame.LaneCount * frame.BufferCount)
+            + ((double)frame.OverflowSuperSlabs * SlabGeometry.SuperSlabBytes);
 
     private static double ArenaBytes(ScenePlan plan)
     {
@@ -76,32 +78,35 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
     {
         bool lacksFunction = part.Budget.Overflow == ArenaOverflow.Callback && part.Budget.OnOverflow is null;
         arena.Budget = lacksFunction ? part.Budget with { OnOverflow = options.OnOverflow } : part.Budget;
-        arena.PrewarmPlanned([.. part.Blocks], part.SuperSlabs, part.Threads, part.Carve, NextTask((double)PlanRules.PrewarmBytes(part)));
+        PrefaultTask task = NextTask((double)PlanRules.PrewarmBytes(part));
+        arena.PrewarmPlanned([.. part.Blocks], part.SuperSlabCount, part.ThreadCount, part.Carve, task);
     }
 
-    /// <summary>The prefault of the next part, which is told about as its share of the load.</summary>
+    /// <summary>The prefault of the next part, which reports its share of the load.</summary>
     private PrefaultTask NextTask(double bytes)
     {
         double start = _totalBytes == 0 ? 0 : _doneBytes / _totalBytes;
+        double share = _totalBytes == 0 ? 0 : bytes / _totalBytes;
         _doneBytes += bytes;
-        PartProgress? part = options.Progress is null ? null : new PartProgress(options.Progress, start, _totalBytes == 0 ? 0 : bytes / _totalBytes);
-        int threads = options.PrefaultThreads == 0 ? Environment.ProcessorCount : options.PrefaultThreads;
+        PartProgress? part = options.Progress is null ? null : new PartProgress(options.Progress, start, share);
+        int threads = options.PrefaultThreadCount == 0 ? Environment.ProcessorCount : options.PrefaultThreadCount;
         return new PrefaultTask(threads, part, options.Cancellation, _prefaulter);
     }
 }
 
-/// <summary>How a scene is loaded, as opposed to what it needs, which its plan says. Immutable.</summary>
+/// <summary>How a scene is loaded; what it needs stands in its plan. Immutable.</summary>
 public sealed record SceneLoadOptions
 {
     /// <summary>
-    /// Told the share of the load that is done, 0 to 1, by whichever thread did it, several at the same time where several prefault; the last report is 1. Null, the
-    /// default, is nobody. It is called under no lock and may do anything except wait for its own load: what it throws, the load throws, and nothing is left behind;
-    /// while it runs, its part of the load waits.
+    /// Takes the share of the load that is done, 0 to 1, from the threads that do it, at the same time where they are
+    /// several. The last report is 1. Called under no lock; its part of the load waits for it. It may do anything
+    /// except wait for its own load. What it throws, the load throws. Default null.
     /// </summary>
     public IProgress<double>? Progress { get; init; }
 
     /// <summary>
-    /// Decides for arenas whose plan says so (<see cref="ArenaOverflow.Callback"/>) and has no function of its own; see <see cref="ArenaBudget.OnOverflow"/>.
+    /// Decides for arenas with <see cref="ArenaOverflow.Callback"/> in their plan and no function of their own
+    /// (<see cref="ArenaBudget.OnOverflow"/>).
     /// </summary>
     public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
 
@@ -109,10 +114,10 @@ public sealed record SceneLoadOptions
     public CancellationToken Cancellation { get; init; }
 
     /// <summary>
-    /// Threads that may prefault at the same time. 0, the default, is as many as there are processors: fastest while nothing else runs.
-    /// Beside a running hot loop it is 1, which leaves the other processors to the loop.
+    /// Threads that may prefault at the same time. 0, the default, is one a processor: fastest while nothing else runs.
+    /// 1 leaves the other processors to a running hot loop.
     /// </summary>
-    public int PrefaultThreads { get; init; }
+    public int PrefaultThreadCount { get; init; }
 
     /// <summary>What the long-lived arenas remember of each block, for the report at unload. Default nothing.</summary>
     public ArenaTracking Tracking { get; init; }

@@ -1,11 +1,11 @@
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// What one scene prewarms, what it may use, and what its hot loop is held to. Immutable; made in code, or read from JSON that the schema
-/// scene-plan.schema.json describes:
+/// What one scene prewarms, what it may use, and the rules for its hot loop. Immutable. Made in code, or read from
+/// JSON, for which scene-plan.schema.json is the schema:
 /// <code>
 /// {
-///   "base": "common.json",                       // what is not said here is as it says there
+///   "base": "common.json",                       // holds where this plan says nothing
 ///   "name": "forest",
 ///   "frame": { "bytesPerLane": "1 MiB", "lanes": 2, "buffers": 2, "overflowSuperSlabs": 1 },
 ///   "arenas": {
@@ -19,41 +19,44 @@ namespace SuperSlab.Scenes;
 ///   "hotLoop": { "warmUpFrames": 60, "pageFaults": { "allowed": 0, "action": "throw" } },
 /// }
 /// </code>
-/// Any thread; nothing here is for the hot loop.
+/// Any thread; not for the hot loop.
 /// </summary>
+/// <remarks>A property here needs a row in PlanTable, which reads, checks, writes and merges it.</remarks>
 public sealed record ScenePlan
 {
     /// <summary>The largest JSON document that is read, in bytes: 1 MiB.</summary>
     public const int MaximumJsonBytes = 1 << 20;
 
-    /// <summary>How many documents may be based on one another, the plan's own included: 8.</summary>
+    /// <summary>The most documents that may be based on one another, the plan's own included: 8.</summary>
     public const int MaximumBaseDepth = 8;
+
+    private const double MaximumHeadroom = 16;
 
     /// <summary>The scene's name, with which the names of its arenas begin. 1 to 100 characters.</summary>
     public string Name { get; init; } = "scene";
 
-    /// <summary>The frame arena: bytes per lane, lanes (one a worker), buffers. Null, the default, where the scene has none.</summary>
-    public FrameArenaOptions? Frame { get; init; }
+    /// <summary>The frame arena. Null, the default, where the scene has none.</summary>
+    public FrameArenaOptions? FrameArena { get; init; }
 
     /// <summary>The long-lived arenas, at most 256, each with a name of its own.</summary>
     public IReadOnlyList<ArenaPlan> Arenas { get; init; } = [];
 
     /// <summary>
-    /// How the scene's memory is prefaulted, as far as it is not ready in the reserve. Default: as <see cref="EngineMemoryOptions.Prefault"/>
-    /// says. <see cref="PrefaultPolicy.None"/> is no policy for a scene.
+    /// How memory that is not ready in the reserve is prefaulted, except <see cref="PrefaultPolicy.None"/>. Default:
+    /// see <see cref="EngineMemoryOptions.Prefault"/>.
     /// </summary>
     public PrefaultPolicy Prefault { get; init; }
 
-    /// <summary>The kind of pages. Default: as <see cref="EngineMemoryOptions.Pages"/> says.</summary>
+    /// <summary>The kind of pages. Default: <see cref="EngineMemoryOptions.Pages"/>.</summary>
     public PageKind Pages { get; init; }
 
-    /// <summary>What the frames between load and unload are held to.</summary>
+    /// <summary>The rules for the frames between load and unload.</summary>
     public HotLoopRules HotLoop { get; init; } = new();
 
     /// <summary>
-    /// What all arenas' <see cref="ArenaPlan.RetainBytes"/> are together. From the scene's unload on, the reserve of prefaulted memory may
-    /// hold as much, where <see cref="EngineMemoryOptions.RetainBytes"/> or another unloaded scene does not allow more already. It ends with
-    /// <see cref="EngineMemory.Trim"/>.
+    /// The sum of the arenas' <see cref="ArenaPlan.RetainBytes"/>. From the unload until <see
+    /// cref="EngineMemory.Trim"/> the reserve of prefaulted memory may hold this much, or what <see
+    /// cref="EngineMemoryOptions.RetainBytes"/> or another unloaded scene allows if that is more.
     /// </summary>
     public nuint RetainBytes
     {
@@ -67,81 +70,151 @@ public sealed record ScenePlan
         }
     }
 
-    /// <summary>Reads a plan from JSON. Comments and trailing commas are allowed; properties that are unknown or stand twice are not.</summary>
+    /// <summary>Reads a plan from JSON. Comments and trailing commas are allowed, unknown properties are not.</summary>
     /// <param name="utf8">The document, UTF-8, at most <see cref="MaximumJsonBytes"/>.</param>
-    /// <param name="resolveBase">Gives the document that a "base" property names, or null where there is none. Null allows no base.</param>
-    /// <exception cref="ScenePlanException">The plan, or one that it is based on, has errors: all of them are in the exception.</exception>
+    /// <param name="resolveBase">Gives the document that a "base" names, or null. Null allows no base.</param>
+    /// <exception cref="ScenePlanException">The plan or a base has errors; the exception has all of them.</exception>
     public static ScenePlan Parse(ReadOnlySpan<byte> utf8, Func<string, byte[]?>? resolveBase = null) =>
-        PlanLoader.Read(new PlanDocument(null, utf8.ToArray()), resolveBase is null ? null : new FunctionSource(resolveBase));
+        PlanLoader.Read(new PlanDocument(null, utf8.ToArray()), resolveBase is null ? null : Source(resolveBase));
 
-    /// <summary>Reads a plan from a file. A "base" is the path of another file, relative to the one that names it.</summary>
-    /// <exception cref="ScenePlanException">The plan, or one that it is based on, has errors: all of them are in the exception.</exception>
-    /// <exception cref="IOException">The file cannot be read. (A base that cannot be read is an error of the plan.)</exception>
+    /// <summary>Reads a plan from a file. A "base" is a path relative to the file that names it.</summary>
+    /// <exception cref="ScenePlanException">The plan or a base has errors; the exception has all of them.</exception>
+    /// <exception cref="IOException">The file cannot be read. For a base this is an error of the plan.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static ScenePlan Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return PlanLoader.Read(FileSource.Open(path), new FileSource());
+        return PlanLoader.Read(PlanFile.Open(path), PlanFile.Find);
     }
 
     /// <summary>The worst case of several plans, such as recordings of one scene.</summary>
     /// <param name="plans">
-    /// At least one. Frame arena, blocks, SuperSlabs, threads, budgets and what is retained are the largest of all; the name, policies and
-    /// rules are those of the first plan (for an arena: of the first plan that has it).
+    /// At least one. Frame arena, blocks, SuperSlabs, threads, budgets and retained bytes are the largest of all. Name,
+    /// policies and rules are the first plan's; for an arena, those of the first plan that has it.
     /// </param>
     /// <param name="headroom">
-    /// What prewarmed blocks, SuperSlabs and bytes per lane are multiplied by, 1 to 16: 1.1 leaves ten percent. Budgets do not grow.
+    /// The factor for prewarmed blocks, SuperSlabs and bytes per lane, 1 to 16: 1.1 leaves ten percent.
     /// </param>
     /// <exception cref="ArgumentException">There is no plan.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The headroom is not from 1 to 16.</exception>
-    /// <exception cref="ScenePlanException">A plan, or the result, is not valid: the headroom may be more than a hard budget holds.</exception>
-    public static ScenePlan Merge(IReadOnlyList<ScenePlan> plans, double headroom = 1.0) => PlanMerger.Merge(plans, headroom);
+    /// <exception cref="ScenePlanException">A plan or the result is not valid: budgets do not grow.</exception>
+    public static ScenePlan Merge(IReadOnlyList<ScenePlan> plans, double headroom = 1.0)
+    {
+        ArgumentNullException.ThrowIfNull(plans);
+        if (plans.Count == 0)
+            throw new ArgumentException("There is no plan to merge; give one at least.", nameof(plans));
 
-    /// <summary>The plan as JSON that <see cref="Parse"/> reads back, indented, without what is at its default.</summary>
+        if (!(headroom >= 1 && headroom <= MaximumHeadroom))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(headroom), headroom, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}.");
+        }
+
+        // The first plan is merged with itself, too: that adds up its blocks of one class.
+        ScenePlan merged = plans[0];
+        foreach (ScenePlan plan in plans)
+        {
+            plan.Validate();
+            merged = PlanTable.Plan.Merge(merged, plan);
+        }
+
+        merged = PlanTable.Plan.Grow(merged, headroom);
+        merged.Validate();
+        return merged;
+    }
+
+    /// <summary>The plan as indented JSON for <see cref="Parse"/>, without what is at its default.</summary>
     /// <exception cref="ScenePlanException">The plan is not valid.</exception>
     public string ToJson()
     {
         Validate();
-        return PlanWriter.Write(this);
+        return PlanTable.Write(this);
     }
 
-    /// <summary>Checks a plan that was made in code. Plans that were read are valid.</summary>
-    /// <exception cref="ScenePlanException">The plan has errors: all of them are in the exception.</exception>
+    /// <summary>Checks a plan that was made in code. A plan that was read is valid.</summary>
+    /// <exception cref="ScenePlanException">The plan has errors; the exception has all of them.</exception>
     public void Validate()
     {
         PlanErrors errors = new();
         PlanRules.Check(this, errors);
         errors.ThrowIfAny(Name);
     }
+
+    private static PlanSource Source(Func<string, byte[]?> resolve) =>
+        (string reference, PlanDocument from, out string allowed) =>
+        {
+            allowed = "the name of a plan that exists";
+            return resolve(reference) is { } utf8 ? new PlanDocument(reference, utf8) : null;
+        };
 }
 
-/// <summary>One long-lived arena of a scene: what it prewarms and what it may hold. Immutable. Not for the hot loop; any thread.</summary>
+/// <summary>One long-lived arena of a scene: what it prewarms and what it may hold. Immutable; any thread.</summary>
 public sealed record ArenaPlan
 {
-    /// <summary>What the scene knows the arena by. 1 to 64 characters.</summary>
+    /// <summary>The arena's name in the scene. 1 to 64 characters.</summary>
     public string Name { get; init; } = "main";
 
-    /// <summary>How many blocks of which size the arena holds at its peak; each size once.</summary>
+    /// <summary>The blocks that the arena holds at its peak, each size once.</summary>
     public IReadOnlyList<BlockCount> Blocks { get; init; } = [];
 
-    /// <summary>SuperSlabs (2 MiB each) that are prewarmed besides, for blocks of any size up to 2 MiB.</summary>
-    public int SuperSlabs { get; init; }
+    /// <summary>SuperSlabs (2 MiB each) to prewarm besides, for blocks of any size up to 2 MiB.</summary>
+    public int SuperSlabCount { get; init; }
 
     /// <summary>Threads that use the arena at the same time, 1 to 512. Default 1.</summary>
-    public int Threads { get; init; } = 1;
+    public int ThreadCount { get; init; } = 1;
 
-    /// <summary>Whether slabs are promised to size classes at load, so that no class can take another's. Default true.</summary>
+    /// <summary>Whether size classes are promised their slabs at load. Default true.</summary>
     public bool Carve { get; init; } = true;
 
     /// <summary>
-    /// How many bytes of SuperSlabs the arena may hold, and what happens beyond. Its <see cref="ArenaBudget.OnOverflow"/> is not part of
-    /// the JSON; <see cref="SceneLoadOptions.OnOverflow"/> may give one. Default: no limit.
+    /// How many bytes of SuperSlabs the arena may hold, and what happens beyond. In JSON it has no
+    /// <see cref="ArenaBudget.OnOverflow"/>; <see cref="SceneLoadOptions.OnOverflow"/> may give one. Default: no limit.
     /// </summary>
     public ArenaBudget Budget { get; init; } = new();
 
     /// <summary>
-    /// Prefaulted memory that stays in the reserve on account of this arena when the scene is unloaded, in bytes, instead of going back to
-    /// the system. See <see cref="ScenePlan.RetainBytes"/>. Default 0.
+    /// Prefaulted bytes that the reserve keeps for this arena after the unload (<see cref="ScenePlan.RetainBytes"/>).
+    /// Default 0.
     /// </summary>
     public nuint RetainBytes { get; init; }
+}
+
+/// <summary>A scene plan is not valid. <see cref="Errors"/> and the message have all its errors, up to 100.</summary>
+public sealed class ScenePlanException : EngineMemoryException
+{
+    /// <summary>An exception without a particular message.</summary>
+    public ScenePlanException()
+        : base("The scene plan is not valid.")
+    {
+    }
+
+    /// <summary>An exception whose <paramref name="message"/> is a sentence that says what went wrong.</summary>
+    public ScenePlanException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>An exception with a message and the exception that led to it.</summary>
+    public ScenePlanException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+
+    internal ScenePlanException(string message, IReadOnlyList<ScenePlanError> errors)
+        : base(message) => Errors = errors;
+
+    /// <summary>The errors, in the order of the document.</summary>
+    public IReadOnlyList<ScenePlanError> Errors { get; } = [];
+}
+
+/// <summary>One error of a scene plan.</summary>
+/// <param name="Path">
+/// Where: "arenas.world.budget.hard"; "line 3, column 5" where it is not JSON; "common.json: name" in a base.
+/// </param>
+/// <param name="Found">What stands there.</param>
+/// <param name="Allowed">What may stand there.</param>
+public sealed record ScenePlanError(string Path, string Found, string Allowed)
+{
+    /// <summary>The error as a sentence.</summary>
+    public override string ToString() => $"{Path}: found {Found}; allowed: {Allowed}.";
 }

@@ -4,15 +4,16 @@ using System.Diagnostics;
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// A scene that a <see cref="BackgroundLoader"/> loads and unloads, as often as the game likes. Made at start-up; afterwards
-/// <see cref="Load"/>, <see cref="Unload"/> and the questions are hot-loop safe: they allocate nothing and wait for nobody. One thread,
-/// the game's, gives the orders; any thread may ask. A callback of a load gives none, as it runs on a thread that would have to carry them out.
+/// A scene that a <see cref="BackgroundLoader"/> loads and unloads, as often as the game likes. Made at start-up. Then
+/// <see cref="Load"/>, <see cref="Unload"/> and all properties are hot-loop safe: they allocate nothing and do not
+/// wait. One thread, the game's, gives the orders; any thread may read. Callbacks of a load give no orders, as they run
+/// on a thread that would have to carry them out.
 /// <code>
 ///   Unloaded --Load--> Loading --> Loaded --Unload--> Unloading --> Unloaded
 ///                         '------> Failed --Load--> Loading ...
 /// </code>
-/// Whatever a load, an unload or one of their callbacks throws is kept in <see cref="Error"/>, and the scene comes to rest. Once the loader is disposed it rests for
-/// good, <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/>.
+/// <see cref="Error"/> keeps what a load, an unload or a callback throws. Once the loader is disposed the scene stays
+/// <see cref="StreamState.Unloaded"/> or <see cref="StreamState.Failed"/>.
 /// </summary>
 public sealed class StreamedScene
 {
@@ -36,38 +37,41 @@ public sealed class StreamedScene
     /// <summary>What the scene needs.</summary>
     public ScenePlan Plan { get; }
 
-    /// <summary>How far it is.</summary>
+    /// <summary>How far the scene is.</summary>
     public StreamState State => _state;
 
     /// <summary>The share of the load that is done, 0 to 1.</summary>
     public double Progress => Volatile.Read(ref _progress);
 
-    /// <summary>The scene, once it is loaded and until it is told to unload.</summary>
+    /// <summary>The scene, from the end of its load to the order to unload it.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded.</exception>
-    public Scene Scene => _scene ?? throw new InvalidOperationException($"Scene '{Plan.Name}' is not loaded; its state is {_state}.");
+    public Scene Scene => _scene
+        ?? throw new InvalidOperationException($"Scene '{Plan.Name}' is not loaded; its state is {_state}.");
 
     /// <summary>
-    /// Why the last load failed: what it or its progress threw, <see cref="OperationCanceledException"/> where it was cancelled. After an unload, what that threw, such as
-    /// the system's refusal to take memory back: the scene is unloaded all the same. Else null.
+    /// What the last load or unload threw, or null: <see cref="OperationCanceledException"/> from a cancelled load.
+    /// Where an unload threw, such as by the system's refusal to take memory back, the scene is unloaded all the same.
     /// </summary>
     public Exception? Error { get; private set; }
 
-    /// <summary>What the last unload found; null before, where <see cref="Error"/> says that it threw, and where the game had disposed of the scene itself.</summary>
+    /// <summary>
+    /// What the last unload found. Null before the first, after one that threw, and where the game disposed of the
+    /// scene.
+    /// </summary>
     public UnloadReport? UnloadReport { get; private set; }
 
-    /// <summary>
-    /// When the loader's thread began its last load or unload of this scene, as <see cref="Stopwatch.GetTimestamp"/> told there; 0 before the
-    /// first. Asked while nothing is under way.
-    /// </summary>
-    public long WorkBegan { get; private set; }
+    /// <summary>The timestamp at which the last load or unload began; 0 before the first.</summary>
+    internal long WorkBegan { get; private set; }
 
-    /// <summary>When that load or unload ended, well or not.</summary>
-    public long WorkEnded { get; private set; }
+    /// <summary>The timestamp at which that load or unload ended, well or not.</summary>
+    internal long WorkEnded { get; private set; }
 
     internal StreamedScene? NextInQueue { get; set; }
 
-    /// <summary>Begins to load in the background.</summary>
-    /// <exception cref="InvalidOperationException">It is loaded, or on its way; or a callback of one of the loader's loads asks for it. Nothing has changed.</exception>
+    /// <summary>Orders the load.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The scene is loaded or under way, or a callback of one of the loader's loads calls. Nothing has changed.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The loader is disposed. Nothing has changed.</exception>
     public void Load()
     {
@@ -79,8 +83,10 @@ public sealed class StreamedScene
         _loader.Order(this, StreamState.Loading);
     }
 
-    /// <summary>Begins to unload in the background. The game does not use the scene any more.</summary>
-    /// <exception cref="InvalidOperationException">It is not loaded; or a callback of one of the loader's loads asks for it. Nothing has changed.</exception>
+    /// <summary>Orders the unload. The game does not use the scene any more.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The scene is not loaded, or a callback of one of the loader's loads calls. Nothing has changed.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The loader is disposed. Nothing has changed.</exception>
     public void Unload()
     {
@@ -93,8 +99,8 @@ public sealed class StreamedScene
     }
 
     /// <summary>
-    /// Stops a load that is waiting or running; it ends as <see cref="StreamState.Failed"/>, or as <see cref="StreamState.Loaded"/> where all of its memory was ready already. Does
-    /// nothing in any other state. Callbacks may ask for it too.
+    /// Stops a load that waits or runs. It ends <see cref="StreamState.Failed"/>, or <see cref="StreamState.Loaded"/>
+    /// where all its memory was ready. Does nothing in any other state. Callbacks may call it, too.
     /// </summary>
     public void Cancel()
     {
@@ -105,9 +111,11 @@ public sealed class StreamedScene
         }
     }
 
-    /// <summary>Waits until it is neither loading nor unloading, which is at once where the loader is disposed. Not for the hot loop.</summary>
-    /// <returns>The state it came to rest in.</returns>
-    /// <exception cref="InvalidOperationException">It is on its way, and a callback of one of the loader's loads asks: the callback would wait for itself.</exception>
+    /// <summary>Waits until the scene neither loads nor unloads. Not for the hot loop.</summary>
+    /// <returns>The state it is in then.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// The scene is under way, and a callback of one of the loader's loads calls: it would wait for itself.
+    /// </exception>
     public StreamState Wait()
     {
         if (_state is StreamState.Loading or StreamState.Unloading)
@@ -122,9 +130,10 @@ public sealed class StreamedScene
         return _state;
     }
 
-    /// <summary>Under the loader's lock: an order was given.</summary>
+    /// <summary>Takes an order, under the loader's lock.</summary>
     internal void Begin(StreamState state)
     {
+        Debug.Assert(_state is not (StreamState.Loading or StreamState.Unloading), "One order at a time is under way.");
         if (state == StreamState.Loading)
         {
             Volatile.Write(ref _progress, 0);
@@ -134,7 +143,9 @@ public sealed class StreamedScene
         _state = state;
     }
 
-    /// <summary>On the loader's thread: does what was ordered, and throws nothing. On the one that disposes of the loader: unloads.</summary>
+    /// <summary>
+    /// Carries out the order; throws nothing. On the thread that loads, or that disposes of the loader.
+    /// </summary>
     internal void Work(EngineMemory memory)
     {
         WorkBegan = Stopwatch.GetTimestamp();
@@ -142,9 +153,10 @@ public sealed class StreamedScene
         WorkEnded = Stopwatch.GetTimestamp();
     }
 
-    /// <summary>On the loader's thread, after <see cref="Work"/>: tells that it is done.</summary>
+    /// <summary>Shows the state that <see cref="Work"/> reached.</summary>
     internal void Finish()
     {
+        Debug.Assert(_rest is not (StreamState.Loading or StreamState.Unloading), "The work has ended.");
         lock (_changed)
         {
             _state = _rest;
@@ -152,13 +164,13 @@ public sealed class StreamedScene
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, the game asks for it in Error; the loader's thread goes on.")]
+    [SuppressMessage("Design", "CA1031", Justification = "The game finds it in Error; the loader's thread goes on.")]
     private StreamState LoadNow(EngineMemory memory)
     {
         Error = null;
         try
         {
-            // The caller's own source may be disposed, which this is told.
+            // Throws where the caller disposed of its own source.
             using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(_options.Cancellation);
             LoadUnder(cancellation, memory);
             Volatile.Write(ref _progress, 1);
@@ -183,7 +195,8 @@ public sealed class StreamedScene
         try
         {
             cancellation.Token.ThrowIfCancellationRequested();
-            _scene = Scene.Load(memory, Plan, _options with { Cancellation = cancellation.Token, Progress = new Share(this) });
+            SceneLoadOptions options = _options with { Cancellation = cancellation.Token, Progress = new Share(this) };
+            _scene = Scene.Load(memory, Plan, options);
         }
         finally
         {
@@ -192,7 +205,7 @@ public sealed class StreamedScene
         }
     }
 
-    [SuppressMessage("Design", "CA1031", Justification = "Whatever it is, the game asks for it in Error; the loader's thread goes on.")]
+    [SuppressMessage("Design", "CA1031", Justification = "The game finds it in Error; the loader's thread goes on.")]
     private StreamState UnloadNow()
     {
         Scene scene = _scene!;
@@ -211,7 +224,7 @@ public sealed class StreamedScene
         return StreamState.Unloaded;
     }
 
-    /// <summary>Keeps the progress where the game can ask for it, and passes it on. It never goes back.</summary>
+    /// <summary>Keeps the progress where the game can read it, and passes it on. It never goes back.</summary>
     private sealed class Share(StreamedScene scene) : IProgress<double>
     {
         public void Report(double value)
@@ -219,8 +232,8 @@ public sealed class StreamedScene
             if (value > scene.Progress)
                 Volatile.Write(ref scene._progress, value);
 
-            if (scene._options.Progress is { } told)
-                scene._loader.Report(told, value);
+            if (scene._options.Progress is { } progress)
+                scene._loader.Report(progress, value);
         }
     }
 }

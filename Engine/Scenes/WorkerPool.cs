@@ -1,20 +1,21 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 
 namespace SuperSlab.Scenes;
 
 /// <summary>
-/// Threads that do a job's ranges at the same time and come together again (fork and join), with nothing allocated for it. They are made
-/// at level load with all that a first job would otherwise fault in: their slots and caches in the scene's arenas, their stacks, and the
-/// code that waits. The thread that dispatches is worker 0 and does its part.
+/// Threads that do the ranges of a job at the same time and join again, without allocating for it. Made at level load,
+/// with what a first job would otherwise fault in: the threads' slots and caches in the scene's arenas, their stacks,
+/// and the code that waits. The thread that dispatches is worker 0 and does its part.
 /// <code>
-/// WorkerPool pool = new(new() { Workers = 2, Arenas = [scene.Arena], Guard = guard });
+/// WorkerPool pool = new(new() { WorkerCount = 2, Arenas = [scene.Arena], Guard = guard });
 /// pool.Prepare(ref move);                    // compiles the job's code, on all workers
 /// ... each frame:
 /// pool.Run(ref move, entities.Length);       // each worker: move.Execute(its range, its number)
 /// </code>
-/// One thread at a time uses the pool; a job must not dispatch another to it. <see cref="Run"/> is hot-loop safe, all else is for level
-/// load.
+/// One thread at a time uses the pool; a job must not dispatch another to it. <see cref="Run"/> is hot-loop safe, all
+/// else is for level load.
 /// </summary>
 public sealed unsafe class WorkerPool : IDisposable
 {
@@ -38,22 +39,23 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         _options = options ?? new WorkerPoolOptions();
         _options.Validate();
-        Workers = _options.ResolvedWorkers;
-        _gate = new WorkerGate(Workers - 1, _options.SpinTurns);
-        _threads = new Thread[Workers - 1];
+        WorkerCount = _options.ResolvedWorkerCount;
+        _gate = new WorkerGate(WorkerCount - 1, _options.SpinTurnCount);
+        _threads = new Thread[WorkerCount - 1];
         for (int index = 0; index < _threads.Length; index++)
         {
             int worker = index + 1;
-            _threads[index] = new Thread(() => Live(worker), StackBytes) { IsBackground = true, Name = $"worker {worker}" };
+            string name = $"worker {worker}";
+            _threads[index] = new Thread(() => Serve(worker), StackBytes) { IsBackground = true, Name = name };
             _threads[index].Start();
         }
 
-        // The first rounds meet the workers spinning, the last ones asleep: both ways of waking have been gone once.
+        // The first rounds meet the workers spinning, the last ones asleep, so both ways of waking have run once.
         Nothing nothing = default;
         for (int round = 0; round < 4; round++)
         {
-            Run(ref nothing, Workers);
-            Run(ref nothing, Workers, 1);
+            Run(ref nothing, WorkerCount);
+            Run(ref nothing, WorkerCount, 1);
             Thread.Sleep(round);
         }
 
@@ -61,45 +63,43 @@ public sealed unsafe class WorkerPool : IDisposable
             Attach(arena);
     }
 
-    /// <summary>The workers, the dispatching thread included: a job's worker numbers are 0 to one less.</summary>
-    public int Workers { get; }
+    /// <summary>The workers, the dispatching thread included; their numbers begin with 0.</summary>
+    public int WorkerCount { get; }
 
-    /// <summary>Gives each worker its cache of an arena, when a level was loaded while the pool exists.</summary>
+    /// <summary>Gives each worker its cache of an arena, such as one of a level that is loaded later.</summary>
     /// <exception cref="ObjectDisposedException">The arena or the pool is disposed.</exception>
     public void Attach(LongLivedArena arena)
     {
         ArgumentNullException.ThrowIfNull(arena);
         Attaching job = new(arena);
-        Run(ref job, Workers);
+        Run(ref job, WorkerCount);
     }
 
     /// <summary>
-    /// Runs a job on an empty range, on each worker: its <see cref="IRangeJob.Execute"/> is compiled (not what that calls only for items),
-    /// and whatever each thread has to set up for it is set up.
+    /// Runs a job on an empty range on each worker. That compiles its <see cref="IRangeJob.Execute"/>, though not what
+    /// runs only for items, and sets up what each thread needs for it.
     /// </summary>
     /// <inheritdoc cref="Run"/>
     public void Prepare<TJob>(ref TJob job)
         where TJob : struct, IRangeJob
     {
         Emptied<TJob> emptied = new() { Job = job };
-        Run(ref emptied, Workers);
+        Run(ref emptied, WorkerCount);
         Run(ref job, 0);
         Run(ref job, 0, 1);
     }
 
-    /// <summary>
-    /// Does the items 0 to <paramref name="count"/> and returns when all are done. Allocates nothing.
-    /// </summary>
+    /// <summary>Does the items from 0 to below <paramref name="count"/>, and returns when all are done.</summary>
     /// <param name="job">What is done. The workers share one copy, which is copied back after the join.</param>
-    /// <param name="count">How many items.</param>
+    /// <param name="count">The number of items.</param>
     /// <param name="batch">
-    /// 0, the default, gives each worker one unbroken range, the same range for the same count each time, so that results and the use of
-    /// caches do not depend on time. Otherwise ranges of so many items go to whoever is free.
+    /// 0, the default, gives each worker one unbroken range, the same each time for the same count, so that results and
+    /// the use of caches do not depend on time. Otherwise free workers take ranges of this number of items.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
-    /// <exception cref="InvalidOperationException">A job is running: a job dispatched another, or two threads used the pool.</exception>
+    /// <exception cref="InvalidOperationException">A job runs; it, or another thread, dispatched this one.</exception>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
-    /// <remarks>What the job throws is thrown here after the join, the first of several.</remarks>
+    /// <remarks>Throws, after the join, the first exception that the job threw.</remarks>
     public void Run<TJob>(ref TJob job, int count, int batch = 0)
         where TJob : struct, IRangeJob
     {
@@ -107,9 +107,12 @@ public sealed unsafe class WorkerPool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         ObjectDisposedException.ThrowIf(_stopping, this);
         if (Interlocked.Exchange(ref _running, 1) != 0)
-            throw new InvalidOperationException("A worker pool does one job at a time: a job must not dispatch another, nor two threads use one pool.");
+        {
+            throw new InvalidOperationException(
+                "A worker pool does one job at a time: a job must not dispatch another, nor two threads use one pool.");
+        }
 
-        // The workers get the address of a copy on this stack: what the caller has may lie in an object that the collector moves.
+        // The workers get the address of a copy on this stack: the collector may move the caller's.
         TJob shared = job;
         _job = Unsafe.AsPointer(ref shared);
         _work = Worker<TJob>.Work;
@@ -146,8 +149,8 @@ public sealed unsafe class WorkerPool : IDisposable
             ref TJob job = ref Unsafe.AsRef<TJob>(pool._job);
             if (pool._batch == 0)
             {
-                int start = (int)((long)pool._count * worker / pool.Workers);
-                int end = (int)((long)pool._count * (worker + 1) / pool.Workers);
+                int start = (int)((long)pool._count * worker / pool.WorkerCount);
+                int end = (int)((long)pool._count * (worker + 1) / pool.WorkerCount);
                 if (start != end)
                     job.Execute(start, end, worker);
 
@@ -155,13 +158,10 @@ public sealed unsafe class WorkerPool : IDisposable
             }
 
             long batch = pool._batch;
-            for (long start = batch * (Interlocked.Increment(ref pool._next) - 1); start < pool._count;
-                start = batch * (Interlocked.Increment(ref pool._next) - 1))
-            {
+            while (batch * (Interlocked.Increment(ref pool._next) - 1) is var start && start < pool._count)
                 job.Execute((int)start, (int)Math.Min(start + batch, pool._count), worker);
-            }
         }
-#pragma warning disable CA1031 // Whatever it is, the dispatching thread throws it.
+#pragma warning disable CA1031 // The dispatching thread throws it.
         catch (Exception exception)
 #pragma warning restore CA1031
         {
@@ -176,7 +176,7 @@ public sealed unsafe class WorkerPool : IDisposable
         ExceptionDispatchInfo.Throw(failure);
     }
 
-    private void Live(int worker)
+    private void Serve(int worker)
     {
         TouchStack(_options.PreparedStackBytes);
         GuardedThread? guarded = _options.Guard?.RegisterThread(Thread.CurrentThread.Name!);
@@ -196,7 +196,7 @@ public sealed unsafe class WorkerPool : IDisposable
         guarded?.Dispose();
     }
 
-    /// <summary>Writes to each page of the stack below here, so that deeper calls find it resident.</summary>
+    /// <summary>Writes to each page of the stack below here, so that deeper calls find them resident.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void TouchStack(int bytes)
     {
@@ -205,7 +205,7 @@ public sealed unsafe class WorkerPool : IDisposable
             Volatile.Write(ref stack[offset], 0);
     }
 
-    /// <summary>One delegate for each kind of job, made when it is first run or prepared. (A pointer to shared generic code is no pointer to a method.)</summary>
+    /// <summary>A delegate for each type of job, as shared generic code has no pointer to call.</summary>
     private static class Worker<TJob>
         where TJob : struct, IRangeJob
     {
@@ -236,52 +236,52 @@ public sealed unsafe class WorkerPool : IDisposable
 /// <summary>How a <see cref="WorkerPool"/> is made. Immutable.</summary>
 public sealed record WorkerPoolOptions
 {
-    /// <summary>Workers, the dispatching thread included, 1 to 256. 0, the default, is as many as there are processors.</summary>
-    public int Workers { get; init; }
+    /// <summary>The workers, the dispatching thread included, 1 to 256. 0, the default, is one a processor.</summary>
+    public int WorkerCount { get; init; }
 
-    /// <summary>Bytes of each thread's stack that are made resident ahead, up to half of the stack of 1 MiB. Default 128 KiB.</summary>
+    /// <summary>Bytes of each stack that are made resident ahead, at most 512 KiB. Default 128 KiB.</summary>
     public int PreparedStackBytes { get; init; } = 128 * 1024;
 
     /// <summary>
-    /// How long an idle worker, or one that waits for the others, spins before it lets the system wake it, in turns of the runtime's
-    /// spin wait. 0 suits machines with more workers than free processors. Default 200.
+    /// Turns of the runtime's spin wait before a waiting thread lets the system wake it. 0 suits machines with more
+    /// workers than free processors. Default 200.
     /// </summary>
-    public int SpinTurns { get; init; } = 200;
+    public int SpinTurnCount { get; init; } = 200;
 
-    /// <summary>Arenas that each worker gets its cache of at once. More by <see cref="WorkerPool.Attach"/>.</summary>
+    /// <summary>Arenas of which each worker gets its cache; <see cref="WorkerPool.Attach"/> adds others.</summary>
     public IReadOnlyList<LongLivedArena> Arenas { get; init; } = [];
 
     /// <summary>Counts what the workers do in each job. Null, the default, does not.</summary>
     public HotLoopGuard? Guard { get; init; }
 
-    internal int ResolvedWorkers => Workers == 0 ? Math.Min(Environment.ProcessorCount, 256) : Workers;
+    internal int ResolvedWorkerCount => WorkerCount == 0 ? Math.Min(Environment.ProcessorCount, 256) : WorkerCount;
 
     internal void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(Workers);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Workers, 256);
+        ArgumentOutOfRangeException.ThrowIfNegative(WorkerCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(WorkerCount, 256);
         ArgumentOutOfRangeException.ThrowIfNegative(PreparedStackBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(PreparedStackBytes, WorkerPool.StackBytes / 2);
-        ArgumentOutOfRangeException.ThrowIfNegative(SpinTurns);
+        ArgumentOutOfRangeException.ThrowIfNegative(SpinTurnCount);
     }
 }
 
-/// <summary>Work on a range of items, done by the workers of a <see cref="WorkerPool"/> at the same time. Implemented by a struct.</summary>
+/// <summary>Work on a range of items for the workers of a <see cref="WorkerPool"/>. A struct implements it.</summary>
 public interface IRangeJob
 {
     /// <summary>
-    /// Does the items from <paramref name="start"/> up to but not including <paramref name="end"/>. An empty range may come, from
+    /// Does the items from <paramref name="start"/> to below <paramref name="end"/>. The range may be empty, from
     /// <see cref="WorkerPool.Prepare{TJob}"/>. All workers call it on the same struct.
     /// </summary>
     /// <param name="start">The first item.</param>
     /// <param name="end">The item after the last.</param>
-    /// <param name="worker">Who calls: 0 is the thread that dispatched. The number of the worker's frame lane.</param>
+    /// <param name="worker">The calling worker's number; 0 is the thread that dispatched.</param>
     void Execute(int start, int end, int worker);
 }
 
 /// <summary>
-/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a monitor. A turn number says which
-/// job is meant, so a worker that is late never takes one job for another. Nothing is allocated after the first waits.
+/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a monitor. A job has
+/// the number of its turn, so a late worker never takes one for another. Only the first waits allocate.
 /// </summary>
 internal sealed class WorkerGate(int workers, int spinTurns)
 {
@@ -291,9 +291,10 @@ internal sealed class WorkerGate(int workers, int spinTurns)
     private int _sleeping;
     private int _missing;
 
-    /// <summary>Lets all workers through once. Everything written before is seen by them.</summary>
+    /// <summary>Lets all workers through once. They see all that was written before.</summary>
     public void Open()
     {
+        Debug.Assert(Volatile.Read(ref _missing) == 0, "All workers have arrived from the turn before.");
         Volatile.Write(ref _missing, workers);
         Interlocked.Increment(ref _turn);
         if (Volatile.Read(ref _sleeping) != 0)
@@ -303,8 +304,8 @@ internal sealed class WorkerGate(int workers, int spinTurns)
         }
     }
 
-    /// <summary>A worker waits for the turn after the one it did last.</summary>
-    /// <returns>The turn that has come.</returns>
+    /// <summary>Waits, on a worker, for the turn after <paramref name="last"/>.</summary>
+    /// <returns>The new turn.</returns>
     public long WaitForOpening(long last)
     {
         SpinWait spin = default;
@@ -326,17 +327,19 @@ internal sealed class WorkerGate(int workers, int spinTurns)
         return last + 1;
     }
 
-    /// <summary>A worker has done its part. Everything it wrote before is seen after <see cref="WaitForAll"/>.</summary>
+    /// <summary>Ends a worker's part. What it wrote before is visible after <see cref="WaitForAll"/>.</summary>
     public void Arrive()
     {
-        if (Interlocked.Decrement(ref _missing) == 0)
+        int missing = Interlocked.Decrement(ref _missing);
+        Debug.Assert(missing >= 0, "A worker arrives once a turn.");
+        if (missing == 0)
         {
             lock (_arrival)
                 Monitor.Pulse(_arrival);
         }
     }
 
-    /// <summary>The dispatcher waits until all workers have arrived.</summary>
+    /// <summary>Waits, on the dispatcher, until all workers have arrived.</summary>
     public void WaitForAll()
     {
         SpinWait spin = default;

@@ -22,7 +22,7 @@ internal sealed class Beside : IDisposable
 
     private readonly EngineMemory _memory = new();
     private readonly HotLoopGuard _guard;
-    private readonly WorkerPool _pool = new(new WorkerPoolOptions { Workers = 1 });
+    private readonly WorkerPool _pool = new(new WorkerPoolOptions { WorkerCount = 1 });
     private readonly BackgroundLoader _loader;
     private readonly StreamedScene _next;
     private readonly Scene _scene;
@@ -46,8 +46,8 @@ internal sealed class Beside : IDisposable
         _scene = Scene.Load(_memory, new ScenePlan
         {
             Name = s_spec.Name,
-            Arenas = [new ArenaPlan { SuperSlabs = 32 }],
-            Frame = new FrameArenaOptions { BytesPerLane = 1 << 20, LaneCount = 1 },
+            Arenas = [new ArenaPlan { SuperSlabCount = 32 }],
+            FrameArena = new FrameArenaOptions { BytesPerLane = 1 << 20, LaneCount = 1 },
         });
         _seed = seed;
         _level = NewLevel();
@@ -76,8 +76,8 @@ internal sealed class Beside : IDisposable
         return new BesideDocument
         {
             Megabytes = _next.Plan.Arenas[0].Blocks[0].Count,
-            Frames = _guard.Frame,
-            Violations = _guard.Violations,
+            Frames = _guard.FrameCount,
+            Violations = _guard.ViolationCount,
             FirstViolation = _guard.FirstViolation?.ToString(),
             PageFaults = _guard.Total.PageFaults,
             Ratio = Statistics.Median(repetitions.ConvertAll(repetition => repetition.Ratio)),

@@ -36,7 +36,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
             _scenes[ring] = _loader.Add(plans[ring]);
     }
 
-    public long LoaderFaults => _loader.PageFaults;
+    public long LoaderFaults => _loader.PageFaultCount;
     public void Prepare(int ring) => _scenes[ring].Load();
 
     public EngineStore Enter(int ring)
@@ -47,7 +47,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
                 $"Level '{LevelSpec.Ring[ring].Name}' could not be loaded: {streamed.Error?.Message}", streamed.Error!);
 
         Scene scene = streamed.Scene;
-        _loads[ring] = (scene.Report.Nanoseconds / 1e6, (long)scene.Report.Bytes);
+        _loads[ring] = (scene.Report.Duration.TotalMilliseconds, (long)scene.Report.Bytes);
         _pool.Attach(scene.Arena);
         scene.Arena.AttachThread();
         _guard.Watch(scene);
@@ -133,8 +133,8 @@ internal sealed unsafe class EngineStore : ILevelStore<nint>
 
     public ref Body BodyOf(nint animal) => ref ((Animal*)animal)->Body;
     public Span<byte> GenesOf(nint animal) => new(((Animal*)animal)->Genes, ((Animal*)animal)->Body.GeneBytes);
-    public Span<int> Scratch(int worker, int count) => _scene.Frame.Lane(worker).AllocateSpan<int>(count);
-    public void BeginFrame() => _scene.Frame.NextFrame();
+    public Span<int> Scratch(int worker, int count) => _scene.FrameArena.Lane(worker).AllocateSpan<int>(count);
+    public void BeginFrame() => _scene.FrameArena.NextFrame();
 
     public void End()
     {

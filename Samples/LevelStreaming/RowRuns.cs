@@ -55,7 +55,7 @@ internal static class RowRuns
     {
         using EngineMemory memory = new();
         using HotLoopGuard guard = new(memory);
-        using WorkerPool pool = new(new WorkerPoolOptions { Workers = Workers, Guard = guard });
+        using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = Workers, Guard = guard });
         string name = EnumNames<RowKind>.Of(row);
         if (row == RowKind.Gc)
         {
@@ -76,6 +76,6 @@ internal static class RowRuns
     {
         Name = level.Name,
         Arenas = [new ArenaPlan()],
-        Frame = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = Workers },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = Workers },
     });
 }

@@ -54,7 +54,7 @@ internal sealed class Walk<TStore, TAnimal>(
             Seed = options.Seed,
             Frames = options.Frames,
             Checksum = _checksum,
-            Violations = guard.Violations,
+            Violations = guard.ViolationCount,
             FirstViolation = guard.FirstViolation is { } first
                 ? first + (first.CallStack is null ? "" : " " + first.CallStack)
                 : null,
@@ -116,7 +116,7 @@ internal sealed class Walk<TStore, TAnimal>(
     private void Frame(Level<TStore, TAnimal> level, LevelFigures figures, int prepare)
     {
         _faultsBetweenFrames += PageFaults.OfThread() - _lastFaults;
-        long violations = guard.Violations;
+        long violations = guard.ViolationCount;
         long start = Stopwatch.GetTimestamp();
         _profile?.BeginFrame();
         guard.BeginFrame();
@@ -128,7 +128,7 @@ internal sealed class Walk<TStore, TAnimal>(
         _profile?.EndFrame(guard.LastFrame);
         long ticks = Stopwatch.GetTimestamp() - start;
         _lastFaults = PageFaults.OfThread();
-        figures.Add(ticks, guard.LastFrame, guard.Violations != violations);
+        figures.Add(ticks, guard.LastFrame, guard.ViolationCount != violations);
     }
 
     /// <summary>No frame runs meanwhile, so the faults of the threads that help with it are not the frames'.</summary>

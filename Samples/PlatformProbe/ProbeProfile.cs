@@ -26,9 +26,9 @@ internal static unsafe class ProbeProfile
             new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
         using SampleProfile profile = SampleProfile.Begin(folder, memory, countsPageFaults: true)!;
         int count = 0;
-        foreach ((string pagesWord, PageKind pages) in PrefaultSettings.Pages)
+        foreach ((string pagesWord, PageKind pages) in SettingWords.Pages.All)
         {
-            foreach ((string policyWord, PrefaultPolicy policy) in PrefaultSettings.Policies)
+            foreach ((string policyWord, PrefaultPolicy policy) in SettingWords.Prefault.All)
             {
                 if (pages == PageKind.Automatic || policy == PrefaultPolicy.Automatic)
                     continue;

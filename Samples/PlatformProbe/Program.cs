@@ -15,7 +15,7 @@ static int Measure(JsonDestination json)
     var rows = new List<ProbeRow>();
     foreach (PageKind pages in new[] { PageKind.Normal, PageKind.TransparentHuge, PageKind.ExplicitHuge })
     {
-        foreach ((_, PrefaultPolicy policy) in PrefaultSettings.Policies)
+        foreach ((_, PrefaultPolicy policy) in SettingWords.Prefault.All)
         {
             if (policy == PrefaultPolicy.Automatic)
                 continue;

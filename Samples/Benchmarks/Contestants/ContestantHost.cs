@@ -76,7 +76,7 @@ internal static unsafe class ContestantHost
 
     private static ScenePlan PlanFor(BlockWorkload work)
     {
-        var arena = new ArenaPlan { Blocks = work.Blocks, Threads = work.Threads + 1 };
+        var arena = new ArenaPlan { Blocks = work.Blocks, ThreadCount = work.Threads + 1 };
         return new ScenePlan { Name = "benchmark", Arenas = [arena] };
     }
 }

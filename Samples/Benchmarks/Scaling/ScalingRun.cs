@@ -29,10 +29,10 @@ internal readonly record struct ScalingLoad(ScalingWork Work, int Threads, long 
         var arena = new ArenaPlan
         {
             Blocks = largest == 0 ? [] : [new BlockCount(ScalingWork.MostBytes, largest)],
-            SuperSlabs = Threads * Work.SuperSlabsPerThread,
+            SuperSlabCount = Threads * Work.SuperSlabsPerThread,
 
             // The main thread too; and one that dies may still be there when the next has begun.
-            Threads = (Work.HasLives ? 2 * Threads : Threads) + 1,
+            ThreadCount = (Work.HasLives ? 2 * Threads : Threads) + 1,
         };
         return new ScenePlan { Name = "scaling", Arenas = [arena] };
     }

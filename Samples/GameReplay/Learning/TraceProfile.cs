@@ -75,7 +75,7 @@ internal static class ReplayPlan
             blocks.Add(new BlockCount(bytes, count, uses.Count) { IncludesCaches = true });
         }
 
-        var arena = new ArenaPlan { Blocks = blocks, Threads = profile.Threads };
+        var arena = new ArenaPlan { Blocks = blocks, ThreadCount = profile.Threads };
         return new ScenePlan { Name = "replay", Arenas = [arena] };
     }
 

@@ -59,13 +59,13 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
     private static ScenePlan Plan(string name, Random random) => new()
     {
         Name = name,
-        Frame = new FrameArenaOptions { BytesPerLane = 256 * 1024, LaneCount = 2 },
+        FrameArena = new FrameArenaOptions { BytesPerLane = 256 * 1024, LaneCount = 2 },
         Arenas =
         [
             new ArenaPlan
             {
                 Blocks = [new(64, random.Next(1, 20_000)), new(700, random.Next(1, 3_000)), new(3 << 20, 2)],
-                SuperSlabs = random.Next(5),
+                SuperSlabCount = random.Next(5),
                 RetainBytes = (nuint)random.Next(3) << 21,
             },
         ],

@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text;
+
+namespace SuperSlab.Scenes;
+
+/// <summary>How messages about plans write paths, and quote what a document says.</summary>
+internal static class PlanText
+{
+    private const int MaximumExcerpt = 60;
+
+    /// <summary>The path of a property: arenas.world, or arenas["a name"] where that is not an identifier.</summary>
+    public static string Append(string path, string property)
+    {
+        bool isIdentifier = property.Length is > 0 and <= 64
+            && (char.IsAsciiLetter(property[0]) || property[0] is '$' or '_');
+        foreach (char character in property)
+            isIdentifier &= char.IsAsciiLetterOrDigit(character) || character is '$' or '_' or '-';
+
+        return !isIdentifier ? $"{path}[{Quote(property)}]" : path.Length == 0 ? property : $"{path}.{property}";
+    }
+
+    /// <summary>A text in quotes, cut where it is long, with escapes for characters that cannot be printed.</summary>
+    public static string Quote(string text)
+    {
+        StringBuilder builder = new("\"");
+        foreach (char character in Cut(text, MaximumExcerpt))
+        {
+            _ = char.IsControl(character) || char.IsSurrogate(character) || character is '\u2028' or '\u2029'
+                ? builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}")
+                : builder.Append(character is '"' or '\\' ? "\\" : string.Empty).Append(character);
+        }
+
+        return builder.Append('"').ToString();
+    }
+
+    /// <summary>What a value is, for a message.</summary>
+    public static string Describe(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => Quote(value.GetString()!),
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Array => "a list",
+        _ => Cut(value.GetRawText(), MaximumExcerpt),
+    };
+
+    public static string Cut(string text, int length) =>
+        text.Length <= length ? text : string.Concat(text.AsSpan(0, length), "...");
+}
+
+/// <summary>
+/// Collects the errors of a plan, so that the user sees all at once. A hostile document may have a million of them:
+/// the first <see cref="Maximum"/> are kept and the rest is counted.
+/// </summary>
+internal sealed class PlanErrors
+{
+    public const int Maximum = 100;
+
+    private readonly List<ScenePlanError> _errors = [];
+    private int _more;
+
+    /// <summary>The base document that is read, whose name goes before paths; null in the plan's own.</summary>
+    public string? BaseName { get; set; }
+
+    public bool IsEmpty => _errors.Count == 0;
+
+    public void Add(string path, string found, string allowed)
+    {
+        if (_errors.Count == Maximum)
+        {
+            _more++;
+            return;
+        }
+
+        _errors.Add(new ScenePlanError(BaseName is null ? path : $"{BaseName}: {path}", found, allowed));
+    }
+
+    /// <summary>Adds the error of a value that must not stand there.</summary>
+    public void Add(string path, JsonElement found, string allowed) =>
+        Add(path.Length == 0 ? "$" : path, PlanText.Describe(found), allowed);
+
+    /// <param name="name">The plan's file or name, for the message; null where it has none.</param>
+    /// <exception cref="ScenePlanException">There are errors.</exception>
+    public void ThrowIfAny(string? name)
+    {
+        if (IsEmpty)
+            return;
+
+        string which = string.IsNullOrEmpty(name) ? "The scene plan" : $"Scene plan '{PlanText.Cut(name, 200)}'";
+        if (_errors.Count == 1)
+            throw new ScenePlanException($"{which} has an error. {_errors[0]}", _errors);
+
+        string count = (_errors.Count + _more).ToString(CultureInfo.InvariantCulture);
+        string more = _more == 0 ? string.Empty : $"\n  and {_more} more.";
+        throw new ScenePlanException($"{which} has {count} errors:\n  {string.Join("\n  ", _errors)}{more}", _errors);
+    }
+}
