@@ -273,9 +273,9 @@ internal sealed unsafe class SoakRun : IDisposable
         }
 
         List<string> owners = [];
-        foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
+        foreach (ref readonly ArenaRow arena in snapshot.Arenas)
         {
-            owners.Add($"arena '{arena.Name}' {arena.SuperSlabs}");
+            owners.Add($"arena '{arena.Name}' {arena.SuperSlabCount}");
         }
 
         return string.Join(", ", owners);

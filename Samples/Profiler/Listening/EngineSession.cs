@@ -14,6 +14,7 @@ internal sealed class EngineSession : IDisposable
     private readonly EventPipeSession _session;
     private readonly EventPipeEventSource _source;
     private readonly Task _reading;
+    private readonly DocumentParts _parts = new();
 
     /// <exception cref="Samples.Common.BadInputException">The process cannot be listened to.</exception>
     public EngineSession(Target target)
@@ -86,18 +87,8 @@ internal sealed class EngineSession : IDisposable
             case "Span":
                 State.Add(new LiveSpan(Text("track"), Text("name"), Number("nanoseconds")));
                 break;
-            case "Arena":
-                State.Add(new LiveArena(
-                    Text("name"), Text("kind"), Number("superSlabs"), Number("liveBytes"), Number("cachedBytes"), Number("peakBytes"), Number("softBudget"),
-                    Number("hardBudget"), Number("overflows")));
-                break;
-            case "Tag":
-                State.Add(new LiveTag(Text("name"), Number("budgetBytes"), Number("liveBytes"), Number("allocations"), Number("frees")));
-                break;
-            case "Totals":
-                State.Complete(new LiveTotals(
-                    Number("mappedBytes"), Number("residentBytes"), Number("ownedSuperSlabs"), Number("readySuperSlabs"), Number("metadataBytes"), Number("osCalls"),
-                    Number("prefaultNanoseconds")));
+            case "StatePart" when _parts.Add(data) is { } state:
+                State.Complete(state);
                 break;
         }
     }

@@ -1,3 +1,5 @@
+using SuperSlab.Diagnostics;
+
 namespace Samples.Profiler.Listening;
 
 /// <summary>What is known of a process at one moment. Immutable.</summary>
@@ -23,12 +25,8 @@ internal sealed record LiveMoment
 
     public IReadOnlyList<LiveSpan> Spans { get; init; } = [];
 
-    public IReadOnlyList<LiveArena> Arenas { get; init; } = [];
-
-    public IReadOnlyList<LiveTag> Tags { get; init; } = [];
-
-    /// <summary>Null until the first reading.</summary>
-    public LiveTotals? Totals { get; init; }
+    /// <summary>Totals, arenas and tags at the last reading; null until the first.</summary>
+    public ProfileDocument? State { get; init; }
 
     /// <summary>Frames a second, over the frames that are kept.</summary>
     public double FramesPerSecond =>

@@ -1,3 +1,5 @@
+using SuperSlab.Diagnostics;
+
 namespace Samples.Profiler.Listening;
 
 /// <summary>
@@ -15,8 +17,6 @@ internal sealed class LiveState
     private readonly Queue<LiveFrame> _frames = new();
     private readonly Queue<LiveSpan> _spans = new();
     private readonly int[] _collections = new int[3];
-    private List<LiveArena> _comingArenas = [];
-    private List<LiveTag> _comingTags = [];
     private LiveMoment _moment = new();
     private double _pauseBegan = double.NaN;
 
@@ -52,20 +52,13 @@ internal sealed class LiveState
         }
     }
 
-    public void Add(LiveArena arena) => _comingArenas.Add(arena);
-
-    public void Add(LiveTag tag) => _comingTags.Add(tag);
-
-    /// <summary>A reading is complete: its arenas and tags came before.</summary>
-    public void Complete(LiveTotals totals)
+    /// <summary>Keeps a reading of the memory.</summary>
+    public void Complete(ProfileDocument state)
     {
         lock (_lock)
         {
-            _moment = _moment with { Totals = totals, Arenas = _comingArenas, Tags = _comingTags };
+            _moment = _moment with { State = state };
         }
-
-        _comingArenas = [];
-        _comingTags = [];
     }
 
     public void AddCollection(int generation)

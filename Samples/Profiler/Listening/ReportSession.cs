@@ -1,5 +1,4 @@
 using System.Diagnostics.Tracing;
-using System.Text;
 using Microsoft.Diagnostics.NETCore.Client;
 using Microsoft.Diagnostics.Tracing;
 using Samples.Common;
@@ -20,13 +19,13 @@ internal static class ReportSession
         const EventKeywords Asked = MemoryEventSource.Keywords.Report | MemoryEventSource.Keywords.State;
         using EventPipeSession session = target.Open(new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)Asked));
         using EventPipeEventSource source = new(session.EventStream);
-        Dictionary<long, string?[]> reports = [];
-        TaskCompletionSource<string> complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        DocumentParts parts = new();
+        TaskCompletionSource<ProfileDocument> complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
         source.Dynamic.All += data =>
         {
-            if (data.ProviderName == MemoryEventSource.SourceName && data.EventName == "ReportPart" && Add(reports, data) is { } json)
+            if (data.ProviderName == MemoryEventSource.SourceName && data.EventName == "ReportPart" && parts.Add(data) is { } document)
             {
-                complete.TrySetResult(json);
+                complete.TrySetResult(document);
             }
         };
         Task reading = Task.Run(source.Process);
@@ -40,21 +39,7 @@ internal static class ReportSession
         }
 
         Stop(session);
-        return ProfileDocument.Read(new MemoryStream(Encoding.UTF8.GetBytes(complete.Task.Result)));
-    }
-
-    /// <returns>The whole document when this was its last part.</returns>
-    private static string? Add(Dictionary<long, string?[]> reports, TraceEvent data)
-    {
-        long report = (long)data.PayloadByName("report");
-        if (!reports.TryGetValue(report, out string?[]? parts))
-        {
-            parts = new string?[(long)data.PayloadByName("count")];
-            reports.Add(report, parts);
-        }
-
-        parts[(long)data.PayloadByName("part")] = (string)data.PayloadByName("json");
-        return parts.Contains(null) ? null : string.Concat(parts);
+        return complete.Task.Result;
     }
 
     private static void Stop(EventPipeSession session)

@@ -12,8 +12,8 @@ internal static class PlainLine
             : string.Create(
                 Texts.Culture,
                 $"frames {moment.FramesPerSecond:0.0}/s p50 {Texts.Time(moment.Percentile(0.5))} p99 {Texts.Time(moment.Percentile(0.99))} max {Texts.Time(moment.Percentile(1))}");
-        string memory = moment.Totals is { } totals
-            ? string.Create(Texts.Culture, $"SuperSlabs {totals.OwnedSuperSlabs} owned {totals.ReadySuperSlabs} ready, OS calls {totals.OsCalls}")
+        string memory = moment.State?.Totals is { } totals
+            ? string.Create(Texts.Culture, $"SuperSlabs {totals.OwnedSuperSlabCount} owned {totals.ReadySuperSlabCount} ready, OS calls {totals.OsCallCount}")
             : "no reading";
         string faults = ProcessFaults.Of(target.Id) is { } count ? string.Create(Texts.Culture, $" (process {count})") : "";
         return string.Create(

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Showing;
 
@@ -20,6 +21,12 @@ internal static class Texts
 
         return string.Create(Culture, $"{(bytes < 0 ? "-" : "")}{value.ToString(unit == 0 || value >= 100 ? "0" : "0.#", Culture)} {s_byteUnits[unit]}");
     }
+
+    /// <summary>A cell of an engine's table; a dash where the column does not apply to the row.</summary>
+    public static string Value(ProfileTable.Column column, ProfileDocument document, int row) =>
+        column.Number(document, row) is not { } number ? "–"
+        : column.Unit == ProfileTable.Unit.Bytes ? Bytes(number)
+        : number.ToString("N0", Culture);
 
     public static string Time(long nanoseconds) => nanoseconds switch
     {

@@ -81,7 +81,7 @@ internal static class Watching
     private static void AwaitReading(Target target, EngineSession session, CancellationToken stop)
     {
         long began = Stopwatch.GetTimestamp();
-        while (session.State.Now().Totals is null && !stop.IsCancellationRequested)
+        while (session.State.Now().State is null && !stop.IsCancellationRequested)
         {
             if (session.HasEnded)
             {
