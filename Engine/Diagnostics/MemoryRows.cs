@@ -104,7 +104,6 @@ public readonly record struct TagRow(
     /// Bytes allocated less bytes freed while the tag was in force; below 0 after it freed blocks of other tags.
     /// </summary>
     public long LiveBytes => AllocatedBytes - FreedBytes;
-
     internal string Text => Number == 0 ? "(no tag)" : Name.ToString();
 }
 
@@ -136,7 +135,6 @@ public readonly struct SuperSlabRow
 
     /// <summary>Index in the reservation, in SuperSlabs.</summary>
     public int Index { get; init; }
-
     public SuperSlabState State { get; init; }
 
     /// <summary>The kind of pages last put behind it.</summary>
@@ -181,7 +179,6 @@ public readonly struct SuperSlabRow
     };
 
     internal bool IsDivided { get; init; }
-
     internal SlabClasses Classes { get; init; }
 
     /// <summary>

@@ -27,29 +27,20 @@ public sealed record ProfileDocument
 
     /// <summary>System, processor count and runtime; JIT or compiled ahead of time.</summary>
     public required string Machine { get; init; }
-
     public required DateTimeOffset Began { get; init; }
-
     public required long Nanoseconds { get; init; }
 
     /// <summary>Whether allocations were counted; if not, there are no tags and frames have no allocations.</summary>
     public bool HasCounters { get; init; }
-
     public required MemoryTotals Totals { get; init; }
 
     /// <summary>The policies of the prefault chain in order, each with its outcome.</summary>
     public IReadOnlyList<Policy> Policies { get; init; } = [];
-
     public IReadOnlyList<ArenaRow> Arenas { get; init; } = [];
-
     public IReadOnlyList<SuperSlabRow> SuperSlabs { get; init; } = [];
-
     public IReadOnlyList<SizeClassRow> Classes { get; init; } = [];
-
     public IReadOnlyList<LaneRow> Lanes { get; init; } = [];
-
     public IReadOnlyList<ThreadCacheRow> ThreadCaches { get; init; } = [];
-
     public IReadOnlyList<TagRow> Tags { get; init; } = [];
 
     /// <summary>The last frames, and statistics of all.</summary>
@@ -57,9 +48,7 @@ public sealed record ProfileDocument
 
     /// <summary>Frames that took much longer than their neighbours or broke a rule, with the reason if known.</summary>
     public IReadOnlyList<Hitch> Hitches { get; init; } = [];
-
     public ProfileSeries Memory { get; init; } = new();
-
     public ProfileFaults Faults { get; init; } = new();
 
     /// <summary>Spans beside the frames, such as loads, and moments at which SuperSlabs came or went.</summary>
@@ -238,7 +227,6 @@ public sealed record ProfileSeries
 
     /// <summary>A curve for each name of arenas.</summary>
     public IReadOnlyList<Curve> Arenas { get; init; } = [];
-
     public IReadOnlyList<Curve> Tags { get; init; } = [];
 
     /// <summary>One curve.</summary>
@@ -255,7 +243,6 @@ public sealed record ProfileFaults
 
     /// <summary>Faults that were counted but found no room in the ring, and have no owner.</summary>
     public long LostCount { get; init; }
-
     public IReadOnlyList<Owner> Owners { get; init; } = [];
 
     /// <summary>Faults by frame and owner; frames without faults are left out.</summary>

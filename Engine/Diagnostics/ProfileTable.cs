@@ -192,7 +192,6 @@ public sealed class ProfileTable
 
     /// <summary>The table's name, for files and scripts.</summary>
     public string Name { get; }
-
     public IReadOnlyList<Column> Columns { get; }
 
     /// <summary>The attribute of metrics that names a row; null for a table of one row.</summary>

@@ -82,9 +82,7 @@ public sealed class Profiler : IDisposable
 
     /// <summary>Frames that have ended.</summary>
     public long FrameCount => _timeline.Count;
-
     internal EngineMemory Memory { get; }
-
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
     /// <summary>

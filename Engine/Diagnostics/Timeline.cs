@@ -322,7 +322,6 @@ internal sealed unsafe class NativeArray<T> : IDisposable
     ~NativeArray() => Free();
 
     public int Length { get; }
-
     public Span<T> Span => new(_first, _first == null ? 0 : Length);
 
     public ref T this[int index] => ref Span[index];
