@@ -12,7 +12,7 @@ internal sealed class TraceViewerTests
 
     private static readonly string[] s_threads = ["frames", "loads", "SuperSlabs"];
     private static readonly string[] s_counters =
-        ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "collections", "memory by arena", "memory by tag"];
+        ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "garbage collections", "memory by arena", "memory by tag"];
 
     [Test]
     public void It_is_imported_without_a_warning_with_all_its_tracks_and_counters()
