@@ -34,8 +34,8 @@ internal sealed unsafe class CountersTests
         byte* block = (byte*)arena.Allocate(100);
         block[100] = 1;
         Assert.That(() => arena.Free(block), Throws.TypeOf<EngineMemoryException>());
-        SnapshotTag counted = Snapshots.Take(memory).Tags[0];
-        Assert.That((counted.Allocations, counted.AllocatedBytes, counted.Frees, counted.FreedBytes), Is.EqualTo((1L, 100L, 1L, 100L)));
+        TagRow counted = Snapshots.Take(memory).Tags[0];
+        Assert.That((counted.AllocationCount, counted.AllocatedBytes, counted.FreeCount, counted.FreedBytes), Is.EqualTo((1L, 100L, 1L, 100L)));
     });
 
     [TestCase(MemoryChecks.Off)]
@@ -88,9 +88,9 @@ internal sealed unsafe class CountersTests
 
             void MustAgree()
             {
-                SnapshotTag tag = Snapshots.TagOf(memory);
+                TagRow tag = Snapshots.TagOf(memory);
                 Assert.That(tag.LiveBytes, Is.EqualTo(blocks.Sum(block => (long)arena.UsableBytes((void*)block))));
-                Assert.That(tag.Allocations - tag.Frees, Is.EqualTo(blocks.Count));
+                Assert.That(tag.AllocationCount - tag.FreeCount, Is.EqualTo(blocks.Count));
             }
         },
         (int)checks);
@@ -127,7 +127,7 @@ internal sealed unsafe class CountersTests
         {
             Assert.That(AllocationTag.Register("terrain"), Is.SameAs(terrain));
             Assert.That(Snapshots.TagOf(memory, "terrain").LiveBytes, Is.EqualTo(2 * 1024));
-            Assert.That(Snapshots.TagOf(memory, "terrain").BudgetBytes, Is.EqualTo((nuint)(1 << 20)));
+            Assert.That(Snapshots.TagOf(memory, "terrain").BudgetBytes, Is.EqualTo(1 << 20));
             Assert.That(Snapshots.TagOf(memory, "enemies").LiveBytes, Is.EqualTo(2048 - 1024), "who frees another's block is charged with it, as documented");
             Assert.That(Snapshots.TagOf(memory).LiveBytes, Is.EqualTo(4096 + 8192));
         }
@@ -151,8 +151,8 @@ internal sealed unsafe class CountersTests
             Assert.That(Snapshots.TagOf(memory, "level").LiveBytes, Is.GreaterThan(120_000));
         }
 
-        SnapshotTag tag = Snapshots.TagOf(memory, "level");
-        Assert.That((tag.LiveBytes, tag.Allocations, tag.Frees), Is.EqualTo((1024L, 4L, 3L)));
+        TagRow tag = Snapshots.TagOf(memory, "level");
+        Assert.That((tag.LiveBytes, tag.AllocationCount, tag.FreeCount), Is.EqualTo((1024L, 4L, 3L)));
     });
 
     [Test]

@@ -154,7 +154,7 @@ internal sealed unsafe class FaultAttributionTests
         // Above 32 MiB the C library always maps anew; below, it may have memory from earlier tests that is there already.
         const int Bytes = 40 << 20;
         ProfileFaults table = Observe(() => NativeMemory.Free(Filled(NativeMemory.Alloc(Bytes), Bytes)));
-        ProfileFaultOwner[] unnamed = [.. table.Owners.Where(owner => owner.Kind is FaultKinds.Anonymous or FaultKinds.Vanished)];
+        ProfileFaults.Owner[] unnamed = [.. table.Owners.Where(owner => owner.Kind is FaultKinds.Anonymous or FaultKinds.Vanished)];
         Assert.That(unnamed.Sum(owner => owner.Count), Is.GreaterThanOrEqualTo(Bytes / (int)Page));
         Assert.That(unnamed.Select(owner => owner.Name), Has.All.Contains("touched by"));
     }
@@ -211,7 +211,7 @@ internal sealed unsafe class FaultAttributionTests
     {
         LongLivedArena arena = _memory.CreateLongLivedArena("world");
         ProfileFaults table = Observe(() => Touch(arena.Allocate(64 * Page), 64 * Page));
-        ProfileFaultOwner owner = table.Owners.Single(row => row.Kind == FaultKinds.Payload);
+        ProfileFaults.Owner owner = table.Owners.Single(row => row.Kind == FaultKinds.Payload);
         Assert.That(owner.CallSite, Does.EndWith($"{nameof(FaultAttributionTests)}.{nameof(Touch)}"));
         Assert.That(Directory.GetFiles(Path.GetTempPath(), $"perf-{Environment.ProcessId}.map"), Is.Empty, "the runtime's list is taken away again");
     }
@@ -350,7 +350,7 @@ internal sealed unsafe class FaultAttributionTests
 
     private static void CheckSum(ProfileFaults table)
     {
-        foreach (ProfileFaultOwner owner in table.Owners)
+        foreach (ProfileFaults.Owner owner in table.Owners)
         {
             TestContext.Out.WriteLine($"{owner.Count,7} {owner.Kind}: {owner.Name} [{owner.CallSite}]");
         }

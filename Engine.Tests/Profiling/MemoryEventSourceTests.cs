@@ -22,9 +22,12 @@ internal sealed class MemoryEventSourceTests
         Assert.Multiple(() =>
         {
             Assert.That(listener.Of("Frame").Select(item => (long)item[0]), Is.EqualTo(Enumerable.Range(0, 5)));
-            Assert.That(listener.Of("Frame").Select(item => (long)item[1]), Is.EqualTo(frames.Nanoseconds));
+            Assert.That(
+                listener.Of("Frame").Select(item => item[1..]),
+                Is.EqualTo(Enumerable.Range(0, 5).Select(index => ProfileTable.FrameColumns.Skip(1).Select(column => frames[column.Name][index]))),
+                "the columns in their order, but for the start");
             Assert.That(string.Join('|', listener.Of("Span").Single()), Is.EqualTo("loads|load 'forest'|1000000000"));
-            Assert.That(listener.Of("Totals"), Is.Empty, "nobody asked for the state");
+            Assert.That(listener.Of("StatePart"), Is.Empty, "nobody asked for the state");
         });
     }
 
@@ -33,15 +36,14 @@ internal sealed class MemoryEventSourceTests
     {
         using EngineMemory memory = new();
         using LongLivedArena world = memory.CreateLongLivedArena("world");
-        using Profiler profiler = new(memory);
-        using Listener listener = new(MemoryEventSource.Keywords.State, ("IntervalSeconds", "0.1"));
-        Assert.That(() => listener.Of("Totals").Count(), Is.GreaterThanOrEqualTo(2).After(20_000, 50));
-        Assert.Multiple(() =>
-        {
-            Assert.That(string.Join(' ', listener.Names().Where(name => name is "Arena" or "Totals").Take(4)), Is.EqualTo("Arena Totals Arena Totals"));
-            Assert.That(string.Join(' ', listener.Of("Arena").First().Take(2)), Is.EqualTo("world long-lived"));
-            Assert.That(listener.Of("Totals").First()[2], Is.EqualTo((long)memory.OwnedSuperSlabCount));
-        });
+        ManualTime clock = new();
+        using Profiler profiler = new(memory, new ProfilerOptions { TimeProvider = clock });
+        using Listener listener = new(MemoryEventSource.Keywords.State, ("IntervalSeconds", "0.5"));
+        clock.Advance(TimeSpan.FromSeconds(1));
+        ProfileDocument[] states = [.. listener.States()];
+        Assert.That(states, Has.Length.EqualTo(3), "at once, and each half of a second");
+        Assert.That(states[0].Arenas.Single().Name.ToString(), Is.EqualTo("world"));
+        Assert.That(states[0].Totals.OwnedSuperSlabCount, Is.EqualTo(memory.OwnedSuperSlabs));
     }
 
     [Test]
@@ -65,7 +67,7 @@ internal sealed class MemoryEventSourceTests
         {
             Assert.That(count, Is.GreaterThan(1), "the test sends more than one part");
             Assert.That(document.Frames.Count, Is.EqualTo(2001));
-            Assert.That(document.Arenas.Single().Name, Is.EqualTo("world"));
+            Assert.That(document.Arenas.Single().Name, Is.EqualTo(new RowName("world")));
             Assert.That(listener.Of("ReportPart").Count(), Is.EqualTo(count), "once for each time it is asked for");
         });
     }
@@ -84,16 +86,18 @@ internal sealed class MemoryEventSourceTests
     [Test]
     public void A_profiler_that_is_gone_is_not_looked_at()
     {
-        using Listener listener = new(MemoryEventSource.Keywords.State, ("IntervalSeconds", "0.1"));
+        ManualTime clock = new();
+        using Listener listener = new(MemoryEventSource.Keywords.State);
         using (EngineMemory memory = new())
-        using (Profiler profiler = new(memory))
+        using (Profiler profiler = new(memory, new ProfilerOptions { TimeProvider = clock }))
         {
-            Assert.That(() => listener.Of("Totals").Count(), Is.Positive.After(20_000, 50));
+            clock.Advance(TimeSpan.FromSeconds(10));
+            Assert.That(listener.States(), Is.Not.Empty);
         }
 
-        int seen = listener.Of("Totals").Count();
-        Thread.Sleep(500);
-        Assert.That(listener.Of("Totals").Count(), Is.EqualTo(seen));
+        int seen = listener.States().Count();
+        clock.Advance(TimeSpan.FromSeconds(10));
+        Assert.That((listener.States().Count(), clock.TimerCount), Is.EqualTo((seen, 0)));
     }
 
     private static void Run(Profiler profiler, int frames)
@@ -113,7 +117,8 @@ internal sealed class MemoryEventSourceTests
         public Listener(EventKeywords keywords, params (string Name, string Value)[] arguments) =>
             EnableEvents(MemoryEventSource.Log, EventLevel.Informational, keywords, arguments.ToDictionary(one => one.Name, one => (string?)one.Value));
 
-        public string[] Names() => [.. _events.Select(item => item.Name)];
+        public IEnumerable<ProfileDocument> States() => Of("StatePart").GroupBy(item => item[1]).Select(parts =>
+            ProfileDocument.Read(new MemoryStream(Encoding.UTF8.GetBytes(string.Concat(parts.Select(item => item[0]))))));
 
         public IEnumerable<object[]> Of(string name) => _events.Where(item => item.Name == name).Select(item => item.Values);
 

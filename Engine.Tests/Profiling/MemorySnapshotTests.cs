@@ -20,12 +20,12 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
             Arena.Allocate((nuint)(16 * block));
         }
 
-        SnapshotTotals totals = Snapshots.Take(Memory, asksSystem: true).Totals;
+        MemoryTotals totals = Snapshots.Take(Memory, asksSystem: true).Totals;
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(totals.MappedBytes, Is.EqualTo((nuint)MemoryMap.MappedWithin(Memory.ReservationBase, Memory.ReservationBytes)));
+            Assert.That(totals.MappedBytes, Is.EqualTo((long)MemoryMap.MappedWithin(Memory.ReservationBase, Memory.ReservationBytes)));
             Assert.That(totals.ResidentBytes, Is.EqualTo((long)MemoryMap.ResidentWithin(Memory.ReservationBase, Memory.ReservationBytes)));
-            Assert.That(totals.ResidentBytes, Is.GreaterThanOrEqualTo((long)((nuint)totals.OwnedSuperSlabs << 21)), "what arenas own is prefaulted");
+            Assert.That(totals.ResidentBytes, Is.GreaterThanOrEqualTo((long)totals.OwnedSuperSlabCount << 21), "what arenas own is prefaulted");
             Assert.That(totals.PrefaultNanoseconds, Is.Positive);
         }
     }
@@ -50,25 +50,25 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         }
 
         MemorySnapshot snapshot = Snapshots.Take(Memory);
-        SnapshotArena arena = Snapshots.ArenaOf(snapshot, "arena");
-        SnapshotArena frames = Snapshots.ArenaOf(snapshot, "frame");
-        nuint live = blocks.Skip(1000).Aggregate((nuint)0, (sum, block) => sum + Arena.UsableBytes((void*)block));
-        nuint inClasses = 0;
-        foreach (ref readonly SnapshotClass row in snapshot.Classes)
+        ArenaRow arena = Snapshots.ArenaOf(snapshot, "arena");
+        ArenaRow frames = Snapshots.ArenaOf(snapshot, "frame");
+        long live = blocks.Skip(1000).Sum(block => (long)Arena.UsableBytes((void*)block));
+        long inClasses = 0;
+        foreach (ref readonly SizeClassRow row in snapshot.Classes)
         {
-            inClasses += (nuint)(row.Live + row.Cached) * row.BlockBytes;
+            inClasses += (row.LiveCount + row.CachedCount) * row.BlockBytes;
         }
 
-        nuint used = 0;
+        long used = 0;
         int owned = 0;
-        foreach (ref readonly SnapshotSuperSlab row in snapshot.SuperSlabs)
+        foreach (ref readonly SuperSlabRow row in snapshot.SuperSlabs)
         {
-            used += row.Arena == arena.Number ? row.UsedBytes : 0;
-            owned += row.Arena != 0 ? 1 : 0;
+            used += row.ArenaNumber == arena.Number ? row.UsedBytes : 0;
+            owned += row.ArenaNumber != 0 ? 1 : 0;
         }
 
-        nuint cached = 0;
-        foreach (ref readonly SnapshotThreadCache row in snapshot.ThreadCaches)
+        long cached = 0;
+        foreach (ref readonly ThreadCacheRow row in snapshot.ThreadCaches)
         {
             cached += row.Bytes;
         }
@@ -78,12 +78,12 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
             Assert.That(arena.LiveBytes, Is.EqualTo(live));
             Assert.That(inClasses, Is.EqualTo(live - (50 << 20) + arena.CachedBytes), "blocks above 32 MiB have no size in common");
             Assert.That(used, Is.EqualTo(live + arena.CachedBytes));
-            Assert.That((long)cached, Is.Positive.And.LessThanOrEqualTo((long)arena.CachedBytes));
-            Assert.That(owned, Is.EqualTo(snapshot.Totals.OwnedSuperSlabs).And.EqualTo(arena.SuperSlabs + frames.SuperSlabs));
-            Assert.That((arena.SuperSlabs, frames.SuperSlabs), Is.EqualTo((Arena.SuperSlabCount, frame.SuperSlabCount)));
+            Assert.That(cached, Is.Positive.And.LessThanOrEqualTo(arena.CachedBytes));
+            Assert.That(owned, Is.EqualTo(snapshot.Totals.OwnedSuperSlabCount).And.EqualTo(arena.SuperSlabCount + frames.SuperSlabCount));
+            Assert.That((arena.SuperSlabCount, frames.SuperSlabCount), Is.EqualTo((Arena.SuperSlabCount, frame.SuperSlabCount)));
             Assert.That(snapshot.Lanes.Length, Is.EqualTo(2));
-            Assert.That(snapshot.Lanes[1].UsedBytes, Is.EqualTo((nuint)1008));
-            Assert.That(frames.LiveBytes, Is.EqualTo((nuint)1008));
+            Assert.That(snapshot.Lanes[1].UsedBytes, Is.EqualTo(1008));
+            Assert.That(frames.LiveBytes, Is.EqualTo(1008));
         }
     }
 
@@ -101,17 +101,17 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
             Arena.Free(held[block]);
         }
 
-        SnapshotClass row = Snapshots.Take(Memory).Classes[0];
+        SizeClassRow row = Snapshots.Take(Memory).Classes[0];
         int sizeClass = SizeClasses.IndexOf(1000);
-        long runs = (row.Live + row.Free + row.Cached) / (65_536 / 1024);
+        long runs = (row.LiveCount + row.FreeCount + row.CachedCount) / (65_536 / 1024);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(row.BlockBytes, Is.EqualTo(SizeClasses.BlockBytes(sizeClass)));
-            Assert.That(row.Live, Is.EqualTo(300));
-            Assert.That(row.Cached, Is.Positive);
-            Assert.That((row.Live + row.Free + row.Cached) % (65_536 / 1024), Is.Zero, "whole runs");
+            Assert.That(row.BlockBytes, Is.EqualTo((long)SizeClasses.BlockBytes(sizeClass)));
+            Assert.That(row.LiveCount, Is.EqualTo(300));
+            Assert.That(row.CachedCount, Is.Positive);
+            Assert.That((row.LiveCount + row.FreeCount + row.CachedCount) % (65_536 / 1024), Is.Zero, "whole runs");
             Assert.That(runs, Is.GreaterThanOrEqualTo(500 / 64));
-            Assert.That((long)row.WasteBytes, Is.Zero, "1,024 divides a slab");
+            Assert.That(row.WasteBytes, Is.Zero, "1,024 divides a slab");
         }
     }
 
@@ -128,7 +128,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
             Assert.That(small, Is.All.Zero);
             Assert.That(needed, Is.GreaterThan(100));
             Assert.That(MemorySnapshot.TryTake(Memory, enough, out MemorySnapshot snapshot, out _));
-            Assert.That(Snapshots.ArenaOf(snapshot, "arena").LiveBytes, Is.EqualTo((nuint)112));
+            Assert.That(Snapshots.ArenaOf(snapshot, "arena").LiveBytes, Is.EqualTo(112));
             Assert.That(MemorySnapshot.TryTake(Memory, enough.AsSpan(1), out _, out _), Is.False);
         }
     }
@@ -186,15 +186,15 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
             }
 
             taken++;
-            foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
+            foreach (ref readonly ArenaRow arena in snapshot.Arenas)
             {
                 Assert.That(arena.Name.ToString(), Is.AnyOf("arena", "passing", "passing frame"));
-                Assert.That(arena.LiveBytes, Is.LessThan(Size.MiB(500)));
+                Assert.That(arena.LiveBytes, Is.LessThan((long)Size.MiB(500)));
             }
 
-            foreach (ref readonly SnapshotSuperSlab superSlab in snapshot.SuperSlabs)
+            foreach (ref readonly SuperSlabRow superSlab in snapshot.SuperSlabs)
             {
-                Assert.That(superSlab.BlockBytesOf(31), Is.LessThanOrEqualTo(Size.MiB(32)));
+                Assert.That(superSlab.BlockBytesOf(31), Is.LessThanOrEqualTo((long)Size.MiB(32)));
             }
         }
 

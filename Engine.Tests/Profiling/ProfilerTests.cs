@@ -14,7 +14,7 @@ internal sealed unsafe class ProfilerTests
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
 
             // A sample in each frame, so that they are full many times.
-            using Profiler profiler = new(memory, new ProfilerOptions { SampleSeconds = 0, SampleCapacity = 64, FrameCapacity = 64 });
+            using Profiler profiler = new(memory, new ProfilerOptions { SampleInterval = TimeSpan.Zero, SampleCapacity = 64, FrameCapacity = 64 });
             using Scene scene = Scene.Load(memory, new ScenePlan
             {
                 Name = "profiled",
@@ -46,7 +46,8 @@ internal sealed unsafe class ProfilerTests
         using Profiler profiler = new(memory);
         small.Allocate(48);
         large.Allocate(3 << 20);
-        ILookup<string, ProfileSuperSlab> superSlabs = profiler.ToDocument("test").SuperSlabs.ToLookup(superSlab => superSlab.Arena);
+        ProfileDocument document = profiler.ToDocument("test");
+        ILookup<string, SuperSlabRow> superSlabs = document.SuperSlabs.ToLookup(superSlab => document.ArenaName(superSlab.ArenaNumber));
         Assert.That(superSlabs["small"].Single().Slabs, Has.Count.EqualTo(32).And.Contains(48).And.Contains(0), "one slab is taken, the others are free");
         Assert.That(superSlabs["frame"].Select(superSlab => superSlab.Slabs), Is.Not.Empty.And.All.Empty, "a lane takes it whole");
         Assert.That(superSlabs["large"].Select(superSlab => superSlab.Slabs), Is.Not.Empty.And.All.Empty, "one block takes several");
@@ -59,7 +60,7 @@ internal sealed unsafe class ProfilerTests
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
         using FrameArena frame = memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 2 });
         AllocationTag tag = AllocationTag.Register("budgeted", budgetBytes: 10_000);
-        using Profiler profiler = new(memory, new ProfilerOptions { SampleSeconds = 0 });
+        using Profiler profiler = new(memory, new ProfilerOptions { SampleInterval = TimeSpan.Zero });
         arena.Allocate(5000);
         for (int number = 0; number < 10; number++)
         {
@@ -83,20 +84,20 @@ internal sealed unsafe class ProfilerTests
 
         ProfileDocument document = profiler.ToDocument("test");
         ProfileFrames frames = document.Frames;
-        ProfileTag row = document.Tags.Single(one => one.Name == "budgeted");
+        TagRow row = document.Tags.Single(one => one.Name.Is("budgeted"));
         using (Assert.EnterMultipleScope())
         {
             Assert.That((frames.Count, frames.First), Is.EqualTo((10L, 0L)));
-            Assert.That(frames.Allocations, Is.All.EqualTo(2));
-            Assert.That(frames.AllocatedBytes, Is.EqualTo(Enumerable.Range(0, 10).Select(number => 1024 + (number == 5 ? 20_480 : 2048))));
-            Assert.That(frames.Overflows, Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 3 ? 1 : 0)));
-            Assert.That(frames.ManagedBytes[7], Is.InRange(10_000, 12_000));
-            Assert.That(frames.Collections, Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 7 ? 1 : 0)));
+            Assert.That(frames["allocations"], Is.All.EqualTo(2));
+            Assert.That(frames["allocated_bytes"], Is.EqualTo(Enumerable.Range(0, 10).Select(number => 1024 + (number == 5 ? 20_480 : 2048))));
+            Assert.That(frames["overflows"], Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 3 ? 1 : 0)));
+            Assert.That(frames["managed_bytes"][7], Is.InRange(10_000, 12_000));
+            Assert.That(frames["collections"], Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 7 ? 1 : 0)));
             Assert.That(frames.Histogram.Sum(bucket => bucket.Count), Is.EqualTo(10));
             Assert.That(frames.Starts, Is.Ordered.Ascending);
-            Assert.That(document.Hitches.Single(hitch => hitch.Frame == 3).Reason, Does.Contain("1 overflows"));
+            Assert.That(document.Hitches.Single(hitch => hitch.Frame == 3).Reason, Does.Contain("1 lane overflows"));
             Assert.That(document.Hitches.Single(hitch => hitch.Frame == 7).Reason, Does.Contain("1 garbage collections"));
-            Assert.That((row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000UL)), "peaks are those at the ends of frames");
+            Assert.That((row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000L)), "peaks are those at the ends of frames");
             Assert.That(document.Events.Count(one => one.Track == "tags" && one.Name.Contains("'budgeted' over its budget")), Is.EqualTo(1));
             Assert.That(document.Memory.Arenas.Single(curve => curve.Name == "arena").Values[^1], Is.EqualTo(5120 + 10_240));
             Assert.That(document.Memory.Tags.Single(curve => curve.Name == "budgeted").Values[^1], Is.EqualTo(10_240));
@@ -108,7 +109,8 @@ internal sealed unsafe class ProfilerTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
-        using Profiler profiler = new(memory);
+        ManualTime clock = new();
+        using Profiler profiler = new(memory, new ProfilerOptions { TimeProvider = clock });
         arena.Free(arena.Allocate(64));
         for (int number = 0; number < 40; number++)
         {
@@ -119,11 +121,11 @@ internal sealed unsafe class ProfilerTests
                 arena.Free(arena.Allocate(64));
             }
 
-            Thread.Sleep(number == 20 ? 200 : 0);
+            clock.Advance(TimeSpan.FromMilliseconds(number == 20 ? 200 : 10));
             profiler.EndFrame(default);
         }
 
-        ProfileHitch hitch = profiler.ToDocument("test").Hitches.Single();
+        ProfileDocument.Hitch hitch = profiler.ToDocument("test").Hitches.Single();
         Assert.That((hitch.Frame, hitch.Reason), Is.EqualTo((20L, "much to do: 1,000 allocations, where its neighbours have 10")));
     });
 
@@ -136,7 +138,7 @@ internal sealed unsafe class ProfilerTests
         GC.KeepAlive(new byte[10_000]);
         profiler.EndFrame(new HotLoopCounts { PageFaults = 7, ManagedBytes = 8, Collections = 9 });
         ProfileFrames frames = profiler.ToDocument("test").Frames;
-        Assert.That((frames.PageFaults[0], frames.ManagedBytes[0], frames.Collections[0]), Is.EqualTo((7L, 8L, 9L)));
+        Assert.That((frames["page_faults"][0], frames["managed_bytes"][0], frames["collections"][0]), Is.EqualTo((7L, 8L, 9L)));
     }
 
     [Test]
@@ -157,12 +159,12 @@ internal sealed unsafe class ProfilerTests
         TimeSpan waited = Stopwatch.GetElapsedTime(before);
         profiler.NoteLoad(forest);
         profiler.NoteLoad(tooLarge);
-        ProfileEvent[] loads = [.. profiler.ToDocument("test").Events.Where(one => one.Track == "background loads")];
+        ProfileDocument.TrackEvent[] loads = [.. profiler.ToDocument("test").Events.Where(one => one.Track == "background loads")];
         using (Assert.EnterMultipleScope())
         {
             Assert.That(string.Join("; ", loads.Select(load => load.Name)), Is.EqualTo("load 'forest'; load 'sea', failed"));
-            Assert.That(loads[0].Nanoseconds, Is.InRange((long)forest.Scene.Report.Duration.TotalNanoseconds, (long)waited.TotalNanoseconds));
-            Assert.That(loads[1].Start, Is.GreaterThanOrEqualTo(loads[0].Start + loads[0].Nanoseconds), "one thread loads one after the other");
+            Assert.That(loads[0].Nanoseconds, Is.InRange(forest.Scene.Report.Nanoseconds, (long)waited.TotalNanoseconds));
+            Assert.That(loads[1].StartNanoseconds, Is.GreaterThanOrEqualTo(loads[0].StartNanoseconds + loads[0].Nanoseconds), "one thread loads one after the other");
             Assert.That(forest.WorkBegan, Is.GreaterThanOrEqualTo(before));
         }
     }
@@ -196,10 +198,49 @@ internal sealed unsafe class ProfilerTests
             Assert.That(read.HasCounters, Is.False);
             Assert.That(read.Policies.Select(policy => policy.Outcome), Has.Some.EqualTo("in force"));
             Assert.That(read.Events.Select(one => one.Name), Is.SupersetOf((string[])["load 'forest'", "a frame", "unload 'forest'"]));
-            Assert.That(read.Plans.Single().PlannedBytes, Is.GreaterThan((ulong)Size.MiB(4)));
-            Assert.That(read.Plans.Single().UsedBytes, Is.LessThan((ulong)Size.MiB(1)));
+            Assert.That(read.Plans.Single().PlannedBytes, Is.GreaterThan((long)Size.MiB(4)));
+            Assert.That(read.Plans.Single().UsedBytes, Is.LessThan((long)Size.MiB(1)));
             Assert.That(ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(read.Plans.Single().SuggestedPlan)).Name, Is.EqualTo("forest"));
         }
+    }
+
+    [Test]
+    public void Times_are_those_of_the_clock_given()
+    {
+        ManualTime clock = new();
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
+        using Profiler profiler = new(memory, new ProfilerOptions { TimeProvider = clock, SampleInterval = TimeSpan.FromSeconds(1) });
+        for (int number = 0; number < 4; number++)
+        {
+            clock.Advance(TimeSpan.FromMilliseconds(500));
+            profiler.BeginFrame();
+            clock.Advance(TimeSpan.FromMilliseconds(number));
+            profiler.EndFrame();
+        }
+
+        ProfileDocument document = profiler.ToDocument("test");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(document.Began, Is.EqualTo(DateTimeOffset.UnixEpoch + TimeSpan.FromHours(1)));
+            Assert.That(document.Nanoseconds, Is.EqualTo(2_006_000_000));
+            Assert.That(document.Frames.Starts, Is.EqualTo((long[])[500_000_000, 1_000_000_000, 1_501_000_000, 2_003_000_000]));
+            Assert.That(document.Frames.Nanoseconds, Is.EqualTo((long[])[0, 1_000_000, 2_000_000, 3_000_000]));
+            Assert.That(document.Memory.Times, Is.EqualTo((long[])[500_000_000, 1_503_000_000]), "a second apart");
+        }
+    }
+
+    [Test]
+    public void Frames_begin_and_end_by_turns()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
+        using FaultAttribution faults = new(memory);
+        using Profiler profiler = new(memory);
+        Assert.That(profiler.EndFrame, Throws.InvalidOperationException);
+        profiler.BeginFrame();
+        Assert.That(profiler.BeginFrame, Throws.InvalidOperationException);
+        Assert.That(() => profiler.Faults = faults, Throws.InvalidOperationException);
+        profiler.EndFrame();
+        Assert.That(profiler.FrameCount, Is.EqualTo(1));
     }
 
     [Test]
@@ -210,7 +251,7 @@ internal sealed unsafe class ProfilerTests
         {
             Assert.That(() => new Profiler(memory, new ProfilerOptions { FrameCapacity = 1 }), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleCapacity = 3 }), Throws.TypeOf<ArgumentOutOfRangeException>());
-            Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleSeconds = -1 }), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleInterval = TimeSpan.FromSeconds(-1) }), Throws.TypeOf<ArgumentOutOfRangeException>());
         }
     }
 

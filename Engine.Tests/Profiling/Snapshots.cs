@@ -11,11 +11,11 @@ internal static class Snapshots
     }
 
     /// <summary>The tag of a name; that of code without a tag has none.</summary>
-    public static SnapshotTag TagOf(EngineMemory memory, string name = "")
+    public static TagRow TagOf(EngineMemory memory, string name = "")
     {
-        foreach (ref readonly SnapshotTag tag in Take(memory).Tags)
+        foreach (ref readonly TagRow tag in Take(memory).Tags)
         {
-            if (tag.Name.ToString() == name)
+            if (tag.Name.Is(name))
             {
                 return tag;
             }
@@ -24,11 +24,11 @@ internal static class Snapshots
         throw new AssertionException($"There is no tag '{name}'.");
     }
 
-    public static SnapshotArena ArenaOf(MemorySnapshot snapshot, string name)
+    public static ArenaRow ArenaOf(MemorySnapshot snapshot, string name)
     {
-        foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
+        foreach (ref readonly ArenaRow arena in snapshot.Arenas)
         {
-            if (arena.Name.ToString() == name)
+            if (arena.Name.Is(name))
             {
                 return arena;
             }

@@ -21,13 +21,13 @@ internal sealed class TimelineTests
             Assert.That(histogram.Percentile(percent), Is.InRange(exact, exact + (exact / 32) + 1), $"percentile {percent}");
         }
 
-        IReadOnlyList<ProfileBucket> buckets = histogram.Buckets();
+        IReadOnlyList<ProfileFrames.Bucket> buckets = histogram.Buckets();
         using (Assert.EnterMultipleScope())
         {
             Assert.That(buckets.Sum(bucket => bucket.Count), Is.EqualTo(times.Length));
             Assert.That(histogram.Maximum, Is.EqualTo(times[^1]));
-            Assert.That(buckets, Is.Ordered.Ascending.By(nameof(ProfileBucket.FromNanoseconds)));
-            foreach (ProfileBucket bucket in buckets)
+            Assert.That(buckets, Is.Ordered.Ascending.By(nameof(ProfileFrames.Bucket.FromNanoseconds)));
+            foreach (ProfileFrames.Bucket bucket in buckets)
             {
                 Assert.That(times.Count(time => time >= bucket.FromNanoseconds), Is.GreaterThanOrEqualTo(bucket.Count));
             }
@@ -47,7 +47,7 @@ internal sealed class TimelineTests
     {
         using TimeHistogram histogram = new();
         histogram.Add(time);
-        ProfileBucket bucket = histogram.Buckets().Single();
+        ProfileFrames.Bucket bucket = histogram.Buckets().Single();
         Assert.That(bucket.FromNanoseconds, Is.InRange(time - (time / 32), time));
         Assert.That(histogram.Percentile(50), Is.EqualTo(time));
     }
@@ -58,11 +58,11 @@ internal sealed class TimelineTests
         using FrameTimeline timeline = new(8);
         for (int frame = 0; frame < 21; frame++)
         {
-            timeline.Add(new FrameRecord { Ticks = 100 + frame });
+            timeline.Add(new FrameRecord { Nanoseconds = 100 + frame });
         }
 
         Assert.That((timeline.Count, timeline.First), Is.EqualTo((21L, 13L)));
-        Assert.That(Enumerable.Range(13, 8).Select(frame => timeline[frame].Ticks), Is.EqualTo(Enumerable.Range(113, 8)));
+        Assert.That(Enumerable.Range(13, 8).Select(frame => timeline[frame].Nanoseconds), Is.EqualTo(Enumerable.Range(113, 8)));
     }
 
     [Test]
@@ -83,7 +83,7 @@ internal sealed class TimelineTests
             }
         }
 
-        ProfileSeries series = curves.ToSeries(ticks => ticks, ["none", "terrain"]);
+        ProfileSeries series = curves.ToSeries(["none", "terrain"]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(taken, Is.GreaterThan(32), "it was full several times");

@@ -32,6 +32,23 @@ internal sealed class CsvFileTests
         }
     }
 
+    [TestCase("frames", "frame,start,nanoseconds,allocations,allocated_bytes,page_faults,overflows,managed_bytes,collections")]
+    [TestCase("hitches", "frame,nanoseconds,reason")]
+    [TestCase("arenas", "name,kind,superslabs,live_bytes,cached_bytes,peak_bytes,soft_budget,hard_budget,soft_overruns,hard_overruns")]
+    [TestCase("classes", "arena,block_bytes,live,free,cached,waste_bytes")]
+    [TestCase("superslabs", "index,state,pages,arena,used_bytes")]
+    [TestCase("lanes", "arena,lane,capacity_bytes,used_bytes,high_water_bytes")]
+    [TestCase("thread-caches", "arena,slot,thread,blocks,bytes")]
+    [TestCase("tags", "name,budget_bytes,live_bytes,peak_bytes,allocations,frees")]
+    [TestCase("faults", "kind,name,count,call_site")]
+    [TestCase("frame-faults", "frame,kind,name,count")]
+    [TestCase("events", "track,name,start,nanoseconds")]
+    public void Headings_are_what_scripts_rely_on(string table, string heading)
+    {
+        CsvFile.Write(SampleProfile.Create(frames: 3), _folder);
+        Assert.That(File.ReadLines(Path.Combine(_folder, table + ".csv")).First(), Is.EqualTo(heading));
+    }
+
     [Test]
     public void Values_and_names_come_back_as_they_were()
     {
@@ -46,7 +63,7 @@ internal sealed class CsvFileTests
     [Test]
     public void What_was_not_counted_is_empty_and_not_zero()
     {
-        CsvFile.Write(SampleProfile.Empty with { Frames = new ProfileFrames { Count = 1, Starts = [0], Nanoseconds = [5] } }, _folder);
+        CsvFile.Write(SampleProfile.Empty with { Frames = new ProfileFrames { Count = 1, Columns = new Dictionary<string, long[]> { ["start"] = [0], ["nanoseconds"] = [5] } } }, _folder);
         Assert.That(string.Join('|', Rows(Path.Combine(_folder, "frames.csv"))[1]), Is.EqualTo("0|0|5||||||"));
     }
 

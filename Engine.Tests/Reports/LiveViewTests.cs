@@ -49,7 +49,7 @@ internal sealed class LiveViewTests
         string view = terminal.See(screen => screen.Second);
         MustBeAView(view, 80, 24, game.Id);
         Assert.That(terminal.See(screen => screen.HasColors), Is.False);
-        Assert.That(view, Does.Match(@"physics +! \d(\.\d)? MiB +1 MiB "), "what is over its budget is marked");
+        Assert.That(view, Does.Match(@"physics +1 MiB +! \d(\.\d)? MiB "), "what is over its budget is marked");
     }
 
     [Test]

@@ -48,7 +48,7 @@ internal sealed partial class ProfilerSampleTests
         Assert.That(code, Is.Zero, error);
         Match said = Regex.Match(output, @": (\d+) frames of ");
         Assert.That(int.Parse(said.Groups[1].Value, CultureInfo.InvariantCulture), Is.GreaterThan(100));
-        Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"world\"").And.Contains("\"name\":\"physics\"").And.Contains("load \\u0027meadow\\u0027"));
+        Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"world\"").And.Contains("[\"physics\",").And.Contains("load \\u0027meadow\\u0027"));
     }
 
     [Test]

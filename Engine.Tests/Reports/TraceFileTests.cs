@@ -89,14 +89,14 @@ internal sealed class TraceFileTests
         for (int index = 0; index < s_profile.Frames.Starts.Count; index++)
         {
             seen = faults.GetValueOrDefault(s_profile.Frames.Starts[index] / 1000m, seen);
-            Assert.That(seen, Is.EqualTo(s_profile.Frames.PageFaults[index]));
+            Assert.That(seen, Is.EqualTo(s_profile.Frames["page_faults"][index]));
         }
     }
 
     [Test]
     public void Arenas_of_one_name_stay_apart()
     {
-        ProfileCurve[] twins = [new("twin", [1, 2]), new("twin", [3, 4])];
+        ProfileSeries.Curve[] twins = [new("twin", [1, 2]), new("twin", [3, 4])];
         using MemoryStream stream = new();
         TraceFile.Write(SampleProfile.Empty with { Memory = new ProfileSeries { Times = [0, 10], Arenas = twins } }, stream);
         using JsonDocument trace = JsonDocument.Parse(stream.ToArray());

@@ -12,7 +12,7 @@ internal sealed class TraceViewerTests
 
     private static readonly string[] s_threads = ["frames", "loads", "SuperSlabs"];
     private static readonly string[] s_counters =
-        ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "collections", "memory by arena", "memory by tag"];
+        ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "garbage collections", "memory by arena", "memory by tag"];
 
     [Test]
     public void It_is_imported_without_a_warning_with_all_its_tracks_and_counters()
@@ -43,18 +43,18 @@ internal sealed class TraceViewerTests
     [Test]
     public void Arenas_of_one_name_and_names_of_any_characters_are_taken_in()
     {
-        ProfileCurve[] curves = [new("twin", [1, 2]), new("twin", [3, 4]), new(SampleProfile.HostileName, [5, 6])];
+        ProfileSeries.Curve[] curves = [new("twin", [1, 2]), new("twin", [3, 4]), new(SampleProfile.HostileName, [5, 6])];
         using JsonDocument imported = Import(SampleProfile.Empty with { Memory = new ProfileSeries { Times = [0, 10], Arenas = curves } });
         Assert.That(imported.RootElement.GetProperty("warnings").GetArrayLength(), Is.Zero);
         JsonElement counter = imported.RootElement.GetProperty("processes")[0].GetProperty("counters").EnumerateArray().Single();
         MustCarry(counter, [curves[0], curves[1] with { Name = "twin (2)" }, curves[2]]);
     }
 
-    private static void MustCarry(JsonElement counter, IReadOnlyList<ProfileCurve> curves)
+    private static void MustCarry(JsonElement counter, IReadOnlyList<ProfileSeries.Curve> curves)
     {
         Dictionary<string, JsonElement> series = counter.GetProperty("series").EnumerateArray().ToDictionary(Name);
         Assert.That(series.Keys, Is.EquivalentTo(curves.Select(curve => curve.Name)));
-        foreach (ProfileCurve curve in curves)
+        foreach (ProfileSeries.Curve curve in curves)
         {
             Assert.That(series[curve.Name].GetProperty("values").EnumerateArray().Select(value => value.GetInt64()), Is.EqualTo(curve.Values), curve.Name);
         }

@@ -35,7 +35,7 @@ internal sealed class ProfileOptionTests
         {
             Assert.That(document.Frames.Count, Is.EqualTo(100));
             Assert.That(EngineFaults(document), Is.All.Zero, "it is prewarmed");
-            Assert.That(document.Frames.Allocations.Sum(), Is.InRange(49_000, 51_200), "half of the operations allocate");
+            Assert.That(document.Frames["allocations"].Sum(), Is.InRange(49_000, 51_200), "half of the operations allocate");
             Assert.That(document.Plans, Has.Count.EqualTo(1));
         }
     }
@@ -56,10 +56,10 @@ internal sealed class ProfileOptionTests
         {
             Assert.That(document.Frames.Count, Is.EqualTo(2045));
             Assert.That(document.ThreadCaches, Has.Count.EqualTo(22));
-            Assert.That(document.Frames.Allocations.Sum(), Is.InRange(960_240, 961_000), "what the trace allocates in its frames, and blocks that moved");
+            Assert.That(document.Frames["allocations"].Sum(), Is.InRange(960_240, 961_000), "what the trace allocates in its frames, and blocks that moved");
             Assert.That(
                 document.Tags.Single().LiveBytes,
-                Is.EqualTo(document.Classes.Sum(row => row.Live * (long)row.BlockBytes)),
+                Is.EqualTo(document.Classes.Sum(row => row.LiveCount * row.BlockBytes)),
                 "counted one by one, and as the arena's tables say");
         }
     }
@@ -72,7 +72,7 @@ internal sealed class ProfileOptionTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(document.Frames.Count, Is.EqualTo(6), "three repetitions twice, without those that warm up");
-            Assert.That(document.Frames.Allocations, Is.All.EqualTo(allocations).Within(tolerance));
+            Assert.That(document.Frames["allocations"], Is.All.EqualTo(allocations).Within(tolerance));
             Assert.That(document.Plans, Has.Count.EqualTo(1));
             Assert.That(_output, Does.Contain(workload).And.Contains("no figure of the benchmarks").And.Not.Contains("median"));
         }
@@ -104,7 +104,7 @@ internal sealed class ProfileOptionTests
         ProfileDocument document = ProfileOf("FastPath", way, "3500");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(document.Frames.Allocations, Is.EqualTo(new long[] { ofFullFrame, ofFullFrame, ofFullFrame, ofFullFrame / 2 }));
+            Assert.That(document.Frames["allocations"], Is.EqualTo(new long[] { ofFullFrame, ofFullFrame, ofFullFrame, ofFullFrame / 2 }));
             Assert.That(_output, Does.Contain(way).And.Contains("not to be counted"));
         }
     }
@@ -116,20 +116,20 @@ internal sealed class ProfileOptionTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(document.Frames.Count, Is.EqualTo(120));
-            Assert.That(document.Tags.Single(tag => tag.Name == "animals").Allocations, Is.Positive);
+            Assert.That(document.Tags.Single(tag => tag.Name.Is("animals")).AllocationCount, Is.Positive);
             Assert.That(document.Events.Select(one => one.Track), Has.Some.EqualTo("levels"));
             Assert.That(document.Plans, Is.Not.Empty);
         }
 
         // 12 visits; the first two levels are loaded before the first frame, the others while frames go on.
-        ProfileEvent[] loads = [.. document.Events.Where(one => one.Track == "background loads")];
-        ProfileEvent[] levels = [.. document.Events.Where(one => one.Track == "levels")];
+        ProfileDocument.TrackEvent[] loads = [.. document.Events.Where(one => one.Track == "background loads")];
+        ProfileDocument.TrackEvent[] levels = [.. document.Events.Where(one => one.Track == "levels")];
         using (Assert.EnterMultipleScope())
         {
             Assert.That(loads.Select(load => load.Name), Is.EqualTo(levels.Select(level => $"load '{level.Name}'")));
             Assert.That(loads.Select(load => load.Nanoseconds), Is.All.Positive);
-            Assert.That(loads.Zip(levels).Select(pair => pair.Second.Start + pair.Second.Nanoseconds - pair.First.Start - pair.First.Nanoseconds), Is.All.Positive, "loaded before it is left");
-            Assert.That(loads[2..].Count(load => load.Start > levels[0].Start), Is.EqualTo(loads.Length - 2));
+            Assert.That(loads.Zip(levels).Select(pair => pair.Second.StartNanoseconds + pair.Second.Nanoseconds - pair.First.StartNanoseconds - pair.First.Nanoseconds), Is.All.Positive, "loaded before it is left");
+            Assert.That(loads[2..].Count(load => load.StartNanoseconds > levels[0].StartNanoseconds), Is.EqualTo(loads.Length - 2));
         }
 
         using var trace = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "trace.json")));
@@ -146,8 +146,8 @@ internal sealed class ProfileOptionTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(document.Frames.Count, Is.GreaterThan(50));
-            Assert.That(document.Tags.Single(tag => tag.Name == "churn").Allocations, Is.Positive);
-            Assert.That(document.Arenas.Select(arena => arena.Name), Is.SupersetOf((string[])["world", "frame"]));
+            Assert.That(document.Tags.Single(tag => tag.Name.Is("churn")).AllocationCount, Is.Positive);
+            Assert.That(document.Arenas.Select(arena => arena.Name.ToString()), Is.SupersetOf((string[])["world", "frame"]));
         }
     }
 
@@ -181,11 +181,11 @@ internal sealed class ProfileOptionTests
     {
         if (document.Faults.Unavailable.Length != 0)
         {
-            return [.. document.Frames.PageFaults];
+            return [.. document.Frames["page_faults"]];
         }
 
         long[] faults = new long[document.Frames.Count];
-        foreach (ProfileFrameFaults row in document.Faults.Frames.Where(row => s_ofEngine.Contains(row.Kind)))
+        foreach (ProfileFaults.OwnerInFrame row in document.Faults.Frames.Where(row => s_ofEngine.Contains(row.Kind)))
         {
             faults[row.Frame] += row.Count;
         }

@@ -5,32 +5,33 @@ using SuperSlab.Scenes;
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// Names the owner of every page fault of the threads that ask for it: an arena and its size class, an allocator's table, the collector's
-/// heap, a stack, a library, with the place in the program that took the first of them.
+/// Names the owner of every page fault of the observed threads: an arena and its size class, an allocator's table, the
+/// collector's heap, a stack, a library, with the place in the program of the owner's first fault.
 /// <code>
 /// using FaultAttribution faults = new(memory);
-/// using ObservedThread main = faults.ObserveThisThread("main");      // workers do the same, each for itself
+/// using ObservedThread main = faults.ObserveThisThread("main");      // each worker does the same
 /// ... each frame: faults.BeginFrame(number); ... faults.EndFrame(); ...
 /// ProfileFaults table = faults.Collect();
 /// </code>
-/// <para>
-/// How: the kernel writes each fault's time, address and call chain into a ring of the thread (perf_event_open, minor and major faults). A
-/// thread of this class empties the rings every few milliseconds and finds the owners: addresses of the engine in its tables, as they are
-/// then; others in /proc/self/maps, read anew when an address is not in it and when it is older than 50 ms. The observed threads run
-/// no code for it, their memory for it is resident before, and they allocate no managed memory.
-/// </para>
-/// <para>
-/// What is counted: all that getrusage counts for the observed threads. Faults are recorded one by one. Pages that the kernel put there
-/// because a call asked for it (madvise, mmap, mlock) interrupt nobody and have no address here; they are the owner
-/// <see cref="FaultKinds.Populated"/>. For users who may not look into the kernel (/proc/sys/kernel/perf_event_paranoid above 1, without
-/// the right CAP_PERFMON), the faults that the kernel takes in system calls count there too. So the owners' sum is the kernel's count.
-/// </para>
-/// <para>
-/// Elsewhere than on Linux, or where that is forbidden, faults are only counted, by thread where the system does that;
-/// <see cref="ProfileFaults.Unavailable"/> says why. Dispose it before the memory. Members may be called from any thread, but
-/// <see cref="BeginFrame(long)"/>, <see cref="EndFrame()"/> and <see cref="Collect"/> by one at a time.
-/// </para>
 /// </summary>
+/// <remarks>
+/// The kernel writes each fault's time, address and call chain into a ring of the thread (perf_event_open, minor and
+/// major faults). A thread of this class empties the rings every few milliseconds and looks up the owners: addresses
+/// of the engine in its tables as they are then, others in /proc/self/maps, read again when an address is missing or
+/// the last reading is older than 50 ms. Observed threads run no code for it and allocate nothing; their rings are
+/// resident.
+/// <para>
+/// The counts are those of getrusage, and the owners add up to them. Pages that the kernel put there because a call
+/// asked for them (madvise, mmap, mlock) interrupt no thread and have no address; their owner is "populated on
+/// request". Faults in system calls count there too where the user may not look into the kernel
+/// (/proc/sys/kernel/perf_event_paranoid above 1 without CAP_PERFMON).
+/// </para>
+/// <para>
+/// Where the system does not allow it, and outside Linux, faults are only counted, by thread where the system does;
+/// <see cref="ProfileFaults.Unavailable"/> says why. Dispose it before the memory. Any thread; one at a time for
+/// <see cref="BeginFrame(long)"/>, <see cref="EndFrame()"/> and <see cref="Collect"/>.
+/// </para>
+/// </remarks>
 public sealed class FaultAttribution : IFrameObserver, IDisposable
 {
     private const int EmptyingMilliseconds = 4;
@@ -50,8 +51,8 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     private long _mapsRead;
     private bool _disposed;
 
-    /// <summary>Makes room for what is to be observed. At level load.</summary>
-    /// <param name="memory">The memory whose parts are to be told apart; null where there is none.</param>
+    /// <summary>Makes its memory resident. At level load.</summary>
+    /// <param name="memory">The memory whose parts get names; null for none.</param>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     public FaultAttribution(EngineMemory? memory, FaultAttributionOptions? options = null)
@@ -59,7 +60,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     {
     }
 
-    /// <summary>For tests: rings that nobody empties before <see cref="Collect"/>.</summary>
+    /// <summary>For tests: without <paramref name="isEmptied"/> only <see cref="Collect"/> empties the rings.</summary>
     internal FaultAttribution(EngineMemory? memory, FaultAttributionOptions options, bool isEmptied)
     {
         options.Validate();
@@ -67,7 +68,8 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         _options = options;
         _context = memory?.Options.NativeContext ?? new SystemLibraries();
         _files = new LinuxFiles(_context);
-        _mappings = new MappingOwners(new ProcessMappings(_files), _files, address => memory?.Contains(address) ?? false);
+        _mappings = new MappingOwners(
+            new ProcessMappings(_files), _files, address => memory?.Contains(address) ?? false);
         _totals = new FaultTotals(options.KeptFaults);
         _frames = new FrameTimes(options.KeptFrames);
         BeginFrame(0);
@@ -81,14 +83,15 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         }
     }
 
-    /// <summary>Observes the calling thread from now on, until it disposes what it is given. At level load: it allocates.</summary>
-    /// <param name="name">What reports call the thread.</param>
+    /// <summary>Observes the calling thread until it disposes the result. At level load: it allocates.</summary>
+    /// <param name="name">The thread's name in reports.</param>
     /// <exception cref="ObjectDisposedException">The attribution is disposed.</exception>
     public ObservedThread ObserveThisThread(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        PerfEvent? perfEvent = PerfEvent.TryOpenInDetail(_context, _options.RingBytes, _options.Callers, out string reason);
+        PerfEvent? perfEvent =
+            PerfEvent.TryOpenInDetail(_context, _options.RingBytes, _options.Callers, out string reason);
         LinuxThread identity = ThisPlatform.HasPerfEvents ? LinuxThread.Current(_context) : default;
         ObservedThread thread = new(this, name, perfEvent, reason, _files, identity);
         lock (_lock)
@@ -102,7 +105,9 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         return thread;
     }
 
-    /// <summary>A frame begins: faults of all observed threads from here to <see cref="EndFrame()"/> are its own. Hot-loop safe.</summary>
+    /// <summary>
+    /// A frame begins; it owns the faults of all observed threads until <see cref="EndFrame()"/>. Hot-loop safe.
+    /// </summary>
     public void BeginFrame(long frame) => BeginFrame(frame, Stopwatch.GetTimestamp());
 
     /// <summary>The frame ends. Hot-loop safe.</summary>
@@ -111,8 +116,8 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     void IFrameObserver.EndFrame(in HotLoopCounts? counts) => EndFrame();
 
     /// <summary>
-    /// The faults so far. The counts are exact for threads that have ended their observation or do nothing meanwhile. Not for the hot
-    /// loop, and not on a thread whose faults are to be few: it allocates.
+    /// The faults so far: exact for threads that have ended their observation or are idle. Allocates; not for the hot
+    /// loop, and best not on an observed thread.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The attribution is disposed.</exception>
     public ProfileFaults Collect()
@@ -120,14 +125,14 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         lock (_lock)
         {
-            _threads.ForEach(thread => thread.Look());
+            _threads.ForEach(static thread => thread.Update());
             Empty();
-            _threads.ForEach(thread => thread.IncludeTaken());
+            _threads.ForEach(static thread => thread.IncludeTaken());
             return new FaultTable(_threads, _totals, _frames, new CallSites(_files, _context)).Make();
         }
     }
 
-    /// <summary>Gives everything back; threads that are still observed are so no longer. A second call does nothing.</summary>
+    /// <summary>Ends all observations and frees their rings. A second call does nothing.</summary>
     public void Dispose()
     {
         if (_disposed)
@@ -138,7 +143,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         lock (_lock)
         {
             _disposed = true;
-            _threads.ForEach(thread => thread.Close());
+            _threads.ForEach(static thread => thread.Close());
         }
 
         _stop.Dispose();
@@ -148,7 +153,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
 
     internal void EndFrame(long now) => _frames.End(now);
 
-    /// <summary>On a thread whose observation has ended.</summary>
+    /// <summary>Takes the last faults of a thread whose observation has ended, and frees its ring.</summary>
     internal void Finish(ObservedThread thread)
     {
         lock (_lock)
@@ -178,6 +183,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
 
     private void Empty(ObservedThread thread)
     {
+        Debug.Assert(_lock.IsHeldByCurrentThread, "The totals have one writer at a time.");
         FaultSample sample = default;
         while (thread.TryTake(ref sample))
             _totals.Add(OwnerOf(sample), sample);
@@ -188,9 +194,10 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         if (_memory?.FindOwner((nint)sample.Address) is { } part)
             return new FaultOwner(FaultKinds.Of(part.Kind), null, part, IsByKernel: sample.IsByKernel);
 
-        if (!_mappings.TryFind(sample.Address, out string kind, out string? name) || Environment.TickCount64 - _mapsRead > OldestMapsMilliseconds)
+        bool areMapsOld = Environment.TickCount64 - _mapsRead > OldestMapsMilliseconds;
+        if (!_mappings.TryFind(sample.Address, out string kind, out string? name) || areMapsOld)
         {
-            // What is gone by now may still have a name from the last time.
+            // A mapping that is gone by now keeps the name of the last reading.
             ReadMaps();
             if (_mappings.TryFind(sample.Address, out string newKind, out string? newName))
                 (kind, name) = (newKind, newName);
@@ -201,7 +208,9 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     }
 
     private string ToucherOf(in FaultSample sample) =>
-        sample.CallerCount != 0 && _mappings.TryFind(sample.Callers[0], out string kind, out string? name) ? name ?? kind : "code at an unknown address";
+        sample.CallerCount != 0 && _mappings.TryFind(sample.Callers[0], out string kind, out string? name)
+            ? name ?? kind
+            : "code at an unknown address";
 
     private void ReadMaps()
     {
@@ -210,23 +219,22 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     }
 }
 
-/// <summary>How much <see cref="FaultAttribution"/> may hold. Immutable.</summary>
+/// <summary>Limits of a <see cref="FaultAttribution"/>. Immutable.</summary>
 public sealed record FaultAttributionOptions
 {
     /// <summary>
-    /// The memory into which the kernel writes one thread's faults until they are collected, a few milliseconds later: a power of two
-    /// from 64 KiB to 64 MiB; a fault takes 32 bytes and 8 more for each caller. Where the system grants less, half of it is taken, and so
-    /// on. Faults that find no room are counted as lost.
+    /// One thread's ring, which the kernel fills for a few milliseconds: a power of two from 64 KiB to 64 MiB. A fault
+    /// takes 32 bytes and 8 for each caller; faults without room are lost. The system may grant less.
     /// </summary>
     public nuint RingBytes { get; init; } = 2 << 20;
 
-    /// <summary>How many callers of the faulting instruction are recorded to find a call site by, itself included: 1 to 8.</summary>
+    /// <summary>Callers recorded for the call site, the faulting instruction included: 1 to 8.</summary>
     public int Callers { get; init; } = 5;
 
-    /// <summary>How many frames, and how many faults, the table by frame can look back on. The table by owner always has all.</summary>
+    /// <summary>Frames that the table by frame looks back on. The table by owner has all faults.</summary>
     public int KeptFrames { get; init; } = 1 << 16;
 
-    /// <summary>See <see cref="KeptFrames"/>.</summary>
+    /// <summary>Faults that the table by frame looks back on.</summary>
     public int KeptFaults { get; init; } = 1 << 20;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
@@ -235,7 +243,10 @@ public sealed record FaultAttributionOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(RingBytes, (nuint)(64 * 1024), nameof(RingBytes));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(RingBytes, (nuint)(64 << 20), nameof(RingBytes));
         if (!nuint.IsPow2(RingBytes))
-            throw new ArgumentOutOfRangeException(nameof(RingBytes), RingBytes, $"A ring of {RingBytes} bytes was asked for; it must be a power of two.");
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(RingBytes), RingBytes, $"The ring has {RingBytes} bytes; it must be a power of two.");
+        }
 
         ArgumentOutOfRangeException.ThrowIfLessThan(Callers, 1, nameof(Callers));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Callers, FaultSample.MaximumCallers, nameof(Callers));

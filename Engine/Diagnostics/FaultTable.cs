@@ -1,31 +1,41 @@
+using System.Diagnostics;
+
 namespace SuperSlab.Diagnostics;
 
 /// <summary>Makes the tables of faults by owner and by frame. Cold.</summary>
-internal sealed class FaultTable(IReadOnlyList<ObservedThread> threads, FaultTotals totals, FrameTimes frames, CallSites callSites)
+internal sealed class FaultTable(
+    IReadOnlyList<ObservedThread> threads, FaultTotals totals, FrameTimes frames, CallSites callSites)
 {
     public ProfileFaults Make()
     {
-        List<ProfileFaultOwner> owners = [];
+        List<ProfileFaults.Owner> owners = [];
         for (int number = 0; number < totals.Count; number++)
         {
             FaultOwner owner = totals.OwnerAt(number);
-            owners.Add(new ProfileFaultOwner(owner.Kind, owner.Describe(), totals.CountAt(number), callSites.Describe(totals.FirstAt(number))));
+            string callSite = callSites.Describe(totals.FirstAt(number));
+            owners.Add(new ProfileFaults.Owner(owner.Kind, owner.Describe(), totals.CountAt(number), callSite));
         }
 
         AddUnrecorded(owners);
         owners.Sort(static (left, right) => right.Count.CompareTo(left.Count));
-        List<ProfileFrameFaults> byFrame = [];
-        foreach (((long frame, int number), long count) in totals.ByFrame(frames))
+        return new ProfileFaults
         {
-            FaultOwner owner = totals.OwnerAt(number);
-            byFrame.Add(new ProfileFrameFaults(frame, owner.Kind, owner.Describe(), count));
-        }
-
-        return new ProfileFaults { Unavailable = Unavailable(), KernelCount = Sum(static thread => thread.KernelCount), Owners = owners, Frames = byFrame };
+            Unavailable = Unavailable(),
+            KernelCount = threads.Sum(static thread => thread.KernelCount),
+            LostCount = threads.Sum(static thread => thread.Unavailable.Length == 0 ? thread.LostCount : 0),
+            Owners = owners,
+            Frames = [.. totals.ByFrame(frames).Select(InFrame)],
+        };
     }
 
-    /// <summary>What was counted and not recorded one by one.</summary>
-    private void AddUnrecorded(List<ProfileFaultOwner> owners)
+    private ProfileFaults.OwnerInFrame InFrame(KeyValuePair<(long Frame, int Owner), long> count)
+    {
+        FaultOwner owner = totals.OwnerAt(count.Key.Owner);
+        return new ProfileFaults.OwnerInFrame(count.Key.Frame, owner.Kind, owner.Describe(), count.Value);
+    }
+
+    /// <summary>Faults that were counted but not recorded one by one.</summary>
+    private void AddUnrecorded(List<ProfileFaults.Owner> owners)
     {
         foreach (ObservedThread thread in threads)
         {
@@ -48,33 +58,19 @@ internal sealed class FaultTable(IReadOnlyList<ObservedThread> threads, FaultTot
             if (at >= 0)
                 owners[at] = owners[at] with { Count = owners[at].Count + count };
             else if (count != 0 || kind == FaultKinds.Thread)
-                owners.Add(new ProfileFaultOwner(kind, name, count, ""));
+                owners.Add(new ProfileFaults.Owner(kind, name, count, ""));
         }
     }
 
-    /// <summary>Why faults are only counted, where that is so for every thread; for one of several its row says so.</summary>
-    private string Unavailable()
-    {
-        string reason = threads.Count == 0 ? "no thread was observed" : threads[0].Unavailable;
-        foreach (ObservedThread thread in threads)
-            reason = thread.Unavailable.Length == 0 ? "" : reason;
-
-        return reason;
-    }
-
-    private long Sum(Func<ObservedThread, long> figure)
-    {
-        long sum = 0;
-        foreach (ObservedThread thread in threads)
-            sum += figure(thread);
-
-        return sum;
-    }
+    /// <summary>Why no thread's faults have owners; a single thread without them has a row instead.</summary>
+    private string Unavailable() => threads.Count == 0 ? "no thread was observed"
+        : threads.Any(static thread => thread.Unavailable.Length == 0) ? ""
+        : threads[0].Unavailable;
 }
 
 /// <summary>
-/// Counts faults by owner, keeps the first of each, and remembers of the last ones when they were. Its memory is written through when it is
-/// made, so that the process does not grow by being observed. One thread at a time.
+/// Counts faults by owner, keeps the first of each, and the times of the last. Its memory is resident from the start:
+/// the process does not grow while it is observed. One thread at a time.
 /// </summary>
 internal sealed class FaultTotals(int keptFaults)
 {
@@ -101,17 +97,11 @@ internal sealed class FaultTotals(int keptFaults)
             _firsts.Add(sample);
         }
 
+        Debug.Assert(_owners[number] == owner, "A number names one owner.");
         _counts[number]++;
         long place = _kept++ % _times.Length;
         _times[place] = sample.Time;
         _keptOwners[place] = number;
-    }
-
-    private static T[] Resident<T>(int length)
-    {
-        T[] array = new T[length];
-        array.AsSpan().Clear();
-        return array;
     }
 
     public FaultOwner OwnerAt(int number) => _owners[number];
@@ -120,7 +110,7 @@ internal sealed class FaultTotals(int keptFaults)
 
     public FaultSample FirstAt(int number) => _firsts[number];
 
-    /// <summary>The faults that lie in frames, by frame and owner, of those that are still remembered.</summary>
+    /// <summary>The remembered faults that lie in frames, by frame and owner.</summary>
     public SortedDictionary<(long Frame, int Owner), long> ByFrame(FrameTimes frames)
     {
         SortedDictionary<(long Frame, int Owner), long> counts = [];
@@ -137,69 +127,99 @@ internal sealed class FaultTotals(int keptFaults)
 
         return counts;
     }
+
+    private static T[] Resident<T>(int length)
+    {
+        T[] array = new T[length];
+        array.AsSpan().Clear();
+        return array;
+    }
 }
 
-/// <summary>The kinds of owners in a table of page faults, as <see cref="ProfileFaultOwner.Kind"/> has them.</summary>
-public static class FaultKinds
+/// <summary>When the last frames began and ended. One thread writes; none reads meanwhile.</summary>
+internal sealed class FrameTimes
 {
-    /// <summary>Memory of an arena's blocks.</summary>
+    private readonly Frame[] _frames;
+    private long _count;
+
+    // The count modulo the length, without a division at each frame's end.
+    private int _next;
+    private Frame _current;
+
+    public FrameTimes(int capacity)
+    {
+        // Written once, so that no frame is the first to touch the memory.
+        _frames = new Frame[capacity];
+        Array.Fill(_frames, new Frame(-1, 1, 1));
+    }
+
+    public void Begin(long number, long now) => _current = new Frame(number, now, long.MaxValue);
+
+    public void End(long now)
+    {
+        Debug.Assert(_current.Begin <= now, "A frame ends after its begin.");
+        _current = _current with { End = now };
+        _frames[_next] = _current;
+        _next = _next + 1 == _frames.Length ? 0 : _next + 1;
+        _count++;
+    }
+
+    public void Clear() => (_count, _next) = (0, 0);
+
+    /// <summary>The number of the frame that a time lies in; -1 for none that is known.</summary>
+    public long Find(long time)
+    {
+        long low = Math.Max(0, _count - _frames.Length);
+        long high = _count - 1;
+        while (low <= high)
+        {
+            long middle = (low + high) >>> 1;
+            Frame frame = _frames[middle % _frames.Length];
+            if (time < frame.Begin)
+                high = middle - 1;
+            else if (time > frame.End)
+                low = middle + 1;
+            else
+                return frame.Number;
+        }
+
+        return -1;
+    }
+
+    private readonly record struct Frame(long Number, long Begin, long End);
+}
+
+/// <summary>The kinds of owners in a table of page faults, as in <see cref="ProfileFaults.Owner.Kind"/>.</summary>
+internal static class FaultKinds
+{
+    // Memory of the engine. Payload is arenas' blocks; unowned SuperSlabs have no arena when they are looked up.
     public const string Payload = "SuperSlab payload";
-
-    /// <summary>Memory of a frame arena.</summary>
     public const string FrameLane = "frame lane";
-
-    /// <summary>A thread's cache of an arena, or a magazine in it.</summary>
     public const string ThreadCache = "thread cache";
-
-    /// <summary>The allocator's tables and its heap.</summary>
     public const string Metadata = "allocator metadata";
-
-    /// <summary>SuperSlabs that no arena owns at that moment.</summary>
     public const string Unowned = "unowned SuperSlab";
 
-    /// <summary>The garbage collector's heap.</summary>
+    // Memory of the process, by mapping. A stack includes thread-local data and the stack of signal handlers.
     public const string GcHeap = "GC heap";
-
-    /// <summary>Compiled methods and what the runtime keeps beside them.</summary>
     public const string JitCode = "JIT code";
-
-    /// <summary>A thread's stack, with its thread-local data, or the stack of its signal handlers.</summary>
     public const string ThreadStack = "thread stack";
-
-    /// <summary>Code and data of a native library.</summary>
     public const string Library = "native library";
-
-    /// <summary>Code and data of the program itself.</summary>
     public const string Program = "program";
-
-    /// <summary>Code and data of a managed assembly's file.</summary>
     public const string Assembly = "assembly";
-
-    /// <summary>Another mapped file.</summary>
     public const string File = "file";
-
-    /// <summary>The C library's heap.</summary>
     public const string MallocHeap = "malloc heap";
-
-    /// <summary>Memory of which the kernel knows no name; who touched it is said instead.</summary>
-    public const string Anonymous = "anonymous memory";
-
-    /// <summary>What else the kernel has a name for.</summary>
     public const string Other = "other mapping";
 
-    /// <summary>A mapping that came and was gone again between two looks at the address space.</summary>
+    // Memory without a name, or unmapped by the time of look-up: the table names the code that touched it.
+    public const string Anonymous = "anonymous memory";
     public const string Vanished = "short-lived mapping";
 
-    /// <summary>Pages that the kernel put there without a fault, because a call asked for it, such as a populating one of the engine.</summary>
+    // Counts without addresses: pages that a call asked for, faults without room in the ring, threads that only count.
     public const string Populated = "populated on request";
-
-    /// <summary>Faults that were counted and found no room in the ring.</summary>
     public const string Lost = "lost";
-
-    /// <summary>Faults of a thread that are only counted.</summary>
     public const string Thread = "thread";
 
-    internal static string Of(AddressOwner.Use part) => part switch
+    public static string Of(AddressOwner.Use part) => part switch
     {
         AddressOwner.Use.Block or AddressOwner.Use.Extent or AddressOwner.Use.FreeSlab => Payload,
         AddressOwner.Use.Lane or AddressOwner.Use.SpareLaneMemory => FrameLane,
@@ -209,19 +229,21 @@ public static class FaultKinds
     };
 }
 
-/// <summary>Whose memory a page fault was in. Equal owners are equal values, so that counting them needs no text.</summary>
-/// <param name="Kind">One of the kinds of <see cref="FaultKinds"/>.</param>
-/// <param name="Name">A thread's, a file's or a mapping's name; null in the engine's memory.</param>
-/// <param name="Part">Which part of the engine's memory.</param>
-/// <param name="Toucher">Whose code touched it, where the memory itself has no name.</param>
+/// <summary>The owner of a page fault. Equal owners are equal values, so that counting needs no text.</summary>
+/// <param name="Kind">One of <see cref="FaultKinds"/>.</param>
+/// <param name="Name">A thread's, file's or mapping's name; null in the engine's memory.</param>
+/// <param name="Part">The part of the engine's memory.</param>
+/// <param name="Toucher">The code that touched it, where the memory has no name.</param>
 /// <param name="IsByKernel">Whether the kernel touched it, in a system call.</param>
-internal readonly record struct FaultOwner(string Kind, string? Name, AddressOwner? Part = null, string? Toucher = null, bool IsByKernel = false)
+internal readonly record struct FaultOwner(
+    string Kind, string? Name, AddressOwner? Part = null, string? Toucher = null, bool IsByKernel = false)
 {
-    /// <summary>The name as reports show it.</summary>
+    /// <summary>The name for reports.</summary>
     public string Describe()
     {
         string arena = Part?.Arena is { } owner ? $"arena '{owner.Name}', " : "";
         string toucher = Toucher is null ? "" : $", touched by {Toucher}";
-        return $"{arena}{Part?.Describe() ?? Name}{toucher}{(IsByKernel ? ", touched by the kernel in a system call" : "")}";
+        string kernel = IsByKernel ? ", touched by the kernel in a system call" : "";
+        return $"{arena}{Part?.Describe() ?? Name}{toucher}{kernel}";
     }
 }

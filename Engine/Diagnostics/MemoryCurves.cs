@@ -1,12 +1,15 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// Bytes over time, by arena and by tag: samples from the beginning to the end in fixed memory. When it is full, every other sample is
-/// given up and they are taken half as often from then on. One thread writes; it is read between frames.
+/// Bytes over time by arena and tag: samples of the whole run in fixed memory. When it is full it drops every other
+/// sample and samples half as often. One thread writes; it is read between frames.
 /// </summary>
 internal sealed class MemoryCurves : IDisposable
 {
-    /// <summary>Names of arenas that get a curve; arenas of one name share one, and what comes after has none.</summary>
+    /// <summary>Names of arenas that get a curve; later names have none.</summary>
     private const int ArenaColumns = 32;
     private const int Columns = 1 + ArenaColumns + AllocationTag.MaximumCount + 1;
 
@@ -19,31 +22,35 @@ internal sealed class MemoryCurves : IDisposable
     private long _interval;
     private long _next;
 
-    /// <param name="capacity">How many samples are kept, an even number.</param>
-    /// <param name="interval">The least time between two of them at first, in ticks.</param>
+    /// <param name="capacity">Samples kept, an even number.</param>
+    /// <param name="interval">Least time between two of them at first, in nanoseconds.</param>
     public MemoryCurves(int capacity, long interval)
     {
+        Debug.Assert(capacity % 2 == 0, "Half of the samples are dropped at a time.");
         _capacity = capacity;
         _values = new NativeArray<long>(capacity * Columns);
         _order = new int[capacity];
         _spare = new int[capacity];
         _firstInterval = interval;
 
-        // What it does when it is full must not be compiled in a frame.
-        GiveUpEveryOther();
+        // Run once, so that no frame compiles it.
+        DropEveryOther();
         Clear();
     }
 
     public int Count { get; private set; }
 
+    private Span<long> Current => Sample(Count - 1);
+
     public bool IsDue(long now) => now >= _next;
 
-    /// <summary>Begins a sample; its values are 0 until they are added.</summary>
+    /// <summary>Begins a sample, in which all values are 0.</summary>
     public void Begin(long now)
     {
         if (Count == _capacity)
-            GiveUpEveryOther();
+            DropEveryOther();
 
+        Debug.Assert(Count < _capacity, "There is room for a sample.");
         _next = now + _interval;
         Count++;
         Current.Clear();
@@ -75,26 +82,20 @@ internal sealed class MemoryCurves : IDisposable
             _order[sample] = sample;
     }
 
-    /// <summary>All samples as series.</summary>
-    /// <param name="nanosecondsOf">What a time in ticks is in the profile.</param>
-    /// <param name="tags">The names of the tags by number; none where they are not counted.</param>
-    public ProfileSeries ToSeries(Func<long, long> nanosecondsOf, IReadOnlyList<string> tags)
+    /// <summary>All samples as curves.</summary>
+    /// <param name="tags">The names of the tags by number; empty while they are not counted.</param>
+    public ProfileSeries ToSeries(IReadOnlyList<string> tags) => new()
     {
-        List<ProfileCurve> arenas = [];
-        for (int column = 0; column < ArenaColumns && _arenas[column] is { } name; column++)
-            arenas.Add(new ProfileCurve(name, Column(1 + column)));
-
-        return new ProfileSeries
-        {
-            Times = [.. Column(0).Select(nanosecondsOf)],
-            Arenas = arenas,
-            Tags = [.. tags.Select((name, tag) => new ProfileCurve(name, Column(1 + ArenaColumns + tag)))],
-        };
-    }
+        Times = Column(0),
+        Arenas =
+        [
+            .. _arenas.TakeWhile(name => name is not null)
+                .Select((name, arena) => new ProfileSeries.Curve(name!, Column(1 + arena))),
+        ],
+        Tags = [.. tags.Select((name, tag) => new ProfileSeries.Curve(name, Column(1 + ArenaColumns + tag)))],
+    };
 
     public void Dispose() => _values.Dispose();
-
-    private Span<long> Current => Sample(Count - 1);
 
     private Span<long> Sample(int index) => _values.Span.Slice(_order[index] * Columns, Columns);
 
@@ -107,8 +108,8 @@ internal sealed class MemoryCurves : IDisposable
         return values;
     }
 
-    /// <summary>Only numbers of samples change places: the samples stay where they are.</summary>
-    private void GiveUpEveryOther()
+    /// <summary>Reorders numbers of samples; the samples stay in place.</summary>
+    private void DropEveryOther()
     {
         int half = _capacity / 2;
         for (int sample = 0; sample < half; sample++)
@@ -123,28 +124,32 @@ internal sealed class MemoryCurves : IDisposable
     }
 }
 
-/// <summary>Adds what each arena holds to the sample that was begun.</summary>
+/// <summary>Adds the bytes of each arena to the current sample.</summary>
 internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
 {
     public void Read(IArena arena, int number)
     {
         if (arena is FrameArena frame)
-        {
-            long used = 0;
-            foreach (ref readonly LaneState lane in frame.LaneStates)
-                used += (long)lane.UsedBytes;
-
-            curves.AddArena(arena.Name, used);
-        }
+            curves.AddArena(arena.Name, UsedBytes(frame));
         else if (arena is LongLivedArena longLived)
-        {
-            curves.AddArena(arena.Name, CounterSwitch.IsOn ? longLived.Caches.CountedLiveBytes(AllocationTag.Count) : BytesOut(longLived));
-        }
+            curves.AddArena(arena.Name, LiveBytes(longLived));
     }
 
-    /// <summary>Blocks that callers and thread caches hold: what is known where nothing is counted.</summary>
-    private static unsafe long BytesOut(LongLivedArena arena)
+    private static long UsedBytes(FrameArena arena)
     {
+        long used = 0;
+        foreach (ref readonly LaneState lane in arena.LaneStates)
+            used += (long)lane.UsedBytes;
+
+        return used;
+    }
+
+    /// <summary>Live blocks; without counters, blocks outside their runs, those in thread caches included.</summary>
+    private static unsafe long LiveBytes(LongLivedArena arena)
+    {
+        if (CounterSwitch.IsOn)
+            return arena.Caches.CountedLiveBytes(AllocationTag.Count);
+
         long bytes = (long)arena.Slabs.HugeBytesOut();
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
@@ -153,5 +158,61 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         }
 
         return bytes;
+    }
+}
+
+/// <summary>What was allocated and freed so far, in all and by tag, and each tag's peak. One thread.</summary>
+internal sealed class TagCounters(EngineMemory memory, ProfileEvents events) : IDisposable
+{
+    private readonly NativeArray<CounterCell> _sums = new(ThreadCounters.Tags);
+    private readonly NativeArray<long> _peaks = new(ThreadCounters.Tags);
+    private CounterCell _sum;
+
+    /// <summary>All tags together at the last reading.</summary>
+    public ref readonly CounterCell Sum => ref _sum;
+
+    /// <summary>Reads the counters of all threads. Hot-loop safe.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Read(long now)
+    {
+        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
+        if (!memory.TryReadCounters(sums))
+            return;
+
+        _sum = default;
+        for (int tag = 0; tag < sums.Length; tag++)
+        {
+            _sum.Add(sums[tag]);
+            long live = sums[tag].LiveBytes;
+            if (live > _peaks[tag])
+                NotePeak(tag, live, now);
+        }
+    }
+
+    // Not inlined: the profiler's warm-up compiles it for the frames.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public void NotePeak(int tag, long live, long now)
+    {
+        long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
+        if (budget != 0 && live > budget && _peaks[tag] <= budget)
+            events.Add(now, ProfileEvents.Kind.TagOverBudget, tag, live);
+
+        _peaks[tag] = live;
+    }
+
+    public void AddTo(MemoryCurves curves)
+    {
+        for (int tag = 0; CounterSwitch.IsOn && tag < AllocationTag.Count; tag++)
+            curves.SetTag(tag, _sums[tag].LiveBytes);
+    }
+
+    public TagRow WithPeak(TagRow tag) => tag with { PeakBytes = Math.Max(_peaks[tag.Number], tag.LiveBytes) };
+
+    public void ClearPeaks() => _peaks.Span.Clear();
+
+    public void Dispose()
+    {
+        _sums.Dispose();
+        _peaks.Dispose();
     }
 }

@@ -1,8 +1,10 @@
+using System.Diagnostics;
+
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// One thread under <see cref="FaultAttribution"/>, from its registration to <see cref="Dispose"/>, which it calls itself when its work is
-/// done and before the attribution is disposed. Neither belongs in a frame; between them the thread does nothing for being observed.
+/// One thread under <see cref="FaultAttribution"/>, until it calls <see cref="Dispose"/> itself, after its work and
+/// before the attribution is disposed; not in a frame. Observation costs the thread nothing in between.
 /// </summary>
 public sealed class ObservedThread : IDisposable
 {
@@ -17,7 +19,13 @@ public sealed class ObservedThread : IDisposable
     private long _taken;
     private volatile bool _closed;
 
-    internal ObservedThread(FaultAttribution attribution, string name, PerfEvent? perfEvent, string reason, LinuxFiles files, LinuxThread thread)
+    internal ObservedThread(
+        FaultAttribution attribution,
+        string name,
+        PerfEvent? perfEvent,
+        string reason,
+        LinuxFiles files,
+        LinuxThread thread)
     {
         _attribution = attribution;
         _event = perfEvent;
@@ -27,25 +35,25 @@ public sealed class ObservedThread : IDisposable
         Unavailable = perfEvent is null ? reason : "";
     }
 
-    /// <summary>The name given at registration.</summary>
+    /// <summary>Its name in reports.</summary>
     public string Name { get; }
 
     /// <summary>Empty where each fault of the thread is recorded; else why its faults are only counted.</summary>
     public string Unavailable { get; }
 
-    /// <summary>Whether faults that the kernel takes in a system call are recorded too, and not only counted.</summary>
+    /// <summary>Whether faults that the kernel takes in a system call are recorded, not only counted.</summary>
     internal bool SeesKernel => _event?.SeesKernel ?? false;
 
-    /// <summary>The kernel's count of the thread's faults, as getrusage has it.</summary>
+    /// <summary>The kernel's count of the thread's faults, as in getrusage.</summary>
     internal long KernelCount { get; private set; }
 
-    /// <summary>Those of them that were faults, and not pages put there on request; where that is not told, 0.</summary>
+    /// <summary>Those that interrupted the thread, as pages put there on request do not; 0 if unknown.</summary>
     internal long RecordedCount { get; private set; }
 
-    /// <summary>Recorded ones that found no room.</summary>
+    /// <summary>Recorded faults that found no room.</summary>
     internal long LostCount => Math.Max(0, RecordedCount - _taken);
 
-    /// <summary>Ends the observation, on the thread that registered. A second call does nothing.</summary>
+    /// <summary>Ends the observation, on the observed thread. A second call does nothing.</summary>
     /// <exception cref="InvalidOperationException">Another thread called it.</exception>
     public void Dispose()
     {
@@ -53,13 +61,16 @@ public sealed class ObservedThread : IDisposable
             return;
 
         if (Environment.CurrentManagedThreadId != _managedId)
-            throw new InvalidOperationException($"The observation of thread '{Name}' was ended by another thread; only the thread itself can read its count to the end.");
+        {
+            throw new InvalidOperationException(
+                $"Another thread ended the observation of '{Name}'; only the thread itself can read its last count.");
+        }
 
         End();
         _attribution.Finish(this);
     }
 
-    /// <summary>Runs everything once that the window will run, then begins it. On the thread.</summary>
+    /// <summary>Runs all code of the observation, so that it faults no more, then begins. On the thread.</summary>
     internal void Begin()
     {
         for (int round = 0; round < 3; round++)
@@ -71,7 +82,7 @@ public sealed class ObservedThread : IDisposable
         Start();
     }
 
-    /// <summary>The oldest fault that was recorded. Under the attribution's lock.</summary>
+    /// <summary>Takes the oldest recorded fault. Under the attribution's lock.</summary>
     internal bool TryTake(ref FaultSample sample)
     {
         bool taken = !_closed && _event is not null && _event.TryTake(ref sample);
@@ -79,8 +90,8 @@ public sealed class ObservedThread : IDisposable
         return taken;
     }
 
-    /// <summary>Brings the counts up to now, from whichever thread; exact where the observed one does nothing meanwhile.</summary>
-    internal void Look()
+    /// <summary>Brings the counts up to now, on any thread; exact while the observed one is idle.</summary>
+    internal void Update()
     {
         if (_closed)
             return;
@@ -88,10 +99,10 @@ public sealed class ObservedThread : IDisposable
         for (int attempt = 0; attempt < Tries; attempt++)
         {
             long recorded = _event?.ReadCount() ?? 0;
-            long now = Environment.CurrentManagedThreadId == _managedId || !PageFaults.IsPerThread ? PageFaults.OfThread() : LinuxThread.FaultsOf(_files, _thread.Id);
+            long now = ReadKernelCount();
             if (now < 0)
             {
-                // The thread has ended without a word; what the event counted is all there is.
+                // The thread has ended without a call; only the event's count is left.
                 KernelCount = Math.Max(KernelCount, recorded);
                 RecordedCount = recorded;
                 return;
@@ -104,10 +115,7 @@ public sealed class ObservedThread : IDisposable
         }
     }
 
-    /// <summary>
-    /// After the ring was emptied: what the thread did since <see cref="Look"/>, as where it asks itself, may be among the samples and is
-    /// counted with them.
-    /// </summary>
+    /// <summary>Counts what the thread did between <see cref="Update"/> and the emptying of its ring.</summary>
     internal void IncludeTaken()
     {
         long late = Math.Max(0, _taken - RecordedCount);
@@ -115,7 +123,7 @@ public sealed class ObservedThread : IDisposable
         KernelCount += late;
     }
 
-    /// <summary>Gives the ring back. Under the attribution's lock.</summary>
+    /// <summary>Frees the ring. Under the attribution's lock.</summary>
     internal void Close()
     {
         if (!_closed)
@@ -124,6 +132,11 @@ public sealed class ObservedThread : IDisposable
             _event?.Dispose();
         }
     }
+
+    private long ReadKernelCount() =>
+        Environment.CurrentManagedThreadId == _managedId || !PageFaults.IsPerThread
+            ? PageFaults.OfThread()
+            : LinuxThread.FaultsOf(_files, _thread.Id);
 
     private void Start()
     {
@@ -143,7 +156,7 @@ public sealed class ObservedThread : IDisposable
         }
     }
 
-    /// <summary>The counts at one moment: what both counters saw before it, and of what came while they were read what the event saw.</summary>
+    /// <summary>Reads both counters until no fault comes between; what comes last is counted by the event.</summary>
     private void End()
     {
         long now = PageFaults.OfThread();
@@ -162,5 +175,6 @@ public sealed class ObservedThread : IDisposable
         long late = (_event?.ReadCount() ?? 0) - (_event is null ? 0 : RecordedCount);
         RecordedCount += late;
         KernelCount += late;
+        Debug.Assert(KernelCount >= 0, "Counts only rise.");
     }
 }

@@ -5,49 +5,47 @@ using SuperSlab.Scenes;
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// Keeps what the frames of a game did, and makes a <see cref="ProfileDocument"/> of that and of what all layers know.
+/// Records a game's frames, and makes a <see cref="ProfileDocument"/> of them and of the state of all layers.
 /// <code>
-/// MemoryCounters.Enable();                              // first thing in the program: allocations and tags are counted
+/// MemoryCounters.Enable();                              // first thing in the program: counts allocations and tags
 /// using EngineMemory memory = new();
 /// using Profiler profiler = new(memory);
 /// using Scene scene = Scene.Load(memory, plan);
 /// profiler.NoteLoad(scene);
-/// ... each frame:
-/// profiler.BeginFrame();
-/// ... the frame ...
-/// profiler.EndFrame();
-/// ... before the scene is unloaded, after the last frame:
-/// profiler.NoteUnload(scene);
+/// ... each frame: profiler.BeginFrame(); ... profiler.EndFrame(); ...
+/// profiler.NoteUnload(scene);                           // after the last frame, before the scene is unloaded
 /// profiler.ToDocument("my game").Write("profile.json");
 /// </code>
-/// Made at level load, by the thread that begins and ends the frames and makes all calls here; other threads of the game need not know of
-/// it. Its memory is its own, and written through when it is made: a frame allocates nothing, faults nothing and makes no OS call for its
-/// sake. A frame's two calls cost two readings of the clock and, for each thread and arena, the reading of a counter for each tag; now and then a
-/// sample of what the arenas hold is taken, some microseconds.
 /// </summary>
+/// <remarks>
+/// Made at level load by the thread that runs the frames, which makes all calls; other threads need none. The
+/// profiler's memory is its own and resident from the start: it adds no allocation, fault or OS call to a frame. A
+/// frame pays for two readings of the clock and, for each thread and arena, of each tag's counter; sometimes also for
+/// a sample of what the arenas hold, some microseconds.
+/// </remarks>
 public sealed class Profiler : IFrameObserver, IDisposable
 {
-    private readonly EngineMemory _memory;
     private readonly ProfilerOptions _options;
     private readonly FrameTimeline _timeline;
-    private readonly TimeHistogram _times = new();
     private readonly MemoryCurves _curves;
-    private readonly NativeArray<CounterCell> _sums = new(ThreadCounters.Tags);
-    private readonly NativeArray<long> _tagPeaks = new(ThreadCounters.Tags);
-    private readonly ProfileMoments _moments = new();
-    private readonly List<ProfilePlan> _plans = [];
-    private readonly double _nanosecondsPerTick = 1e9 / Stopwatch.Frequency;
+    private readonly TagCounters _counters;
+    private readonly ProfileEvents _events = new();
+    private readonly List<ProfileDocument.PlanUse> _plans = [];
     private readonly DateTimeOffset _began;
+
+    private readonly TimeProvider? _clock; // null for the system's, which is read without a virtual call
+    private readonly double _nanosecondsPerTick;
     private readonly long _beganTicks;
+    private FaultAttribution? _faults;
     private FrameRecord _frame;
     private HotLoopCounts _begun;
-    private CounterCell _counted;
     private long _overflows;
     private int _ownedSuperSlabs;
     private bool _countsAreOld = true;
+    private bool _isInFrame;
 
     /// <summary>Makes the profiler's memory resident and runs its code once.</summary>
-    /// <param name="memory">Whose arenas are looked at. The profile must be made before it is disposed.</param>
+    /// <param name="memory">The memory to profile; disposed after the last call here.</param>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
@@ -57,75 +55,90 @@ public sealed class Profiler : IFrameObserver, IDisposable
         ObjectDisposedException.ThrowIf(memory.Work.IsClosed, memory);
         _options = options ?? new ProfilerOptions();
         _options.Validate();
-        _memory = memory;
+        Memory = memory;
         _timeline = new FrameTimeline(_options.FrameCapacity);
-        _curves = new MemoryCurves(_options.SampleCapacity, (long)(_options.SampleSeconds * Stopwatch.Frequency));
-        _began = DateTimeOffset.Now;
-        _beganTicks = Stopwatch.GetTimestamp();
-
-        // The frames' code is compiled once: what it reads of other classes must be there by then, or it looks each time.
-        RuntimeHelpers.RunClassConstructor(typeof(AllocationTag).TypeHandle);
-        RuntimeHelpers.RunClassConstructor(typeof(MemoryEventSource).TypeHandle);
-        for (int round = 0; round < 3; round++)
-        {
-            BeginFrame();
-            Sample();
-            NotePeak(0, 0);
-            _moments.Add(_beganTicks, MomentKind.SuperSlabs, 0, 0);
-            EndFrame();
-            BeginFrame();
-            EndFrame(default);
-        }
-
-        _timeline.Clear();
-        _times.Clear();
-        _curves.Clear();
-        _moments.Clear();
-        _tagPeaks.Span.Clear();
-        _countsAreOld = true;
+        _counters = new TagCounters(memory, _events);
+        _curves = new MemoryCurves(_options.SampleCapacity, (long)_options.SampleInterval.TotalNanoseconds);
+        _clock = _options.TimeProvider == TimeProvider.System ? null : _options.TimeProvider;
+        _nanosecondsPerTick = 1e9 / _options.TimeProvider.TimestampFrequency;
+        _began = _options.TimeProvider.GetLocalNow();
+        _beganTicks = Timestamp();
+        WarmUp();
         MemoryEventSource.Log.Publish(this);
     }
 
     /// <summary>
-    /// Whose page faults the profile tells: the frames begin and end there too, and the threads to be observed say so there themselves. Set
-    /// before the first frame; whoever made it disposes it, after the last. Null, the default, leaves faults out.
+    /// Gives the profile its page faults, with the profiler's frames. Set before the first frame; the caller disposes
+    /// it after the last one. Null, the default, leaves faults out.
     /// </summary>
-    public FaultAttribution? Faults { get; set; }
+    /// <exception cref="InvalidOperationException">A frame has begun.</exception>
+    public FaultAttribution? Faults
+    {
+        get => _faults;
+        set => _faults = FrameCount == 0 && !_isInFrame
+            ? value
+            : throw new InvalidOperationException("Faults are set before the first frame begins.");
+    }
 
     /// <summary>Frames that have ended.</summary>
-    public long Frames => _timeline.Count;
+    public long FrameCount => _timeline.Count;
+    internal EngineMemory Memory { get; }
+    internal TimeProvider TimeProvider => _options.TimeProvider;
 
-    internal EngineMemory Memory => _memory;
-
-    /// <summary>A frame begins. What was allocated before the first frame, and before what is noted here between frames, is no frame's. Hot-loop safe.</summary>
+    /// <summary>
+    /// A frame begins. Allocations before the first one, and before a note between frames, have no frame. Hot-loop
+    /// safe.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The last frame has not ended.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void BeginFrame()
     {
+        TurnTo(isInFrame: true);
         if (_countsAreOld)
         {
-            ReadCounters();
-            NoteSuperSlabs(Stopwatch.GetTimestamp());
+            long now = NanosecondsAt(Timestamp());
+            ReadCounters(now);
+            NoteSuperSlabs(now);
             _countsAreOld = false;
         }
 
         _begun = Counts();
-        _frame.Start = Stopwatch.GetTimestamp();
-        Faults?.BeginFrame(Frames, _frame.Start);
+        long ticks = Timestamp();
+        _frame.StartNanoseconds = NanosecondsAt(ticks);
+        _faults?.BeginFrame(FrameCount, KernelTime(ticks));
     }
 
     /// <summary>
-    /// The frame ends; workers have ended their parts before. Managed bytes are those of this thread, and page faults, where the options
-    /// ask for them. Hot-loop safe.
+    /// The frame ends, after the workers' parts of it. Counts this thread's managed bytes, and its page faults if the
+    /// options ask for them. Hot-loop safe.
     /// </summary>
+    /// <exception cref="InvalidOperationException">No frame has begun.</exception>
     public void EndFrame()
     {
-        long now = Stopwatch.GetTimestamp();
+        long now = Timestamp();
         EndFrame(Counts() - _begun, now);
     }
 
-    /// <summary>The same where somebody counted all threads' faults, bytes and collections already.</summary>
-    /// <param name="counts">What the frame did: <see cref="HotLoopGuard.LastFrame"/>, after the guard's own EndFrame.</param>
-    public void EndFrame(HotLoopCounts counts) => EndFrame(counts, Stopwatch.GetTimestamp());
+    /// <summary>The frame ends, with counts of all threads that the caller has.</summary>
+    /// <param name="counts">As in <see cref="HotLoopGuard.LastFrame"/>, after the guard's own EndFrame.</param>
+    /// <exception cref="InvalidOperationException">No frame has begun.</exception>
+    public void EndFrame(HotLoopCounts counts) => EndFrame(counts, Timestamp());
+
+    /// <summary>Samples what arenas and tags hold, between frames that are far apart, as around a load.</summary>
+    public void Sample() => Sample(NanosecondsAt(Timestamp()));
+
+    /// <summary>Notes a span that is no frame. Allocates, so not in a frame.</summary>
+    /// <param name="track">Where it is drawn: a thread, or a kind of work such as "loads".</param>
+    /// <param name="name">Its text.</param>
+    /// <param name="start">Its begin, by <see cref="Stopwatch.GetTimestamp"/> or the options' clock.</param>
+    /// <param name="end">Its end, by the same clock.</param>
+    public void NoteSpan(string track, string name, long start, long end)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(track);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        long startNanoseconds = NanosecondsAt(start);
+        AddSpan(track, name, startNanoseconds, NanosecondsAt(end) - startNanoseconds);
+    }
 
     void IFrameObserver.BeginFrame(long frame) => BeginFrame();
 
@@ -137,37 +150,21 @@ public sealed class Profiler : IFrameObserver, IDisposable
             EndFrame();
     }
 
-    /// <summary>Takes a sample of what the arenas and tags hold: between frames, where there are none for long, as before and after a load.</summary>
-    public void Sample() => Sample(Stopwatch.GetTimestamp());
-
-    /// <summary>Notes a span that is no frame. Not in a frame: it allocates.</summary>
-    /// <param name="track">Where it is drawn: a thread, or a kind of work such as "loads".</param>
-    /// <param name="name">What it was.</param>
-    /// <param name="start">When it began, as <see cref="Stopwatch.GetTimestamp"/> told.</param>
-    /// <param name="end">When it ended.</param>
-    public void NoteSpan(string track, string name, long start, long end)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(track);
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        long nanoseconds = (long)((end - start) * _nanosecondsPerTick);
-        _moments.AddSpan(new ProfileEvent(track, name, NanosecondsAt(start), nanoseconds));
-        MemoryEventSource.Log.Span(track, name, nanoseconds);
-    }
-
     /// <summary>Notes a scene's load, which has just ended. Not in a frame.</summary>
     public void NoteLoad(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
-        long now = Stopwatch.GetTimestamp();
-        NoteSpan("loads", $"load '{scene.Plan.Name}'", now - (long)(scene.Report.Duration.TotalSeconds * Stopwatch.Frequency), now);
+        long now = NanosecondsAt(Timestamp());
+        long took = (long)scene.Report.Duration.TotalNanoseconds;
+        AddSpan("loads", $"load '{scene.Plan.Name}'", now - took, took);
         Sample(now);
     }
 
     /// <summary>
-    /// Notes a load in the background, which has ended, well or not, with the times of the loader's thread: on a track of its own, because
-    /// frames went on beside it. Before the scene is told to unload or to load again; not in a frame.
+    /// Notes a load in the background that has ended or failed, with the times of the loader's thread, on its own
+    /// track. Call it before the scene unloads or loads again; not in a frame.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The load has not ended, or the scene was told to unload.</exception>
+    /// <exception cref="InvalidOperationException">The load has not ended, or the scene unloads.</exception>
     public void NoteLoad(StreamedScene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
@@ -175,7 +172,8 @@ public sealed class Profiler : IFrameObserver, IDisposable
         if (state is not (StreamState.Loaded or StreamState.Failed))
         {
             throw new InvalidOperationException(
-                $"The load of scene '{scene.Plan.Name}' cannot be noted now; its state is {state}, and must be {StreamState.Loaded} or {StreamState.Failed}.");
+                $"The load of scene '{scene.Plan.Name}' cannot be noted now; "
+                + $"its state is {state}, and must be {StreamState.Loaded} or {StreamState.Failed}.");
         }
 
         string outcome = state == StreamState.Failed ? ", failed" : "";
@@ -183,86 +181,138 @@ public sealed class Profiler : IFrameObserver, IDisposable
     }
 
     /// <summary>
-    /// Notes what a scene used of its plan, which is about to be unloaded, and a plan that would have fitted. Not in a frame; nobody uses
-    /// the scene meanwhile.
+    /// Notes what a scene used of its plan before it unloads, and a plan that would have fitted. Not in a frame, nor
+    /// while other threads use the scene.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The scene is unloaded.</exception>
     public void NoteUnload(Scene scene)
     {
         ArgumentNullException.ThrowIfNull(scene);
-        long now = Stopwatch.GetTimestamp();
+        long now = NanosecondsAt(Timestamp());
         Sample(now);
-        NoteSpan("loads", $"unload '{scene.Plan.Name}'", now, now);
-        _plans.Add(ProfilePlans.Of(scene));
+        AddSpan("loads", $"unload '{scene.Plan.Name}'", now, 0);
+        _plans.Add(ProfileDocument.PlanUse.Of(scene));
     }
 
-    /// <summary>
-    /// Everything so far, with a snapshot of the memory as it is now. After the hot loop: it allocates, and asks the system what is
-    /// resident.
-    /// </summary>
-    /// <param name="application">What the profile says it is of: the program, with its arguments.</param>
+    /// <summary>The profile so far, with the memory as it is now. After the hot loop: it allocates.</summary>
+    /// <param name="application">Names the program in the profile, with its arguments.</param>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public ProfileDocument ToDocument(string application)
     {
         ArgumentNullException.ThrowIfNull(application);
-        ProfileDocument document = ProfileLayers.Read(_memory, _tagPeaks.Span);
-        ProfileFrames frames = ProfileTimes.Frames(_timeline, _times, NanosecondsAt, _nanosecondsPerTick);
-        IReadOnlyList<ProfileEvent> events = _moments.ToEvents(NanosecondsAt);
+        ProfileDocument document = ProfileDocument.OfMemory(Memory);
+        ProfileFrames frames = _timeline.ToFrames();
+        IReadOnlyList<ProfileDocument.TrackEvent> events = _events.ToEvents();
         return document with
         {
             Application = application,
             Began = _began,
-            Nanoseconds = NanosecondsAt(Stopwatch.GetTimestamp()),
+            Nanoseconds = NanosecondsAt(Timestamp()),
+            Tags = [.. document.Tags.Select(_counters.WithPeak)],
             Frames = frames,
-            Hitches = ProfileTimes.Hitches(frames, events),
-            Memory = _curves.ToSeries(NanosecondsAt, [.. document.Tags.Select(tag => tag.Name)]),
+            Hitches = HitchFinder.Find(frames, events),
+            Memory = _curves.ToSeries([.. document.Tags.Select(tag => tag.Text)]),
             Events = events,
             Plans = [.. _plans],
             Faults = Faults?.Collect() ?? document.Faults,
         };
     }
 
-    /// <summary>Gives the profiler's memory back. A second call does nothing.</summary>
+    /// <summary>Frees the profiler's memory. A second call does nothing.</summary>
     public void Dispose()
     {
         MemoryEventSource.Log.Unpublish(this);
         _timeline.Dispose();
-        _times.Dispose();
         _curves.Dispose();
-        _sums.Dispose();
-        _tagPeaks.Dispose();
-        _moments.Dispose();
+        _counters.Dispose();
+        _events.Dispose();
     }
+
+    private void WarmUp()
+    {
+        // Static constructors run before the frames' methods compile; else each frame checks for them.
+        RuntimeHelpers.RunClassConstructor(typeof(AllocationTag).TypeHandle);
+        RuntimeHelpers.RunClassConstructor(typeof(MemoryEventSource).TypeHandle);
+        for (int round = 0; round < 3; round++)
+        {
+            BeginFrame();
+            Sample();
+            _counters.NotePeak(0, 0, 0);
+            _events.Add(0, ProfileEvents.Kind.SuperSlabs, 0, 0);
+            EndFrame();
+            BeginFrame();
+            EndFrame(default);
+        }
+
+        _timeline.Clear();
+        _curves.Clear();
+        _events.Clear();
+        _counters.ClearPeaks();
+        _countsAreOld = true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void TurnTo(bool isInFrame)
+    {
+        if (_isInFrame == isInFrame)
+            ThrowWrongTurn();
+
+        _isInFrame = isInFrame;
+    }
+
+    private void ThrowWrongTurn() => throw new InvalidOperationException(
+        _isInFrame ? "A frame begins before the last one has ended." : "A frame ends that has not begun.");
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Timestamp() => _clock is null ? Stopwatch.GetTimestamp() : _clock.GetTimestamp();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long NanosecondsAt(long ticks) => (long)((ticks - _beganTicks) * _nanosecondsPerTick);
+
+    /// <summary>Faults carry the kernel's time, which only the system's clock has.</summary>
+    private long KernelTime(long ticks) => _clock is null ? ticks : Stopwatch.GetTimestamp();
 
     // Compiled fully at once, like what it calls: a game's first frames count too.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void EndFrame(HotLoopCounts counts, long now)
+    private void EndFrame(HotLoopCounts counts, long ticks)
     {
-        Faults?.EndFrame(now);
-        _frame.Ticks = now - _frame.Start;
-        (_frame.PageFaults, _frame.ManagedBytes, _frame.Collections) = (counts.PageFaults, counts.ManagedBytes, counts.Collections);
-        CounterCell before = _counted;
+        TurnTo(isInFrame: false);
+        _faults?.EndFrame(KernelTime(ticks));
+        long now = NanosecondsAt(ticks);
+        Debug.Assert(now >= _frame.StartNanoseconds, "The clock does not go back.");
+        _frame.Nanoseconds = now - _frame.StartNanoseconds;
+        _frame.PageFaultCount = counts.PageFaults;
+        _frame.ManagedBytes = counts.ManagedBytes;
+        _frame.Collections = counts.Collections;
+        CounterCell before = _counters.Sum;
         long overflowsBefore = _overflows;
-        ReadCounters();
+        ReadCounters(now);
         if (_curves.IsDue(now))
             AddSample(now);
 
-        _frame.Allocations = _counted.Allocations - before.Allocations;
-        _frame.AllocatedBytes = _counted.AllocatedBytes - before.AllocatedBytes;
-        _frame.Overflows = _overflows - overflowsBefore;
-        long nanoseconds = (long)(_frame.Ticks * _nanosecondsPerTick);
+        _frame.AllocationCount = _counters.Sum.Allocations - before.Allocations;
+        _frame.AllocatedBytes = _counters.Sum.AllocatedBytes - before.AllocatedBytes;
+        _frame.OverflowCount = _overflows - overflowsBefore;
         _timeline.Add(_frame);
-        _times.Add(nanoseconds);
         NoteSuperSlabs(now);
         if (MemoryEventSource.Log.IsEnabled())
-            Publish(nanoseconds);
+            PublishFrame();
     }
 
-    /// <summary>Tells the listeners of the frame that has ended; it pays for the report that one of them may have asked for.</summary>
-    private void Publish(long nanoseconds)
+    /// <summary>Sends the frame to the listeners; it pays for the report that one of them may have asked for.</summary>
+    private void PublishFrame()
     {
-        MemoryEventSource.Log.Frame(_timeline.Count - 1, nanoseconds, _frame);
-        if (MemoryEventSource.Log.IsReportWanted && !_memory.Work.IsClosed)
+        FrameRecord frame = _frame;
+        MemoryEventSource.Log.Frame(
+            FrameCount - 1,
+            frame.Nanoseconds,
+            frame.AllocationCount,
+            frame.AllocatedBytes,
+            frame.PageFaultCount,
+            frame.OverflowCount,
+            frame.ManagedBytes,
+            frame.Collections);
+        if (MemoryEventSource.Log.IsReportWanted && !Memory.Work.IsClosed)
             MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
     }
 
@@ -273,11 +323,15 @@ public sealed class Profiler : IFrameObserver, IDisposable
         Collections = GC.CollectionCount(0),
     };
 
-    private long NanosecondsAt(long ticks) => (long)((ticks - _beganTicks) * _nanosecondsPerTick);
+    private void AddSpan(string track, string name, long startNanoseconds, long nanoseconds)
+    {
+        _events.Add(new ProfileDocument.TrackEvent(track, name, startNanoseconds, nanoseconds));
+        MemoryEventSource.Log.Span(track, name, nanoseconds);
+    }
 
     private void Sample(long now)
     {
-        ReadCounters();
+        ReadCounters(now);
         AddSample(now);
         NoteSuperSlabs(now);
         _countsAreOld = true;
@@ -285,42 +339,18 @@ public sealed class Profiler : IFrameObserver, IDisposable
 
     private void NoteSuperSlabs(long now)
     {
-        int owned = _memory.OwnedSuperSlabCount;
+        int owned = Memory.OwnedSuperSlabCount;
         if (owned != _ownedSuperSlabs)
         {
-            _moments.Add(now, MomentKind.SuperSlabs, owned, owned - _ownedSuperSlabs);
+            _events.Add(now, ProfileEvents.Kind.SuperSlabs, owned, owned - _ownedSuperSlabs);
             _ownedSuperSlabs = owned;
         }
     }
 
-    /// <summary>Reads what was allocated so far, and how much lives under each tag.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ReadCounters()
+    private void ReadCounters(long now)
     {
-        _overflows = _memory.Arenas.Overflows;
-        Span<CounterCell> sums = _sums.Span[..AllocationTag.Count];
-        if (!_memory.TryReadCounters(sums))
-            return;
-
-        _counted = default;
-        for (int tag = 0; tag < sums.Length; tag++)
-        {
-            _counted.Add(sums[tag]);
-            long live = sums[tag].LiveBytes;
-            if (live > _tagPeaks[tag])
-                NotePeak(tag, live);
-        }
-    }
-
-    // A method of its own also to the compiler, or the constructor's call would not compile it for the frames.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void NotePeak(int tag, long live)
-    {
-        long budget = (long)(AllocationTag.Of(tag)?.BudgetBytes ?? 0);
-        if (budget != 0 && live > budget && _tagPeaks[tag] <= budget)
-            _moments.Add(Stopwatch.GetTimestamp(), MomentKind.TagOverBudget, tag, live);
-
-        _tagPeaks[tag] = live;
+        _overflows = Memory.Arenas.Overflows;
+        _counters.Read(now);
     }
 
     /// <summary>Adds what the arenas hold, and the tags by the counters read last, to the curves.</summary>
@@ -328,41 +358,52 @@ public sealed class Profiler : IFrameObserver, IDisposable
     {
         _curves.Begin(now);
         var reader = new CurveReader(_curves);
-        _memory.Arenas.Read(ref reader);
-        for (int tag = 0; CounterSwitch.IsOn && tag < AllocationTag.Count; tag++)
-            _curves.SetTag(tag, _sums[tag].LiveBytes);
+        Memory.Arenas.Read(ref reader);
+        _counters.AddTo(_curves);
     }
 }
 
-/// <summary>What a <see cref="Profiler"/> keeps and asks. Immutable.</summary>
+/// <summary>What a <see cref="Profiler"/> keeps and counts. Immutable.</summary>
 public sealed record ProfilerOptions
 {
-    /// <summary>How many frames are kept one by one, 64 bytes each; percentiles are those of all frames. 2 to 16 million. Default 16,384.</summary>
+    /// <summary>
+    /// Frames kept one by one, 64 bytes each; percentiles are of all frames. 2 to 16,777,216; default 16,384.
+    /// </summary>
     public int FrameCapacity { get; init; } = 16_384;
 
-    /// <summary>How many samples of memory over time are kept, about 800 bytes each: an even number from 2 to 1 million. Default 2,048.</summary>
+    /// <summary>
+    /// Samples of memory over time, about 800 bytes each: an even number from 2 to 1,000,000; default 2,048.
+    /// </summary>
     public int SampleCapacity { get; init; } = 2048;
 
-    /// <summary>The least time between two samples in seconds, from 0 to 3,600; it doubles each time that the samples are full. Default 0.01.</summary>
-    public double SampleSeconds { get; init; } = 0.01;
+    /// <summary>
+    /// Least time between two samples, up to an hour; doubles each time that the samples are full. Default 10 ms.
+    /// </summary>
+    public TimeSpan SampleInterval { get; init; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>
-    /// Whether the page faults of the profiler's thread are counted: two calls to the system in each frame, about 0.4 microseconds. Default
-    /// false; there is no need where a <see cref="Scenes.HotLoopGuard"/> counts them, see <see cref="Profiler.EndFrame(Scenes.HotLoopCounts)"/>.
+    /// Whether to count the page faults of the profiler's thread: two OS calls in each frame, about 0.4 microseconds.
+    /// Default false; a <see cref="HotLoopGuard"/> has them for <see cref="Profiler.EndFrame(HotLoopCounts)"/>.
     /// </summary>
     public bool CountsPageFaults { get; init; }
+
+    /// <summary>The clock of frames, samples and events. Default the system's, which costs frames the least.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     internal void Validate()
     {
-        Check(FrameCapacity is >= 2 and <= 1 << 24, nameof(FrameCapacity), FrameCapacity, "from 2 to 16,777,216");
-        Check(SampleCapacity is >= 2 and <= 1_000_000 && SampleCapacity % 2 == 0, nameof(SampleCapacity), SampleCapacity, "an even number from 2 to 1,000,000");
-        Check(SampleSeconds is >= 0 and <= 3600, nameof(SampleSeconds), SampleSeconds, "from 0 to 3,600");
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+        Check(FrameCapacity is >= 2 and <= 1 << 24, FrameCapacity, nameof(FrameCapacity), "from 2 to 16,777,216");
+        bool isCapacity = SampleCapacity is >= 2 and <= 1_000_000 && SampleCapacity % 2 == 0;
+        Check(isCapacity, SampleCapacity, nameof(SampleCapacity), "an even number from 2 to 1,000,000");
+        bool isInterval = SampleInterval >= TimeSpan.Zero && SampleInterval <= TimeSpan.FromHours(1);
+        Check(isInterval, SampleInterval, nameof(SampleInterval), "from 0 to an hour");
     }
 
-    private static void Check(bool holds, string name, object value, string allowed)
+    private static void Check(bool holds, object value, string name, string allowed)
     {
         if (!holds)
-            throw new ArgumentOutOfRangeException(name, value, $"ProfilerOptions.{name} is {value}; it must be {allowed}.");
+            throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; it must be {allowed}.");
     }
 }

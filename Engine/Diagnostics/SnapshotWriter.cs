@@ -4,21 +4,18 @@ using System.Runtime.InteropServices;
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// Goes through all layers and writes a row for each thing it finds, as far as the layout has room, and counts them. It follows no
-/// pointer and no link that other threads may change: it reads tables that stay where they are while the arenas are shown to it.
+/// Walks all layers, counts a row for each thing it finds, and writes those that there is room for. It follows no
+/// pointer that other threads may change: it reads tables that stay in place while the registry shows it the arenas.
 /// </summary>
-internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destination, SnapshotLayout layout) : IArenaReader
+internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destination, SnapshotCounts room)
+    : IArenaReader
 {
     private readonly Span<byte> _destination = destination;
-    private int _arenas;
-    private int _classes;
-    private int _superSlabs;
-    private int _lanes;
-    private int _threadCaches;
-    private int _tags;
+    private readonly SnapshotCounts _room = room;
+    private SnapshotCounts _found;
 
-    /// <summary>How many rows of each kind there were, and what they take.</summary>
-    public readonly SnapshotLayout Found => SnapshotLayout.For(_arenas, _classes, _superSlabs, _lanes, _threadCaches, _tags);
+    /// <summary>All rows found so far.</summary>
+    public readonly SnapshotCounts Found => _found;
 
     public void Read(IArena arena, int number)
     {
@@ -28,38 +25,22 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             WriteFrame(frame, number);
     }
 
-    /// <summary>The SuperSlabs that were ever used.</summary>
+    /// <summary>Writes every SuperSlab that was ever used.</summary>
     public void WriteSuperSlabs()
     {
         int end = memory.Pool.End;
         Extent extent = default;
         for (int index = 0; index < end; index++)
         {
-            if (_superSlabs >= layout.SuperSlabs.Count)
-            {
-                _superSlabs++;
-                continue;
-            }
-
-            ref SnapshotSuperSlab row = ref Row<SnapshotSuperSlab>(layout.SuperSlabs, _superSlabs++);
-            SuperSlabDescriptor descriptor = memory.Reservation.SuperSlabs[index];
-            (bool isFree, bool isReady) = memory.Pool.StateOf(index);
-            bool isOwned = !isFree && isReady && descriptor.OwnerTag != 0;
-            row = new SnapshotSuperSlab
-            {
-                Index = index,
-                Pages = descriptor.Pages,
-                Arena = isOwned ? (int)(descriptor.OwnerTag >> ArenaRegistry.TagShift) : 0,
-                State = !isOwned ? isFree && isReady ? SnapshotState.Ready : SnapshotState.Free
-                    : descriptor.RunLength == 1 ? SnapshotState.Owned
-                    : SnapshotState.Extent,
-            };
-            if (isOwned)
-                WriteSlabs(ref row, descriptor, ref extent);
+            // The counting pass does not look into them.
+            if (_found[SnapshotCounts.SuperSlabs] < _room[SnapshotCounts.SuperSlabs])
+                Add(SnapshotCounts.SuperSlabs, SuperSlabAt(index, ref extent));
+            else
+                _found[SnapshotCounts.SuperSlabs]++;
         }
     }
 
-    /// <summary>The tags, where they are counted.</summary>
+    /// <summary>Writes the tags, while counters are on.</summary>
     public void WriteTags()
     {
         Span<CounterCell> sums = stackalloc CounterCell[AllocationTag.Count];
@@ -70,46 +51,57 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         {
             AllocationTag? registered = AllocationTag.Of(tag);
             CounterCell sum = sums[tag];
-            Add(layout.Tags, ref _tags, new SnapshotTag(
-                tag, new SnapshotName(registered?.Name ?? ""), registered?.BudgetBytes ?? 0, sum.Allocations, sum.AllocatedBytes, sum.Frees, sum.FreedBytes));
+            RowName name = new(registered?.Name ?? "");
+            long budget = (long)(registered?.BudgetBytes ?? 0);
+            Add(SnapshotCounts.Tags, new TagRow(
+                tag, name, budget, sum.Allocations, sum.AllocatedBytes, sum.Frees, sum.FreedBytes, sum.LiveBytes));
         }
     }
 
     private void WriteLongLived(LongLivedArena arena, int number)
     {
-        nuint live = 0;
-        nuint cachedBytes = 0;
+        long live = (long)arena.Slabs.HugeBytesOut();
+        long cached = 0;
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ClassState state = arena.Slabs.Total(sizeClass);
             if (state.Runs == 0)
                 continue;
 
-            long cached = arena.Caches.CachedBlocks(sizeClass);
-            long held = Math.Max(0, state.BlocksOut - cached);
-            nuint waste = state.BlockBytes == 0 ? 0
-                : (nuint)state.Runs * (((nuint)state.SlabsPerRun << SlabGeometry.SlabShift) - nuint.Min((nuint)state.SlabsPerRun << SlabGeometry.SlabShift, (nuint)state.Capacity * state.BlockBytes));
-            live += (nuint)held * state.BlockBytes;
-            cachedBytes += (nuint)cached * state.BlockBytes;
-            long free = Math.Max(0, ((long)state.Runs * state.Capacity) - state.BlocksOut);
-            Add(layout.Classes, ref _classes, new SnapshotClass(number, state.BlockBytes, held, free, cached, waste));
+            SizeClassRow row = ClassRow(number, state, arena.Caches.CachedBlocks(sizeClass));
+            live += row.LiveCount * row.BlockBytes;
+            cached += row.CachedCount * row.BlockBytes;
+            Add(SnapshotCounts.Classes, row);
         }
 
         WriteThreadCaches(arena, number);
         ArenaBudget budget = arena.Budget;
-        Add(layout.Arenas, ref _arenas, new SnapshotArena(
+        Add(SnapshotCounts.Arenas, new ArenaRow(number, new RowName(arena.Name), IsFrame: false, arena.SuperSlabCount)
+        {
+            LiveBytes = live,
+            CachedBytes = cached,
+            PeakBytes = (long)arena.PeakSuperSlabCount << SlabGeometry.SuperSlabShift,
+            SoftBudgetBytes = (long)budget.SoftBytes,
+            HardBudgetBytes = (long)budget.HardBytes,
+            SoftOverrunCount = arena.SoftOverruns,
+            HardOverrunCount = arena.HardOverruns,
+        });
+    }
+
+    private static SizeClassRow ClassRow(int number, in ClassState state, long cached)
+    {
+        long blockBytes = (long)state.BlockBytes;
+        long runBytes = (long)state.SlabsPerRun << SlabGeometry.SlabShift;
+        long runWaste = blockBytes == 0 ? 0 : Math.Max(0, runBytes - (state.Capacity * blockBytes));
+
+        // Threads go on between the readings, so differences may come out below 0.
+        return new SizeClassRow(
             number,
-            new SnapshotName(arena.Name),
-            false,
-            arena.SuperSlabCount,
-            live + arena.Slabs.HugeBytesOut(),
-            cachedBytes,
-            (nuint)arena.PeakSuperSlabCount << SlabGeometry.SuperSlabShift,
-            budget.SoftBytes,
-            budget.HardBytes,
-            arena.SoftOverruns,
-            arena.HardOverruns,
-            0));
+            blockBytes,
+            Math.Max(0, state.BlocksOut - cached),
+            Math.Max(0, ((long)state.Runs * state.Capacity) - state.BlocksOut),
+            cached,
+            state.Runs * runWaste);
     }
 
     private void WriteThreadCaches(LongLivedArena arena, int number)
@@ -117,61 +109,92 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         for (ThreadCache* cache = arena.Caches.FirstAttached; cache != null; cache = cache->NextAttached)
         {
             long blocks = 0;
-            nuint bytes = 0;
+            long bytes = 0;
             for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
             {
                 long cached = arena.Caches.CachedBlocks(cache, sizeClass);
                 blocks += cached;
-                bytes += (nuint)cached * SizeClasses.BlockBytes(sizeClass);
+                bytes += cached * (long)SizeClasses.BlockBytes(sizeClass);
             }
 
             Thread? thread = ThreadSlots.OwnerOf(cache->Slot);
-            Add(layout.ThreadCaches, ref _threadCaches, new SnapshotThreadCache(
-                number, cache->Slot, new SnapshotName(thread?.Name ?? ""), thread?.ManagedThreadId ?? 0, thread is not { IsAlive: true }, blocks, bytes));
+            RowName name = new(thread?.Name ?? "");
+            bool hasEnded = thread is not { IsAlive: true };
+            Add(SnapshotCounts.ThreadCaches, new ThreadCacheRow(
+                number, cache->Slot, name, thread?.ManagedThreadId ?? 0, hasEnded, blocks, bytes));
         }
     }
 
     private void WriteFrame(FrameArena arena, int number)
     {
-        nuint used = 0;
+        long used = 0;
         ReadOnlySpan<LaneState> lanes = arena.LaneStates;
         for (int lane = 0; lane < lanes.Length; lane++)
         {
             LaneState state = lanes[lane];
-            nuint usedBytes = state.UsedBytes;
-            used += usedBytes;
-            Add(layout.Lanes, ref _lanes, new SnapshotLane(number, lane, arena.LaneBytes, usedBytes, nuint.Max(state.HighWaterBytes, usedBytes)));
+            long laneUsed = (long)state.UsedBytes;
+            used += laneUsed;
+            Add(SnapshotCounts.Lanes, new LaneRow(
+                number, lane, (long)arena.LaneBytes, laneUsed, Math.Max((long)state.HighWaterBytes, laneUsed)));
         }
 
-        nuint held = (nuint)arena.SuperSlabCount << SlabGeometry.SuperSlabShift;
-        Add(layout.Arenas, ref _arenas, new SnapshotArena(
-            number, new SnapshotName(arena.Name), true, arena.SuperSlabCount, used, 0, held, 0, 0, 0, 0, arena.OverflowCount));
+        Add(SnapshotCounts.Arenas, new ArenaRow(number, new RowName(arena.Name), IsFrame: true, arena.SuperSlabCount)
+        {
+            LiveBytes = used,
+            PeakBytes = (long)arena.SuperSlabCount << SlabGeometry.SuperSlabShift,
+            OverflowCount = arena.OverflowCount,
+        });
     }
 
-    /// <summary>
-    /// What stands in an owned SuperSlab's slabs. A run of one block is marked in its first slab only; the slabs behind it that are neither
-    /// free nor marked belong to it.
-    /// </summary>
-    private readonly void WriteSlabs(ref SnapshotSuperSlab row, in SuperSlabDescriptor descriptor, ref Extent extent)
+    private readonly SuperSlabRow SuperSlabAt(int index, ref Extent extent)
+    {
+        SuperSlabDescriptor descriptor = memory.Reservation.SuperSlabs[index];
+        (bool isFree, bool isReady) = memory.Pool.StateOf(index);
+        bool isOwned = !isFree && isReady && descriptor.OwnerTag != 0;
+        SuperSlabRow row = new()
+        {
+            Index = index,
+            Pages = descriptor.Pages,
+            ArenaNumber = isOwned ? (int)(descriptor.OwnerTag >> ArenaRegistry.TagShift) : 0,
+            State = isOwned ? descriptor.RunLength == 1 ? SuperSlabState.Owned : SuperSlabState.Extent
+                : isFree && isReady ? SuperSlabState.Ready
+                : SuperSlabState.Free,
+        };
+        return row.State switch
+        {
+            SuperSlabState.Owned => WithSlabs(row, descriptor),
+            SuperSlabState.Extent => WithExtent(row, descriptor, ref extent),
+            _ => row,
+        };
+    }
+
+    /// <summary>An extent's first SuperSlab has its length and tag; the others take them over.</summary>
+    private readonly SuperSlabRow WithExtent(SuperSlabRow row, in SuperSlabDescriptor descriptor, ref Extent extent)
+    {
+        int first = row.Index * SlabGeometry.SlabCount;
+        uint tag = memory.Reservation.Tags[first];
+        SlabRun* run = (SlabRun*)memory.Reservation.SlabDescriptors + first;
+        if (descriptor.RunLength != 0)
+        {
+            // Lanes have no tag.
+            extent = new Extent(tag == 0 || run->FreeBlocks == 0, tag == 0 ? -1 : ArenaClasses.SizeClassOfTag(tag));
+        }
+
+        SuperSlabRow.SlabClasses classes = default;
+        for (int slab = 0; slab < SlabGeometry.SlabCount && extent.SizeClass >= 0; slab++)
+            classes[slab] = SuperSlabRow.SlabClasses.Of(extent.SizeClass);
+
+        return row with { UsedBytes = extent.IsOut ? (long)SlabGeometry.SuperSlabBytes : 0, Classes = classes };
+    }
+
+    /// <summary>A run of one block has a tag in its first slab; untagged slabs behind it belong to it.</summary>
+    private readonly SuperSlabRow WithSlabs(SuperSlabRow row, in SuperSlabDescriptor descriptor)
     {
         int first = row.Index * SlabGeometry.SlabCount;
         uint* tags = memory.Reservation.Tags + first;
         SlabRun* runs = (SlabRun*)memory.Reservation.SlabDescriptors + first;
-        if (row.State == SnapshotState.Extent)
-        {
-            if (descriptor.RunLength != 0)
-            {
-                // Lanes have no tag.
-                extent = new Extent(tags[0] == 0 || runs[0].FreeBlocks == 0, tags[0] == 0 ? -1 : ArenaClasses.SizeClassOfTag(tags[0]));
-            }
-
-            row.UsedBytes = extent.IsOut ? SlabGeometry.SuperSlabBytes : 0;
-            for (int slab = 0; slab < SlabGeometry.SlabCount && extent.SizeClass >= 0; slab++)
-                row.SetClass(slab, extent.SizeClass);
-
-            return;
-        }
-
+        SuperSlabRow.SlabClasses classes = default;
+        long used = 0;
         int running = -1;
         bool isDivided = false;
         for (int slab = 0; slab < SlabGeometry.SlabCount; slab++)
@@ -181,97 +204,31 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             running = isFree ? -1 : tag != 0 ? ArenaClasses.SizeClassOfTag(tag) : running;
             isDivided |= isFree || tag != 0;
             if (running >= 0)
-                row.SetClass(slab, running);
+                classes[slab] = SuperSlabRow.SlabClasses.Of(running);
 
             SlabRun* run = runs + slab;
             if (tag != 0 && run->Offset == 0)
-                row.UsedBytes += (nuint)Math.Max(0, run->Capacity - run->FreeBlocks) * SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag));
+                used += Math.Max(0L, run->Capacity - run->FreeBlocks) * BlockBytesOf(tag);
         }
 
-        row.UsedBytes = isDivided ? row.UsedBytes : SlabGeometry.SuperSlabBytes;
+        // A lane takes a SuperSlab whole.
+        used = isDivided ? used : (long)SlabGeometry.SuperSlabBytes;
+        return row with { UsedBytes = used, Classes = classes, IsDivided = isDivided };
+    }
+
+    private static long BlockBytesOf(uint tag) => (long)SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag));
+
+    private void Add<TRow>(int kind, TRow row)
+        where TRow : unmanaged
+    {
+        int index = _found[kind]++;
+        if (index < _room[kind])
+        {
+            int start = SnapshotCounts.StartOf(_room, kind) + (index * Unsafe.SizeOf<TRow>());
+            MemoryMarshal.Write(_destination[start..], in row);
+        }
     }
 
     /// <summary>What the SuperSlabs of an extent have in common with its first.</summary>
     private readonly record struct Extent(bool IsOut, int SizeClass);
-
-    private readonly void Add<TRow>(SnapshotSection section, ref int count, TRow row)
-        where TRow : unmanaged
-    {
-        if (count < section.Count)
-            Row<TRow>(section, count) = row;
-
-        count++;
-    }
-
-    private readonly ref TRow Row<TRow>(SnapshotSection section, int index)
-        where TRow : unmanaged =>
-        ref Unsafe.As<byte, TRow>(ref MemoryMarshal.GetReference(_destination[(section.Start + (index * Unsafe.SizeOf<TRow>()))..]));
-}
-
-/// <summary>A part of a snapshot: rows of one kind.</summary>
-internal readonly record struct SnapshotSection(int Start, int Count);
-
-/// <summary>Where the rows of a <see cref="MemorySnapshot"/> stand: the totals, then section after section.</summary>
-internal readonly record struct SnapshotLayout(
-    SnapshotSection Arenas, SnapshotSection Classes, SnapshotSection SuperSlabs, SnapshotSection Lanes, SnapshotSection ThreadCaches, SnapshotSection Tags)
-{
-    /// <summary>What the layout takes in all.</summary>
-    public int Bytes => Tags.Start + (Tags.Count * Unsafe.SizeOf<SnapshotTag>());
-
-    /// <summary>The layout for so many rows of each kind.</summary>
-    public static SnapshotLayout For(int arenas, int classes, int superSlabs, int lanes, int threadCaches, int tags)
-    {
-        int end = Unsafe.SizeOf<SnapshotTotals>();
-        return new SnapshotLayout(
-            Next<SnapshotArena>(ref end, arenas),
-            Next<SnapshotClass>(ref end, classes),
-            Next<SnapshotSuperSlab>(ref end, superSlabs),
-            Next<SnapshotLane>(ref end, lanes),
-            Next<SnapshotThreadCache>(ref end, threadCaches),
-            Next<SnapshotTag>(ref end, tags));
-    }
-
-    /// <summary>Whether there is room for the rows of another layout.</summary>
-    public bool Holds(SnapshotLayout other) => other.Arenas.Count <= Arenas.Count
-        && other.Classes.Count <= Classes.Count
-        && other.SuperSlabs.Count <= SuperSlabs.Count
-        && other.Lanes.Count <= Lanes.Count
-        && other.ThreadCaches.Count <= ThreadCaches.Count
-        && other.Tags.Count <= Tags.Count;
-
-    /// <summary>The same places with the other's counts.</summary>
-    public SnapshotLayout WithCounts(SnapshotLayout other) => new(
-        Arenas with { Count = other.Arenas.Count },
-        Classes with { Count = other.Classes.Count },
-        SuperSlabs with { Count = other.SuperSlabs.Count },
-        Lanes with { Count = other.Lanes.Count },
-        ThreadCaches with { Count = other.ThreadCaches.Count },
-        Tags with { Count = other.Tags.Count });
-
-    private static SnapshotSection Next<TRow>(ref int end, int count)
-    {
-        // Rows begin at multiples of 8 where the memory does.
-        int start = (end + 7) & ~7;
-        end = checked(start + (count * Unsafe.SizeOf<TRow>()));
-        return new SnapshotSection(start, count);
-    }
-}
-
-/// <summary>Room for snapshots that are taken again and again, kept from one to the next. One thread at a time.</summary>
-internal sealed class SnapshotRoom
-{
-    private byte[] _room = [];
-
-    /// <summary>Takes a snapshot, which is valid until the next.</summary>
-    public MemorySnapshot Take(EngineMemory memory, bool asksSystem = false)
-    {
-        MemorySnapshot snapshot;
-        while (!MemorySnapshot.TryTake(memory, _room, out snapshot, out int needed, asksSystem))
-        {
-            // Threads may need somewhat more by then.
-            _room = new byte[needed + (needed / 4)];
-        }
-
-        return snapshot;
-    }
 }

@@ -1,22 +1,29 @@
 using System.Text;
+using System.Text.Json;
 using SuperSlab.Diagnostics;
 
 namespace SuperSlab.Reports;
 
 /// <summary>
-/// Writes a profile as one HTML file that holds everything it needs: it opens from a disk, a mail or a build server's artifacts, and asks
-/// no network for anything (its content security policy forbids it to). The page's markup, styles and scripts lie in Assets; here they
-/// are put into one file with the profile as JSON.
+/// Writes a profile as one HTML file that holds all it needs: it opens from a disk, a mail or a build server's
+/// artifacts, and its content security policy forbids it any request.
 /// </summary>
+/// <remarks>
+/// The page's markup, styles and scripts are in Assets. Its data are two pieces of JSON: the profile without the rows
+/// of its tables, and the tables with their columns, in the order and with the titles of <see cref="ProfileTable"/>.
+/// </remarks>
 public static class HtmlReport
 {
     /// <summary>The scripts in the order in which they use each other.</summary>
     private static readonly string[] s_scripts =
-        ["format.js", "elements.js", "chart.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js", "page.js"];
+    [
+        "format.js", "elements.js", "chart.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js",
+        "page.js",
+    ];
 
-    /// <summary>Writes the report, in place of a file that is there. Not for the hot loop.</summary>
+    /// <summary>Writes the report and replaces an existing file. Not for the hot loop.</summary>
     /// <param name="document">The profile; its names may hold any characters.</param>
-    /// <param name="path">A file name, by custom ending in .html.</param>
+    /// <param name="path">A file name, usually with the ending .html.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(ProfileDocument document, string path)
     {
@@ -44,13 +51,89 @@ public static class HtmlReport
         WriteText(stream, page[written..]);
     }
 
-    /// <summary>What stands in the page's markup for its parts, in the order there.</summary>
+    /// <summary>The parts by their marks in the page, in its order.</summary>
     private static (string Mark, Action<Stream> Write)[] Parts(ProfileDocument document) =>
     [
         ("/*styles*/", stream => WriteText(stream, Asset("report.css"))),
-        ("/*profile*/", document.Write),
+        ("/*profile*/", WithoutTables(document).Write),
+        ("/*tables*/", stream => WriteTables(stream, document)),
         ("/*scripts*/", stream => WriteText(stream, string.Concat(s_scripts.Select(Asset)))),
     ];
+
+    private static ProfileDocument WithoutTables(ProfileDocument document) => document with
+    {
+        Classes = [],
+        Lanes = [],
+        ThreadCaches = [],
+        Tags = [],
+        Faults = document.Faults with { Owners = [], Frames = [] },
+    };
+
+    /// <summary>As {"arenas":{"columns":[{"name","title","unit","isAlarm"},...],"rows":[[...],...]},...}.</summary>
+    private static void WriteTables(Stream stream, ProfileDocument document)
+    {
+        using Utf8JsonWriter json = new(stream);
+        json.WriteStartObject();
+        foreach (ProfileTable table in ProfileTable.All)
+        {
+            ProfileTable.Column[] columns = [.. table.ColumnsOf(ProfileTable.Outputs.Page)];
+            if (columns.Length != 0)
+                WriteTable(json, document, table, columns);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteTable(
+        Utf8JsonWriter json, ProfileDocument document, ProfileTable table, ProfileTable.Column[] columns)
+    {
+        json.WriteStartObject(table.Name);
+        json.WriteStartArray("columns");
+        foreach (ProfileTable.Column column in columns)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", column.Name);
+            json.WriteString("title", column.Title);
+            json.WriteString("unit", UnitText(column.Unit));
+            json.WriteBoolean("isAlarm", column.Outputs.HasFlag(ProfileTable.Outputs.Alarm));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("rows");
+
+        // The frames' values are in the profile, column by column.
+        int rows = table == ProfileTable.Frames ? 0 : table.RowCount(document);
+        for (int row = 0; row < rows; row++)
+        {
+            json.WriteStartArray();
+            foreach (ProfileTable.Column column in columns)
+                WriteValue(json, column, document, row);
+
+            json.WriteEndArray();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteValue(Utf8JsonWriter json, ProfileTable.Column column, ProfileDocument document, int row)
+    {
+        if (column.Unit == ProfileTable.Unit.Text)
+            json.WriteStringValue(column.Text(document, row));
+        else if (column.Number(document, row) is { } number)
+            json.WriteNumberValue(number);
+        else
+            json.WriteNullValue();
+    }
+
+    private static string UnitText(ProfileTable.Unit unit) => unit switch
+    {
+        ProfileTable.Unit.Count => "count",
+        ProfileTable.Unit.Bytes => "bytes",
+        ProfileTable.Unit.Nanoseconds => "nanoseconds",
+        _ => "text",
+    };
 
     private static void WriteText(Stream stream, ReadOnlySpan<char> text)
     {

@@ -4,20 +4,26 @@ using SuperSlab.Diagnostics;
 namespace SuperSlab.Reports;
 
 /// <summary>
-/// Writes a profile as a trace that https://ui.perfetto.dev and chrome://tracing open, by "Trace Event Format" (Google, the JSON object
-/// form): frames as complete events of one thread; loads, SuperSlabs and other tracks as asynchronous spans, which may overlap, and as
-/// instants; memory by arena and tag, and what frames allocated and faulted, as counters. Times there are microseconds. The unit for showing
-/// them is left out: with "ns" chrome://tracing warns that the times are too coarse to be used.
+/// Writes a profile as a trace for https://ui.perfetto.dev and chrome://tracing, in the JSON object form of Google's
+/// "Trace Event Format".
 /// </summary>
+/// <remarks>
+/// Frames are complete events of one thread; loads, SuperSlabs and other tracks are asynchronous spans, which may
+/// overlap, and instants; memory by arena and tag, and the frames' columns, are counters. Times are microseconds. The
+/// display unit is left out: with "ns" chrome://tracing warns that the times are too coarse.
+/// </remarks>
 public static class TraceFile
 {
     private const int ProcessId = 1;
     private const int FramesThread = 1;
     private const int FirstTrackThread = 2;
 
-    /// <summary>Writes the trace, in place of a file that is there. Not for the hot loop.</summary>
+    private static readonly ProfileTable.Column[] s_frameCounters =
+        [.. ProfileTable.Frames.ColumnsOf(ProfileTable.Outputs.Page)];
+
+    /// <summary>Writes the trace and replaces an existing file. Not for the hot loop.</summary>
     /// <param name="document">The profile.</param>
-    /// <param name="path">A file name, by custom ending in .json.</param>
+    /// <param name="path">A file name, usually with the ending .json.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(ProfileDocument document, string path)
     {
@@ -76,7 +82,7 @@ public static class TraceFile
     {
         ProfileFrames frames = document.Frames;
         Dictionary<long, string> hitches = [];
-        foreach (ProfileHitch hitch in document.Hitches)
+        foreach (ProfileDocument.Hitch hitch in document.Hitches)
             hitches[hitch.Frame] = hitch.Reason;
 
         for (int index = 0; index < frames.Nanoseconds.Count; index++)
@@ -94,22 +100,16 @@ public static class TraceFile
         }
     }
 
-    /// <summary>A counter is drawn as it was until its next value, so values that repeat are left out.</summary>
+    /// <summary>Viewers draw a counter's value until the next one, so repeated values are left out.</summary>
     private static void WriteFrameCounters(Utf8JsonWriter json, ProfileFrames frames, int index)
     {
-        WriteFrameCounter(json, "allocations", frames.Allocations, frames.Starts, index);
-        WriteFrameCounter(json, "allocated bytes", frames.AllocatedBytes, frames.Starts, index);
-        WriteFrameCounter(json, "page faults", frames.PageFaults, frames.Starts, index);
-        WriteFrameCounter(json, "lane overflows", frames.Overflows, frames.Starts, index);
-        WriteFrameCounter(json, "managed bytes", frames.ManagedBytes, frames.Starts, index);
-        WriteFrameCounter(json, "collections", frames.Collections, frames.Starts, index);
-    }
-
-    private static void WriteFrameCounter(Utf8JsonWriter json, string name, IReadOnlyList<long> values, IReadOnlyList<long> starts, int index)
-    {
-        if (index < values.Count && (index == 0 || values[index] != values[index - 1]))
+        foreach (ProfileTable.Column column in s_frameCounters)
         {
-            Begin(json, "C", name, FramesThread, starts[index]);
+            IReadOnlyList<long> values = frames[column.Name];
+            if (index >= values.Count || (index != 0 && values[index] == values[index - 1]))
+                continue;
+
+            Begin(json, "C", column.Title, FramesThread, frames.Starts[index]);
             json.WriteStartObject("args");
             json.WriteNumber("in the frame", values[index]);
             json.WriteEndObject();
@@ -120,24 +120,25 @@ public static class TraceFile
     private static void WriteSpans(Utf8JsonWriter json, ProfileDocument document, string[] tracks)
     {
         int id = 0;
-        foreach (ProfileEvent span in document.Events)
+        foreach (ProfileDocument.TrackEvent span in document.Events)
         {
             int thread = FirstTrackThread + Array.IndexOf(tracks, span.Track);
             if (span.Nanoseconds == 0)
             {
-                Begin(json, "i", span.Name, thread, span.Start);
+                Begin(json, "i", span.Name, thread, span.StartNanoseconds);
                 json.WriteString("s", "t");
                 json.WriteEndObject();
                 continue;
             }
 
             id++;
-            WriteSpanEdge(json, "b", span, thread, span.Start, id);
-            WriteSpanEdge(json, "e", span, thread, span.Start + span.Nanoseconds, id);
+            WriteSpanEdge(json, "b", span, thread, span.StartNanoseconds, id);
+            WriteSpanEdge(json, "e", span, thread, span.StartNanoseconds + span.Nanoseconds, id);
         }
     }
 
-    private static void WriteSpanEdge(Utf8JsonWriter json, string phase, ProfileEvent span, int thread, long nanoseconds, int id)
+    private static void WriteSpanEdge(
+        Utf8JsonWriter json, string phase, ProfileDocument.TrackEvent span, int thread, long nanoseconds, int id)
     {
         Begin(json, phase, span.Name, thread, nanoseconds);
         json.WriteString("cat", span.Track);
@@ -145,7 +146,8 @@ public static class TraceFile
         json.WriteEndObject();
     }
 
-    private static void WriteMemory(Utf8JsonWriter json, string name, IReadOnlyList<long> times, IReadOnlyList<ProfileCurve> curves)
+    private static void WriteMemory(
+        Utf8JsonWriter json, string name, IReadOnlyList<long> times, IReadOnlyList<ProfileSeries.Curve> curves)
     {
         string[] names = UniqueNames(curves);
         for (int index = 0; index < times.Count && curves.Count > 0; index++)
@@ -160,8 +162,8 @@ public static class TraceFile
         }
     }
 
-    /// <summary>Two arenas may have one name; two fields of an object may not.</summary>
-    private static string[] UniqueNames(IReadOnlyList<ProfileCurve> curves)
+    /// <summary>Arenas may share a name; fields of an object may not.</summary>
+    private static string[] UniqueNames(IReadOnlyList<ProfileSeries.Curve> curves)
     {
         Dictionary<string, int> uses = [];
         string[] names = new string[curves.Count];

@@ -68,7 +68,7 @@ public sealed class HotLoopViolationException : EngineMemoryException
 
     /// <summary>An exception that says what the frame did.</summary>
     public HotLoopViolationException(HotLoopViolation violation)
-        : base(violation?.WithCallStack) => Violation = violation;
+        : base(violation?.WithCallStack ?? "A frame broke the rules of the hot loop.") => Violation = violation;
 
     /// <summary>What the frame did.</summary>
     public HotLoopViolation? Violation { get; }

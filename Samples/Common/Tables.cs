@@ -90,7 +90,7 @@ public static class FaultsTable
     public static string Print(string title, string frames, ProfileFaults faults)
     {
         Dictionary<(string, string), long> inFrames = [];
-        foreach (ProfileFrameFaults row in faults.Frames)
+        foreach (ProfileFaults.OwnerInFrame row in faults.Frames)
             inFrames[(row.Kind, row.Name)] = inFrames.GetValueOrDefault((row.Kind, row.Name)) + row.Count;
 
         var text = new StringBuilder();
@@ -99,7 +99,7 @@ public static class FaultsTable
             $"page faults of {title} by owner; the kernel counted {faults.KernelCount:N0} for the observed threads");
         text.AppendLine(faults.Unavailable.Length == 0 ? "" : $"only counted: {faults.Unavailable}");
         text.AppendLine(CultureInfo.InvariantCulture, $"{frames,14}  {"in all",10}  owner, and the place of the first");
-        foreach (ProfileFaultOwner owner in faults.Owners)
+        foreach (ProfileFaults.Owner owner in faults.Owners)
         {
             long within = inFrames.GetValueOrDefault((owner.Kind, owner.Name));
             string place = owner.CallSite.Length == 0 ? "" : $" [{owner.CallSite}]";
@@ -120,10 +120,9 @@ public static class FaultsTable
     public static string? Problem(ProfileFaults faults)
     {
         long sum = faults.Owners.Sum(owner => owner.Count);
-        long lost = faults.Owners.Where(owner => owner.Kind == FaultKinds.Lost).Sum(owner => owner.Count);
         return sum != faults.KernelCount
             ? $"the owners have {sum} page faults, and the kernel counted {faults.KernelCount}"
-            : lost != 0 ? $"{lost} page faults found no room in the ring, and have no owner"
+            : faults.LostCount != 0 ? $"{faults.LostCount} page faults found no room in the ring, and have no owner"
             : null;
     }
 }

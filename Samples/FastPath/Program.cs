@@ -51,7 +51,7 @@ internal static unsafe class Program
         RunFrames(profile, arena, arguments[0], count);
         profile.Write();
         Console.Out.WriteLine(
-            $"profiled {arguments[0]}: {profile.Profiler.Frames} frames of {FramePairs} pairs, not to be counted; "
+            $"profiled {arguments[0]}: {profile.Profiler.FrameCount} frames of {FramePairs} pairs, not to be counted; "
             + $"{Path.Combine(folder, SampleProfile.ReportName)} shows them");
         return 0;
     }

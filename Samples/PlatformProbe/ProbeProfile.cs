@@ -49,7 +49,7 @@ internal static unsafe class ProbeProfile
 
         profile.Write();
         Console.Out.WriteLine(
-            $"profiled {count} policies, {SuperSlabs} SuperSlabs each: {profile.Profiler.Frames} frames; no figure "
+            $"profiled {count} policies, {SuperSlabs} SuperSlabs each: {profile.Profiler.FrameCount} frames; no figure "
             + $"of the probe. {Path.Combine(folder, SampleProfile.ReportName)} shows them");
         return ExitCodes.Success;
     }

@@ -1,66 +1,56 @@
-// The command line and what it asks for.
 using System.CommandLine.Parsing;
 using System.CommandLine;
-using Samples.Common;
 
 namespace Samples.Profiler;
 
-internal sealed record ProfilerOptions
-{
-    /// <summary>The process to listen to; null where <see cref="Profile"/> is given.</summary>
-    public int? Attach { get; init; }
-
-    /// <summary>How long to watch; null: until the process ends or somebody stops the command.</summary>
-    public double? Seconds { get; init; }
-
-    /// <summary>The profile of a finished process.</summary>
-    public string? Profile { get; init; }
-
-    public string? Report { get; init; }
-
-    /// <summary>Where what the view showed last goes, as HTML.</summary>
-    public string? SaveView { get; init; }
-}
-
+/// <summary>The command line.</summary>
 internal static class ProfilerCommand
 {
     private const string Purpose =
         """
-        Shows what the engine's memory does in another process, while it runs: frame times, arenas, tags, SuperSlabs,
-        page faults and collections. It listens through the runtime's event pipe; the other process needs an
-        SuperSlab.Diagnostics.Profiler and nothing else.
+        Shows what the engine's memory does in another process, while it runs: frame times, arenas, tags, SuperSlabs, page faults and
+        collections. It listens through the runtime's event pipe; the other process needs an SuperSlab.Diagnostics.Profiler and nothing else.
 
         --attach PID            shows it in the terminal; without a terminal, a line a second
         --attach PID --report   writes the report of a running process; the frame that ends next pays for it
         --profile --report      writes the report of a finished one
 
-        Exit code 0: fine. 1: the process ended or did not answer while it was needed. 2: wrong options, no such
-        process, or one without the engine.
+        Exit code 0: fine. 1: the process ended or did not answer while it was needed. 2: wrong options, no such process, or one without
+        the engine.
         """;
 
-    private static readonly Option<int?> Attach =
-        SampleOptions.New<int?>("--attach", "The process to listen to, by its number.", "PID");
+    private static readonly Option<int?> Attach = new("--attach") { Description = "The process to listen to, by its number.", HelpName = "PID" };
 
-    private static readonly Option<double?> Seconds = SampleOptions.New<double?>(
-        "--seconds",
-        "End after so many seconds. Otherwise it ends with the process or by Ctrl+C.",
-        "N").Within(0.1m, 1_000_000);
+    private static readonly Option<double?> Seconds = new("--seconds")
+    {
+        Description = "End after so many seconds. Otherwise it ends with the process or by Ctrl+C.",
+        HelpName = "N",
+    };
 
-    private static readonly Option<string?> Report =
-        SampleOptions.New<string?>("--report", "Write the report, an HTML file, there.", "PATH");
+    private static readonly Option<string?> Report = new("--report") { Description = "Write the report, an HTML file, there.", HelpName = "PATH" };
 
-    private static readonly Option<string?> Profile = SampleOptions.New<string?>(
-        "--profile",
-        "Make the report of this profile.json, which a finished process left, instead of a running process.",
-        "PATH");
+    private static readonly Option<string?> Profile = new("--profile")
+    {
+        Description = "Make the report of this profile.json, which a finished process left, instead of a running process.",
+        HelpName = "PATH",
+    };
 
-    private static readonly Option<string?> SaveView = SampleOptions.New<string?>(
-        "--save-view",
-        "At the end write what the live view showed last as HTML there, with or without a terminal.",
-        "PATH");
+    private static readonly Option<string?> SaveView = new("--save-view")
+    {
+        Description = "At the end write what the live view showed last as HTML there, with or without a terminal.",
+        HelpName = "PATH",
+    };
 
+    /// <summary>Makes the command.</summary>
     public static RootCommand Create(Func<ProfilerOptions, int> run)
     {
+        Seconds.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, out double value) && value is not (>= 0.1 and <= 1_000_000))
+            {
+                result.AddError($"--seconds takes 0.1 to 1000000, not {value}.");
+            }
+        });
         RootCommand command = new(Purpose) { Attach, Seconds, Report, Profile, SaveView };
         command.Validators.Add(Check);
         command.SetAction(parsed => run(new ProfilerOptions
@@ -79,12 +69,16 @@ internal static class ProfilerCommand
         bool attaches = result.GetResult(Attach) is not null;
         bool reads = result.GetResult(Profile) is not null;
         if (attaches == reads)
-            result.AddError(
-                "Give either --attach PID, for a running process, or --profile PATH, for one that has ended.");
+        {
+            result.AddError("Give either --attach PID, for a running process, or --profile PATH, for one that has ended.");
+        }
         else if (reads && result.GetResult(Report) is null)
+        {
             result.AddError("--profile needs --report PATH: there is nothing to watch in a process that has ended.");
+        }
         else if (reads && (result.GetResult(Seconds) is not null || result.GetResult(SaveView) is not null))
-            result.AddError(
-                "--seconds and --save-view are for a running process, and --profile names one that has ended.");
+        {
+            result.AddError("--seconds and --save-view are for a running process, and --profile names one that has ended.");
+        }
     }
 }

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Samples.Common;
+using Samples.Profiler.Listening;
+using Samples.Profiler.Showing;
 using SuperSlab.Diagnostics;
 using SuperSlab.Reports;
 
@@ -13,10 +15,14 @@ internal static class Program
     private static int Run(ProfilerOptions options)
     {
         if (options.Report is not null)
+        {
             OutputFile.Check("--report", options.Report);
+        }
 
         if (options.SaveView is not null)
+        {
             OutputFile.Check("--save-view", options.SaveView);
+        }
 
         if (options.Profile is not null)
         {
@@ -26,10 +32,14 @@ internal static class Program
 
         Target target = Target.Find(options.Attach!.Value);
         if (options.Report is null || options.Seconds is not null || options.SaveView is not null)
+        {
             Watching.Run(target, options);
+        }
 
         if (options.Report is not null)
+        {
             WriteReport(ReportSession.Fetch(target), options.Report);
+        }
 
         return ExitCodes.Success;
     }

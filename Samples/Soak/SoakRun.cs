@@ -258,8 +258,8 @@ internal sealed unsafe class SoakRun : IDisposable
             return $"a snapshot of them would take {needed} bytes";
 
         List<string> owners = [];
-        foreach (ref readonly SnapshotArena arena in snapshot.Arenas)
-            owners.Add($"arena '{arena.Name}' {arena.SuperSlabs}");
+        foreach (ref readonly ArenaRow arena in snapshot.Arenas)
+            owners.Add($"arena '{arena.Name}' {arena.SuperSlabCount}");
 
         return string.Join(", ", owners);
     }

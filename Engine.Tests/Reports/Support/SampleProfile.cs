@@ -6,7 +6,10 @@ internal static class SampleProfile
     /// <summary>Text that would break out of a script, an attribute, a cell or a line if anything forgot to escape it.</summary>
     public const string HostileName = "</script><img src=x onerror=alert(1)>\"',\n&amp;\u2028<!--";
 
-    private const ulong SuperSlabBytes = 2 << 20;
+    private const long SuperSlabBytes = 2 << 20;
+    private const int World = 1;
+    private const int Sounds = 2;
+    private const int FrameArena = 3;
 
     /// <summary>Nothing but what must be there.</summary>
     public static ProfileDocument Empty => new()
@@ -15,7 +18,7 @@ internal static class SampleProfile
         Machine = "no machine",
         Began = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
         Nanoseconds = 0,
-        Reservation = new ProfileReservation(0, 0, -1, 0, 0, 0, 0, 0),
+        Totals = new MemoryTotals(0, 0, -1, 0, 0, 0, 0, 0),
     };
 
     /// <summary>A game with two levels, hitches, tags over budget and faults.</summary>
@@ -36,7 +39,7 @@ internal static class SampleProfile
             Application = "test data: a game that never ran",
             Machine = "an imaginary machine, 8 processors, .NET 10 (JIT)",
             Nanoseconds = starts[^1] + times[^1],
-            Reservation = new ProfileReservation(0x7f0000000000, 64UL << 30, 412L << 20, 150, 22, 6 << 20, 318, 96_000_000),
+            Totals = new MemoryTotals(0x7f0000000000, 64L << 30, 412L << 20, 150, 22, 6 << 20, 318, 96_000_000),
             Policies =
             [
                 new("ExplicitHuge pages by PopulateWrite", "left", "no huge pages are set aside: nr_hugepages is 0"),
@@ -45,29 +48,41 @@ internal static class SampleProfile
             ],
             Arenas =
             [
-                new(name, "long-lived", 96, 150UL << 20, 6 << 20, 210UL << 20, 200UL << 20, 256UL << 20, 1, 0),
-                new("sounds", "long-lived", 14, 20 << 20, 1 << 20, 30 << 20, 0, 64 << 20, 0, 0),
-                new("frames", "frame", 40, 31 << 20, 0, 80 << 20, 0, 0, 0, 0),
+                new(World, new(name), false, 96)
+                {
+                    LiveBytes = 150 << 20,
+                    CachedBytes = 6 << 20,
+                    PeakBytes = 210 << 20,
+                    SoftBudgetBytes = 200 << 20,
+                    HardBudgetBytes = 256 << 20,
+                    SoftOverrunCount = 1,
+                },
+                new(Sounds, new("sounds"), false, 14)
+                {
+                    LiveBytes = 20 << 20, CachedBytes = 1 << 20, PeakBytes = 30 << 20, HardBudgetBytes = 64 << 20,
+                },
+                new(FrameArena, new("frames"), true, 40) { LiveBytes = 31 << 20, PeakBytes = 80 << 20 },
             ],
-            SuperSlabs = SuperSlabs(name, random),
-            Classes = [.. new ulong[] { 16, 48, 64, 128, 320, 1024, 4096 }.SelectMany(bytes => new ProfileClass[]
+            SuperSlabs = SuperSlabs(random),
+            Classes = [.. new long[] { 16, 48, 64, 128, 320, 1024, 4096 }.SelectMany(bytes => new SizeClassRow[]
             {
-                new(name, bytes, random.Next(100_000), random.Next(20_000), random.Next(500), bytes * 7),
-                new("sounds", bytes, random.Next(4000), random.Next(1000), random.Next(100), bytes),
+                new(World, bytes, random.Next(100_000), random.Next(20_000), random.Next(500), bytes * 7),
+                new(Sounds, bytes, random.Next(4000), random.Next(1000), random.Next(100), bytes),
             })],
             Lanes = [.. Enumerable.Range(0, 8).Select(lane =>
-                new ProfileLane("frames", lane, 4 << 20, (ulong)random.Next(2 << 20), (2 << 20) + (ulong)random.Next(lane == 5 ? 4 << 20 : 1 << 20)))],
+                new LaneRow(FrameArena, lane, 4 << 20, random.Next(2 << 20), (2 << 20) + random.Next(lane == 5 ? 4 << 20 : 1 << 20)))],
             ThreadCaches = [.. Enumerable.Range(0, 8).Select(slot =>
-                new ProfileThreadCache(slot % 2 == 0 ? name : "sounds", slot, slot == 0 ? name : $"worker {slot}", random.Next(4000), (ulong)random.Next(300_000)))],
+                new ThreadCacheRow(
+                    slot % 2 == 0 ? World : Sounds, slot, new(slot == 0 ? name : $"worker {slot}"), slot, false, random.Next(4000), random.Next(300_000)))],
             Tags =
             [
-                new(name, 96 << 20, 80 << 20, 112 << 20, 4_000_000, 3_800_000),
-                new("physics", 64 << 20, 31 << 20, 40 << 20, 900_000, 880_000),
-                new("scripts", 0, -4096, 2 << 20, 70_000, 70_010),
+                new(1, new(name), 96 << 20, 4_000_000, 80 << 20, 3_800_000, 0, 112 << 20),
+                new(2, new("physics"), 64 << 20, 900_000, 31 << 20, 880_000, 0, 40 << 20),
+                new(3, new("scripts"), 0, 70_000, 0, 70_010, 4096, 2 << 20),
             ],
             Frames = Frames(times, starts),
             Hitches = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame =>
-                new ProfileHitch(frame, times[frame], frame % 2 == 0 ? $"3 page faults in {name}" : "a collection of generation 0"))],
+                new ProfileDocument.Hitch(frame, times[frame], frame % 2 == 0 ? $"3 page faults in {name}" : "a collection of generation 0"))],
             Memory = new ProfileSeries
             {
                 Times = [.. starts.Where((_, frame) => frame % 20 == 0)],
@@ -84,7 +99,7 @@ internal static class SampleProfile
                     new("GC heap", "generation 0", 300, "Game.Scripts.Run"),
                     new("library", "libc.so.6", 60, ""),
                 ],
-                Frames = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame => new ProfileFrameFaults(frame, "SuperSlab payload", $"{name}, blocks of 64 B", 3))],
+                Frames = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame => new ProfileFaults.OwnerInFrame(frame, "SuperSlab payload", $"{name}, blocks of 64 B", 3))],
             },
             Events =
             [
@@ -92,7 +107,7 @@ internal static class SampleProfile
                 new("loads", "load caves", 40_000_000, 120_000_000),
                 new("SuperSlabs", "take 12", 95_000_000, 0),
             ],
-            Plans = [new(name, 300UL << 20, 210UL << 20, $$"""{ "name": "{{name}}", "arenas": { "world": { "prewarm": { "superSlabs": 105 } } } }""")],
+            Plans = [new(name, 300L << 20, 210L << 20, $$"""{ "name": "{{name}}", "arenas": { "world": { "prewarm": { "superSlabs": 105 } } } }""")],
         };
     }
 
@@ -109,35 +124,41 @@ internal static class SampleProfile
         {
             Count = times.Length,
             First = 0,
-            Starts = starts,
-            Nanoseconds = times,
-            Allocations = [.. times.Select(time => time / 5000)],
-            AllocatedBytes = [.. times.Select(time => time / 50)],
-            PageFaults = [.. times.Select((_, frame) => IsHitch(frame) ? 3L : 0)],
-            Overflows = new long[times.Length],
-            ManagedBytes = new long[times.Length],
-            Collections = new long[times.Length],
-            Percentiles = new ProfilePercentiles(At(0.5), At(0.9), At(0.99), At(0.999), sorted[^1]),
-            Histogram = [.. times.GroupBy(time => time / 100_000).OrderBy(bucket => bucket.Key).Select(bucket => new ProfileBucket(bucket.Key * 100_000, bucket.Count()))],
+            Columns = new Dictionary<string, long[]>
+            {
+                ["start"] = starts,
+                ["nanoseconds"] = times,
+                ["allocations"] = [.. times.Select(time => time / 5000)],
+                ["allocated_bytes"] = [.. times.Select(time => time / 50)],
+                ["page_faults"] = [.. times.Select((_, frame) => IsHitch(frame) ? 3L : 0)],
+                ["overflows"] = new long[times.Length],
+                ["managed_bytes"] = new long[times.Length],
+                ["collections"] = new long[times.Length],
+            },
+            Percentiles = new ProfileFrames.TimePercentiles(At(0.5), At(0.9), At(0.99), At(0.999), sorted[^1]),
+            Histogram = [.. times.GroupBy(time => time / 100_000).OrderBy(bucket => bucket.Key).Select(bucket => new ProfileFrames.Bucket(bucket.Key * 100_000, bucket.Count()))],
         };
     }
 
-    private static ProfileCurve Curve(string name, int frames, int superSlabs) =>
+    private static ProfileSeries.Curve Curve(string name, int frames, int superSlabs) =>
         new(name, [.. Enumerable.Range(0, (frames + 19) / 20).Select(sample => (long)SuperSlabBytes * (superSlabs - (superSlabs / (2 + (sample / 10)))))]);
 
-    private static ProfileSuperSlab[] SuperSlabs(string name, Random random) => [.. Enumerable.Range(0, 600).Select(index => index switch
+    private static SuperSlabRow[] SuperSlabs(Random random) => [.. Enumerable.Range(0, 600).Select(index => index switch
     {
-        < 110 => Divided(index, index < 96 ? name : "sounds", random),
-        < 150 => new ProfileSuperSlab(index, "owned", "TransparentHuge", "frames", SuperSlabBytes / 2, []),
-        < 172 => new ProfileSuperSlab(index, "ready", "TransparentHuge", "", 0, []),
-        < 176 => new ProfileSuperSlab(index, "extent", "TransparentHuge", name, SuperSlabBytes, []),
-        _ => new ProfileSuperSlab(index, "free", "Normal", "", 0, []),
+        < 110 => Divided(index, index < 96 ? World : Sounds, random),
+        < 150 => SuperSlab(index, SuperSlabState.Owned, FrameArena, SuperSlabBytes / 2),
+        < 172 => SuperSlab(index, SuperSlabState.Ready, 0, 0),
+        < 176 => SuperSlab(index, SuperSlabState.Extent, World, SuperSlabBytes),
+        _ => SuperSlab(index, SuperSlabState.Free, 0, 0) with { Pages = PageKind.Normal },
     })];
 
-    private static ProfileSuperSlab Divided(int index, string arena, Random random)
+    private static SuperSlabRow Divided(int index, int arena, Random random)
     {
-        ulong[] sizes = [16, 48, 64, 128, 320, 1024, 4096];
-        ulong[] slabs = [.. Enumerable.Range(0, 32).Select(_ => random.Next(5) == 0 ? 0 : sizes[random.Next(sizes.Length)])];
-        return new ProfileSuperSlab(index, "owned", "TransparentHuge", arena, (ulong)random.Next(10) * SuperSlabBytes / 10, slabs);
+        long[] sizes = [16, 48, 64, 128, 320, 1024, 4096];
+        long[] slabs = [.. Enumerable.Range(0, 32).Select(_ => random.Next(5) == 0 ? 0 : sizes[random.Next(sizes.Length)])];
+        return SuperSlab(index, SuperSlabState.Owned, arena, random.Next(10) * SuperSlabBytes / 10) with { Slabs = slabs };
     }
+
+    private static SuperSlabRow SuperSlab(int index, SuperSlabState state, int arena, long used) =>
+        new() { Index = index, State = state, Pages = PageKind.TransparentHuge, ArenaNumber = arena, UsedBytes = used };
 }

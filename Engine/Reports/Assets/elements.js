@@ -2,6 +2,13 @@
 
 const profile = JSON.parse(document.getElementById("profile").textContent);
 
+/** The engine's tables by name: columns { name, title, unit, isAlarm }, and rows as objects by the columns' names. */
+const tables = Object.fromEntries(Object.entries(JSON.parse(document.getElementById("tables").textContent)).map(
+  ([name, { columns, rows }]) => [name, {
+    columns,
+    rows: rows.map((values) => Object.fromEntries(values.map((value, index) => [columns[index].name, value]))),
+  }]));
+
 const section = (id) => document.getElementById(id);
 
 function fill(node, attributes, children) {
@@ -99,6 +106,22 @@ function table(columns, rows, caption, rowsShown = 24) {
   show(rowsShown);
   return element("div", { class: "scroll" },
     element("table", {}, caption && element("caption", {}, caption), element("thead", {}, element("tr", {}, ...headings)), body), more);
+}
+
+/**
+ * One of the engine's tables. Its columns are the engine's; `options` are what only the page knows: `bar`, a column of its own
+ * before the first number; `hidden` names; `texts`, how a column is shown; `over`, where a number is too high; `extra` columns.
+ */
+function engineTable(name, { rows = tables[name].rows, caption, rowsShown, bar, hidden = [], texts = {}, over = {}, extra = [] } = {}) {
+  const columns = tables[name].columns.filter((column) => !hidden.includes(column.name)).map((column) => ({
+    title: column.title, number: column.unit !== "text", key: (row) => row[column.name] ?? 0,
+    text: texts[column.name] ?? ((row) => valueText(row[column.name], column.unit)),
+    over: over[column.name] ?? (column.isAlarm ? (row) => row[column.name] > 0 : undefined),
+  }));
+  if (bar) {
+    columns.splice(columns.findIndex(({ number }) => number), 0, { title: "", wide: true, text: bar });
+  }
+  return table([...columns, ...extra], rows, caption, rowsShown);
 }
 
 const cellClass = (column, row) =>

@@ -2,7 +2,8 @@
 
 function showFaults() {
   const host = section("faults");
-  const { unavailable, kernelCount, owners, frames } = profile.faults;
+  const { unavailable, kernelCount } = profile.faults;
+  const owners = tables.faults.rows;
   if (unavailable) {
     host.append(emptyNote(`Page faults have no owners here: ${unavailable}.`));
     if (kernelCount > 0) {
@@ -18,20 +19,10 @@ function showFaults() {
   const most = largest(owners.map(({ count }) => count));
   const kinds = [...new Set(owners.map(({ kind }) => kind))];
   const colourOf = (kind) => seriesColour(kinds.indexOf(kind));
+  const ownerText = (row) => element("span", { class: "owner" }, swatch(colourOf(row.kind)), ` ${row.kind}`);
   host.append(
     lead(`${counted(sum(owners.map(({ count }) => count)), "page fault")} with an owner; the kernel counted ${countText(kernelCount)} for the same threads.`),
-    table([
-      { title: "Owner", key: (row) => row.kind, text: (row) => element("span", { class: "owner" }, swatch(colourOf(row.kind)), ` ${row.kind}`) },
-      { title: "Name", key: (row) => row.name, text: (row) => row.name },
-      { title: "Faults", number: true, key: (row) => row.count, text: (row) => countText(row.count) },
-      { title: "", wide: true, text: (row) => meter([[row.count, colourOf(row.kind)]], most) },
-      { title: "First at", text: (row) => row.callSite || "not known" },
-    ], owners),
+    engineTable("faults", { texts: { kind: ownerText, call_site: (row) => row.call_site || "not known" }, bar: (row) => meter([[row.count, colourOf(row.kind)]], most) }),
     element("h3", {}, "By frame"),
-    frames.length === 0 ? emptyNote("No frame took a page fault.") : table([
-      { title: "Frame", number: true, key: (row) => row.frame, text: (row) => countText(row.frame) },
-      { title: "Owner", key: (row) => row.kind, text: (row) => element("span", { class: "owner" }, swatch(colourOf(row.kind)), ` ${row.kind}`) },
-      { title: "Name", key: (row) => row.name, text: (row) => row.name },
-      { title: "Faults", number: true, key: (row) => row.count, text: (row) => countText(row.count) },
-    ], frames));
+    tables["frame-faults"].rows.length === 0 ? emptyNote("No frame took a page fault.") : engineTable("frame-faults", { texts: { kind: ownerText } }));
 }

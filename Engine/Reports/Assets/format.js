@@ -25,6 +25,14 @@ function timeText(nanoseconds) {
   return nanoseconds < 1e9 ? `${digits(nanoseconds / 1e6)} ms` : `${digits(nanoseconds / 1e9)} s`;
 }
 
+/** A value of an engine's column; null where the column does not apply to the row. */
+function valueText(value, unit) {
+  if (value === null || value === undefined) {
+    return "–";
+  }
+  return { count: countText, bytes: bytesText, nanoseconds: timeText }[unit]?.(value) ?? value;
+}
+
 const shareText = (part, whole) => whole > 0 ? `${digits(100 * part / whole)} %` : "–";
 
 const counted = (count, one, many = `${one}s`) => `${countText(count)} ${count === 1 ? one : many}`;

@@ -1,9 +1,13 @@
 // How long frames took, which were hitches and why, and how their times are distributed.
 
+const frameColumn = (name) => profile.frames.columns[name] ?? [];
+
+const frameTimes = frameColumn("nanoseconds");
+
 function showFrames() {
   const { frames, hitches } = profile;
   const host = section("frames");
-  const times = frames.nanoseconds;
+  const times = frameTimes;
   if (times.length === 0) {
     host.append(emptyNote("No frames: the program marked none by BeginFrame and EndFrame while it was profiled."));
     return;
@@ -35,14 +39,14 @@ function showFrames() {
 
 function frameText(index, reasons) {
   const { frames } = profile;
-  const parts = [`frame ${countText(frames.first + index)}: ${timeText(frames.nanoseconds[index])}`];
-  const add = (column, text) => column[index] > 0 && parts.push(text(column[index]));
-  add(frames.allocations, (count) => counted(count, "allocation"));
-  add(frames.allocatedBytes, bytesText);
-  add(frames.pageFaults, (count) => counted(count, "page fault"));
-  add(frames.overflows, (count) => counted(count, "lane overflow"));
-  add(frames.managedBytes, (bytes) => `${bytesText(bytes)} managed`);
-  add(frames.collections, (count) => counted(count, "collection"));
+  const parts = [`frame ${countText(frames.first + index)}: ${timeText(frameTimes[index])}`];
+  for (const { name, title, unit } of tables.frames.columns) {
+    const value = frameColumn(name)[index];
+    if (value > 0) {
+      // "3 page faults", "1 collection", "12 KiB of managed bytes"
+      parts.push(unit === "count" ? `${countText(value)} ${value === 1 ? title.replace(/s$/, "") : title}` : `${valueText(value, unit)} of ${title}`);
+    }
+  }
   const reason = reasons.get(frames.first + index);
   return parts.join(" · ") + (reason ? ` · hitch: ${reason}` : "");
 }
@@ -56,7 +60,7 @@ function hitchTable(chart) {
     chart.moveTo(frame - frames.first);
     chart.plot.focus();
   };
-  const inChart = (frame) => frame >= frames.first && frame < frames.first + frames.nanoseconds.length;
+  const inChart = (frame) => frame >= frames.first && frame < frames.first + frameTimes.length;
   return table([
     { title: "Frame", number: true, key: (row) => row.frame, text: (row) => inChart(row.frame)
       ? element("button", { type: "button", class: "link", "aria-label": `Show frame ${row.frame} in the chart`, onclick: () => goTo(row.frame) }, countText(row.frame))

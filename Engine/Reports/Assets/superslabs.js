@@ -5,7 +5,8 @@ const occupancyLevels = 5;
 
 function showSuperSlabs() {
   const host = section("superslabs");
-  const all = profile.superSlabs;
+  const names = new Map(profile.arenas.map(({ number, name }) => [number, name]));
+  const all = profile.superSlabs.map((superSlab) => ({ ...superSlab, arena: names.get(superSlab.arenaNumber) ?? "" }));
   if (all.length === 0) {
     host.append(emptyNote("No SuperSlabs: the profile holds no snapshot of them."));
     return;

@@ -5,77 +5,66 @@ const cachedColour = "color-mix(in srgb, var(--s0) 45%, var(--surface))";
 const freeColour = "color-mix(in srgb, var(--ink) 18%, var(--surface))";
 const wasteColour = "var(--warn)";
 
-const budgetText = (bytes) => bytes > 0 ? bytesText(bytes) : "none";
+const isGiven = (limit) => limit !== null;
 
 function showArenas() {
   const host = section("arenas");
-  if (profile.arenas.length === 0) {
+  const { rows } = tables.arenas;
+  if (rows.length === 0) {
     host.append(emptyNote("No arenas: none was alive when the profile was taken."));
     return;
   }
-  const whole = largest(profile.arenas.map((row) => Math.max(row.superSlabs * superSlabBytes, row.hardBudget)));
+  const held = (row) => row.superslabs * superSlabBytes;
+  const whole = largest(rows.map((row) => Math.max(held(row), row.hard_budget)));
   host.append(
     lead("The bar is what an arena holds: live blocks, free blocks in thread caches, and what is free in its SuperSlabs. A line marks a budget."),
     element("div", { class: "toolbar" }, legend([["live", liveColour], ["cached", cachedColour], ["free", freeColour]])),
-    table([
-      { title: "Arena", key: (row) => row.name, text: (row) => row.name },
-      { title: "Kind", text: (row) => row.kind },
-      { title: "SuperSlabs", number: true, key: (row) => row.superSlabs, text: (row) => countText(row.superSlabs) },
-      { title: "", wide: true, text: (row) => meter([[row.liveBytes, liveColour], [row.cachedBytes, cachedColour],
-        [row.superSlabs * superSlabBytes - row.liveBytes - row.cachedBytes, freeColour]], whole, [row.softBudget, row.hardBudget].filter((limit) => limit > 0)) },
-      { title: "Live", number: true, key: (row) => row.liveBytes, text: (row) => bytesText(row.liveBytes) },
-      { title: "Peak held", number: true, key: (row) => row.peakBytes, text: (row) => bytesText(row.peakBytes) },
-      { title: "Soft budget", number: true, over: (row) => row.softOverruns > 0, text: (row) => overrunText(row.softBudget, row.softOverruns) },
-      { title: "Hard budget", number: true, over: (row) => row.hardOverruns > 0, text: (row) => overrunText(row.hardBudget, row.hardOverruns) },
-    ], profile.arenas));
+    engineTable("arenas", {
+      bar: (row) => meter([[row.live_bytes, liveColour], [row.cached_bytes, cachedColour], [held(row) - row.live_bytes - row.cached_bytes, freeColour]],
+        whole, [row.soft_budget, row.hard_budget].filter(isGiven)),
+    }));
 }
-
-const overrunText = (budget, overruns) => budgetText(budget) + (overruns > 0 ? `, ${countText(overruns)} × over` : "");
 
 function showTags() {
   const host = section("tags");
-  if (profile.tags.length === 0) {
+  const { rows } = tables.tags;
+  if (rows.length === 0) {
     host.append(emptyNote("No tags: the program named none, or counters were off (the switch SuperSlab.Counters)."));
     return;
   }
-  const whole = largest(profile.tags.map((row) => Math.max(row.peakBytes, row.budgetBytes)));
+  const whole = largest(rows.map((row) => Math.max(row.peak_bytes, row.budget_bytes)));
   host.append(
     lead("What was allocated while a tag was in force. The bar is live and peak; the line is the tag's budget."),
-    table([
-      { title: "Tag", key: (row) => row.name, text: (row) => row.name },
-      { title: "", wide: true, text: (row) => meter([[row.liveBytes, liveColour], [row.peakBytes - Math.max(0, row.liveBytes), cachedColour]], whole, row.budgetBytes > 0 ? [row.budgetBytes] : []) },
-      { title: "Live", number: true, key: (row) => row.liveBytes, text: (row) => bytesText(row.liveBytes) },
-      { title: "Peak", number: true, key: (row) => row.peakBytes, over: (row) => row.budgetBytes > 0 && row.peakBytes > row.budgetBytes, text: (row) => bytesText(row.peakBytes) },
-      { title: "Budget", number: true, key: (row) => row.budgetBytes, text: (row) => budgetText(row.budgetBytes) },
-      { title: "Allocations", number: true, key: (row) => row.allocations, text: (row) => countText(row.allocations) },
-      { title: "Frees", number: true, key: (row) => row.frees, text: (row) => countText(row.frees) },
-    ], profile.tags));
+    engineTable("tags", {
+      bar: (row) => meter([[row.live_bytes, liveColour], [row.peak_bytes - Math.max(0, row.live_bytes), cachedColour]], whole, [row.budget_bytes].filter(isGiven)),
+      over: { peak_bytes: (row) => isGiven(row.budget_bytes) && row.peak_bytes > row.budget_bytes },
+    }));
 }
 
 function showClasses() {
   const host = section("classes");
-  if (profile.classes.length === 0) {
+  const all = tables.classes.rows;
+  if (all.length === 0) {
     host.append(emptyNote("No size classes: no arena had divided a slab into blocks."));
     return;
   }
-  const held = (row) => (row.live + row.free + row.cached) * row.blockBytes + row.wasteBytes;
-  const arenas = [...new Set(profile.classes.map(({ arena }) => arena))];
+  const live = (row) => row.live * row.block_bytes;
+  const held = (row) => (row.live + row.free + row.cached) * row.block_bytes + row.waste_bytes;
+  const arenas = [...new Set(all.map(({ arena }) => arena))];
   const place = element("div");
   const draw = (arena) => {
-    const rows = profile.classes.filter((row) => arena === "all arenas" || row.arena === arena);
+    const rows = all.filter((row) => arena === "all arenas" || row.arena === arena);
     const whole = largest(rows.map(held));
-    place.replaceChildren(table([
-      ...arena === "all arenas" ? [{ title: "Arena", key: (row) => row.arena, text: (row) => row.arena }] : [],
-      { title: "Block", number: true, key: (row) => row.blockBytes, text: (row) => bytesText(row.blockBytes) },
-      { title: "Live", number: true, key: (row) => row.live, text: (row) => countText(row.live) },
-      { title: "Cached", number: true, key: (row) => row.cached, text: (row) => countText(row.cached) },
-      { title: "Free", number: true, key: (row) => row.free, text: (row) => countText(row.free) },
-      { title: "", wide: true, text: (row) => meter([[row.live * row.blockBytes, liveColour], [row.cached * row.blockBytes, cachedColour],
-        [row.free * row.blockBytes, freeColour], [row.wasteBytes, wasteColour]], whole) },
-      { title: "Held", number: true, key: held, text: (row) => bytesText(held(row)) },
-      { title: "Used", number: true, key: (row) => row.live * row.blockBytes / held(row), text: (row) => shareText(row.live * row.blockBytes, held(row)) },
-      { title: "Waste", number: true, key: (row) => row.wasteBytes, text: (row) => bytesText(row.wasteBytes) },
-    ], rows, `${bytesText(sum(rows.map(held)))} in slabs, ${shareText(sum(rows.map((row) => row.live * row.blockBytes)), sum(rows.map(held)))} of it live`));
+    place.replaceChildren(engineTable("classes", {
+      rows, hidden: arena === "all arenas" ? [] : ["arena"],
+      caption: `${bytesText(sum(rows.map(held)))} in slabs, ${shareText(sum(rows.map(live)), sum(rows.map(held)))} of it live`,
+      bar: (row) => meter([[live(row), liveColour], [row.cached * row.block_bytes, cachedColour], [row.free * row.block_bytes, freeColour],
+        [row.waste_bytes, wasteColour]], whole),
+      extra: [
+        { title: "Held", number: true, key: held, text: (row) => bytesText(held(row)) },
+        { title: "Used", number: true, key: (row) => live(row) / held(row), text: (row) => shareText(live(row), held(row)) },
+      ],
+    }));
   };
   const picker = element("select", { "aria-label": "Arena", onchange: (event) => draw(event.target.value) },
     ...["all arenas", ...arenas].map((name) => element("option", { value: name }, name)));
@@ -87,26 +76,19 @@ function showClasses() {
 
 function showThreads() {
   const host = section("threads");
-  const { lanes, threadCaches } = profile;
+  const lanes = tables.lanes.rows;
+  const caches = tables["thread-caches"].rows;
   host.append(element("h3", {}, "Lanes of frame arenas"));
-  const widest = largest(lanes.map((row) => Math.max(row.capacityBytes, row.highWaterBytes)));
-  host.append(lanes.length === 0 ? emptyNote("No lanes: there was no frame arena.") : table([
-    { title: "Arena", key: (row) => row.arena, text: (row) => row.arena },
-    { title: "Lane", number: true, key: (row) => row.lane, text: (row) => countText(row.lane) },
-    { title: "", wide: true, text: (row) => meter([[row.usedBytes, liveColour], [row.highWaterBytes - row.usedBytes, cachedColour]], widest, [row.capacityBytes]) },
-    { title: "Used", number: true, key: (row) => row.usedBytes, text: (row) => bytesText(row.usedBytes) },
-    { title: "High water", number: true, key: (row) => row.highWaterBytes, over: (row) => row.highWaterBytes > row.capacityBytes, text: (row) => bytesText(row.highWaterBytes) },
-    { title: "Capacity", number: true, key: (row) => row.capacityBytes, text: (row) => bytesText(row.capacityBytes) },
-  ], lanes));
+  const widest = largest(lanes.map((row) => Math.max(row.capacity_bytes, row.high_water_bytes)));
+  host.append(lanes.length === 0 ? emptyNote("No lanes: there was no frame arena.") : engineTable("lanes", {
+    bar: (row) => meter([[row.used_bytes, liveColour], [row.high_water_bytes - row.used_bytes, cachedColour]], widest, [row.capacity_bytes]),
+    over: { high_water_bytes: (row) => row.high_water_bytes > row.capacity_bytes },
+  }));
   host.append(element("h3", {}, "Thread caches"));
-  const fullest = largest(threadCaches.map((row) => row.bytes));
-  host.append(threadCaches.length === 0 ? emptyNote("No thread caches: no thread had allocated from a long-lived arena.") : table([
-    { title: "Arena", key: (row) => row.arena, text: (row) => row.arena },
-    { title: "Thread", key: (row) => row.thread, text: (row) => row.thread || `slot ${row.slot}` },
-    { title: "", wide: true, text: (row) => meter([[row.bytes, cachedColour]], fullest) },
-    { title: "Blocks", number: true, key: (row) => row.blocks, text: (row) => countText(row.blocks) },
-    { title: "Bytes", number: true, key: (row) => row.bytes, text: (row) => bytesText(row.bytes) },
-  ], threadCaches));
+  const fullest = largest(caches.map((row) => row.bytes));
+  host.append(caches.length === 0 ? emptyNote("No thread caches: no thread had allocated from a long-lived arena.") : engineTable("thread-caches", {
+    bar: (row) => meter([[row.bytes, cachedColour]], fullest),
+  }));
 }
 
 function showPolicies() {

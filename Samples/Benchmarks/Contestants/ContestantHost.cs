@@ -57,7 +57,7 @@ internal static unsafe class ContestantHost
 
         profile.Profiler.NoteUnload(scene);
         profile.Write();
-        return profile.Profiler.Frames;
+        return profile.Profiler.FrameCount;
     }
 
     private static Measurement MeasureNull(BlockWorkload work)

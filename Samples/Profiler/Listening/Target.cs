@@ -1,13 +1,13 @@
-// The process that is listened to.
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Sockets;
 using Microsoft.Diagnostics.NETCore.Client;
 using Samples.Common;
 
-namespace Samples.Profiler;
+namespace Samples.Profiler.Listening;
 
 /// <summary>The process that is listened to, and the ways in which it may not be there.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Name">Its name.</param>
 internal sealed record Target(int Id, string Name)
 {
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(20);
@@ -34,21 +34,16 @@ internal sealed record Target(int Id, string Name)
         try
         {
             using CancellationTokenSource patience = new(s_answer);
-            return new DiagnosticsClient(Id)
-                .StartEventPipeSessionAsync(providers, requestRundown: false, circularBufferMB: 64, patience.Token)
-                .GetAwaiter().GetResult();
+            return new DiagnosticsClient(Id).StartEventPipeSessionAsync(providers, requestRundown: false, circularBufferMB: 64, patience.Token).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException error)
         {
-            throw new RunFailedException(
-                $"process {Id} ({Name}) did not answer within {s_answer.TotalSeconds:0} s.", error);
+            throw new RunFailedException($"process {Id} ({Name}) did not answer within {s_answer.TotalSeconds:0} s.", error);
         }
-        catch (Exception error) when (
-            error is ServerNotAvailableException or SocketException or UnauthorizedAccessException)
+        catch (Exception error) when (error is ServerNotAvailableException or SocketException or UnauthorizedAccessException)
         {
             throw new BadInputException(
-                $"--attach: process {Id} ({Name}) cannot be listened to: it is no .NET process, runs as another user, "
-                + $"or was compiled without EventSourceSupport.",
+                $"--attach: process {Id} ({Name}) cannot be listened to: it is no .NET process, runs as another user, or was compiled without EventSourceSupport.",
                 error);
         }
         catch (EndOfStreamException error)
@@ -64,32 +59,5 @@ internal sealed record Target(int Id, string Name)
     }
 
     public BadInputException WithoutEngine() => new(
-        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no "
-        + $"SuperSlab.Diagnostics.Profiler.");
-}
-
-/// <summary>
-/// Page faults of a whole process since it began, as Linux counts them; null elsewhere and when it is gone.
-/// </summary>
-internal static class ProcessFaults
-{
-    // Fields of /proc/PID/stat by "man 5 proc_pid_stat", counted from the one after the name, which may itself hold
-    // spaces.
-    private const int MinorFaults = 7;
-    private const int MajorFaults = 9;
-
-    public static long? Of(int process)
-    {
-        try
-        {
-            string text = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/stat"));
-            string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-            return long.Parse(fields[MinorFaults], CultureInfo.InvariantCulture)
-                + long.Parse(fields[MajorFaults], CultureInfo.InvariantCulture);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
+        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no SuperSlab.Diagnostics.Profiler.");
 }

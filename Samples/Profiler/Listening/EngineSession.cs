@@ -4,36 +4,34 @@ using Microsoft.Diagnostics.Tracing.Parsers;
 using Microsoft.Diagnostics.Tracing;
 using SuperSlab.Diagnostics;
 
-namespace Samples.Profiler;
+namespace Samples.Profiler.Listening;
 
 /// <summary>
-/// Listens to a process's engine and to its collector, on a thread of its own, and keeps what was heard in a <see
-/// cref="LiveState"/>.
+/// Listens to a process's engine and to its collector, on a thread of its own, and keeps what was heard in a <see cref="LiveState"/>.
 /// </summary>
 internal sealed class EngineSession : IDisposable
 {
     private readonly EventPipeSession _session;
     private readonly EventPipeEventSource _source;
     private readonly Task _reading;
+    private readonly DocumentParts _parts = new();
 
     /// <exception cref="Samples.Common.BadInputException">The process cannot be listened to.</exception>
     public EngineSession(Target target)
     {
-        const EventKeywords EngineKeywords =
-            MemoryEventSource.Keywords.Frames | MemoryEventSource.Keywords.Spans | MemoryEventSource.Keywords.State;
+        const EventKeywords EngineKeywords = MemoryEventSource.Keywords.Frames | MemoryEventSource.Keywords.Spans | MemoryEventSource.Keywords.State;
         _session = target.Open(
             new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)EngineKeywords),
-            new EventPipeProvider(
-                ClrTraceEventParser.ProviderName, EventLevel.Informational, (long)ClrTraceEventParser.Keywords.GC));
+            new EventPipeProvider(ClrTraceEventParser.ProviderName, EventLevel.Informational, (long)ClrTraceEventParser.Keywords.GC));
         _source = new EventPipeEventSource(_session.EventStream);
         _source.Dynamic.All += OnEvent;
         _source.Clr.GCStart += data => State.AddCollection(data.Depth);
         _source.Clr.GCSuspendEEStart += data => State.BeginPause(data.TimeStampRelativeMSec);
         _source.Clr.GCRestartEEStop += data => State.EndPause(data.TimeStampRelativeMSec);
-        _reading = Task.Factory.StartNew(
-            Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _reading = Task.Factory.StartNew(Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
+    /// <summary>What was heard so far.</summary>
     public LiveState State { get; } = new();
 
     /// <summary>The process has ended, or the session.</summary>
@@ -73,7 +71,9 @@ internal sealed class EngineSession : IDisposable
     private void OnEvent(TraceEvent data)
     {
         if (data.ProviderName != MemoryEventSource.SourceName)
+        {
             return;
+        }
 
         long Number(string name) => (long)data.PayloadByName(name);
         string Text(string name) => (string)data.PayloadByName(name);
@@ -81,27 +81,14 @@ internal sealed class EngineSession : IDisposable
         {
             case "Frame":
                 State.Add(new LiveFrame(
-                    data.TimeStampRelativeMSec / 1000, Number("number"), Number("nanoseconds"), Number("allocations"),
-                    Number("allocatedBytes"), Number("pageFaults"), Number("overflows"),
-                    Number("managedBytes"), Number("collections")));
+                    data.TimeStampRelativeMSec / 1000, Number("number"), Number("nanoseconds"), Number("allocations"), Number("allocatedBytes"), Number("pageFaults"),
+                    Number("overflows"), Number("managedBytes"), Number("collections")));
                 break;
             case "Span":
                 State.Add(new LiveSpan(Text("track"), Text("name"), Number("nanoseconds")));
                 break;
-            case "Arena":
-                State.Add(new LiveArena(
-                    Text("name"), Text("kind"), Number("superSlabs"), Number("liveBytes"), Number("cachedBytes"),
-                    Number("peakBytes"), Number("softBudget"), Number("hardBudget"), Number("overflows")));
-                break;
-            case "Tag":
-                State.Add(new LiveTag(
-                    Text("name"), Number("budgetBytes"), Number("liveBytes"), Number("allocations"), Number("frees")));
-                break;
-            case "Totals":
-                State.Complete(new LiveTotals(
-                    Number("mappedBytes"), Number("residentBytes"), Number("ownedSuperSlabs"),
-                    Number("readySuperSlabs"), Number("metadataBytes"), Number("osCalls"),
-                    Number("prefaultNanoseconds")));
+            case "StatePart" when _parts.Add(data) is { } state:
+                State.Complete(state);
                 break;
         }
     }

@@ -1,25 +1,21 @@
-// Tables and numbers of the views.
-using System.Globalization;
 using Spectre.Console.Rendering;
 using Spectre.Console;
 
-namespace Samples.Profiler;
+namespace Samples.Profiler.Showing;
 
 /// <summary>A cell of numbers.</summary>
-/// <param name="IsWrong">Whether it is more than it should be: it is red then, and marked where there are no
-/// colors.</param>
+/// <param name="Text">What it says.</param>
+/// <param name="IsWrong">Whether it is more than it should be: it is red then, and marked where there are no colors.</param>
 internal readonly record struct ViewCell(string Text, bool IsWrong = false);
 
 /// <summary>A row of a <see cref="ViewTable"/>.</summary>
 /// <param name="Name">Whose row it is.</param>
 /// <param name="Kind">What is said of the name where there is room.</param>
 /// <param name="Share">How long its bar is, 0 to 1.</param>
+/// <param name="Cells">Its numbers.</param>
 internal sealed record ViewRow(string Name, string Kind, double Share, ViewCell[] Cells);
 
-/// <summary>
-/// A table of names and numbers, with a bar for the first number where there is room. A row is one line, whatever its
-/// names are.
-/// </summary>
+/// <summary>A table of names and numbers, with a bar for the first number where there is room. A row is one line, whatever its names are.</summary>
 internal sealed class ViewTable
 {
     public static readonly Style Quiet = new(Color.Grey);
@@ -33,26 +29,31 @@ internal sealed class ViewTable
         _hasBars = hasBars;
         _table.AddColumn(new TableColumn(new Text(name, Quiet)) { NoWrap = true });
         if (hasBars)
+        {
             _table.AddColumn(new TableColumn(Text.Empty) { Width = BarWidth, NoWrap = true });
+        }
 
         foreach (string heading in numbers)
+        {
             _table.AddColumn(new TableColumn(new Text(heading, Quiet)) { NoWrap = true }.RightAligned());
+        }
     }
 
     /// <summary>The table, and what it has no rows for.</summary>
     public IRenderable Content => _rest.Length == 0 ? _table : new Rows(_table, new Text(_rest, Quiet));
 
     /// <summary>A quiet line that is cut where it is too long.</summary>
-    public static Text Line(string text, int width) =>
-        new(text.Length <= width ? text : text[..(width - 1)] + "…", Quiet);
+    public static Text Line(string text, int width) => new(text.Length <= width ? text : text[..(width - 1)] + "…", Quiet);
 
-    /// <summary>Adds the first of the items, up to a number of lines.</summary>
+    /// <summary>Adds the first of the items, in so many lines at the most.</summary>
     public void Add<T>(IEnumerable<T> items, int lines, Func<T, ViewRow> row)
     {
         T[] all = [.. items];
         int shown = all.Length <= lines ? all.Length : Math.Max(0, lines - 1);
         foreach (T item in all.Take(shown))
+        {
             Add(row(item));
+        }
 
         _rest = shown == all.Length ? "" : $"and {all.Length - shown} more";
     }
@@ -65,42 +66,10 @@ internal sealed class ViewTable
         {
             name.Append(row.Kind.Length == 0 ? "" : $" · {row.Kind}", Quiet);
             int length = (int)(Math.Clamp(row.Share, 0, 1) * BarWidth);
-            cells.Add(new Paragraph().Append(new string('━', length), new Style(Color.CornflowerBlue))
-                .Append(new string('╌', BarWidth - length), new Style(Color.Grey23)));
+            cells.Add(new Paragraph().Append(new string('━', length), new Style(Color.CornflowerBlue)).Append(new string('╌', BarWidth - length), new Style(Color.Grey23)));
         }
 
-        cells.AddRange(row.Cells.Select(cell => cell.IsWrong
-            ? new Text("! " + cell.Text, new Style(Color.Red))
-            : new Text(cell.Text)));
+        cells.AddRange(row.Cells.Select(cell => cell.IsWrong ? new Text("! " + cell.Text, new Style(Color.Red)) : new Text(cell.Text)));
         _table.AddRow(cells);
     }
-}
-
-/// <summary>Numbers as people read them.</summary>
-internal static class Texts
-{
-    private static readonly string[] s_byteUnits = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-    public static CultureInfo Culture => CultureInfo.InvariantCulture;
-
-    public static string Bytes(long bytes)
-    {
-        double value = Math.Abs((double)bytes);
-        int unit = 0;
-        for (; value >= 1024 && unit < s_byteUnits.Length - 1; unit++)
-            value /= 1024;
-
-        return string.Create(
-            Culture,
-            $"{(bytes < 0 ? "-" : "")}{value.ToString(unit == 0 || value >= 100 ? "0" : "0.#", Culture)} "
-            + $"{s_byteUnits[unit]}");
-    }
-
-    public static string Time(long nanoseconds) => nanoseconds switch
-    {
-        < 1_000 => string.Create(Culture, $"{nanoseconds} ns"),
-        < 1_000_000 => string.Create(Culture, $"{nanoseconds / 1e3:0.#} us"),
-        < 1_000_000_000 => string.Create(Culture, $"{nanoseconds / 1e6:0.##} ms"),
-        _ => string.Create(Culture, $"{nanoseconds / 1e9:0.##} s"),
-    };
 }
