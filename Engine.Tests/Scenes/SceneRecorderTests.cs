@@ -118,7 +118,7 @@ internal sealed unsafe class SceneRecorderTests
     {
         Random random = new(seed);
         int bits = random.Next(5, 26);
-        ScenePlan rough = Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }], Frame = random.Next(3) == 0 ? Rough.Frame : Rough.Frame! with { BufferCount = 3 } };
+        ScenePlan rough = Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }], FrameArena = random.Next(3) == 0 ? Rough.FrameArena : Rough.FrameArena! with { BufferCount = 3 } };
         SceneRecorder recorder = new();
         for (int recording = random.Next(1, 4); recording >= 0; recording--)
         {

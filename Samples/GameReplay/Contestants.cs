@@ -85,7 +85,7 @@ internal sealed class EngineContestant : IReplayContestant<EngineContestant, Han
     public Address[] Slots { get; }
     public EngineMemory? Memory => _memory;
     public long OsCalls => _memory.OsCalls;
-    public long PrewarmNanoseconds => _scene?.Report.Nanoseconds ?? 0;
+    public long PrewarmNanoseconds => (long)(_scene?.Report.Duration.TotalNanoseconds ?? 0);
     public static EngineContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile, plan);
     public HandleAllocator Open() => new(_arena.GetHandle());
 

@@ -68,7 +68,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _exchange = new Exchange(_world);
         _frames = new Frames(_frameArena, _random, _verdict);
         _workers = new Workers(_memory, _exchange, _verdict, _random);
-        _loader = new BackgroundLoader(_memory, threads: 2);
+        _loader = new BackgroundLoader(_memory, threadCount: 2);
         _levels =
             [.. Enumerable.Range(1, 3).Select(number => new Level(_loader, $"level {number}", _random, _verdict))];
     }

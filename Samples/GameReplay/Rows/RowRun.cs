@@ -71,7 +71,8 @@ internal static class RowRun<TContestant, TAllocator, TBlock, TTouch>
             {
                 unprofiled?.EndFrame();
                 profiled?.EndFrame(
-                    new HotLoopCounts(figures.PageFaults, figures.OsCalls, figures.ManagedBytes, figures.Collections));
+                    new HotLoopCounts { PageFaults = figures.PageFaults, OsCalls = figures.OsCalls,
+                        ManagedBytes = figures.ManagedBytes, Collections = figures.Collections });
                 profilerTicks[frames] = (profiled?.CostTicks ?? 0) - spentTicks;
                 spentTicks += profilerTicks[frames];
                 frameTicks[frames++] = figures.WorkTicks;
