@@ -50,6 +50,7 @@ internal sealed unsafe partial class ArenaCaches
             if (cache == null)
                 return ThreadCache.Detached;
 
+            Debug.Assert((nuint)cache % Magazine.Bytes == 0, "a cache ends where a magazine could");
             ThreadCache.Initialise(cache, slot, _attached % ArenaClasses.Homes);
             cache->ReservationBase = _reservation.Base;
             cache->ReservationBytes = _checksFrees ? 0 : _reservation.BlockBytes;

@@ -223,6 +223,7 @@ internal sealed unsafe class SlabRuns(
         state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
         if (run->FreeBlocks == 0)
             Unlink(state, slab);
+
         ClassState.AssertHolds(state);
         return got;
     }

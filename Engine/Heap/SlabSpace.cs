@@ -281,7 +281,7 @@ internal sealed unsafe class SlabSpace
         return slab >= 0 ? -1 : TryAcquire(superSlabs, sizeClass, isLast: true);
     }
 
-    /// <summary>Takes SuperSlabs within the budget. Only the last try throws where it has no room.</summary>
+    /// <summary>Takes SuperSlabs within the budget; -1 where the reservation is full, or a reclaim may help.</summary>
     private int TryAcquire(int superSlabs, int sizeClass, bool isLast)
     {
         if (!Budget.TryTake(superSlabs, sizeClass, isLast))

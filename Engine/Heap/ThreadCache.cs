@@ -190,7 +190,6 @@ internal unsafe struct ThreadCache
     /// <summary>Makes a cache of zeroed memory; the caller then says where blocks lie.</summary>
     public static void Initialise(ThreadCache* cache, int slot, int home)
     {
-        Debug.Assert(cache->Slot == 0 && (nuint)cache % Magazine.Bytes == 0, "the memory is zeroed and aligned");
         cache->Slot = slot;
         cache->FirstClassOfHome = ArenaClasses.OfHome(home, 0);
         for (nuint bytes = 0; bytes <= SizeClasses.MappedBytes; bytes++)
