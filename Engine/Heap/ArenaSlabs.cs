@@ -81,13 +81,28 @@ internal sealed unsafe partial class ArenaSlabs
     public int Fill(int sizeClass, nuint* blocks, int want)
     {
         int got = TakeFree(sizeClass, blocks, want);
-        if (got == 0)
+        if (got != 0)
+            return got;
+
+        Relieve?.Invoke(sizeClass);
+        got = TakeFree(sizeClass, blocks, want);
+        if (got != 0)
+            return got;
+
+        ClassState* state = _classes + sizeClass;
+        int slab = _runs.NewRun(sizeClass, state, out ulong* bitmap);
+        if (slab < 0)
         {
-            Relieve?.Invoke(sizeClass);
-            got = TakeFree(sizeClass, blocks, want);
+            // The reclaim may have returned blocks of this class.
+            return TakeFree(sizeClass, blocks, want);
         }
 
-        return got != 0 ? got : FillFromNewRun(sizeClass, blocks, want);
+        NativeLock.Enter(&state->Lock);
+        _runs.Begin(sizeClass, state, slab, _runs.SlabsOf(slab, state), bitmap);
+        got = _runs.TakeBlocks(state, slab, blocks, want);
+        NativeLock.Exit(&state->Lock);
+        new Span<nuint>(blocks, got).Reverse();
+        return got;
     }
 
     /// <summary>A free block of a small size class from any home, or 0.</summary>
@@ -141,24 +156,6 @@ internal sealed unsafe partial class ArenaSlabs
     {
         for (int one = ArenaClasses.Next(sizeClass); one < ArenaClasses.Count; one = ArenaClasses.Next(one))
             ReleaseEmptyRuns(one);
-    }
-
-    private int FillFromNewRun(int sizeClass, nuint* blocks, int want)
-    {
-        ClassState* state = _classes + sizeClass;
-        int slab = _runs.NewRun(sizeClass, state, out ulong* bitmap);
-        if (slab < 0)
-        {
-            // The reclaim may have returned blocks of this class.
-            return TakeFree(sizeClass, blocks, want);
-        }
-
-        NativeLock.Enter(&state->Lock);
-        _runs.Begin(sizeClass, state, slab, _runs.SlabsOf(slab, state), bitmap);
-        int got = _runs.TakeBlocks(state, slab, blocks, want);
-        NativeLock.Exit(&state->Lock);
-        new Span<nuint>(blocks, got).Reverse();
-        return got;
     }
 
     /// <summary>Gives blocks back to their runs.</summary>
