@@ -48,10 +48,10 @@ internal sealed unsafe class CultureTests
     public void Settings_are_read_the_same([Values("de-DE", "tr-TR", "ar-SA", "sv-SE")] string culture)
     {
         Enter(culture);
-        EnvironmentSettings settings = new(name => name == "SIZE" ? "12 mib" : "TRANSPARENT-HUGE");
+        EnvironmentSettings settings = new(name => name == "SIZE" ? "12 MiB" : "TRANSPARENT-HUGE");
         Assert.That(settings.Bytes("SIZE", 0), Is.EqualTo(Size.MiB(12)));
         Assert.That(
-            settings.Choice("PAGES", [("normal", PageKind.Normal), ("transparent-huge", PageKind.TransparentHuge)], PageKind.Automatic),
+            settings.Choice("PAGES", SettingWords.Pages, PageKind.Automatic),
             Is.EqualTo(PageKind.TransparentHuge));
         EnvironmentSettings grouped = new(_ => "1.000");
         Assert.That(() => grouped.Bytes("SIZE", 0), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("is not a size"));

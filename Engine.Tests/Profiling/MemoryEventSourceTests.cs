@@ -43,7 +43,7 @@ internal sealed class MemoryEventSourceTests
         ProfileDocument[] states = [.. listener.States()];
         Assert.That(states, Has.Length.EqualTo(3), "at once, and each half of a second");
         Assert.That(states[0].Arenas.Single().Name.ToString(), Is.EqualTo("world"));
-        Assert.That(states[0].Totals.OwnedSuperSlabCount, Is.EqualTo(memory.OwnedSuperSlabs));
+        Assert.That(states[0].Totals.OwnedSuperSlabCount, Is.EqualTo(memory.OwnedSuperSlabCount));
     }
 
     [Test]

@@ -26,7 +26,7 @@ internal sealed unsafe class GameFramesTests
         guard.Watch(scene);
         using (GameFrame frame = frames.Begin())
         {
-            Assert.That((frame.Number, scene.FrameArena.Frame, guard.FrameCount), Is.EqualTo((1L, 1L, 1L)));
+            Assert.That((frame.Number, scene.FrameArena.FrameNumber, guard.FrameCount), Is.EqualTo((1L, 1L, 1L)));
         }
 
         frames.BeginFrame();
@@ -41,7 +41,7 @@ internal sealed unsafe class GameFramesTests
         frames.BeginFrame();
         scene.FrameArena.Lane(0).Allocate(100 * 1024);
         frames.EndFrame();
-        Assert.That((scene.FrameArena.Frame, guard.LastFrame.FrameOverflows), Is.EqualTo((2L, 0L)));
+        Assert.That((scene.FrameArena.FrameNumber, guard.LastFrame.FrameOverflows), Is.EqualTo((2L, 0L)));
     }
 
     [Test]
@@ -81,7 +81,7 @@ internal sealed unsafe class GameFramesTests
             }
         }));
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
-        Assert.That(profiler.Frames, Is.EqualTo(frames.FrameCount));
+        Assert.That(profiler.FrameCount, Is.EqualTo(frames.FrameCount));
     }
 
     private sealed class Observer(string name, List<string> calls) : IFrameObserver

@@ -112,7 +112,7 @@ public unsafe class SceneLoadTests
             }
         });
 
-        Assert.That(() => Scene.Load(memory, plan, cancelling, cancellation: source.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => Scene.Load(memory, plan, new() { Progress = cancelling, Cancellation = source.Token }), Throws.InstanceOf<OperationCanceledException>());
         Assert.That((memory.OwnedSuperSlabCount, memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
     }
 

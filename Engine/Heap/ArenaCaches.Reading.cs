@@ -1,28 +1,32 @@
 namespace SuperSlab;
 
-/// <content>What is read of the caches by others than their threads: for checks, plans and profilers.</content>
+/// <content>What checks, plans and profilers read of the caches.</content>
 internal sealed unsafe partial class ArenaCaches
 {
-    /// <summary>Whether a block of a class whose magazines hold one is the one that the thread freed last.</summary>
+    /// <summary>Whether the thread freed this block last, of a class with one block in a magazine.</summary>
     public bool IsLastOnly(ThreadCache* cache, int sizeClass, nuint block) =>
-        _slabs.MagazineBlocks(sizeClass) == 1 && cache != ThreadCache.Detached && StockOf(cache, sizeClass).IsLast(block);
+        _slabs.MagazineBlocks(sizeClass) == 1 && cache != ThreadCache.Detached
+        && StockOf(cache, sizeClass).IsLast(block);
 
-    /// <summary>Whether a block that the caller was given is among the free ones of any thread.</summary>
+    /// <summary>Whether a block that the caller was given is among any thread's free ones.</summary>
     public bool Holds(int sizeClass, nuint block)
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
         bool found = false;
         for (ThreadCache* attached = FirstAttached; attached != null; attached = attached->NextAttached)
-            found = found || HoldsLoaded(attached, sizeClass, capacity, block) || HoldsInStock(attached, sizeClass, capacity, block);
+        {
+            found = found || HoldsLoaded(attached, sizeClass, capacity, block)
+                || HoldsInStock(attached, sizeClass, capacity, block);
+        }
 
         return found;
     }
 
-    /// <summary>
-    /// Looks through a loaded magazine while its thread goes on. The block was handed to the caller after whoever allocated it had taken it out of
-    /// its magazine, so the top that is read here is of a later moment; and what stands below it was written before the top was. Where
-    /// processors show two writes in another order, a barrier on all of them puts that right.
-    /// </summary>
+    /// <summary>Looks through a loaded magazine while its thread goes on.</summary>
+    /// <remarks>
+    /// The caller got the block after it had left its magazine, so the top read here is newer; and what lies below the
+    /// top was written before it. Where CPUs reorder writes, a barrier on all of them makes that visible.
+    /// </remarks>
     private static bool HoldsLoaded(ThreadCache* cache, int sizeClass, int capacity, nuint block)
     {
         nuint* top = ThreadCache.Top(cache, sizeClass);
@@ -35,7 +39,7 @@ internal sealed unsafe partial class ArenaCaches
         return Magazine.BlocksBelow(top, capacity).Contains(block);
     }
 
-    /// <summary>Looks through a stock's magazines while they are the caller's: while others have them, their contents mean nothing.</summary>
+    /// <summary>Looks through a stock's magazines while they are the caller's: others change theirs.</summary>
     private bool HoldsInStock(ThreadCache* cache, int sizeClass, int capacity, nuint block)
     {
         MagazineStock stock = StockOf(cache, sizeClass);
@@ -53,7 +57,7 @@ internal sealed unsafe partial class ArenaCaches
 
         for (; count > 0 && !stock.TryPush(first, last, count, MagazineStock.MaximumCount); count--)
         {
-            // Its thread filled it meanwhile.
+            // Its thread filled the stock meanwhile.
             Magazine* next = first->Next;
             _slabs.ReturnAll(sizeClass, Magazine.FullTop(first) - capacity, capacity);
             _heap.Free(first, Magazine.Bytes);
@@ -64,10 +68,7 @@ internal sealed unsafe partial class ArenaCaches
         return found;
     }
 
-    /// <summary>
-    /// Finds the thread slot whose cache, or one of whose magazines, an address of the metadata heap lies in, while the threads go on.
-    /// </summary>
-    /// <returns>The slot, or 0.</returns>
+    /// <summary>The slot whose cache or loaded magazine holds an address, or 0. Threads may go on.</summary>
     public int SlotOf(nint address, out bool isMagazine)
     {
         isMagazine = false;
@@ -89,7 +90,7 @@ internal sealed unsafe partial class ArenaCaches
         return 0;
     }
 
-    /// <summary>How many thread caches have blocks of a size class, or had.</summary>
+    /// <summary>Thread caches that have blocks of a size class, or had.</summary>
     public int CachesUsing(int sizeClass)
     {
         int count = 0;
@@ -99,7 +100,7 @@ internal sealed unsafe partial class ArenaCaches
         return count;
     }
 
-    /// <summary>How many free blocks of a size class the thread caches hold; some moments old where their threads go on.</summary>
+    /// <summary>Free blocks of a size class in all thread caches. Some moments old.</summary>
     public long CachedBlocks(int sizeClass)
     {
         long count = 0;
@@ -109,7 +110,7 @@ internal sealed unsafe partial class ArenaCaches
         return count;
     }
 
-    /// <summary>The same of one thread's.</summary>
+    /// <summary>Free blocks of a size class in a cache. Some moments old.</summary>
     public long CachedBlocks(ThreadCache* cache, int sizeClass)
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
@@ -124,7 +125,7 @@ internal sealed unsafe partial class ArenaCaches
         return count;
     }
 
-    /// <summary>Adds the free blocks that the thread caches hold. No other thread uses the arena.</summary>
+    /// <summary>Adds the free blocks in thread caches. No other thread uses the arena.</summary>
     public void CollectFree(HashSet<nuint> free)
     {
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
@@ -143,8 +144,7 @@ internal sealed unsafe partial class ArenaCaches
         }
     }
 
-    /// <summary>The bytes that live by what the caches counted; 0 where <see cref="CounterSwitch"/> is off.</summary>
-    /// <param name="tags">How many tags there are.</param>
+    /// <summary>The bytes that live by the caches' counters; 0 where <see cref="CounterSwitch"/> is off.</summary>
     public long CountedLiveBytes(int tags)
     {
         long live = 0;

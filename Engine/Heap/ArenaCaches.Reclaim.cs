@@ -1,12 +1,13 @@
 namespace SuperSlab;
 
-/// <content>How free blocks that threads hold come back to their runs.</content>
+/// <content>How free blocks that threads hold return to their runs.</content>
 internal sealed unsafe partial class ArenaCaches
 {
     /// <summary>
-    /// Before a class takes a new run: of large blocks the thread's own are returned, so that a buffer that grows through the classes does not
-    /// leave one behind in each, but not in a prewarmed arena that has room, whose memory is resident in any case; then full magazines of all
-    /// threads, the largest blocks first, until there are as many neighbouring free slabs as a run has.
+    /// Returns free blocks before a class takes a new run. First the thread's own large blocks, so that a buffer that
+    /// grows through the classes leaves none behind in each; not in a prewarmed arena with room, whose memory is
+    /// resident anyway. Then full magazines of all threads, the largest blocks first, until as many neighbouring slabs
+    /// are free as a run has.
     /// </summary>
     private void Relieve(int sizeClass)
     {
@@ -17,7 +18,9 @@ internal sealed unsafe partial class ArenaCaches
         if (isLarge && !isResident && own != ThreadCache.Detached)
             ReturnLarge(own);
 
-        for (int other = SizeClasses.LastWithinSuperSlab; slabs != 0 && other >= 0 && !_slabs.Space.HasRun(slabs); other--)
+        bool HasRoom() => slabs == 0 || _slabs.Space.HasRun(slabs);
+
+        for (int other = SizeClasses.LastWithinSuperSlab; other >= 0 && !HasRoom(); other--)
         {
             for (int one = other; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
                 ReturnStocks(one);
@@ -44,14 +47,15 @@ internal sealed unsafe partial class ArenaCaches
     }
 
     /// <summary>
-    /// Returns to their runs the free blocks that the calling thread, dead threads, threads that wait, and all stocks hold, and releases runs
-    /// without a block: what an arena does before it says that there is no memory. Other threads may use the arena meanwhile. Takes no OS
-    /// memory. Blocks in the loaded magazines of other threads that run, or took a handle, stay: a magazine of a class each at most.
+    /// Returns to their runs the free blocks in all stocks and in the loaded magazines of the calling, dead and waiting
+    /// threads, then releases empty runs. An arena does so before it says that there is no memory; other threads may
+    /// use it meanwhile. Takes no OS memory. A loaded magazine a class stays with other threads that run or took a
+    /// handle.
     /// </summary>
-    /// <exception cref="EngineMemoryException">A block that was freed before is no free-able block. The others have been returned.</exception>
+    /// <exception cref="EngineMemoryException">An earlier free was of no block. The others are returned.</exception>
     public void Reclaim() => ReclaimWithin(milliseconds: 0);
 
-    /// <summary>The same, but gives threads that are about to wait some time for that.</summary>
+    /// <summary>Reclaims, and gives threads that are about to wait some time for that.</summary>
     public void ReclaimWithin(int milliseconds)
     {
         (int SizeClass, nuint Block) wrong = default;
@@ -76,7 +80,8 @@ internal sealed unsafe partial class ArenaCaches
         _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
     }
 
-    private static void Note(ref (int SizeClass, nuint Block) wrong, int sizeClass, nuint block) => wrong = block == 0 ? wrong : (sizeClass, block);
+    private static void Note(ref (int SizeClass, nuint Block) wrong, int sizeClass, nuint block) =>
+        wrong = block == 0 ? wrong : (sizeClass, block);
 
     private void ReturnStocksOf(ThreadCache* cache, ref (int SizeClass, nuint Block) wrong)
     {
@@ -84,7 +89,7 @@ internal sealed unsafe partial class ArenaCaches
             Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
     }
 
-    /// <summary>Whether a thread holds loaded magazines that could be taken from it if it waited. Some moments old.</summary>
+    /// <summary>Whether threads hold loaded magazines that could be taken if they waited. Some moments old.</summary>
     private bool OthersHoldLoaded()
     {
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
@@ -100,7 +105,8 @@ internal sealed unsafe partial class ArenaCaches
         return false;
     }
 
-    private static bool HoldsLoaded(ThreadCache* cache, int sizeClass) => ThreadCache.Top(cache, sizeClass) is var top && top != null && top[-1] != 0;
+    private static bool HoldsLoaded(ThreadCache* cache, int sizeClass) =>
+        ThreadCache.Top(cache, sizeClass) is var top && top != null && top[-1] != 0;
 
     private void ReturnOfDead(ref (int SizeClass, nuint Block) wrong)
     {
@@ -131,7 +137,7 @@ internal sealed unsafe partial class ArenaCaches
 
         foreach (nint one in hidden)
         {
-            // It may have taken a handle before it was hidden, and only the barrier showed that.
+            // Only after the barrier is a handle visible that the thread took before its cache was hidden.
             ThreadCache* cache = (ThreadCache*)one;
             if (ThreadSlots.Waits(cache->Slot) && !cache->HasHandle)
                 ReturnLoaded(cache, ref wrong);
@@ -140,7 +146,7 @@ internal sealed unsafe partial class ArenaCaches
         }
     }
 
-    /// <summary>Returns the blocks of a cache's loaded magazines to their runs; the magazines stay. The caller has the cache to itself.</summary>
+    /// <summary>Returns the blocks of a cache that is the caller's alone; the emptied magazines stay.</summary>
     private void ReturnLoaded(ThreadCache* cache, ref (int SizeClass, nuint Block) wrong)
     {
         for (int sizeClass = 0; cache != ThreadCache.Detached && sizeClass < ArenaClasses.Count; sizeClass++)
@@ -159,7 +165,7 @@ internal sealed unsafe partial class ArenaCaches
         return _slabs.ReturnAll(sizeClass, bottom, (int)(top - bottom));
     }
 
-    /// <summary>Returns what a stock holds of a class to its runs. Any thread.</summary>
+    /// <summary>Returns a stock's blocks to their runs. Any thread.</summary>
     /// <returns>A block that could not be returned, or 0.</returns>
     private nuint ReturnStock(ThreadCache* cache, int sizeClass)
     {
@@ -175,7 +181,7 @@ internal sealed unsafe partial class ArenaCaches
         return wrong;
     }
 
-    /// <summary>Gives the calling thread's blocks back to their runs, and lets others take what it may free until it takes a handle again.</summary>
+    /// <summary>Returns the calling thread's blocks to their runs and gives up its handle.</summary>
     public void Detach()
     {
         ThreadCache* own = CacheOf(ThreadSlots.Current);

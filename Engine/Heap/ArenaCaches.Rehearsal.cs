@@ -1,16 +1,16 @@
 namespace SuperSlab;
 
-/// <content>Code of frames that would else be compiled in one of them.</content>
+/// <content>Has code compiled that otherwise a frame would be the first to run.</content>
 internal sealed unsafe partial class ArenaCaches
 {
-    /// <summary>How much of <see cref="Rehearse(int, long, bool)"/> this process has gone through.</summary>
+    /// <summary>How far <see cref="Rehearse(int, long, bool)"/> came in this process.</summary>
     private static volatile int s_rehearsed;
 
     /// <summary>
-    /// Goes once through what frames may do for the first time only when they take a new run or exchange magazines, so that nothing of it is
-    /// compiled then. Leaves the arena as it was.
+    /// Runs once what frames do only when they take a new run or exchange magazines, so that none of it is compiled in
+    /// a frame. Leaves the arena as it was.
     /// </summary>
-    /// <param name="sizeClass">A class with free blocks in its runs; not used where the arena has free slabs.</param>
+    /// <param name="sizeClass">A class with free blocks in its runs; unused where the arena has free slabs.</param>
     /// <param name="blocks">How many it has.</param>
     /// <param name="hasSlabs">Whether the arena has free slabs, for any class.</param>
     public void Rehearse(int sizeClass, long blocks, bool hasSlabs)
@@ -39,7 +39,8 @@ internal sealed unsafe partial class ArenaCaches
         _slabs.ReleaseEmptyRuns();
     }
 
-    /// <summary>Allocates and frees more than a magazine holds, first from runs, then from the stock, with a cache that nobody else sees.</summary>
+    /// <summary>Allocates and frees more than a magazine holds, by a cache that no thread has.</summary>
+    /// <remarks>The order is that of the arena's slow paths, but counts nothing: the cache has no counters.</remarks>
     private void Rehearse(ThreadCache* cache, int sizeClass, long most)
     {
         Span<nuint> blocks = stackalloc nuint[(2 * Magazine.MaximumBlocks) + 2];
@@ -70,7 +71,7 @@ internal sealed unsafe partial class ArenaCaches
             }
         }
 
-        // What a miss does where the arena has no room; of extents nobody has a stock.
+        // What a miss does in an arena without room. No thread stocks extents.
         ReturnLarge(cache);
         ReturnStocks(SizeClasses.Huge);
         _slabs.GatherRuns(ArenaClasses.SizeClassOf(sizeClass));

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -13,7 +14,7 @@ internal static unsafe class Bitmap
 
     public static void Clear(ulong* words, int start, int count) => Change(words, start, count, set: false);
 
-    /// <summary>The first index from <paramref name="start"/> on at which <paramref name="count"/> bits are set in both bitmaps, or -1.</summary>
+    /// <summary>The first index in [start, end) where a run of bits set in both bitmaps begins, or -1.</summary>
     public static int FindRun(ulong* first, ulong* second, int start, int end, int count)
     {
         int run = 0;
@@ -51,7 +52,7 @@ internal static unsafe class Bitmap
         return -1;
     }
 
-    /// <summary>How many bits from <paramref name="start"/> on have the value, at most <paramref name="limit"/>.</summary>
+    /// <summary>The run of bits with a value that begins at <paramref name="start"/>, up to a limit.</summary>
     public static int RunLength(ulong* words, int start, int limit, bool value)
     {
         int length = 0;
@@ -79,7 +80,7 @@ internal static unsafe class Bitmap
         return length;
     }
 
-    /// <summary>The lowest index at which <paramref name="count"/> ones stand in a word that has such a run.</summary>
+    /// <summary>The lowest index of a run of ones in a word that has one of this length.</summary>
     public static int FindRun(uint word, int count)
     {
         for (int have = 1; have < count;)
@@ -94,6 +95,7 @@ internal static unsafe class Bitmap
 
     private static void Change(ulong* words, int start, int count, bool set)
     {
+        Debug.Assert(start >= 0 && count >= 0, "a range of bits");
         while (count > 0)
         {
             int bit = start & 63;

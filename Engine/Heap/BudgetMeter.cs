@@ -1,9 +1,12 @@
+using System.Diagnostics;
+
 namespace SuperSlab;
 
-/// <summary>
-/// Holds one arena to its limits and counts how often it went beyond. Asked before the arena takes SuperSlabs: what is admitted counts as
-/// held from then on, so several threads together stay within the limit too. Any thread; nothing waits.
-/// </summary>
+/// <summary>Holds one arena to its limits and counts the overruns. Any thread; nothing waits.</summary>
+/// <remarks>
+/// Asked before the arena takes SuperSlabs. What is admitted counts as held at once, so several threads together stay
+/// within the limit.
+/// </remarks>
 internal sealed class BudgetMeter
 {
     private ArenaBudget _limits = new();
@@ -11,35 +14,32 @@ internal sealed class BudgetMeter
     private long _softOverruns;
     private long _hardOverruns;
 
-    /// <summary>The limits in force.</summary>
     public ArenaBudget Limits
     {
         get => Volatile.Read(ref _limits);
         set => Volatile.Write(ref _limits, value);
     }
 
-    /// <summary>The gates of the arena's memory and of the arena, which the budget's function is called inside of; null where there are none.</summary>
+    /// <summary>The memory's gate, inside of which the budget's callback runs; null where there is none.</summary>
     public WorkGate? OuterWork { get; set; }
 
-    /// <inheritdoc cref="OuterWork"/>
+    /// <summary>The arena's gate, the inner one; null where there is none.</summary>
     public WorkGate? Work { get; set; }
 
-    /// <summary>SuperSlabs that the arena owns, or is about to.</summary>
+    /// <summary>SuperSlabs that the arena owns or is about to.</summary>
     public long Held => Volatile.Read(ref _held);
 
     /// <summary>How often SuperSlabs were taken beyond the soft limit.</summary>
     public long SoftOverruns => Volatile.Read(ref _softOverruns);
 
-    /// <summary>How often SuperSlabs were asked for beyond the hard limit, granted or not.</summary>
+    /// <summary>How often SuperSlabs beyond the hard limit were asked for, granted or not.</summary>
     public long HardOverruns => Volatile.Read(ref _hardOverruns);
 
-    /// <summary>Admits SuperSlabs, which are held from now on. <see cref="Return"/> takes back what was not used.</summary>
-    /// <param name="superSlabs">How many more the arena wants.</param>
-    /// <param name="sizeClass">For blocks of which class.</param>
-    /// <param name="isLast">
-    /// False where the arena can still give back what it does not use: then nothing is counted beyond the hard limit, and nobody is asked.
-    /// </param>
-    /// <remarks>The budget's callback runs here, under no lock. What it throws goes to the caller, and nothing has changed.</remarks>
+    /// <summary>Admits SuperSlabs, which are held from now on. <see cref="Return"/> gives up those not used.</summary>
+    /// <remarks>
+    /// The budget's callback runs here, under no lock; its exceptions change nothing. If this is not the last try,
+    /// because the arena can reclaim, no callback runs and no overrun counts.
+    /// </remarks>
     public bool TryTake(int superSlabs, int sizeClass, bool isLast)
     {
         ArenaBudget limits = Limits;
@@ -58,8 +58,12 @@ internal sealed class BudgetMeter
         }
     }
 
-    /// <summary>Admitted SuperSlabs are not held any more.</summary>
-    public void Return(int superSlabs) => Interlocked.Add(ref _held, -superSlabs);
+    /// <summary>Admitted SuperSlabs are held no more.</summary>
+    public void Return(int superSlabs)
+    {
+        long held = Interlocked.Add(ref _held, -superSlabs);
+        Debug.Assert(held >= 0, "only what was admitted returns");
+    }
 
     private bool TryTakeBeyond(ArenaBudget limits, long held, int superSlabs, int sizeClass, bool isLast)
     {
@@ -70,10 +74,7 @@ internal sealed class BudgetMeter
         bool admits = limits.Overflow switch
         {
             ArenaOverflow.Fail => false,
-            ArenaOverflow.Callback => limits.OnOverflow is { } ask && Ask(ask, new ArenaOverflowRequest(
-                (nuint)held << SlabGeometry.SuperSlabShift,
-                (nuint)superSlabs << SlabGeometry.SuperSlabShift,
-                sizeClass == Demand.NoClass ? 0 : SizeClasses.BlockBytes(sizeClass))),
+            ArenaOverflow.Callback => Ask(limits.OnOverflow, held, superSlabs, sizeClass),
             _ => true,
         };
         if (admits)
@@ -82,9 +83,16 @@ internal sealed class BudgetMeter
         return admits;
     }
 
-    /// <summary>Asks inside of the gates, so that a dispose by the function itself is refused instead of taking the arena away under it.</summary>
-    private bool Ask(Func<ArenaOverflowRequest, bool> ask, ArenaOverflowRequest request)
+    /// <summary>Runs the callback inside the gates, which refuse a dispose by it: the arena outlives it.</summary>
+    private bool Ask(Func<ArenaOverflowRequest, bool>? ask, long held, int superSlabs, int sizeClass)
     {
+        if (ask is null)
+            return false;
+
+        ArenaOverflowRequest request = new(
+            (nuint)held << SlabGeometry.SuperSlabShift,
+            (nuint)superSlabs << SlabGeometry.SuperSlabShift,
+            sizeClass == Demand.NoClass ? 0 : SizeClasses.BlockBytes(sizeClass));
         WorkGate.Entry outer = default;
         if (OuterWork is not null && !OuterWork.TryEnter(out outer))
             return false;

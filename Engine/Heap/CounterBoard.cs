@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -5,22 +6,23 @@ using System.Runtime.Intrinsics;
 namespace SuperSlab;
 
 /// <summary>
-/// What all threads counted in all arenas of one memory, by tag: the sums of what was counted in arenas that were reset or disposed since,
-/// and where the counters of living caches are, for a profiler that reads them at each frame's end and finds its own caches cold then.
-/// So all of it lies together in the metadata heap, and no arena is asked:
+/// What all threads counted in all arenas of a memory, by tag: sums for arenas that were reset or disposed, and the
+/// list of living caches with their counters. Any thread.
 ///
 ///   | lock | first chunk | retired cell of tag 0 | retired cell of tag 1 | ...
 ///              '-&gt; | next chunk | count | cache | cache | ...
-///
-/// Numbers that only rise stay so: what a cache counted is always in one of both places. The blocks that an arena threw away count as
-/// freed, each under the tag that it was allocated under. Any thread.
 /// </summary>
+/// <remarks>
+/// A profiler reads all at each frame's end, when its own caches are cold: so all lies together in the metadata heap,
+/// and no arena is asked. Numbers only rise: what a cache counted is always in one of both places. Blocks that an arena
+/// threw away count as freed, each under the tag of its allocation.
+/// </remarks>
 internal sealed unsafe class CounterBoard
 {
     private readonly MetadataHeap _heap;
     private readonly Board* _board;
 
-    /// <summary>Held while the list changes, for as long as that takes; the board's own lock only for some writes.</summary>
+    /// <summary>Held while the list changes; the board's own lock, for which readers wait, only briefly.</summary>
     private readonly Lock _changing = new();
 
     public CounterBoard(MetadataHeap heap)
@@ -30,10 +32,11 @@ internal sealed unsafe class CounterBoard
         _board->First = NewChunk();
     }
 
-    /// <summary>What the caches of that many threads in one arena take here.</summary>
-    public static nuint BytesFor(int threads) => Sizes.DivideRoundingUp((nuint)threads, Chunk.Capacity) * (nuint)sizeof(Chunk);
+    /// <summary>Metadata for the caches of some threads in one arena.</summary>
+    public static nuint BytesFor(int threads) =>
+        Sizes.DivideRoundingUp((nuint)threads, Chunk.Capacity) * (nuint)sizeof(Chunk);
 
-    /// <summary>A cache counts from now on.</summary>
+    /// <summary>Counts a cache from now on.</summary>
     public void Add(ThreadCache* cache)
     {
         lock (_changing)
@@ -52,7 +55,7 @@ internal sealed unsafe class CounterBoard
         }
     }
 
-    /// <summary>A thread that has no cache allocated, or freed, so many bytes; they count under no tag.</summary>
+    /// <summary>Counts, under no tag, what a thread without a cache allocated or freed.</summary>
     public void CountWithoutCache(long allocatedBytes, long freedBytes)
     {
         NativeLock.Enter(&_board->Lock);
@@ -66,7 +69,7 @@ internal sealed unsafe class CounterBoard
         NativeLock.Exit(&_board->Lock);
     }
 
-    /// <summary>A cache's blocks were all thrown away: takes over what it counted, and sets it back to 0. Its thread does not use the arena.</summary>
+    /// <summary>Takes over the counters of a cache whose blocks were thrown away and whose thread rests.</summary>
     public void Retire(ThreadCache* cache)
     {
         NativeLock.Enter(&_board->Lock);
@@ -81,7 +84,7 @@ internal sealed unsafe class CounterBoard
         NativeLock.Exit(&_board->Lock);
     }
 
-    /// <summary>A cache that was retired goes. Waits for those that read.</summary>
+    /// <summary>Removes a retired cache. Waits for readers.</summary>
     public void Remove(ThreadCache* cache)
     {
         lock (_changing)
@@ -98,7 +101,7 @@ internal sealed unsafe class CounterBoard
         }
     }
 
-    /// <summary>Writes everything counted so far, one sum for each tag. Hot-loop safe.</summary>
+    /// <summary>Writes all that was counted, one sum a tag. Hot-loop safe.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Sum(Span<CounterCell> sums)
     {
@@ -148,8 +151,8 @@ internal sealed unsafe class CounterBoard
 }
 
 /// <summary>
-/// What was allocated and freed; each number only rises. Written by one thread, read by any: a read number is some moments old. The
-/// order is what <see cref="ThreadCounters"/> counts by.
+/// What was allocated and freed; each number only rises. Written by one thread; others read it some moments old.
+/// <see cref="ThreadCounters"/> relies on the order.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct CounterCell
@@ -171,21 +174,21 @@ internal struct CounterCell
 }
 
 /// <summary>
-/// What one thread allocated and freed in one arena, by tag. Lies behind the thread's cache when <c>CounterSwitch</c> is on, and is
-/// reached from it:
+/// What one thread allocated and freed in one arena, by tag. Lies behind the thread's cache when <c>CounterSwitch</c>
+/// is on. Written by its thread only.
 ///
-///   | ThreadCache | current | unit of each class | cell of tag 0 | cell of tag 1 | ...      one for each thread and arena
+///   | ThreadCache | current | unit of each class | cell of tag 0 | cell of tag 1 | ...   one a thread and arena
 ///                      |
-///                      '-&gt;  how far behind the cache's beginning the cell of the thread's tag lies      one word for each thread
+///                      '-&gt;  offset of the current tag's cell from the cache             one word a thread
 ///
-/// A thread changes its tag for all arenas by one write to that word. Written by its thread only. A unit is what a block of the class adds
-/// to a cell: 1, and its bytes. Both lie side by side in unit and cell, so that one vector addition counts a call, in one load and one
+/// One write to that word changes a thread's tag in all arenas. A unit, 1 and the bytes of a block, is what a block
+/// adds to a cell. Its two numbers are neighbours in unit and cell: a call counts by one vector load, addition and
 /// store.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ThreadCounters
 {
-    /// <summary>Tags that there can be; tag 0 is that of code without one.</summary>
+    /// <summary>The number of tags; 0 is the tag of code without one.</summary>
     public const int Tags = 64;
 
     private const int UnitWords = 2;
@@ -193,39 +196,45 @@ internal unsafe struct ThreadCounters
 
     private nint* _current;
 
-    // Units begin at a multiple of their size, so that none lies in two cache lines.
+    // Each unit begins at a multiple of its size, so none lies in two cache lines.
     private readonly nint _alignment;
     private fixed long _units[ArenaClasses.Count * UnitWords];
     private fixed long _cells[Tags * CellWords];
 
-    /// <summary>What a thread's word holds while a tag is in force.</summary>
-    public static nint OffsetOf(int tag) => sizeof(ThreadCache) + sizeof(ThreadCounters) - ((Tags - tag) * sizeof(CounterCell));
+    /// <summary>The offset of a tag's cell from the cache: the value of a thread's word under that tag.</summary>
+    public static nint OffsetOf(int tag) =>
+        sizeof(ThreadCache) + sizeof(ThreadCounters) - ((Tags - tag) * sizeof(CounterCell));
 
-    /// <summary>The tag that is in force while a thread's word holds this.</summary>
+    /// <summary>The tag of an offset.</summary>
     public static int TagAt(nint offset) => (int)(offset - OffsetOf(0)) / sizeof(CounterCell);
 
-    /// <summary>The cell of a tag.</summary>
     public static CounterCell* CellOf(ThreadCache* cache, int tag) => (CounterCell*)((byte*)cache + OffsetOf(tag));
 
-    /// <param name="cache">A cache with room for counters behind it.</param>
-    /// <param name="current">The word of the thread's slot.</param>
+    /// <summary>Makes the counters behind a cache, whose thread's word for its tag is given.</summary>
     public static void Initialise(ThreadCache* cache, nint* current)
     {
         ThreadCounters* counters = Of(cache);
+        Debug.Assert(counters->_units == (long*)Units(cache), "the units are where the fast path adds them");
+        Debug.Assert(counters->_cells == (long*)CellOf(cache, 0), "the cells are where the words of threads point");
         counters->_current = current;
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
-            Units(cache)[sizeClass] = Vector128.Create(1, (long)SizeClasses.BlockBytes(ArenaClasses.SizeClassOf(sizeClass)));
+        {
+            nuint bytes = SizeClasses.BlockBytes(ArenaClasses.SizeClassOf(sizeClass));
+            Units(cache)[sizeClass] = Vector128.Create(1, (long)bytes);
+        }
     }
 
-    /// <summary>The thread allocated a block of a class that has a size. Part of the fast path.</summary>
+    /// <summary>Counts an allocation of a block of a class with a size. Part of the fast path.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void CountAllocation(ThreadCache* cache, nuint sizeClass) => *(Vector128<long>*)Current(cache) += Units(cache)[sizeClass];
+    public static void CountAllocation(ThreadCache* cache, nuint sizeClass) =>
+        *(Vector128<long>*)Current(cache) += Units(cache)[sizeClass];
 
-    /// <summary>The same for a free.</summary>
+    /// <summary>Counts a free of a block of a class with a size. Part of the fast path.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void CountFree(ThreadCache* cache, nuint sizeClass) => *(Vector128<long>*)&Current(cache)->Frees += Units(cache)[sizeClass];
+    public static void CountFree(ThreadCache* cache, nuint sizeClass) =>
+        *(Vector128<long>*)&Current(cache)->Frees += Units(cache)[sizeClass];
 
-    /// <summary>The same for blocks whose size is not their class's.</summary>
+    /// <summary>Counts an allocation of a block whose size is not its class's.</summary>
     public static void CountAllocationOf(ThreadCache* cache, nuint bytes)
     {
         CounterCell* cell = Current(cache);
@@ -233,7 +242,7 @@ internal unsafe struct ThreadCounters
         cell->AllocatedBytes += (long)bytes;
     }
 
-    /// <summary>The same for a free.</summary>
+    /// <summary>Counts a free of a block whose size is not its class's.</summary>
     public static void CountFreeOf(ThreadCache* cache, nuint bytes)
     {
         CounterCell* cell = Current(cache);
@@ -243,10 +252,12 @@ internal unsafe struct ThreadCounters
 
     private static ThreadCounters* Of(ThreadCache* cache) => (ThreadCounters*)(cache + 1);
 
-    // By address, as in ThreadCache: through the fields the JIT checks for null each time.
+    // By address, as in ThreadCache: the JIT checks for null at each access to a field.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<long>* Units(ThreadCache* cache) => (Vector128<long>*)((byte*)(cache + 1) + (2 * sizeof(nint)));
+    private static Vector128<long>* Units(ThreadCache* cache) =>
+        (Vector128<long>*)((byte*)(cache + 1) + (2 * sizeof(nint)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static CounterCell* Current(ThreadCache* cache) => (CounterCell*)((byte*)cache + **(nint**)(cache + 1));
+    private static CounterCell* Current(ThreadCache* cache) =>
+        (CounterCell*)((byte*)cache + **(nint**)(cache + 1));
 }

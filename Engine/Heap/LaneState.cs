@@ -1,9 +1,11 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace SuperSlab;
 
 /// <summary>
-/// What one lane's owner writes, in two cache lines of its own so that lanes do not disturb each other.
+/// What one lane's owner writes, in two cache lines, so that lanes do not disturb each other.
 /// Equations: Chunk.Start &lt;= Cursor &lt;= End = Chunk.Start + Chunk.Bytes; both ends are multiples of 16.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 128)]
@@ -22,25 +24,25 @@ internal unsafe struct LaneState
     public long Overflows;
     public long Frame;
 
-    /// <summary>No other lane of the process ever has this number; never 0.</summary>
+    /// <summary>Unique among the lanes of the process; never 0.</summary>
     public long Id;
 
     /// <summary>Rewinds of this frame that may have made marks stale; see <see cref="LaneMarks"/>.</summary>
     public long MarkEpoch;
 
-    /// <summary>No mark of this frame that is not stale lies at a higher position.</summary>
+    /// <summary>All marks of this frame that are not stale lie at or below this position.</summary>
     public nuint HighestMark;
 
-    /// <summary>The block with the newest of the rewinds that are kept.</summary>
+    /// <summary>The block with the newest kept rewind.</summary>
     public LaneMarks.Block* Marks;
 
     public readonly nuint UsedBytes => Chunk == null ? 0 : BytesBefore + (nuint)(Cursor - Chunk->Start);
 }
 
 /// <summary>
-/// A stretch of memory that one buffer of one lane bumps through. The first is the lane's share of the arena's own memory; those after it
-/// came with an overflow and stay for the frames to come, until one of them needs a larger one in their place.
-/// While its arena lives a chunk is used for nothing but chunks, also when it has no memory: a profiler may walk a chain that changes.
+/// A stretch of memory for one buffer of one lane. The first is the lane's share of the arena's own memory. Later ones
+/// came with an overflow and stay for frames to come, until one of those needs a larger one instead. While its arena
+/// lives a chunk is used for nothing else, also without memory: a profiler may walk a chain that changes.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 64)]
 internal unsafe struct FrameChunk
@@ -49,37 +51,43 @@ internal unsafe struct FrameChunk
     public nuint Bytes;
     public FrameChunk* Next;
 
-    /// <summary>The SuperSlabs behind an overflow chunk; a count of 0 in the first chunk.</summary>
+    /// <summary>The SuperSlabs of an overflow chunk; the first chunk has a count of 0.</summary>
     public int SuperSlab;
     public int SuperSlabCount;
 }
 
 /// <summary>
-/// Tells which marks of a lane are stale: a mark at position q is stale if the lane was rewound to a position below q after the mark was
-/// taken. A position counts bytes since the frame began, so it names one place. One thread at a time, as in the lane itself.
+/// Knows which marks of a lane are stale. A mark at position q is stale if, after it was taken, the lane was rewound to
+/// a position below q. A position counts bytes from the frame's begin, so it names one place. Any one thread at a time.
+/// </summary>
+/// <remarks>
+/// A lane numbers the rewinds that may have made marks stale (MarkEpoch), and each mark carries the number at which it
+/// was taken. The lane keeps a stack of those rewinds that no later one went below. Of the rewinds newer than a mark,
+/// the oldest kept went furthest back, so that entry decides.
 /// <para>
-/// A lane numbers the rewinds that may have made marks stale (MarkEpoch), and each mark carries the number it was taken at. Of such rewinds
-/// the lane keeps those that no later one went below, in a stack; of the ones newer than a mark, the oldest kept went furthest back, so
-/// that one entry decides.
-/// </para>
 /// Equations, checked by <see cref="Fault"/>:
 /// <code>
 ///   kept rewinds, oldest first:   Epoch and Position both rise
 ///   newest Epoch                  &lt;= MarkEpoch
 ///   newest Position               &lt;= HighestMark &lt;= the lane's UsedBytes
-///   newest Position &lt; HighestMark =&gt; there is room for one more entry: <see cref="Take"/> made it, so that a rewind never needs memory
+///   newest Position &lt; HighestMark =&gt; there is room for one more entry, so that a rewind never needs memory
 /// </code>
-/// What it costs: 16 bytes of metadata for each kept rewind. Scopes one after the other keep none; scopes within scopes one for each outer
-/// scope with memory allocated behind it. Blocks are kept from frame to frame.
-/// </summary>
+/// The cost is 16 bytes of metadata a kept rewind. Scopes one after the other keep none; nested scopes keep one for
+/// each outer scope with memory allocated behind it. Blocks stay from frame to frame.
+/// </para>
+/// </remarks>
 internal static unsafe class LaneMarks
 {
     private const nuint FirstBytes = 1024;
 
-    /// <summary>Makes the first block of a lane, whose memory is zero.</summary>
-    public static void Begin(LaneState* lane, MetadataHeap heap) => lane->Marks = NewBlock(heap, FirstBytes);
+    /// <summary>Makes the first block of a lane of zeroed memory.</summary>
+    public static void Begin(LaneState* lane, MetadataHeap heap)
+    {
+        Debug.Assert(sizeof(LaneState) == 128 && sizeof(FrameChunk) == 64, "whole cache lines");
+        lane->Marks = NewBlock(heap, FirstBytes);
+    }
 
-    /// <summary>Gives the blocks back.</summary>
+    /// <summary>Frees the blocks.</summary>
     public static void End(LaneState* lane, MetadataHeap heap)
     {
         Block* block = lane->Marks;
@@ -94,7 +102,7 @@ internal static unsafe class LaneMarks
         }
     }
 
-    /// <summary>The frame began: no mark of it is taken yet.</summary>
+    /// <summary>Begins a frame, of which no mark is taken yet.</summary>
     public static void Clear(LaneState* lane)
     {
         lane->Marks->Count = 0;
@@ -108,7 +116,7 @@ internal static unsafe class LaneMarks
         lane->MarkEpoch = 0;
     }
 
-    /// <exception cref="EngineOutOfMemoryException">There is no room to tell later whether the mark is stale. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">There is no room to note a rewind. Nothing has changed.</exception>
     public static FrameMark Take(LaneState* lane, MetadataHeap heap)
     {
         nuint position = lane->UsedBytes;
@@ -127,7 +135,7 @@ internal static unsafe class LaneMarks
         return new FrameMark(lane, position);
     }
 
-    /// <summary>Whether the lane, in the mark's frame, was rewound to a position below the mark's since it was taken.</summary>
+    /// <summary>Whether the lane was rewound below the mark, in its frame, after it was taken.</summary>
     public static bool IsStale(LaneState* lane, in FrameMark mark)
     {
         Block* block = lane->Marks;
@@ -148,7 +156,7 @@ internal static unsafe class LaneMarks
         return block->Entries[from].Position < mark.Position;
     }
 
-    /// <summary>The lane was rewound to a position. Needs no memory.</summary>
+    /// <summary>Notes that the lane is rewound to a position. Needs no memory.</summary>
     public static void NoteRewind(LaneState* lane, nuint position)
     {
         if (lane->HighestMark <= position)
@@ -164,6 +172,8 @@ internal static unsafe class LaneMarks
 
         if (block->Count == block->Capacity)
             block = block->Next;
+
+        Debug.Assert(block != null && block->Count < block->Capacity, "Take made room for a rewind");
 
         block->Entries[block->Count++] = new Rewound { Epoch = ++lane->MarkEpoch, Position = position };
         lane->Marks = block;
@@ -209,7 +219,7 @@ internal static unsafe class LaneMarks
         public nuint Position;
     }
 
-    /// <summary>A piece of the stack, its entries behind it. Only the last with entries has room; those behind it are empty.</summary>
+    /// <summary>A piece of the stack, entries behind it. Blocks after the last one with entries are empty.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct Block
     {
@@ -219,15 +229,15 @@ internal static unsafe class LaneMarks
         public int Count;
         public int Capacity;
 
-        public Rewound* Entries => (Rewound*)((Block*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref this) + 1);
+        public Rewound* Entries => (Rewound*)((Block*)Unsafe.AsPointer(ref this) + 1);
 
         public Rewound* Newest => Entries + Count - 1;
     }
 }
 
 /// <summary>
-/// A place in a lane to rewind to; see <see cref="FrameLane.Mark"/>. Valid in its lane until the frame ends or the lane is rewound to an
-/// earlier place; it may be used any number of times until then.
+/// A place in a lane to rewind to; see <see cref="FrameLane.Mark"/>. Valid, for any number of uses, until the frame
+/// ends or the lane is rewound to an earlier place.
 /// </summary>
 public readonly unsafe struct FrameMark
 {
@@ -241,7 +251,7 @@ public readonly unsafe struct FrameMark
         Cursor = lane->Cursor;
     }
 
-    /// <summary>The lane's number, which no other lane of the process ever has; 0 in a mark that was never taken.</summary>
+    /// <summary>The lane's number, unique in the process; 0 in a mark that was never taken.</summary>
     internal long Lane { get; }
 
     internal long Frame { get; }
@@ -251,7 +261,7 @@ public readonly unsafe struct FrameMark
     /// <summary>Bytes of the frame in the lane before the mark.</summary>
     internal nuint Position { get; }
 
-    /// <summary>Where the lane's pointer stood. To be followed only while the mark is not stale: a chunk that the lane left may be gone.</summary>
+    /// <summary>Where the lane's pointer stood. To be followed only while the mark is not stale: chunks go.</summary>
     internal FrameChunk* Chunk { get; }
 
     internal byte* Cursor { get; }

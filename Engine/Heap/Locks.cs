@@ -3,13 +3,13 @@ using System.Runtime.CompilerServices;
 
 namespace SuperSlab;
 
-/// <summary>
-/// A lock that is one <see cref="int"/> in native memory: 0 free, 1 taken, 2 taken and perhaps waited for. It guards slow paths of well under
-/// a microsecond, so a thread that finds it taken looks again for some microseconds; then the holder has lost its processor, and the thread
-/// sleeps until the holder, which so may run whatever its priority is, wakes it. It is not re-entrant and allocates nothing.
-/// (U. Drepper, "Futexes Are Tricky", mutex2.)
-/// Ordering: taking it is an acquire, leaving it a release, on every CPU that .NET runs on.
-/// </summary>
+/// <summary>A lock in one <see cref="int"/> of native memory: 0 free, 1 taken, 2 perhaps waited for.</summary>
+/// <remarks>
+/// It guards slow paths of well under a microsecond, so a thread that finds it taken spins for some microseconds. After
+/// that the holder has lost its processor: the thread sleeps, so that the holder can run whatever its priority, until
+/// the holder wakes it. Not re-entrant; allocates nothing. (U. Drepper, "Futexes Are Tricky", mutex2.) Ordering: taking
+/// it is an acquire, leaving it a release, on every CPU that .NET runs on.
+/// </remarks>
 internal static unsafe class NativeLock
 {
     private const int SpinsBeforeSleep = 40;
@@ -23,7 +23,8 @@ internal static unsafe class NativeLock
     }
 
     /// <summary>Takes the lock if it is free.</summary>
-    public static bool TryEnter(int* word) => Volatile.Read(ref *word) == 0 && Interlocked.CompareExchange(ref *word, 1, 0) == 0;
+    public static bool TryEnter(int* word) =>
+        Volatile.Read(ref *word) == 0 && Interlocked.CompareExchange(ref *word, 1, 0) == 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Exit(int* word)
@@ -32,13 +33,13 @@ internal static unsafe class NativeLock
             AddressWait.WakeOne(word);
     }
 
-    /// <summary>Runs the code that waits and wakes, so that it is not compiled when two threads meet in a hot loop for the first time.</summary>
+    /// <summary>Runs the code that waits and wakes, so that no contention in a hot loop compiles it.</summary>
     public static void Rehearse()
     {
         int word = 0;
         EnterContended(&word);
         word = 0;
-        AddressWait.Wait(&word, 2); // returns at once, because the word is not 2
+        AddressWait.Wait(&word, 2); // The word is not 2, so it returns at once.
         word = 2;
         Exit(&word);
     }
@@ -61,17 +62,20 @@ internal static unsafe class NativeLock
 }
 
 /// <summary>
-/// Counts the work that goes on inside something that can be closed: a memory, an arena. Closing refuses what has not begun, cancels what
-/// can be cancelled, and waits for the rest. Whoever would then wait for itself, because it was called by such work (a callback), is told so
-/// instead. Work that may call the user's code marks its thread, which costs an object; for other work entering and leaving is one
-/// interlocked operation each. Any thread.
+/// Counts the work inside something that can be closed: a memory, an arena. Closing refuses work that has not begun,
+/// cancels what can be cancelled, and waits for the rest. Work that would close what it runs in, by a callback, gets an
+/// exception: it would wait for itself. Any thread.
 /// </summary>
-[SuppressMessage("Design", "CA1001", Justification = "The source has no timer and no wait handle, so there is nothing to dispose.")]
+/// <remarks>
+/// Work that may call the user's code marks its thread, which costs an object; other work costs one interlocked
+/// operation on entering and one on leaving.
+/// </remarks>
+[SuppressMessage("Design", "CA1001", Justification = "The source has no timer and no wait handle to dispose.")]
 internal sealed class WorkGate
 {
     private const int Closed = int.MinValue;
 
-    /// <summary>The marked work that the calling thread does, the innermost first.</summary>
+    /// <summary>The calling thread's marked work, the innermost first.</summary>
     [ThreadStatic]
     private static Mark? s_marks;
 
@@ -85,8 +89,8 @@ internal sealed class WorkGate
 
     public bool IsClosed => Volatile.Read(ref _state) < 0;
 
-    /// <summary>Begins work; disposing what is returned, on the same thread, ends it.</summary>
-    /// <param name="owner">What is named where the gate is closed.</param>
+    /// <summary>Begins work, which ends when the entry is disposed, on the same thread.</summary>
+    /// <param name="owner">The object that the exception names.</param>
     /// <param name="marks">Whether the work may call the user's code.</param>
     /// <exception cref="ObjectDisposedException">The gate is closed.</exception>
     public Entry Enter(object owner, bool marks = true)
@@ -96,7 +100,7 @@ internal sealed class WorkGate
         return entry;
     }
 
-    /// <summary>The same, but false where the gate is closed. Work within work is let in until the outer one ends, and so is who closes.</summary>
+    /// <summary>Begins work; false where the gate is closed, except inside other work and to its closer.</summary>
     public bool TryEnter(out Entry entry, bool marks = true)
     {
         int state = Volatile.Read(ref _state);
@@ -116,17 +120,18 @@ internal sealed class WorkGate
         return false;
     }
 
-    /// <exception cref="InvalidOperationException">The calling thread is inside.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread is inside the gate.</exception>
     public void ThrowIfInside(string what)
     {
         if (IsInside())
         {
             throw new InvalidOperationException(
-                $"{what} cannot be disposed by what it has called itself (a callback of its load, prewarm or dispose), which it would wait for. Nothing has changed.");
+                $"{what} cannot be disposed by what it has called itself (a callback of its load, prewarm or dispose), "
+                + "which it would wait for. Nothing has changed.");
         }
     }
 
-    /// <summary>Refuses all work from now on and waits for what goes on. Not to be called from inside. Another call, by one thread at a time, is harmless.</summary>
+    /// <summary>Refuses new work and waits for the rest. Not from inside. Repeatable, one thread at a time.</summary>
     public void Close()
     {
         Interlocked.Or(ref _state, Closed);
@@ -139,13 +144,14 @@ internal sealed class WorkGate
         }
     }
 
-    /// <summary>The closing thread has done what it closed for: it is no longer let in.</summary>
+    /// <summary>Ends the closing thread's right to enter.</summary>
     public void EndClose() => _closer = 0;
 
-    /// <summary>Progress that is told on whichever thread, which is inside meanwhile.</summary>
-    public IProgress<double>? Mind(IProgress<double>? progress) => progress is null ? null : new MindedProgress(this, progress);
+    /// <summary>Progress whose reports, on any thread, count as inside the gate.</summary>
+    public IProgress<double>? Mind(IProgress<double>? progress) =>
+        progress is null ? null : new MindedProgress(this, progress);
 
-    /// <summary>Whether work ended because the gate was closed, and not because the user had it cancelled.</summary>
+    /// <summary>Whether work was cancelled because the gate closed, and not by the user.</summary>
     public bool HasCancelled(CancellationToken users) => IsClosed && !users.IsCancellationRequested;
 
     private bool IsInside()
@@ -168,7 +174,7 @@ internal sealed class WorkGate
         }
     }
 
-    /// <summary>Work that goes on.</summary>
+    /// <summary>Work that has begun.</summary>
     internal readonly struct Entry : IDisposable
     {
         private readonly WorkGate? _gate;

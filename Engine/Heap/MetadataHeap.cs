@@ -1,21 +1,26 @@
+using System.Diagnostics;
+
 namespace SuperSlab;
 
 /// <summary>
-/// Where the allocator's own objects live: thread caches, magazines, arena tables, slab bitmaps. Prefaulted before it is used, cut from
-/// a cursor that only rises, and recycled by exact size, so nothing here faults in the hot loop once <see cref="Promise"/> made room.
-/// Sizes are rounded to 64 bytes up to 1 KiB and to 1 KiB above; objects of 1 KiB and more are aligned to 1 KiB. Any thread.
-/// Pages are made resident outside the lock, so that a level that loads does not stop another's threads that need a magazine.
-/// What callers may still hold a pointer to is not freed but retired: it reads as 0 until it has waited behind so much other retired memory
-/// that nobody is likely to hold it any more.
-/// What it gives up: memory of one size is never merged into another. The sizes are few and come again.
+/// Where the allocator's own objects live: thread caches, magazines, arena tables, slab bitmaps. Any thread.
 /// </summary>
+/// <remarks>
+/// Memory is prefaulted before use, cut from a cursor that only rises, and recycled by exact size, so nothing here
+/// faults in the hot loop once <see cref="Promise"/> made room. Pages become resident outside the lock: a level that
+/// loads does not stop another level's threads that need a magazine. Sizes are rounded to 64 bytes below 1 KiB and to 1
+/// KiB above; objects from 1 KiB on are aligned to 1 KiB. Memory to which callers may still hold a pointer is retired
+/// instead of freed: it reads as 0 until so much more was retired that such a pointer is unlikely. The price of exact
+/// sizes: free memory of one size never becomes part of another. The sizes are few and recur.
+/// <para>Equation, checked by <see cref="Validate"/>: _cursor + _promised &lt;= the region's ResidentBytes.</para>
+/// </remarks>
 internal sealed unsafe class MetadataHeap
 {
     public const nuint LargestBytes = 64 * 1024;
 
     /// <summary>
-    /// The most that must be retired after an object before that is used again: what a game's last levels leave, 6 KiB for each thread and
-    /// arena, so some 1,000 of them. Never more than a 10th of the heap.
+    /// The most that must be retired after an object before it is used again: 6 KiB for each of some 1,000 threads and
+    /// arenas that a game's last levels leave. Never more than a tenth of the heap.
     /// </summary>
     public const nuint MostRetiredBytes = 6 << 20;
     private const nuint SmallStep = 64;
@@ -29,7 +34,6 @@ internal sealed unsafe class MetadataHeap
     private readonly nint* _free;
     private readonly nint* _oldestRetired;
     private readonly nint* _newestRetired;
-    private readonly nuint _waitBytes;
     private readonly int* _lock;
     private readonly Lock _growing = new();
     private nuint _cursor;
@@ -47,19 +51,19 @@ internal sealed unsafe class MetadataHeap
         _free = (nint*)(region.Address + 64);
         _oldestRetired = _free + Lists;
         _newestRetired = _oldestRetired + Lists;
-        _waitBytes = nuint.Min(MostRetiredBytes, region.LimitBytes / RetiredShare);
+        WaitBytes = nuint.Min(MostRetiredBytes, region.LimitBytes / RetiredShare);
         _cursor = own;
     }
 
     public nuint UsedBytes => _cursor;
 
-    /// <summary>Where the heap begins: a multiple of 1 KiB.</summary>
+    /// <summary>Where the heap begins, a multiple of 1 KiB.</summary>
     public nint Base => _region.Address;
 
-    /// <summary>Whether an object could lie there: the address is in the heap's resident part.</summary>
+    /// <summary>Whether an address is in the heap's resident part.</summary>
     public bool IsResident(void* address) => (nuint)((nint)address - _region.Address) < _region.ResidentBytes;
 
-    /// <summary>What so many objects of a size take, the rests of chunks included.</summary>
+    /// <summary>What this many objects of a size take, with the unused ends of chunks.</summary>
     public static nuint BytesFor(nuint bytes, long count)
     {
         int list = ListOf(bytes, out nuint rounded);
@@ -68,26 +72,24 @@ internal sealed unsafe class MetadataHeap
             : rounded * (nuint)count;
     }
 
-    /// <summary>Zeroed memory of at least <paramref name="bytes"/>, up to 64 KiB.</summary>
-    /// <param name="bytes">The size in bytes.</param>
-    /// <param name="promise">Where the room was promised, if it was. Room that was promised to others is never used.</param>
-    /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
+    /// <summary>Zeroed memory, up to 64 KiB, of a promise or of room that was promised to nobody.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory.</exception>
     public void* Allocate(nuint bytes, MetadataPromise? promise = null)
     {
-        int list = ListOf(bytes, out nuint rounded);
-        nint result;
-        while (!TryTake(list, rounded, promise, out result, out nuint end))
+        void* result;
+        while ((result = TryAllocate(bytes, promise, out nuint end)) == null)
             Grow(end);
 
-        new Span<byte>((void*)result, (int)rounded).Clear();
-        return (void*)result;
+        return result;
     }
 
-    /// <summary>The same, but null where it would take an OS call.</summary>
-    public void* TryAllocateReady(nuint bytes, MetadataPromise? promise = null)
+    /// <summary>Zeroed memory, or null where it would take an OS call.</summary>
+    public void* TryAllocateReady(nuint bytes, MetadataPromise? promise = null) => TryAllocate(bytes, promise, out _);
+
+    private void* TryAllocate(nuint bytes, MetadataPromise? promise, out nuint end)
     {
         int list = ListOf(bytes, out nuint rounded);
-        if (TryTake(list, rounded, promise, out nint result, out _))
+        if (TryTake(list, rounded, promise, out nint result, out end))
             new Span<byte>((void*)result, (int)rounded).Clear();
 
         return (void*)result;
@@ -96,6 +98,7 @@ internal sealed unsafe class MetadataHeap
     public void Free(void* block, nuint bytes)
     {
         int list = ListOf(bytes, out nuint rounded);
+        Debug.Assert((nuint)((nint)block - Base) < _cursor, "the block is the heap's");
         NativeLock.Enter(_lock);
         *Link((nint)block, rounded) = _free[list];
         _free[list] = (nint)block;
@@ -103,8 +106,8 @@ internal sealed unsafe class MetadataHeap
     }
 
     /// <summary>
-    /// Frees memory that forgotten pointers may still lead to: from now on it reads as 0, but for the two words before its last. It is used
-    /// again when as much was retired after it as <see cref="WaitBytes"/> says, or when the heap is full.
+    /// Frees memory to which forgotten pointers may lead. It reads as 0 from now on, except the two words before its
+    /// last. It is used again once <see cref="WaitBytes"/> were retired after it, or when the heap is full.
     /// </summary>
     public void Retire(void* block, nuint bytes)
     {
@@ -123,14 +126,14 @@ internal sealed unsafe class MetadataHeap
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>How much must be retired after an object before that is used again.</summary>
-    public nuint WaitBytes => _waitBytes;
+    /// <summary>How much must be retired after an object before it is used again.</summary>
+    public nuint WaitBytes { get; }
 
     /// <summary>
-    /// Makes room for this much more than was promised to others, whatever its sizes: later allocations with the promise make no OS call
-    /// until it is used up.
+    /// Makes room for this much more, of any sizes, than was promised to others. Allocations that draw on the promise
+    /// make no OS call until it is used up.
     /// </summary>
-    /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory.</exception>
     public void Promise(MetadataPromise promise, nuint bytes)
     {
         while (true)
@@ -148,12 +151,13 @@ internal sealed unsafe class MetadataHeap
         }
     }
 
-    /// <summary>Ends a promise as far as it is not used.</summary>
+    /// <summary>Ends the unused part of a promise.</summary>
     public void Withdraw(MetadataPromise promise, nuint bytes)
     {
         NativeLock.Enter(_lock);
         nuint left = nuint.Min(bytes, promise.LeftBytes);
         promise.LeftBytes -= left;
+        Debug.Assert(left <= _promised, "the heap's promises include each arena's");
         _promised -= left;
         NativeLock.Exit(_lock);
     }
@@ -167,14 +171,16 @@ internal sealed unsafe class MetadataHeap
         if (end > _region.ResidentBytes)
         {
             throw new EngineMemoryException(
-                $"The metadata heap promised {_promised} bytes behind its first {_cursor}, and {_region.ResidentBytes} are resident.");
+                $"The metadata heap promised {_promised} bytes behind its first {_cursor}, "
+                + $"and {_region.ResidentBytes} are resident.");
         }
     }
 
-    /// <summary>Where a free object holds the next.</summary>
+    /// <summary>Where a free object holds the address of the next.</summary>
     private static nint* Link(nint block, nuint rounded) => (nint*)(block + (nint)rounded) - 1;
 
-    private static Retired* RetiredAt(nint block, nuint rounded) => (Retired*)(block + (nint)rounded - sizeof(nint)) - 1;
+    private static Retired* RetiredAt(nint block, nuint rounded) =>
+        (Retired*)(block + (nint)rounded - sizeof(nint)) - 1;
 
     private static int ListOf(nuint bytes, out nuint rounded)
     {
@@ -188,14 +194,14 @@ internal sealed unsafe class MetadataHeap
         return SmallLists + (int)(rounded / LargeStep) - 1;
     }
 
-    /// <summary>The region up to there is resident. What others take meanwhile may make it too little; then it is called again.</summary>
+    /// <summary>Makes the region resident up to an end. Others may take of it, so the caller tries again.</summary>
     private void Grow(nuint end)
     {
         lock (_growing)
             _region.Ensure(end);
     }
 
-    /// <summary>Takes an object, or tells up to where the region must be resident for that.</summary>
+    /// <summary>Takes an object, or says up to where the region must be resident for that.</summary>
     private bool TryTake(int list, nuint rounded, MetadataPromise? promise, out nint result, out nuint end)
     {
         NativeLock.Enter(_lock);
@@ -207,7 +213,7 @@ internal sealed unsafe class MetadataHeap
         {
             _free[list] = *Link(result, rounded);
         }
-        else if (HasWaited(list, rounded))
+        else if (_oldestRetired[list] != 0 && Waited(list, rounded) >= WaitBytes)
         {
             result = TakeRetired(list, rounded);
         }
@@ -227,12 +233,14 @@ internal sealed unsafe class MetadataHeap
             result = TakeRetired(list, rounded);
         }
 
+        Debug.Assert(_cursor + _promised <= _region.ResidentBytes, "each promise can be kept");
         NativeLock.Exit(_lock);
         return result != 0;
     }
 
-    private bool HasWaited(int list, nuint rounded) =>
-        _oldestRetired[list] != 0 && _everRetiredBytes - RetiredAt(_oldestRetired[list], rounded)->RetiredUpTo >= _waitBytes;
+    /// <summary>How much was retired after the oldest retired object of a list.</summary>
+    private nuint Waited(int list, nuint rounded) =>
+        _everRetiredBytes - RetiredAt(_oldestRetired[list], rounded)->RetiredUpTo;
 
     private nint TakeRetired(int list, nuint rounded)
     {
@@ -245,7 +253,7 @@ internal sealed unsafe class MetadataHeap
     {
         if (_chunkLeft < rounded)
         {
-            // What is left of the chunk is a small object of its own size: nothing is thrown away.
+            // The chunk's rest becomes a small object of its own size: nothing is thrown away.
             nint fresh = Cut(ChunkBytes);
             if (_chunkLeft != 0)
             {
@@ -271,17 +279,17 @@ internal sealed unsafe class MetadataHeap
         return result;
     }
 
-    /// <summary>What the heap writes into retired memory: before its last word, which a forgotten thread cache reads as its empty magazine.</summary>
+    /// <summary>Lies before the last word, which a forgotten thread cache reads as its empty magazine.</summary>
     private struct Retired
     {
         public nint Next;
 
-        /// <summary>How much had ever been retired when this was, this included.</summary>
+        /// <summary>How much had ever been retired, this object included.</summary>
         public nuint RetiredUpTo;
     }
 }
 
-/// <summary>Room in a <see cref="MetadataHeap"/> that an arena was promised and has not used yet. Under the heap's lock.</summary>
+/// <summary>Unused room that a <see cref="MetadataHeap"/> promised to an arena. Under the heap's lock.</summary>
 internal sealed class MetadataPromise
 {
     public nuint LeftBytes { get; set; }

@@ -1,16 +1,17 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace SuperSlab;
 
 /// <summary>
-/// The one large range of address space taken at start-up, and the layout of the metadata at its end.
+/// The one large range of address space taken at start-up, with the metadata at its end.
 ///
-///   Base                            Base + BlockBytes                                                Base + TotalBytes
-///   | SuperSlab 0, SuperSlab 1, ... | tags | slab descriptors | SuperSlab descriptors | pool bitmaps | metadata heap |
-///   |                               |&lt;------------------ prefaulted as far as it is used ---------------------&gt;|
+///   Base                            Base + BlockBytes                                   Base + TotalBytes
+///   | SuperSlab 0, SuperSlab 1, ... | tags | slabs | SuperSlabs | pool bitmaps | metadata heap |
+///   |                               |&lt;---- descriptors, prefaulted as far as used -----&gt;|
 ///
-/// Because every block lies inside, "is this address ours, and in which slab is it" is one subtraction, one compare and one shift:
-///   slab = (address - base) &gt;&gt; 16,   SuperSlab = (address - base) &gt;&gt; 21
+/// Every block lies inside, so one subtraction, one compare and one shift say whether an address is a block's, and in
+/// which slab:  slab = (address - Base) &gt;&gt; 16,   SuperSlab = (address - Base) &gt;&gt; 21.
 /// SuperSlabs are handed out from the lowest address up, so the tables are used, and resident, from their beginning.
 /// </summary>
 internal sealed unsafe class Reservation : IDisposable
@@ -28,9 +29,11 @@ internal sealed unsafe class Reservation : IDisposable
     private bool _tailReleased;
     private bool _isWhole = true;
 
-    /// <param name="os">Where the address space comes from.</param>
-    /// <param name="prefaulter">How metadata is made resident.</param>
-    /// <param name="bytes">A multiple of 2 MiB of at least <see cref="MinimumBytes"/>; 0 takes 64 GiB, or the half of it, and so on, as the system allows.</param>
+    /// <param name="os">The source of address space.</param>
+    /// <param name="prefaulter">Makes metadata resident.</param>
+    /// <param name="bytes">
+    /// A multiple of 2 MiB of at least <see cref="MinimumBytes"/>; 0 takes 64 GiB, halved until the system agrees.
+    /// </param>
     public Reservation(VirtualMemory os, Prefaulter prefaulter, nuint bytes)
     {
         _os = os;
@@ -55,8 +58,10 @@ internal sealed unsafe class Reservation : IDisposable
             _slabs = Region(count * SlabGeometry.SlabCount * SlabDescriptorBytes, 64 * Sizes.KiB);
             _tags = Region(count * SlabGeometry.SlabCount * sizeof(uint), page);
             SuperSlabCount = (int)(end >> SlabGeometry.SuperSlabShift);
+            Debug.Assert((nuint)Base % SlabGeometry.SuperSlabBytes == 0, "SuperSlabs are aligned to their size");
 
-            // A wild address may ask for any tag: the whole table is readable, zero where nothing was ever handed out.
+            // A wild address may ask for any tag: the whole table is readable, and reads as 0 where nothing was handed
+            // out.
             _tags.CommitAll(os);
             Bitmaps.Ensure(Bitmaps.LimitBytes);
         }
@@ -84,18 +89,19 @@ internal sealed unsafe class Reservation : IDisposable
     public PrefaultedRegion Heap { get; }
 
     /// <summary>
-    /// One word for each slab: 0 where no live block can begin, else (arena number &lt;&lt; 8) | size class. A slab run of one block has its
-    /// tag in the first slab only.
+    /// One word a slab: (arena number &lt;&lt; 8) | class, or 0 where no live block can begin. A run of one block has
+    /// its tag in the first slab only.
     /// </summary>
     public uint* Tags => (uint*)_tags.Address;
 
-    /// <summary>64 bytes for each slab, whose layout belongs to the layer above.</summary>
+    /// <summary>64 bytes a slab; the layer above defines them.</summary>
     public byte* SlabDescriptors => (byte*)_slabs.Address;
 
     public SuperSlabDescriptor* SuperSlabs => (SuperSlabDescriptor*)_superSlabs.Address;
 
     public nuint MetadataResidentBytes =>
-        _tags.ResidentBytes + _slabs.ResidentBytes + _superSlabs.ResidentBytes + Bitmaps.ResidentBytes + Heap.ResidentBytes;
+        _tags.ResidentBytes + _slabs.ResidentBytes + _superSlabs.ResidentBytes + Bitmaps.ResidentBytes
+        + Heap.ResidentBytes;
 
     public bool IsTag(nint address) => _tags.Contains(address);
 
@@ -103,7 +109,7 @@ internal sealed unsafe class Reservation : IDisposable
 
     public bool IsSuperSlabDescriptor(nint address) => _superSlabs.Contains(address);
 
-    /// <summary>How many of those bytes are resident as the system says, or -1 where it does not.</summary>
+    /// <summary>The metadata bytes that the system says are resident, or -1 where it does not tell.</summary>
     public long MetadataBytesSeen()
     {
         long seen = 0;
@@ -119,7 +125,7 @@ internal sealed unsafe class Reservation : IDisposable
         return seen;
     }
 
-    /// <summary>How many bytes of a range a write would not fault on, or -1 where the system does not tell.</summary>
+    /// <summary>Bytes of a range on which a write would not fault, or -1 where the system does not tell.</summary>
     public long ResidentBytes(nint address, nuint bytes)
     {
         long absent = bytes == 0 ? 0 : _os.PagesThatWouldFault(address, bytes);
@@ -142,9 +148,9 @@ internal sealed unsafe class Reservation : IDisposable
     }
 
     /// <summary>
-    /// Gives everything back but the addresses of the metadata heap that were in use: handles and lanes that outlive the memory read it. From
-    /// now on it reads as 0, with no memory behind it, until <see cref="Remains"/> has so many younger ones. A call that throws changes
-    /// nothing that another one could not finish.
+    /// Gives back everything except the used addresses of the metadata heap, which handles and lanes that outlive the
+    /// memory read. Those read as 0 from now on, without memory behind them, until <see cref="Remains"/> drops them.
+    /// After an exception a second call finishes the work.
     /// </summary>
     /// <exception cref="EngineMemoryException">The system refused.</exception>
     public void DisposeButHeap()
@@ -187,14 +193,16 @@ internal sealed unsafe class Reservation : IDisposable
             if (bytes % SlabGeometry.SuperSlabBytes != 0 || bytes < MinimumBytes)
             {
                 throw new ArgumentOutOfRangeException(
-                    nameof(bytes), bytes, $"A reservation of {bytes} bytes was asked for; it must be a multiple of 2 MiB and at least {Sizes.Text(MinimumBytes)}.");
+                    nameof(bytes), bytes, $"A reservation of {bytes} bytes was asked for; "
+                    + $"it must be a multiple of 2 MiB and at least {Sizes.Text(MinimumBytes)}.");
             }
 
             if (os.TryReserve(bytes, SlabGeometry.SuperSlabBytes, out address))
                 return bytes;
 
             throw new EngineOutOfMemoryException(
-                $"The system refused {Sizes.Text(bytes)} of address space; a smaller EngineMemoryOptions.ReservationBytes, or 0 for an automatic one, may fit.");
+                $"The system refused {Sizes.Text(bytes)} of address space; "
+                + "a smaller EngineMemoryOptions.ReservationBytes, or 0 for an automatic one, may fit.");
         }
 
         for (nuint size = DefaultBytes; size >= MinimumBytes; size /= 2)
@@ -204,12 +212,13 @@ internal sealed unsafe class Reservation : IDisposable
         }
 
         throw new EngineOutOfMemoryException(
-            $"The system refused even {Sizes.Text(MinimumBytes)} of address space; is there a limit on it (ulimit -v, a container)?");
+            $"The system refused even {Sizes.Text(MinimumBytes)} of address space; "
+            + "is there a limit on it (ulimit -v, a container)?");
     }
 }
 
 /// <summary>
-/// Sizes of the heap's two units. A SuperSlab is 2 MiB, aligned to 2 MiB: the unit that is committed, prefaulted, handed out and given
+/// The heap's two units. A SuperSlab is 2 MiB, aligned to 2 MiB: the unit committed, prefaulted, handed out and given
 /// back, and one huge page. A slab is 64 KiB of a SuperSlab.
 /// </summary>
 internal static class SlabGeometry
@@ -222,65 +231,99 @@ internal static class SlabGeometry
     /// <summary>Slabs of a SuperSlab.</summary>
     public const int SlabCount = 1 << (SuperSlabShift - SlabShift);
 
-    /// <summary>The index that stands for no SuperSlab and no slab in every list.</summary>
+    /// <summary>No SuperSlab, no slab: the end of every list.</summary>
     public const int None = -1;
 }
 
 /// <summary>
-/// Describes a SuperSlab. Descriptors stand in a table beside the SuperSlabs, never inside them, so that all 2 MiB belong to the owner
-/// and a run of SuperSlabs is one unbroken range.
+/// Describes a SuperSlab. Descriptors stand in a table, never in the SuperSlabs: all 2 MiB are the owner's, and
+/// neighbouring SuperSlabs are one unbroken range.
 ///
 /// Equations that hold while an arena owns the SuperSlab:
 ///   bit i of FreeSlabs is set     &lt;=&gt;  slab i belongs to no slab run (its tag is 0)
 ///   LongestFreeRun                 =   the longest run of ones in FreeSlabs
-///   RunLength &gt; 1                 =&gt;  FreeSlabs is 0, and the next RunLength-1 SuperSlabs belong to the same extent
+///   RunLength &gt; 1                 =&gt;  FreeSlabs is 0; the next RunLength - 1 SuperSlabs are the same extent's
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = SizeInBytes)]
 internal struct SuperSlabDescriptor
 {
     public const int SizeInBytes = 64;
 
-    /// <summary>The owner's tag (see <see cref="Reservation.Tags"/>) with a class of 0, or 0 where the pool owns it.</summary>
+    /// <summary>The owner's tag (<see cref="Reservation.Tags"/>) with class 0, or 0 where the pool owns it.</summary>
     public uint OwnerTag;
-
     public uint FreeSlabs;
 
-    /// <summary>SuperSlabs of the extent that begins here; 1 where the SuperSlab is divided in slabs; 0 inside an extent.</summary>
+    /// <summary>SuperSlabs of the extent that begins here; 1 for one with slabs; 0 inside an extent.</summary>
     public int RunLength;
-
     public int LongestFreeRun;
 
     /// <summary>Neighbours in the owner's list of SuperSlabs with the same <see cref="LongestFreeRun"/>.</summary>
     public int PreviousByRun;
-
     public int NextByRun;
 
     /// <summary>Neighbours in the owner's list of all its SuperSlabs.</summary>
     public int PreviousOwned;
-
     public int NextOwned;
 
-    /// <summary>A prewarm promised it to its arena, to be divided as needed: it stays when its slabs are all free.</summary>
+    /// <summary>A prewarm promised it to its arena, for any class: it stays when all its slabs are free.</summary>
     public bool IsPromised;
 
-    /// <summary>The kind of the pages that were put behind it last; it outlives owners.</summary>
+    /// <summary>The kind of the pages put behind it last; it outlives owners.</summary>
     public PageKind Pages;
 }
 
 /// <summary>
-/// What is left of the reservations of disposed memories: address space that reads as 0, for handles and lanes that outlived them. The last
-/// few are kept, process-wide. They go by the system's own functions: those of the memory's native context may be gone.
+/// Doubly linked lists through the descriptors of a table, 64 bytes each. A descriptor has the index of the previous
+/// one and, in the next word, that of the next. Under the lock of the list.
+/// </summary>
+/// <remarks>A caller gives the list's first index, and the address of descriptor 0's previous word.</remarks>
+internal static unsafe class DescriptorList
+{
+    public static void Push(int* links, ref int first, int index)
+    {
+        Debug.Assert(first == SlabGeometry.None || *Of(links, first) == SlabGeometry.None, "none lies before it");
+        int* link = Of(links, index);
+        link[0] = SlabGeometry.None;
+        link[1] = first;
+        if (first != SlabGeometry.None)
+            *Of(links, first) = index;
+
+        first = index;
+    }
+
+    public static void Remove(int* links, ref int first, int index)
+    {
+        int previous = Of(links, index)[0];
+        int next = Of(links, index)[1];
+        Debug.Assert(next == SlabGeometry.None || *Of(links, next) == index, "the next one points back");
+        Debug.Assert((previous < 0 ? first : Of(links, previous)[1]) == index, "the previous one points here");
+        if (previous == SlabGeometry.None)
+            first = next;
+        else
+            Of(links, previous)[1] = next;
+
+        if (next != SlabGeometry.None)
+            *Of(links, next) = previous;
+    }
+
+    private static int* Of(int* links, int index) =>
+        links + ((nint)index * (SuperSlabDescriptor.SizeInBytes / sizeof(int)));
+}
+
+/// <summary>
+/// The last few remains of reservations of disposed memories: address space that reads as 0, for handles and lanes that
+/// outlive them. Process-wide. The system's own functions release them: a memory's native context may be gone.
 /// </summary>
 internal static class Remains
 {
-    /// <summary>A program has one memory, and tests have some at a time; what outlives its memory is used soon after or never.</summary>
+    /// <summary>A program has one memory, tests some; what outlives its memory is used soon after or never.</summary>
     public const int Most = 16;
 
     private static readonly Lock s_lock = new();
     private static readonly Queue<(nint Address, nuint Bytes)> s_kept = [];
     private static VirtualMemory? s_os;
 
-    /// <summary>Keeps what is left of a reservation, and gives back the oldest beyond <see cref="Most"/>.</summary>
+    /// <summary>Keeps the remains of a reservation, and releases the oldest beyond <see cref="Most"/>.</summary>
     public static void Add(nint address, nuint bytes)
     {
         lock (s_lock)
@@ -298,8 +341,80 @@ internal static class Remains
             }
             catch (EngineMemoryException)
             {
-                // The next one tries again.
+                // The next call tries again.
             }
         }
     }
+}
+
+/// <summary>
+/// A range of the reservation for metadata, resident from its beginning up to a watermark that only rises. What is used
+/// is prefaulted before use; the rest costs address space only.
+/// </summary>
+internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuint limitBytes, nuint stepBytes)
+{
+    private nuint _touchedPageBytes;
+    private nuint _residentBytes;
+
+    public nint Address => address;
+
+    public nuint LimitBytes => limitBytes;
+    public bool Contains(nint address) => (nuint)(address - Address) < LimitBytes;
+
+    /// <summary>What is resident. Rises after the pages came, so all that it says can be used.</summary>
+    public nuint ResidentBytes => Volatile.Read(ref _residentBytes);
+
+    /// <summary>
+    /// Makes the whole region readable now. From then on it becomes resident by touching, because a prefault that the
+    /// system refuses would make it inaccessible again.
+    /// </summary>
+    public void CommitAll(VirtualMemory os)
+    {
+        os.Commit(Address, LimitBytes);
+        _touchedPageBytes = os.Facts.PageBytes;
+    }
+
+    /// <summary>Makes the first <paramref name="bytes"/> resident. One thread at a time.</summary>
+    public void Ensure(nuint bytes)
+    {
+        if (bytes <= ResidentBytes)
+            return;
+
+        if (bytes > LimitBytes)
+        {
+            throw new EngineOutOfMemoryException(
+                $"The allocator's metadata needs {Sizes.Text(bytes)} where the reservation has room for "
+                + $"{Sizes.Text(LimitBytes)}; a larger EngineMemoryOptions.ReservationBytes gives more.");
+        }
+
+        nuint wanted = nuint.Min(Sizes.AlignUp(bytes, stepBytes), LimitBytes);
+        nint start = Address + (nint)ResidentBytes;
+        if (_touchedPageBytes != 0)
+            PageToucher.Touch(start, wanted - ResidentBytes, _touchedPageBytes);
+        else
+            prefaulter.Provide(start, wanted - ResidentBytes);
+
+        Debug.Assert(wanted > ResidentBytes, "the watermark only rises");
+        Volatile.Write(ref _residentBytes, wanted);
+    }
+}
+
+/// <summary>How a large prefault runs.</summary>
+/// <param name="Threads">How many threads share the work.</param>
+/// <param name="Progress">Hears of the progress, 0 to 1; null for nobody.</param>
+/// <param name="Cancellation">Stops it.</param>
+/// <param name="Prefaulter">Its policy; null for the pool's own.</param>
+internal sealed record PrefaultTask(
+    int Threads, IProgress<double>? Progress, CancellationToken Cancellation, Prefaulter? Prefaulter = null)
+{
+    /// <summary>The task for a part of the whole, which begins at a place in 0 to 1.</summary>
+    public PrefaultTask Part(double start, double share) =>
+        Progress is null || share == 1 ? this : this with { Progress = new PartProgress(Progress, start, share) };
+}
+
+/// <summary>Reports the progress of a part as progress of the whole, which both run from 0 to 1.</summary>
+internal sealed class PartProgress(IProgress<double> whole, double start, double share) : IProgress<double>
+{
+    /// <inheritdoc/>
+    public void Report(double value) => whole.Report(Math.Min(start + (value * share), 1));
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -5,31 +6,31 @@ using System.Runtime.InteropServices;
 namespace SuperSlab;
 
 /// <summary>
-/// The block sizes, a pure table. Steps of 16 bytes to 128 bytes, then eight classes to each doubling up to 2 MiB, so that above 128
-/// bytes at most one ninth (11.1 %) of a block is lost to rounding; then whole SuperSlabs, 4 to 32 MiB. What is larger is
-/// <see cref="Huge"/>: an extent of as many SuperSlabs as it takes. May be called in the hot loop, from any thread.
+/// The block sizes, a pure table: steps of 16 bytes to 128 bytes, then eight classes to each doubling up to 2 MiB, so
+/// rounding takes at most one ninth (11.1 %) of a block above 128 bytes; then whole SuperSlabs, 4 to 32 MiB. Larger
+/// blocks are <see cref="Huge"/>: each an extent of its own length. Hot-loop safe. Any thread.
 /// </summary>
 internal static class SizeClasses
 {
     /// <summary>The number of classes, <see cref="Huge"/> included.</summary>
     public const int Count = Huge + 1;
 
-    /// <summary>The class of all blocks above 32 MiB. Its blocks have no size in common.</summary>
+    /// <summary>The class of all blocks above 32 MiB, which have no size in common.</summary>
     public const int Huge = LastWithinSuperSlab + MaximumExtentSuperSlabs;
 
     internal const nuint Quantum = 16;
     internal const nuint LinearBytes = 128;
     internal const int LinearCount = 8;
 
-    /// <summary>The class of one SuperSlab. Blocks of it and of all classes above are aligned to 2 MiB.</summary>
+    /// <summary>The class of one SuperSlab. Its blocks, and those of the classes above, are aligned to 2 MiB.</summary>
     internal const int LastWithinSuperSlab = LinearCount + (14 * 8) - 1;
 
-    /// <summary>Sizes up to here are looked up by one byte load in the thread cache's map.</summary>
+    /// <summary>The thread cache's map covers the sizes up to here.</summary>
     internal const nuint MappedBytes = 1024;
 
     private const int MaximumExtentSuperSlabs = 16;
 
-    /// <summary>The class of the smallest blocks that hold <paramref name="bytes"/>. A size of 0 is treated as 1.</summary>
+    /// <summary>The class of the smallest blocks that hold a size in bytes; a size of 0 counts as 1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int IndexOf(nuint bytes)
     {
@@ -47,7 +48,7 @@ internal static class SizeClasses
         return superSlabs <= MaximumExtentSuperSlabs ? LastWithinSuperSlab - 1 + (int)superSlabs : Huge;
     }
 
-    /// <summary>The class of the smallest blocks that hold <paramref name="bytes"/> and begin at multiples of <paramref name="alignment"/>.</summary>
+    /// <summary>The class of the smallest blocks that hold a size and begin at multiples of an alignment.</summary>
     /// <param name="bytes">The size in bytes.</param>
     /// <param name="alignment">A power of two up to 2 MiB.</param>
     public static int IndexOf(nuint bytes, nuint alignment)
@@ -58,7 +59,8 @@ internal static class SizeClasses
         if (alignment > SlabGeometry.SlabBytes)
             return LastWithinSuperSlab;
 
-        // A multiple of the alignment is a class of its own where classes lie closer than that; elsewhere all classes are its multiples.
+        // Where classes lie closer than the alignment, a multiple of it is a class; elsewhere every class is a
+        // multiple.
         return IndexOf(nuint.Max(Sizes.AlignUp(bytes, alignment), alignment));
     }
 
@@ -81,18 +83,22 @@ internal static class SizeClasses
     }
 
     /// <summary>
-    /// So many blocks of a class more than live at a time let a thread allocate from an arena without new memory, whatever others hold: the
-    /// magazine that it keeps to itself, and one on the way to it, or of blocks above 32 KiB one block. What it has beyond, others take when
-    /// they need it.
+    /// Blocks of a class, beyond the most that live at once, with which a thread allocates without new memory whatever
+    /// others hold: its own magazine and one on the way to it, or for blocks above 32 KiB one block. Others take the
+    /// rest.
     /// </summary>
-    public static int CacheBlocks(int index) => Magazine.BlocksOf(index) is var blocks && index >= Magazine.FirstLarge ? Math.Min(blocks + 1, 2 * blocks) : 2 * blocks;
+    public static int CacheBlocks(int index)
+    {
+        int blocks = Magazine.BlocksOf(index);
+        return index >= Magazine.FirstLarge ? Math.Min(blocks + 1, 2 * blocks) : 2 * blocks;
+    }
 
-    /// <summary>The SuperSlabs of one block of a class of extents.</summary>
+    /// <summary>SuperSlabs of one block of a class of extents.</summary>
     internal static int SuperSlabsOf(int index) => index - LastWithinSuperSlab + 1;
 
     /// <summary>
-    /// How many slabs (64 KiB each) a slab run of the class has: the fewest that leave at most 1/16 of it unused at the end, or 1/8 for
-    /// blocks above 256 KiB, which then stand alone.
+    /// Slabs in a run of the class: the fewest that leave at most 1/16 of the run unused at its end, or 1/8 for blocks
+    /// above 256 KiB, which then stand alone.
     /// </summary>
     internal static int SlabsPerRun(int index)
     {
@@ -110,91 +116,112 @@ internal static class SizeClasses
 }
 
 /// <summary>
-/// The classes that an arena keeps runs and stocks of: the size classes, and behind them, for blocks under a cache line, the same classes
-/// once more for each home.
+/// The classes of which an arena keeps runs and stocks: the size classes, then, for blocks smaller than a cache line,
+/// the same classes once more for each home.
 /// <code>
 ///   | 0 ... SizeClasses.Count - 1 | 16, 32, 48 bytes of home 0 | 16, 32, 48 bytes of home 1 | ... of home 31 |
 /// </code>
-/// A thread allocates small blocks of its own home only, so no two threads' blocks lie in one cache line, which would slow both down as long
-/// as they write there (false sharing). A block that another thread frees has the class of its slab, its home's, so it is pushed on a
-/// magazine from which the freeing thread never allocates, and goes home with it. Each cache that an arena makes for a thread has the next
-/// home, so the homes of up to 32 threads are their own. The size class itself keeps what belongs to no home: runs that a prewarm promised and no home needs, and blocks
-/// of threads without a cache.
 /// </summary>
+/// <remarks>
+/// A thread allocates small blocks from its own home only. So no two threads' blocks share a cache line, which would
+/// slow both while they write there (false sharing). A block freed by another thread keeps its slab's class, a class of
+/// its home: the freeing thread pushes it on a magazine from which it never allocates, and the magazine carries it
+/// home. An arena gives each new cache the next home, so up to 32 threads have a home each. The size class itself keeps
+/// what has no home: promised runs that no home needs, and the blocks of threads without a cache.
+/// </remarks>
 internal static class ArenaClasses
 {
-    /// <summary>As many as leave the tops of a thread cache within 2 KiB, and a class within a byte.</summary>
+    /// <summary>The most with which a cache's tops take at most 2 KiB and a class fits in a byte.</summary>
     public const int Homes = 32;
 
-    /// <summary>The first size classes, whose blocks are smaller than a cache line.</summary>
+    /// <summary>Size classes whose blocks are smaller than a cache line.</summary>
     public const int SmallClasses = (64 / (int)SizeClasses.Quantum) - 1;
 
     public const int Count = SizeClasses.Count + (Homes * SmallClasses);
 
-    /// <summary>The class of a home's blocks of a small size class.</summary>
+    /// <summary>The home's class of a small size class.</summary>
     public static int OfHome(int home, int sizeClass) => SizeClasses.Count + (home * SmallClasses) + sizeClass;
 
     public static bool IsOfHome(int arenaClass) => arenaClass >= SizeClasses.Count;
 
-    public static int SizeClassOf(int arenaClass) => IsOfHome(arenaClass) ? (arenaClass - SizeClasses.Count) % SmallClasses : arenaClass;
+    public static int SizeClassOf(int arenaClass) =>
+        IsOfHome(arenaClass) ? (arenaClass - SizeClasses.Count) % SmallClasses : arenaClass;
 
-    /// <summary>The size class of a slab's blocks.</summary>
+    /// <summary>The size class of the blocks in a slab with this tag.</summary>
     public static int SizeClassOfTag(uint tag) => SizeClassOf((int)(tag & byte.MaxValue));
 
     /// <summary>
-    /// The class that follows among those whose blocks are of one size class: <c>for (int one = sizeClass; one &lt; Count;
-    /// one = Next(one))</c> goes through all.
+    /// The next class with blocks of the same size class. All of them:
+    /// <c>for (int one = sizeClass; one &lt; Count; one = Next(one))</c>.
     /// </summary>
     public static int Next(int arenaClass) =>
         IsOfHome(arenaClass) ? arenaClass + SmallClasses : arenaClass < SmallClasses ? OfHome(0, arenaClass) : Count;
 
     /// <summary>
-    /// Runs that so many blocks need besides, when so many threads use them: each home may have one with few blocks out, and each thread a
-    /// magazine on the way to each other home.
+    /// Runs beyond those that the blocks themselves fill: each home but one may have a run with few blocks out, and
+    /// each thread a magazine on the way to each other home.
     /// </summary>
     public static long RunsBesides(int sizeClass, int threads, int blocksPerRun)
     {
         long others = Math.Min(threads, Homes) - 1;
-        return sizeClass >= SmallClasses || others <= 0 ? 0 : others + (long)Sizes.DivideRoundingUp((nuint)(threads * others * Magazine.BlocksOf(sizeClass)), (nuint)blocksPerRun);
+        if (sizeClass >= SmallClasses || others <= 0)
+            return 0;
+
+        nuint underway = (nuint)(threads * others * Magazine.BlocksOf(sizeClass));
+        return others + (long)Sizes.DivideRoundingUp(underway, (nuint)blocksPerRun);
     }
 
-    /// <summary>Magazines that so many threads need for blocks on the way to other homes.</summary>
+    /// <summary>Magazines for blocks on the way to other homes.</summary>
     public static long MagazinesBesides(int sizeClass, int threads) =>
         sizeClass >= SmallClasses ? 0 : (long)threads * Math.Max(0, Math.Min(threads, Homes) - 1);
 }
 
 /// <summary>
-/// What one arena knows of one class. Threads come here once a magazine. What changes, guarded by <see cref="Lock"/>, and what does not lie in
-/// cache lines of their own, so that a thread that takes blocks from a run disturbs neither those that look something up nor another class.
+/// What an arena knows of one class. What changes, under <see cref="Lock"/>, and what does not lie in separate cache
+/// lines: a thread that takes blocks from a run disturbs neither readers of constants nor other classes.
+/// <code>
+///   Runs           =   runs of the class;  EmptyRuns of them have no block out
+///   PrewarmedRuns &lt;=  Runs: what was promised to the class is not lent to another
+///   the list from FirstRun holds the runs with free blocks
+/// </code>
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 128)]
 internal unsafe struct ClassState
 {
     public int Lock;
 
-    /// <summary>The first run (slab number) with free blocks, or -1.</summary>
+    /// <summary>The slab of the first run with free blocks, or <see cref="SlabGeometry.None"/>.</summary>
     public int FirstRun;
     public int Runs;
 
     /// <summary>Runs without a block out.</summary>
     public int EmptyRuns;
-
-    /// <summary>Runs that a prewarm made; the class never goes below, so what was promised to it is not lent to another.</summary>
     public int PrewarmedRuns;
 
-    /// <summary>Blocks with callers and in thread caches, and the most there ever were: what a prewarm of this use would need.</summary>
+    /// <summary>Blocks with callers and in thread caches.</summary>
     public long BlocksOut;
+
+    /// <summary>The most blocks that were out at once: what a prewarm for this use would need.</summary>
     public long PeakBlocksOut;
 
     private fixed long _apart[3];
 
-    /// <summary>(2^43 / block bytes) rounded up: (offset * reciprocal) &gt;&gt; 43 divides exactly within a SuperSlab.</summary>
+    /// <summary>2^43 / block bytes, rounded up: offset * Reciprocal / 2^43 is exact within a SuperSlab.</summary>
     public ulong Reciprocal;
     public uint BlockBytes;
     public ushort Capacity;
     public ushort MagazineBlocks;
     public int SlabsPerRun;
 
-    /// <summary>The most full magazines that a thread keeps in its stock; see <see cref="MagazineStock"/>.</summary>
+    /// <summary>The most full magazines in a thread's stock.</summary>
     public int StockLimit;
+
+    /// <summary>Under the lock.</summary>
+    [Conditional("DEBUG")]
+    public static void AssertHolds(ClassState* state)
+    {
+        Debug.Assert(state->Runs >= state->EmptyRuns && state->EmptyRuns >= 0, "empty runs are runs");
+        Debug.Assert(state->Runs >= state->PrewarmedRuns && state->PrewarmedRuns >= 0, "promised runs stay");
+        Debug.Assert(state->PeakBlocksOut >= state->BlocksOut && state->BlocksOut >= 0, "blocks return once");
+    }
 }

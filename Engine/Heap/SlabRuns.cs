@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -5,36 +6,22 @@ using System.Runtime.InteropServices;
 namespace SuperSlab;
 
 /// <summary>
-/// One arena's slab runs: their birth from slabs or SuperSlabs, the bitmaps of their blocks, their class's list of runs with free
-/// blocks, and their death. What it changes of a class is guarded by that class's lock, which the caller holds.
+/// One arena's slab runs: how they begin in slabs or SuperSlabs, the bitmaps of their blocks, their classes' lists of
+/// runs with free blocks, and how they end. The caller holds the lock of the class that changes.
 /// </summary>
-internal sealed unsafe class SlabRuns
+internal sealed unsafe class SlabRuns(
+    Reservation reservation, MetadataHeap heap, MetadataPromise promise, SlabSpace space, uint arenaTag)
 {
     public const int ReciprocalShift = 43;
 
-    private readonly Reservation _reservation;
-    private readonly MetadataHeap _heap;
-    private readonly MetadataPromise _promise;
-    private readonly SlabSpace _space;
-    private readonly SlabRun* _runs;
-    private readonly uint* _tags;
-    private readonly uint _arenaTag;
-
-    public SlabRuns(Reservation reservation, MetadataHeap heap, MetadataPromise promise, SlabSpace space, uint arenaTag)
-    {
-        _reservation = reservation;
-        _heap = heap;
-        _promise = promise;
-        _space = space;
-        _arenaTag = arenaTag;
-        _runs = (SlabRun*)reservation.SlabDescriptors;
-        _tags = reservation.Tags;
-    }
+    private readonly SlabRun* _runs = (SlabRun*)reservation.SlabDescriptors;
+    private readonly uint* _tags = reservation.Tags;
 
     public delegate void RunVisitor(SlabRun* run, int slab);
 
-    /// <summary>What <see cref="ClassState.Reciprocal"/> is for blocks of this size; 0 for blocks without a common size.</summary>
-    public static ulong ReciprocalOf(nuint blockBytes) => blockBytes == 0 ? 0 : ((1UL << ReciprocalShift) + blockBytes - 1) / blockBytes;
+    /// <summary>A block size's <see cref="ClassState.Reciprocal"/>; 0 for blocks without a common size.</summary>
+    public static ulong ReciprocalOf(nuint blockBytes) =>
+        blockBytes == 0 ? 0 : ((1UL << ReciprocalShift) + blockBytes - 1) / blockBytes;
 
     public SlabRun* this[int slab] => _runs + slab;
 
@@ -55,30 +42,30 @@ internal sealed unsafe class SlabRuns
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public int SlabOf(nint address) => (int)((nuint)(address - _reservation.Base) >> SlabGeometry.SlabShift);
+    public int SlabOf(nint address) => (int)((nuint)(address - reservation.Base) >> SlabGeometry.SlabShift);
 
-    /// <summary>Takes slabs, or SuperSlabs, and a bitmap for a run of a class, which <see cref="Begin"/> then begins. Under no lock.</summary>
-    /// <returns>Its first slab, or -1 where the reservation is full.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
+    /// <summary>Takes memory and a bitmap for a run of a class, for <see cref="Begin"/>. Under no lock.</summary>
+    /// <returns>The first slab, or -1 where the reservation is full.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
     public int NewRun(int sizeClass, ClassState* state, out ulong* bitmap)
     {
         bitmap = null;
         if (state->SlabsPerRun == 0)
-            return _space.TakeExtent(SizeClasses.SuperSlabsOf(sizeClass), sizeClass);
+            return space.TakeExtent(SizeClasses.SuperSlabsOf(sizeClass), sizeClass);
 
         if (state->Capacity > SlabRun.InlineBlocks)
-            bitmap = (ulong*)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity), _promise);
+            bitmap = (ulong*)heap.Allocate(SlabRun.BitmapBytes(state->Capacity), promise);
 
         int slab = -1;
         try
         {
-            slab = _space.TakeSlabs(state->SlabsPerRun, ArenaClasses.SizeClassOf(sizeClass));
+            slab = space.TakeSlabs(state->SlabsPerRun, ArenaClasses.SizeClassOf(sizeClass));
         }
         finally
         {
             if (slab < 0 && bitmap != null)
             {
-                _heap.Free(bitmap, SlabRun.BitmapBytes(state->Capacity));
+                heap.Free(bitmap, SlabRun.BitmapBytes(state->Capacity));
                 bitmap = null;
             }
         }
@@ -86,11 +73,12 @@ internal sealed unsafe class SlabRuns
         return slab;
     }
 
-    /// <summary>The length of a run of a class with a size, which begins at a slab that was just taken.</summary>
-    public int SlabsOf(int slab, ClassState* state) =>
-        state->SlabsPerRun != 0 ? state->SlabsPerRun : _reservation.SuperSlabs[slab / SlabGeometry.SlabCount].RunLength * SlabGeometry.SlabCount;
+    /// <summary>Slabs of a run of a class with a size that begins at a slab just taken.</summary>
+    public int SlabsOf(int slab, ClassState* state) => state->SlabsPerRun != 0
+        ? state->SlabsPerRun
+        : reservation.SuperSlabs[slab / SlabGeometry.SlabCount].RunLength * SlabGeometry.SlabCount;
 
-    /// <summary>Whether a run may leave its class when no block of it is out: no prewarm promised it. Under the class's lock.</summary>
+    /// <summary>Whether a run may leave its class once no block of it is out: no prewarm promised it.</summary>
     public bool IsSpare(ClassState* state, int slab) =>
         _runs[slab].SizeClass == SizeClasses.Huge ? !_runs[slab].IsPromised : state->Runs > state->PrewarmedRuns;
 
@@ -101,7 +89,7 @@ internal sealed unsafe class SlabRuns
         try
         {
             for (; made < bitmaps.Length; made++)
-                bitmaps[made] = (nint)_heap.Allocate(SlabRun.BitmapBytes(state->Capacity), _promise);
+                bitmaps[made] = (nint)heap.Allocate(SlabRun.BitmapBytes(state->Capacity), promise);
         }
         finally
         {
@@ -115,19 +103,22 @@ internal sealed unsafe class SlabRuns
     public void FreeBitmaps(ClassState* state, nint[] bitmaps)
     {
         foreach (nint bitmap in bitmaps)
-            _heap.Free((void*)bitmap, SlabRun.BitmapBytes(state->Capacity));
+            heap.Free((void*)bitmap, SlabRun.BitmapBytes(state->Capacity));
     }
 
-    /// <summary>Describes a run in slabs that are the arena's and nobody else's. Under the class's lock. Cannot fail.</summary>
+    /// <summary>Describes a run in slabs that the arena just took. Cannot fail.</summary>
     public void Begin(int sizeClass, ClassState* state, int slab, int slabs, ulong* bitmap)
     {
+        Debug.Assert(sizeof(SlabRun) == Reservation.SlabDescriptorBytes, "one descriptor a slab");
+        Debug.Assert(_tags[slab] == 0, "slabs have no tag between two runs");
         SlabRun* run = _runs + slab;
         *run = new SlabRun { SizeClass = (byte)sizeClass, Capacity = state->Capacity, SlabCount = slabs };
         run->Bitmap = bitmap == null ? run->Inline : bitmap;
         FillBitmap(run);
-        // Every free reads the tags without a lock. No block of the run is out yet: whoever gets one, gets it by way of this class's lock, or
-        // from a thread that did and handed the address over in an ordered way, and so sees them; also where the CPU reorders (ARM64).
-        uint tag = _arenaTag | (uint)sizeClass;
+        // Every free reads the tags without a lock. No block of the run is out yet: a thread gets one under this
+        // class's lock, or from a thread that did, in an ordered way. So it sees the tags, also on CPUs that reorder
+        // writes (ARM64).
+        uint tag = arenaTag | (uint)sizeClass;
         _tags[slab] = tag;
         if (state->Capacity > 1)
         {
@@ -141,11 +132,14 @@ internal sealed unsafe class SlabRuns
         state->Runs++;
         state->EmptyRuns++;
         LinkFirst(state, slab);
+        ClassState.AssertHolds(state);
     }
 
-    /// <summary>Gives a run of one block, which is out, another place, class and length.</summary>
+    /// <summary>Gives a run whose only block is out another place, class and length.</summary>
     public void Move(int from, int to, int sizeClass, int slabs)
     {
+        Debug.Assert(_runs[from].Capacity == 1 && _runs[from].FreeBlocks == 0, "the block is out");
+        Debug.Assert(from == to || _tags[to] == 0, "no block is described where this one goes");
         SlabRun run = _runs[from];
         run.SizeClass = (byte)sizeClass;
         run.SlabCount = slabs;
@@ -153,10 +147,10 @@ internal sealed unsafe class SlabRuns
         _runs[to] = run;
         _runs[to].Bitmap = _runs[to].Inline;
         _runs[to].IsPromised = false;
-        _tags[to] = _arenaTag | (uint)sizeClass;
+        _tags[to] = arenaTag | (uint)sizeClass;
     }
 
-    /// <summary>A run without a block out, or -1. Under the class's lock.</summary>
+    /// <summary>A run without a block out, or -1.</summary>
     public int FirstEmpty(ClassState* state)
     {
         int slab = state->EmptyRuns == 0 ? -1 : state->FirstRun;
@@ -167,25 +161,28 @@ internal sealed unsafe class SlabRuns
     }
 
     /// <summary>
-    /// A run of a single slab without a block out goes to another class of blocks of the same size, and with it the promise of a run where
-    /// the class it leaves has not more than were promised. Under both classes' locks.
+    /// Moves a run of one slab without a block out to another class of the same block size, under both classes' locks.
+    /// A promise goes with it where the class has no more runs than it was promised.
     /// </summary>
     public void MoveRun(ClassState* from, ClassState* to, int toClass, int slab)
     {
+        Debug.Assert(_runs[slab].IsEmpty && _runs[slab].SlabCount == 1, "only an empty run of one slab moves");
         Unlink(from, slab);
         int promised = from->Runs == from->PrewarmedRuns ? 1 : 0;
         from->Runs--;
         from->EmptyRuns--;
         from->PrewarmedRuns -= promised;
         _runs[slab].SizeClass = (byte)toClass;
-        _tags[slab] = _arenaTag | (uint)toClass;
+        _tags[slab] = arenaTag | (uint)toClass;
         to->Runs++;
         to->EmptyRuns++;
         to->PrewarmedRuns += promised;
         LinkFirst(to, slab);
+        ClassState.AssertHolds(from);
+        ClassState.AssertHolds(to);
     }
 
-    /// <summary>All blocks of the run become free.</summary>
+    /// <summary>Makes all blocks of a run free.</summary>
     public static void FillBitmap(SlabRun* run)
     {
         new Span<ulong>(run->Bitmap, run->BitmapWords).Fill(ulong.MaxValue);
@@ -197,12 +194,12 @@ internal sealed unsafe class SlabRuns
         run->FirstWord = 0;
     }
 
-    /// <summary>Takes blocks of one run in the order of their addresses, and unlinks the run when it has none left.</summary>
+    /// <summary>Takes blocks of a run in the order of their addresses; unlinks the run when none is left.</summary>
     public int TakeBlocks(ClassState* state, int slab, nuint* blocks, int want)
     {
         SlabRun* run = _runs + slab;
         state->EmptyRuns -= run->IsEmpty ? 1 : 0;
-        nuint start = (nuint)_reservation.AddressOfSlab(slab);
+        nuint start = (nuint)reservation.AddressOfSlab(slab);
         int take = Math.Min(want, run->FreeBlocks);
         int got = 0;
         int word = run->FirstWord;
@@ -227,26 +224,23 @@ internal sealed unsafe class SlabRuns
         if (run->FreeBlocks == 0)
             Unlink(state, slab);
 
+        ClassState.AssertHolds(state);
         return got;
     }
 
-    /// <summary>Sets the bits of blocks, up to the first one that lies in another run than the first, or is no block of the class that is out.</summary>
-    /// <param name="sizeClass">The class whose lock is held.</param>
-    /// <param name="state">The same.</param>
-    /// <param name="blocks">The blocks.</param>
-    /// <param name="count">How many there are, at least one.</param>
-    /// <param name="unneeded">The run, where its last block was among them and the class has enough empty runs; else -1.</param>
+    /// <summary>Frees blocks of one run: those before the first that is not of the run, or is not out.</summary>
+    /// <remarks>The first block decides on the run. It is unneeded, else -1, if empty while others are.</remarks>
     /// <returns>How many; 0 where the first address is no block of the class that is out.</returns>
     public int ReturnBlocks(int sizeClass, ClassState* state, nuint* blocks, int count, out int unneeded)
     {
         unneeded = -1;
         int slab = SlabOf((nint)(*blocks));
-        if (_tags[slab] != (_arenaTag | (uint)sizeClass))
+        if (_tags[slab] != (arenaTag | (uint)sizeClass))
             return 0;
 
         slab -= _runs[slab].Offset;
         SlabRun* run = _runs + slab;
-        int returned = SetBits(run, state, (nuint)_reservation.AddressOfSlab(slab), blocks, count);
+        int returned = SetBits(run, state, (nuint)reservation.AddressOfSlab(slab), blocks, count);
         if (returned == 0)
             return 0;
 
@@ -258,12 +252,13 @@ internal sealed unsafe class SlabRuns
 
         if (run->IsEmpty)
         {
-            // One empty run of a slab is kept for the next block; larger ones, and extents, go at once unless they were prewarmed.
+            // One empty run of a slab stays for the next block; longer ones and extents go unless they were prewarmed.
             int keep = run->SlabCount == 1 ? 1 : 0;
             state->EmptyRuns++;
             unneeded = state->EmptyRuns > keep ? slab : -1;
         }
 
+        ClassState.AssertHolds(state);
         return returned;
     }
 
@@ -271,7 +266,7 @@ internal sealed unsafe class SlabRuns
     {
         ulong* bitmap = run->Bitmap;
         ulong bytes = (ulong)run->SlabCount << SlabGeometry.SlabShift;
-        ulong reciprocal = run->Capacity == 1 ? 0 : state->Reciprocal; // a single block may be too large for one
+        ulong reciprocal = run->Capacity == 1 ? 0 : state->Reciprocal; // A single block may be too large for it.
         int firstWord = run->FirstWord;
         int word = 0;
         ulong bits = bitmap[0];
@@ -306,6 +301,7 @@ internal sealed unsafe class SlabRuns
     /// <summary>Gives an empty run's slabs back.</summary>
     public void ReleaseRun(ClassState* state, int slab)
     {
+        Debug.Assert(_runs[slab].IsEmpty, "no block of a run that goes is out");
         int slabs = _runs[slab].SlabCount;
         bool isExtent = state->SlabsPerRun == 0;
         Unlink(state, slab);
@@ -313,17 +309,17 @@ internal sealed unsafe class SlabRuns
         state->EmptyRuns--;
         ForgetRun(slab);
         if (isExtent)
-            _space.GiveExtent(slab);
+            space.GiveExtent(slab);
         else
-            _space.GiveSlabs(slab, slabs);
+            space.GiveSlabs(slab, slabs);
     }
 
-    /// <summary>Clears a run's tags and frees its bitmap; what its slabs then belong to is the caller's business.</summary>
+    /// <summary>Clears a run's tags and frees its bitmap; the caller then disposes of its slabs.</summary>
     public void ForgetRun(int slab)
     {
         SlabRun* run = _runs + slab;
         if (run->Capacity > SlabRun.InlineBlocks)
-            _heap.Free(run->Bitmap, SlabRun.BitmapBytes(run->Capacity));
+            heap.Free(run->Bitmap, SlabRun.BitmapBytes(run->Capacity));
 
         int tagged = run->Capacity > 1 ? run->SlabCount : 1;
         for (int offset = 0; offset < tagged; offset++)
@@ -331,8 +327,8 @@ internal sealed unsafe class SlabRuns
     }
 
     /// <summary>
-    /// The smallest run without a block out that has so many SuperSlabs, or -1. A promised run is lent only to blocks of more than half
-    /// its length, so that a small one that stays does not keep it from the large one it was promised to.
+    /// The shortest run without a block out that has this many SuperSlabs, or -1. A promised run is lent only to blocks
+    /// of more than half its length: a small block that stays must not keep it from the large one it was promised to.
     /// </summary>
     public int BestIdleHuge(ClassState* state, int superSlabs)
     {
@@ -341,47 +337,31 @@ internal sealed unsafe class SlabRuns
         for (int slab = state->FirstRun; slab != SlabGeometry.None; slab = _runs[slab].Next)
         {
             int length = _runs[slab].SlabCount;
-            if (length >= wanted && (length < 2 * wanted || !_runs[slab].IsPromised) && (best < 0 || length < _runs[best].SlabCount))
+            bool isLent = length < 2 * wanted || !_runs[slab].IsPromised;
+            if (length >= wanted && isLent && (best < 0 || length < _runs[best].SlabCount))
                 best = slab;
         }
 
         return best;
     }
 
-    public void LinkFirst(ClassState* state, int slab)
-    {
-        SlabRun* run = _runs + slab;
-        run->Previous = SlabGeometry.None;
-        run->Next = state->FirstRun;
-        if (state->FirstRun != SlabGeometry.None)
-            _runs[state->FirstRun].Previous = slab;
+    public void LinkFirst(ClassState* state, int slab) =>
+        DescriptorList.Push(&_runs->Previous, ref state->FirstRun, slab);
 
-        state->FirstRun = slab;
-    }
-
-    private void Unlink(ClassState* state, int slab)
-    {
-        SlabRun* run = _runs + slab;
-        if (run->Previous == SlabGeometry.None)
-            state->FirstRun = run->Next;
-        else
-            _runs[run->Previous].Next = run->Next;
-
-        if (run->Next != SlabGeometry.None)
-            _runs[run->Next].Previous = run->Previous;
-    }
+    private void Unlink(ClassState* state, int slab) =>
+        DescriptorList.Remove(&_runs->Previous, ref state->FirstRun, slab);
 }
 
 /// <summary>
-/// A run of neighbouring slabs that holds blocks of one size class; for most classes a single slab. An extent is a run with one block.
-/// Each slab has such a descriptor in the reservation's table; the first slab's is the run's, the others only say how far back it is.
-/// Which blocks are free stands in a bitmap (1 = free), never in the blocks: a fresh run costs no page touch and nothing a caller
-/// writes after freeing can harm the allocator.
+/// A run of neighbouring slabs with blocks of one class; in most classes a single slab. An extent is a run of one
+/// block. Each slab has a descriptor in the reservation's table: the first slab's describes the run, the others say how
+/// far back that is. A bitmap says which blocks are free (1 = free), not the blocks: a fresh run touches no page, and
+/// nothing that a caller writes after a free can harm the allocator.
 ///
 /// Equations:
-///   FreeBlocks            =  number of ones in the bitmap
+///   FreeBlocks            =  number of ones in the bitmap;  words before FirstWord have none
 ///   FreeBlocks &gt; 0       &lt;=&gt; the run is in its class's list of runs with free blocks
-///   blocks out            =  Capacity - FreeBlocks: with callers, or in thread caches
+///   Capacity - FreeBlocks =  blocks out: with callers, or in thread caches
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = Reservation.SlabDescriptorBytes)]
 internal unsafe struct SlabRun
@@ -393,17 +373,17 @@ internal unsafe struct SlabRun
     public fixed ulong Inline[InlineBlocks / 64];
     public int FreeBlocks;
 
-    /// <summary>Neighbours (slab numbers) in the class's list.</summary>
+    /// <summary>Neighbours (slab numbers) in the class's list; side by side for <see cref="DescriptorList"/>.</summary>
     public int Previous;
     public int Next;
     public ushort Capacity;
     public byte SizeClass;
 
-    /// <summary>How many slabs back the run begins; 0 in the first.</summary>
+    /// <summary>Slabs from the run's first one to this one.</summary>
     public byte Offset;
     public ushort FirstWord;
 
-    /// <summary>A prewarm promised this very run, one of the class <see cref="SizeClasses.Huge"/>: it stays when its block is free.</summary>
+    /// <summary>A prewarm promised this extent of the class <see cref="SizeClasses.Huge"/>, which stays.</summary>
     public bool IsPromised;
     public int SlabCount;
 

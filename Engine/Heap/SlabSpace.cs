@@ -1,18 +1,22 @@
+using System.Diagnostics;
 using System.Numerics;
 
 namespace SuperSlab;
 
 /// <summary>
-/// One arena's SuperSlabs, divided into slabs. SuperSlabs with free slabs stand in 33 lists by the longest run of free slabs in them,
-/// so the best fit for a run of slabs is found with one bit scan. A SuperSlab whose slabs are all free goes back to the pool unless a
-/// prewarm promised it to this arena. Its lock is held for the lists only: SuperSlabs are taken, and made ready by the system, under no
-/// lock, and shown afterwards. What describes memory is moved before the memory is given back. Order of locks: class, then this, then pool.
+/// One arena's SuperSlabs, divided into slabs. SuperSlabs with free slabs stand in 33 lists by their longest run of
+/// free slabs, so one bit scan finds the best fit for a run. A SuperSlab whose slabs are all free goes back to the
+/// pool, unless a prewarm promised it to this arena.
 /// </summary>
+/// <remarks>
+/// The lock guards the lists only: the pool takes SuperSlabs, and the system makes them ready, under no lock, and they
+/// are shown afterwards. The description of memory moves before the memory is given back. Order of locks: class, this,
+/// pool.
+/// </remarks>
 internal sealed unsafe class SlabSpace
 {
     private const int AllFree = SlabGeometry.SlabCount;
 
-    private readonly Reservation _reservation;
     private readonly SuperSlabPool _pool;
     private readonly SuperSlabDescriptor* _superSlabs;
     private readonly uint _ownerTag;
@@ -21,13 +25,8 @@ internal sealed unsafe class SlabSpace
     private ulong _nonEmptyLists;
     private int _firstOwned = SlabGeometry.None;
 
-    /// <param name="reservation">Where the SuperSlabs lie.</param>
-    /// <param name="pool">Where they come from.</param>
-    /// <param name="ownerTag">What marks them as this arena's.</param>
-    /// <param name="state">Zeroed memory of <see cref="StateBytes"/>.</param>
     public SlabSpace(Reservation reservation, SuperSlabPool pool, uint ownerTag, void* state)
     {
-        _reservation = reservation;
         _pool = pool;
         _superSlabs = reservation.SuperSlabs;
         _ownerTag = ownerTag;
@@ -36,29 +35,26 @@ internal sealed unsafe class SlabSpace
         new Span<int>(_firstByRun, AllFree + 1).Fill(SlabGeometry.None);
     }
 
+    /// <summary>The zeroed memory that a space is made of: its lock's cache line, and the heads of its lists.</summary>
     public static nuint StateBytes => 64 + ((AllFree + 1) * sizeof(int));
 
     public int SuperSlabCount { get; private set; }
 
-    /// <summary>The most that there were.</summary>
+    /// <summary>The most SuperSlabs that the arena had.</summary>
     public int PeakSuperSlabCount { get; private set; }
 
-    /// <summary>What the arena may hold, and how often it wanted more.</summary>
     public BudgetMeter Budget { get; } = new();
 
-    /// <summary>
-    /// Called before the arena says that there is no memory: whoever holds free blocks returns them to their runs. Null where nobody does.
-    /// Called under no lock.
-    /// </summary>
+    /// <summary>Has caches return free blocks before the arena says no. Called under no lock.</summary>
     public Action? Reclaim { get; set; }
 
-    /// <summary>The first SuperSlab that the arena owns, or -1; follow <see cref="SuperSlabDescriptor.NextOwned"/>.</summary>
+    /// <summary>The arena's newest SuperSlab; follow <see cref="SuperSlabDescriptor.NextOwned"/>.</summary>
     public int FirstOwned => _firstOwned;
 
-    /// <summary>Whether so many neighbouring slabs are free now. Another thread may be faster.</summary>
+    /// <summary>Whether this many neighbouring slabs are free. Another thread may take them.</summary>
     public bool HasRun(int slabs) => Volatile.Read(ref _nonEmptyLists) >> slabs != 0;
 
-    /// <summary>Takes neighbouring slabs, at most 32, of a SuperSlab that the arena has; -1 where none has so many.</summary>
+    /// <summary>Takes neighbouring slabs, at most 32, of the arena's SuperSlabs; -1 where none has as many.</summary>
     public int TryTakeSlabs(int count)
     {
         NativeLock.Enter(_lock);
@@ -67,32 +63,22 @@ internal sealed unsafe class SlabSpace
         return slab;
     }
 
-    /// <summary>Takes neighbouring slabs, at most 32, of a new SuperSlab where it must be.</summary>
+    /// <summary>Takes neighbouring slabs, at most 32, of a new SuperSlab where the arena's have too few.</summary>
     /// <returns>The first slab's number, or -1 where the reservation is full.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
     public int TakeSlabs(int count, int sizeClass = Demand.NoClass)
     {
         int slab = TryTakeSlabs(count);
         if (slab >= 0)
             return slab;
 
-        int superSlab = TryAcquire(1, sizeClass, isLast: Reclaim is null);
-        if (superSlab < 0 && Reclaim is { } reclaim)
-        {
-            reclaim();
-            slab = TryTakeSlabs(count);
-            if (slab >= 0)
-                return slab;
-
-            superSlab = TryAcquire(1, sizeClass, isLast: true);
-        }
-
-        return superSlab < 0 ? -1 : ShowAndTake(superSlab, count);
+        int superSlab = Acquire(1, sizeClass, count, out slab);
+        return superSlab < 0 ? slab : ShowAndTake(superSlab, count);
     }
 
     /// <summary>
-    /// Takes neighbouring slabs, and shows a SuperSlab that was taken for them. Where another thread was faster, the SuperSlab goes back to
-    /// the reserve, so threads that ran out together leave no more than they need.
+    /// Takes neighbouring slabs, if need be of the SuperSlab just taken for them. If others gave slabs back meanwhile,
+    /// that one returns to the reserve: threads that run out together keep no more than they need.
     /// </summary>
     private int ShowAndTake(int superSlab, int count)
     {
@@ -113,7 +99,7 @@ internal sealed unsafe class SlabSpace
         return slab;
     }
 
-    /// <summary>Under the lock.</summary>
+    /// <summary>Takes the best fit. Under the lock.</summary>
     private int TakeFitting(int count)
     {
         ulong fitting = _nonEmptyLists >> count;
@@ -131,7 +117,9 @@ internal sealed unsafe class SlabSpace
         int superSlab = slab / SlabGeometry.SlabCount;
         bool isSpare = false;
         NativeLock.Enter(_lock);
-        SetFree(superSlab, _superSlabs[superSlab].FreeSlabs | Mask(slab % SlabGeometry.SlabCount, count));
+        uint given = Mask(slab % SlabGeometry.SlabCount, count);
+        Debug.Assert((_superSlabs[superSlab].FreeSlabs & given) == 0, "slabs are given back once");
+        SetFree(superSlab, _superSlabs[superSlab].FreeSlabs | given);
         if (_superSlabs[superSlab].LongestFreeRun == AllFree && !_superSlabs[superSlab].IsPromised)
         {
             SetFree(superSlab, 0);
@@ -144,7 +132,7 @@ internal sealed unsafe class SlabSpace
             GiveBack(superSlab, 1);
     }
 
-    /// <summary>Makes a run of slabs longer where the slabs behind it in its SuperSlab are free.</summary>
+    /// <summary>Makes a run longer where the slabs behind it in its SuperSlab are free.</summary>
     public bool TryGrowSlabs(int slab, int count, int newCount)
     {
         int superSlab = slab / SlabGeometry.SlabCount;
@@ -165,16 +153,10 @@ internal sealed unsafe class SlabSpace
 
     /// <summary>Takes whole SuperSlabs for an extent.</summary>
     /// <returns>The first slab's number, or -1 where the reservation has no such run.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
     public int TakeExtent(int superSlabs, int sizeClass = Demand.NoClass)
     {
-        int superSlab = TryAcquire(superSlabs, sizeClass, isLast: Reclaim is null);
-        if (superSlab < 0 && Reclaim is { } reclaim)
-        {
-            reclaim();
-            superSlab = TryAcquire(superSlabs, sizeClass, isLast: true);
-        }
-
+        int superSlab = Acquire(superSlabs, sizeClass, slabs: 0, out _);
         if (superSlab < 0)
             return -1;
 
@@ -187,11 +169,12 @@ internal sealed unsafe class SlabSpace
     public void GiveExtent(int slab) => Budget.Return(GiveMoved(slab));
 
     /// <summary>
-    /// Makes an extent longer: where the SuperSlabs behind it are free, in place; else by moving its pages to where there is room. Then the
-    /// old SuperSlabs are the arena's until the caller, who moves what describes the block first, returns them by <see cref="GiveMoved"/>.
+    /// Makes an extent longer: in place where the SuperSlabs behind it are free, else by moving its pages. After a move
+    /// the caller moves the description of the block, then returns the old SuperSlabs by
+    /// <see cref="GiveMoved"/>.
     /// </summary>
     /// <returns>The extent's first slab afterwards, or -1 where neither is possible.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
     public int GrowExtent(int slab, int newSuperSlabs, int sizeClass = Demand.NoClass)
     {
         int superSlab = slab / SlabGeometry.SlabCount;
@@ -202,7 +185,8 @@ internal sealed unsafe class SlabSpace
         try
         {
             Demand demand = new(_ownerTag, sizeClass);
-            grown = _pool.TryTakeAt(superSlab + length, more, demand) ? superSlab : _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, demand);
+            grown = _pool.TryTakeAt(superSlab + length, more, demand) ? superSlab
+                : _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, demand);
         }
         finally
         {
@@ -229,8 +213,8 @@ internal sealed unsafe class SlabSpace
         return grown * SlabGeometry.SlabCount;
     }
 
-    /// <summary>Gives back what an extent left behind when its pages moved, and the budget counts no more. Nothing describes a block there any more.</summary>
-    /// <returns>How many SuperSlabs.</returns>
+    /// <summary>Gives back the SuperSlabs that an extent left; the budget counts the new ones.</summary>
+    /// <returns>How many they were.</returns>
     public int GiveMoved(int slab)
     {
         int superSlab = slab / SlabGeometry.SlabCount;
@@ -242,8 +226,8 @@ internal sealed unsafe class SlabSpace
         return length;
     }
 
-    /// <summary>Counts SuperSlabs against the budget before a prewarm claims them. <see cref="BudgetMeter.Return"/> undoes it.</summary>
-    /// <exception cref="EngineOutOfMemoryException">They are beyond the hard budget.</exception>
+    /// <summary>Admits SuperSlabs before a prewarm claims them; <see cref="BudgetMeter.Return"/> undoes it.</summary>
+    /// <exception cref="EngineOutOfMemoryException">They exceed the hard budget.</exception>
     public void AdmitOrReclaim(int superSlabs, int sizeClass = Demand.NoClass)
     {
         bool isAdmitted = Budget.TryTake(superSlabs, sizeClass, isLast: Reclaim is null);
@@ -257,11 +241,7 @@ internal sealed unsafe class SlabSpace
             ThrowOverBudget(superSlabs);
     }
 
-    /// <summary>SuperSlabs that a prewarm claimed, which the budget admitted, are the arena's from now on.</summary>
-    /// <param name="superSlab">The first.</param>
-    /// <param name="length">How many; more than one is an extent.</param>
-    /// <param name="freeSlabs">Which slabs of a single one may be taken for any class.</param>
-    /// <param name="isPromised">Whether it stays when its slabs are all free.</param>
+    /// <summary>Makes what a prewarm claimed, within the budget, the arena's; several are an extent.</summary>
     public void AdoptClaimed(int superSlab, int length, uint freeSlabs, bool isPromised)
     {
         NativeLock.Enter(_lock);
@@ -271,10 +251,7 @@ internal sealed unsafe class SlabSpace
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>
-    /// Gives all SuperSlabs back to the pool, beginning with the newest. Nothing is in use in them any more, and nobody else uses the arena.
-    /// <paramref name="before"/> is told of each before it goes.
-    /// </summary>
+    /// <summary>Gives each SuperSlab back after a callback, the newest first. No other thread uses the arena.</summary>
     public void ReleaseAll(Action<int> before)
     {
         while (_firstOwned != SlabGeometry.None)
@@ -290,11 +267,21 @@ internal sealed unsafe class SlabSpace
         }
     }
 
-    /// <summary>Takes SuperSlabs within the budget, under no lock.</summary>
-    /// <param name="superSlabs">How many neighbours.</param>
-    /// <param name="sizeClass">For blocks of which class.</param>
-    /// <param name="isLast">False where the caller can reclaim and try again: then it is told -1 and not why.</param>
-    /// <returns>The first, or -1.</returns>
+    /// <summary>Takes neighbouring SuperSlabs under no lock, after a reclaim if need be; -1 for none.</summary>
+    /// <remarks>If the reclaim freed neighbouring slabs, as many as the caller needs, takes those instead.</remarks>
+    private int Acquire(int superSlabs, int sizeClass, int slabs, out int slab)
+    {
+        slab = -1;
+        int superSlab = TryAcquire(superSlabs, sizeClass, isLast: Reclaim is null);
+        if (superSlab >= 0 || Reclaim is not { } reclaim)
+            return superSlab;
+
+        reclaim();
+        slab = slabs == 0 ? -1 : TryTakeSlabs(slabs);
+        return slab >= 0 ? -1 : TryAcquire(superSlabs, sizeClass, isLast: true);
+    }
+
+    /// <summary>Takes SuperSlabs within the budget; -1 where the reservation is full, or a reclaim may help.</summary>
     private int TryAcquire(int superSlabs, int sizeClass, bool isLast)
     {
         if (!Budget.TryTake(superSlabs, sizeClass, isLast))
@@ -310,9 +297,9 @@ internal sealed unsafe class SlabSpace
         {
             start = _pool.Take(superSlabs, new Demand(_ownerTag, sizeClass));
         }
-        catch (EngineOutOfMemoryException) when (!isLast && CanReclaim())
+        catch (EngineOutOfMemoryException) when (!isLast && _firstOwned != SlabGeometry.None)
         {
-            // The system gives no more; what the arena does not use may be enough.
+            // The system gives no more; what the arena does not use may suffice.
         }
         finally
         {
@@ -323,11 +310,14 @@ internal sealed unsafe class SlabSpace
         return start;
     }
 
-    private bool CanReclaim() => _firstOwned != SlabGeometry.None;
-
-    private void ThrowOverBudget(int superSlabs) => throw new EngineOutOfMemoryException(
-        $"The arena holds {Sizes.Text((nuint)Budget.Held << SlabGeometry.SuperSlabShift)} and asked for {Sizes.Text((nuint)superSlabs << SlabGeometry.SuperSlabShift)} more, "
-        + $"over its hard budget of {Sizes.Text(Budget.Limits.HardBytes)}.");
+    private void ThrowOverBudget(int superSlabs)
+    {
+        string held = Sizes.Text((nuint)Budget.Held << SlabGeometry.SuperSlabShift);
+        string asked = Sizes.Text((nuint)superSlabs << SlabGeometry.SuperSlabShift);
+        throw new EngineOutOfMemoryException(
+            $"The arena holds {held} and asked for {asked} more, "
+            + $"over its hard budget of {Sizes.Text(Budget.Limits.HardBytes)}.");
+    }
 
     private void GiveBack(int superSlab, int length)
     {
@@ -338,94 +328,63 @@ internal sealed unsafe class SlabSpace
     private void Count(int change)
     {
         SuperSlabCount += change;
+        Debug.Assert(SuperSlabCount >= 0, "only owned SuperSlabs go");
         PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
     }
 
-    private static uint Mask(int first, int count) => (count == SlabGeometry.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;
+    private static uint Mask(int first, int count) =>
+        (count == SlabGeometry.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;
 
-    /// <summary>Under the lock. No slab of it is free yet.</summary>
+    /// <summary>Adds SuperSlabs to the arena's, none of their slabs free yet. Under the lock.</summary>
     private void Adopt(int superSlab, int length)
     {
-        ref SuperSlabDescriptor descriptor = ref _superSlabs[superSlab];
-        descriptor.PreviousOwned = SlabGeometry.None;
-        descriptor.NextOwned = _firstOwned;
-        if (_firstOwned != SlabGeometry.None)
-            _superSlabs[_firstOwned].PreviousOwned = superSlab;
-
-        _firstOwned = superSlab;
+        Debug.Assert(_superSlabs[superSlab].OwnerTag == _ownerTag, "the pool gave it to this arena");
+        Debug.Assert(_superSlabs[superSlab].RunLength == length && _superSlabs[superSlab].FreeSlabs == 0, "as taken");
+        DescriptorList.Push(&_superSlabs->PreviousOwned, ref _firstOwned, superSlab);
         Count(length);
     }
 
-    /// <summary>Under the lock. The SuperSlabs are nobody's until they are given back to the pool.</summary>
+    /// <summary>Takes SuperSlabs out of the arena's; the caller then gives them to the pool. Under the lock.</summary>
     private void Disown(int superSlab, int length)
     {
-        ref SuperSlabDescriptor descriptor = ref _superSlabs[superSlab];
-        if (descriptor.PreviousOwned == SlabGeometry.None)
-            _firstOwned = descriptor.NextOwned;
-        else
-            _superSlabs[descriptor.PreviousOwned].NextOwned = descriptor.NextOwned;
-
-        if (descriptor.NextOwned != SlabGeometry.None)
-            _superSlabs[descriptor.NextOwned].PreviousOwned = descriptor.PreviousOwned;
-
+        Debug.Assert(_superSlabs[superSlab].FreeSlabs == 0, "it is in no list of free slabs");
+        DescriptorList.Remove(&_superSlabs->PreviousOwned, ref _firstOwned, superSlab);
         Count(-length);
     }
 
-    /// <summary>Changes which slabs are free and moves the SuperSlab to the list where it then belongs.</summary>
+    /// <summary>Changes which slabs are free, and moves the SuperSlab to its list. Under the lock.</summary>
     private void SetFree(int superSlab, uint free)
     {
-        ref SuperSlabDescriptor descriptor = ref _superSlabs[superSlab];
-        int run = Bitmap.LongestRun(free);
-        descriptor.FreeSlabs = free;
-        if (run == descriptor.LongestFreeRun)
+        SuperSlabDescriptor* descriptor = _superSlabs + superSlab;
+        int before = descriptor->LongestFreeRun;
+        int after = Bitmap.LongestRun(free);
+        descriptor->FreeSlabs = free;
+        if (before == after)
             return;
 
-        if (descriptor.LongestFreeRun != 0)
-            Unlink(ref descriptor);
-
-        descriptor.LongestFreeRun = run;
-        if (run != 0)
-            Link(superSlab, ref descriptor, run);
-    }
-
-    private void Link(int superSlab, ref SuperSlabDescriptor descriptor, int run)
-    {
-        int next = _firstByRun[run];
-        descriptor.PreviousByRun = SlabGeometry.None;
-        descriptor.NextByRun = next;
-        if (next != SlabGeometry.None)
-            _superSlabs[next].PreviousByRun = superSlab;
-
-        _firstByRun[run] = superSlab;
-        _nonEmptyLists |= 1UL << run;
-    }
-
-    private void Unlink(ref SuperSlabDescriptor descriptor)
-    {
-        int run = descriptor.LongestFreeRun;
-        if (descriptor.PreviousByRun == SlabGeometry.None)
+        descriptor->LongestFreeRun = after;
+        if (before != 0)
         {
-            _firstByRun[run] = descriptor.NextByRun;
-            if (descriptor.NextByRun == SlabGeometry.None)
-                _nonEmptyLists &= ~(1UL << run);
-        }
-        else
-        {
-            _superSlabs[descriptor.PreviousByRun].NextByRun = descriptor.NextByRun;
+            DescriptorList.Remove(&_superSlabs->PreviousByRun, ref _firstByRun[before], superSlab);
+            if (_firstByRun[before] == SlabGeometry.None)
+                _nonEmptyLists &= ~(1UL << before);
         }
 
-        if (descriptor.NextByRun != SlabGeometry.None)
-            _superSlabs[descriptor.NextByRun].PreviousByRun = descriptor.PreviousByRun;
+        if (after != 0)
+        {
+            DescriptorList.Push(&_superSlabs->PreviousByRun, ref _firstByRun[after], superSlab);
+            _nonEmptyLists |= 1UL << after;
+        }
     }
 }
 
 /// <summary>
-/// Lays slab runs into fresh SuperSlabs before those are claimed: each run into the SuperSlab with the least room that it fits, one behind
-/// the other. Runs are added by their length, the longest first, which leaves little unused.
+/// Lays slab runs into SuperSlabs before those are claimed: each run into the SuperSlab with the least room that holds
+/// it, behind the runs already there. Longest runs first leave little unused.
 /// </summary>
 internal sealed class SlabPacking
 {
-    /// <summary>SuperSlabs by the slabs that are left at their end.</summary>
+    /// <summary>SuperSlabs by the slabs left at their end.</summary>
     private readonly Stack<int>[] _byRoom = new Stack<int>[SlabGeometry.SlabCount + 1];
     private readonly List<int> _used = [];
 
@@ -435,11 +394,10 @@ internal sealed class SlabPacking
             _byRoom[room] = new Stack<int>();
     }
 
-    /// <summary>SuperSlabs so far.</summary>
     public int Count => _used.Count;
 
     /// <summary>Places a run of 1 to 32 slabs.</summary>
-    /// <returns>The number of its SuperSlab, and its first slab there.</returns>
+    /// <returns>The index of its SuperSlab, and its first slab there.</returns>
     public (int SuperSlab, int Slab) Add(int slabs)
     {
         int superSlab = Fitting(slabs);
@@ -449,8 +407,9 @@ internal sealed class SlabPacking
         return (superSlab, first);
     }
 
-    /// <summary>The slabs of a SuperSlab that no run has, as in <see cref="SuperSlabDescriptor.FreeSlabs"/>.</summary>
-    public uint FreeSlabs(int superSlab) => _used[superSlab] == SlabGeometry.SlabCount ? 0 : uint.MaxValue << _used[superSlab];
+    /// <summary>The slabs of a SuperSlab that no run has, as <see cref="SuperSlabDescriptor.FreeSlabs"/>.</summary>
+    public uint FreeSlabs(int superSlab) =>
+        _used[superSlab] == SlabGeometry.SlabCount ? 0 : uint.MaxValue << _used[superSlab];
 
     private int Fitting(int slabs)
     {

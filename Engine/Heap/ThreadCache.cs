@@ -1,88 +1,103 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace SuperSlab;
 
 /// <summary>
-/// One thread's private stacks of free blocks for one arena, and the fast path of the engine: <see cref="TryAllocate"/> pops a block,
-/// <see cref="TryFree"/> pushes one. Handles, and arenas by way of them, call both, and go to the arena's slow paths where they find nothing or no room.
+/// One thread's private stacks of free blocks for one arena, and the engine's fast path:
+/// <see cref="TryAllocate"/> pops a block, <see cref="TryFree"/> pushes one. Handles call both, and the arena's slow
+/// paths where those fail.
 ///
-///   | a top for each class | where blocks lie | class by size, 1,025 bytes | fill steps, empty magazines | a stock for each class | ... | 0 |
-///                                                                                                                  cache + Bytes ^
+///   | tops by class | where blocks lie | map: class by size | fill steps, empty ones | stocks by class | ... | 0 |
+///                                                                                              cache + Bytes ^
 ///
-/// A class has one loaded magazine, whose top stands in <see cref="Tops"/>, and a stock of full ones. Of blocks above 256 KiB, which would
-/// fill a magazine each, there is only the stock. Small blocks have classes of the thread's home (<see cref="ArenaClasses"/>), which the
-/// map says; a block of another home is pushed on a magazine from which the thread never pops. Written by its thread only, without any ordering, but for the stocks: from those every thread may take (see
-/// <see cref="MagazineStock"/>), so what a thread keeps to itself is one magazine of each class. Nobody else looks at
-/// the rest but under the rules of <see cref="ArenaCaches"/>. What one thread wrote into a block another may see that gets the address
-/// from it in an ordered way, as with any pointer; a block that wanders through a stock is ordered by its compare-and-swap.
-/// <para>
-/// A top is the distance in bytes from the cache's end, which is a multiple of 1,024 as a magazine's end is. 0 says that the class has no
-/// magazine: a pop then reads the cache's last word, which is always 0, as it reads the word below an empty magazine; a push sees a multiple
-/// of 1,024, as it does of a full one. So memory that reads as 0 is a cache whose every call takes the slow path, which knows whether the
-/// arena lives: what <see cref="Detached"/> is, and what is left of the caches of a disposed arena or memory for a handle that outlives them.
-/// </para>
+/// Each class has one loaded magazine, whose top stands in <see cref="Tops"/>, and a stock of full ones; blocks above
+/// 256 KiB, one a magazine, have only the stock. The map gives small blocks a class of the thread's home
+/// (<see cref="ArenaClasses"/>); the thread pushes a block of another home on a magazine from which it never pops.
 /// </summary>
+/// <remarks>
+/// Ordering: only the owning thread writes here, without ordering, except the stocks, from which every thread may take
+/// (<see cref="MagazineStock"/>). Others read the rest only under the rules of <see cref="ArenaCaches"/>. What one
+/// thread wrote into a block is visible to a thread that received the address in an ordered way, as with any pointer;
+/// the compare-and-swap of a stock orders the blocks that pass through it.
+/// <para>
+/// Equations:
+/// <code>
+///   top                =  0, or the address at which the next freed block is written - (cache + Bytes)
+///   top % 1,024 == 0  &lt;=&gt;  no loaded magazine, or a full one: magazines and caches end at multiples of 1,024
+///   word below a top   =  the block freed last; 0 in an empty magazine, and at the cache's end, where a top of 0 leads
+///   StockedBytes - TakenBytes  =  bytes of the blocks in the thread's stocks
+/// </code>
+/// So memory that reads as 0 is a cache whose every call takes the slow path, which knows whether the arena lives. The
+/// <see cref="Detached"/> cache is such memory; so is the cache of a disposed arena, for a handle that outlives it.
+/// </para>
+/// </remarks>
 [StructLayout(LayoutKind.Sequential, Size = Bytes)]
 internal unsafe struct ThreadCache
 {
-    /// <summary>Empty magazines that a thread keeps for any class: as many as its stock of one class can turn out.</summary>
+    /// <summary>Empty magazines that a thread keeps, for all classes: as many as one stock can release.</summary>
     public const int MostEmpty = Magazine.MostStocked;
 
-    /// <summary>The size: more than the fields need by some words, of which the last stays 0.</summary>
+    /// <summary>The size of a cache: some words more than the fields need. The last word stays 0.</summary>
     public const int Bytes = 6144;
 
-    // Where the map begins. The fast paths reach the tops and the map by address: through the fields the JIT checks the cache for null
-    // each time. For the same reason the other fields they read lie in the first 2 KiB, and the tops at 0 where they need no addition.
-    private const int MapOffset = (ArenaClasses.Count + 3) * sizeof(ulong);
+    // The fast paths reach tops and map by address, because the JIT checks the cache for null at each access to a
+    // field. For the same reason all that they read lies in the first 2 KiB, with the tops at 0, where they need no
+    // addition. MakeDetached checks this offset against the map's address at start-up.
+    private const int MapOffset = TagsOffset + sizeof(ulong);
 
     public fixed long Tops[ArenaClasses.Count];
 
+    private const int BaseOffset = ArenaClasses.Count * sizeof(long);
     public nint ReservationBase;
 
-    /// <summary>The reservation's size; 0 in the detached cache, so that each address is foreign to it.</summary>
+    private const int BytesOffset = BaseOffset + sizeof(ulong);
+
+    /// <summary>The reservation's size; 0 in the detached cache, to which each address is foreign.</summary>
     public nuint ReservationBytes;
+
+    private const int TagsOffset = BytesOffset + sizeof(ulong);
     public uint* Tags;
 
-    /// <summary>The class of each size from 0 up, of the thread's home where the size is small.</summary>
+    /// <summary>The class of each size from 0 up; for small sizes that of the thread's home.</summary>
     public fixed byte Map[(int)SizeClasses.MappedBytes + 1];
 
-    /// <summary>How many blocks the thread takes from runs the next time; 0 of classes of which it never held a free block.</summary>
+    /// <summary>Blocks to take from runs next time; 0 for classes of which the thread never held one.</summary>
     public fixed byte FillSteps[ArenaClasses.Count];
     public Magazine* Empty;
     public int EmptyCount;
 
-    /// <summary>Bytes of blocks that the thread put in its stocks and did not take from there; less <see cref="TakenBytes"/> they are there now.</summary>
+    /// <summary>Bytes that the thread added to its stocks, less those that it took from there itself.</summary>
     public long StockedBytes;
 
-    /// <summary>The thread slot that the cache belongs to.</summary>
     public int Slot;
 
     /// <summary>The class of the smallest blocks of the thread's home; 0 in the detached cache.</summary>
     public int FirstClassOfHome;
 
-    /// <summary>Whose stock was not empty when this thread took from it last.</summary>
+    /// <summary>The cache from whose stock this thread took last.</summary>
     public ThreadCache* Victim;
 
-    /// <summary>The cache of the arena that was made before this one.</summary>
+    /// <summary>The arena's next older cache.</summary>
     public ThreadCache* NextAttached;
 
-    /// <summary>The thread took a handle, which it may still use: see <see cref="ArenaCaches.Reclaim"/>.</summary>
+    /// <summary>The thread took a handle and may still use it; see <see cref="ArenaCaches.Reclaim"/>.</summary>
     public bool HasHandle;
 
-    // Other threads write what follows: it lies two cache lines apart from what the fast path reads.
+    // Other threads write what follows, so it lies two cache lines behind what the fast path reads.
     private fixed ulong _apart[16];
 
-    /// <summary>Bytes that others took from the stocks.</summary>
+    /// <summary>Bytes that other threads took from the stocks.</summary>
     public long TakenBytes;
 
     /// <summary>Words of <see cref="MagazineStock"/>s.</summary>
     public fixed ulong Stocks[ArenaClasses.Count];
 
-    /// <summary>Stands in for threads without a cache and for disposed arenas: every call on it takes the slow path.</summary>
-    public static readonly ThreadCache* Detached = (ThreadCache*)Permanent(Bytes);
+    /// <summary>The cache of threads without one and of disposed arenas: each call takes the slow path.</summary>
+    public static readonly ThreadCache* Detached = MakeDetached();
 
-    /// <summary>The table of a disposed arena: each thread's cache is the detached one.</summary>
+    /// <summary>The table of a disposed arena: every thread's cache is the detached one.</summary>
     public static readonly ThreadCache** DetachedTable = MakeDetachedTable();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -91,41 +106,44 @@ internal unsafe struct ThreadCache
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static byte* MapOf(ThreadCache* cache) => (byte*)cache + MapOffset;
 
-    /// <summary>The place that a top says: where the next freed block is written. The last freed one stands in <see cref="Below"/> it.</summary>
+    /// <summary>The address that a top stands for: where the next freed block is written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint* At(ThreadCache* cache, nint top) => (nuint*)((byte*)cache + top + Bytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint Below(ThreadCache* cache, nint top) => *(nuint*)((byte*)cache + top + (Bytes - sizeof(nuint)));
 
-    /// <summary>The top of a class's loaded magazine, or null where it has none.</summary>
+    /// <summary>The top of a class's loaded magazine, or null where the class has none.</summary>
     public static nuint* Top(ThreadCache* cache, int sizeClass)
     {
-        // Read once: those who count look while the thread goes on.
+        // One read: a thread that counts looks while the owner goes on.
         nint top = Volatile.Read(ref TopsOf(cache)[sizeClass]);
         return top == 0 ? null : At(cache, top);
     }
 
-    /// <param name="cache">The thread's.</param>
-    /// <param name="sizeClass">The class.</param>
-    /// <param name="top">A place in a magazine, or null for none.</param>
+    /// <summary>Makes another magazine the loaded one; null for none.</summary>
     public static void SetTop(ThreadCache* cache, int sizeClass, nuint* top)
     {
         NoteUse(cache, sizeClass);
+        Debug.Assert((nuint)top % (nuint)sizeof(nuint) == 0, "a top is the address of a word");
         TopsOf(cache)[sizeClass] = top == null ? 0 : (nint)((byte*)top - (byte*)At(cache, 0));
     }
 
-    /// <summary>The thread holds free blocks of a class, or may from now on.</summary>
-    public static void NoteUse(ThreadCache* cache, int sizeClass) => cache->FillSteps[sizeClass] = Math.Max((byte)1, cache->FillSteps[sizeClass]);
+    /// <summary>The thread may hold free blocks of the class from now on.</summary>
+    public static void NoteUse(ThreadCache* cache, int sizeClass)
+    {
+        Debug.Assert(cache != Detached, "the detached cache holds nothing");
+        cache->FillSteps[sizeClass] = Math.Max((byte)1, cache->FillSteps[sizeClass]);
+    }
 
-    /// <summary>The first class from a given one on, and below another, of which the thread held free blocks; that other where there is none.</summary>
+    /// <summary>The first class in [from, below) of which the thread held free blocks, or the end.</summary>
     public static int NextUsed(ThreadCache* cache, int from, int below)
     {
         int distance = new ReadOnlySpan<byte>(cache->FillSteps + from, below - from).IndexOfAnyExcept((byte)0);
         return distance < 0 ? below : from + distance;
     }
 
-    /// <summary>The fast path of allocating: takes the block of a class that was freed last. 0 where the loaded magazine is empty.</summary>
+    /// <summary>Allocates: takes the class's block freed last. 0 where the loaded magazine is empty.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint TryAllocate(ThreadCache* cache, nuint sizeClass)
     {
@@ -136,8 +154,8 @@ internal unsafe struct ThreadCache
         return block;
     }
 
-    /// <summary>The fast path of freeing: puts a block of a class in the loaded magazine.</summary>
-    /// <returns>False, and nothing has changed, where that is full, or the block lies on top of it.</returns>
+    /// <summary>Frees: puts a block of a class in the loaded magazine.</summary>
+    /// <returns>False, and nothing has changed, where the magazine is full or the block lies on top of it.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryFree(ThreadCache* cache, nuint sizeClass, nuint block)
     {
@@ -169,10 +187,7 @@ internal unsafe struct ThreadCache
         return block;
     }
 
-    /// <summary>Makes a cache of zeroed memory, but for where blocks lie.</summary>
-    /// <param name="cache">The memory.</param>
-    /// <param name="slot">Whose it is.</param>
-    /// <param name="home">Where its small blocks come from; see <see cref="ArenaClasses"/>.</param>
+    /// <summary>Makes a cache of zeroed memory; the caller then says where blocks lie.</summary>
     public static void Initialise(ThreadCache* cache, int slot, int home)
     {
         cache->Slot = slot;
@@ -181,16 +196,26 @@ internal unsafe struct ThreadCache
             cache->Map[bytes] = (byte)ClassFor(cache, SizeClasses.IndexOf(bytes));
     }
 
-    /// <summary>The class of the thread's home where blocks of a size class have homes; else, and for a thread without a cache, the size class.</summary>
+    /// <summary>The class of the thread's home for a small size class; else the size class itself.</summary>
     public static int ClassFor(ThreadCache* cache, int sizeClass) =>
         sizeClass < ArenaClasses.SmallClasses ? cache->FirstClassOfHome + sizeClass : sizeClass;
 
-    // These few pages live as long as the process: a thread may look at them after every reservation is gone.
+    /// <summary>Zeroed memory that is never freed: a thread may read it after every reservation is gone.</summary>
     internal static void* Permanent(nuint bytes)
     {
         void* memory = NativeMemory.AlignedAlloc(bytes, Magazine.Bytes);
         NativeMemory.Clear(memory, bytes);
         return memory;
+    }
+
+    /// <exception cref="InvalidOperationException">The fields are not where the constants say.</exception>
+    private static ThreadCache* MakeDetached()
+    {
+        ThreadCache* cache = (ThreadCache*)Permanent(Bytes);
+        bool isMapThere = cache->Map == (byte*)cache + MapOffset && (byte*)&cache->Tags == (byte*)cache + TagsOffset;
+        bool isLastFree = cache->Stocks + ArenaClasses.Count < (byte*)cache + Bytes;
+        return isMapThere && isLastFree && sizeof(ThreadCache) == Bytes ? cache
+            : throw new InvalidOperationException("The layout of ThreadCache is not what its constants say.");
     }
 
     private static ThreadCache** MakeDetachedTable()
@@ -202,8 +227,8 @@ internal unsafe struct ThreadCache
 }
 
 /// <summary>
-/// Says, while it is not disposed, that the calling thread is in a slow path and may hold its cache in its hands: nobody takes from that
-/// cache then, even when the thread waits. See <see cref="ArenaCaches"/>.
+/// Marks, until it is disposed, that the calling thread is in a slow path and may hold a pointer to its cache: nobody
+/// takes from that cache then, even while the thread waits. See <see cref="ArenaCaches"/>.
 /// </summary>
 internal readonly unsafe ref struct SlowPath
 {
@@ -217,5 +242,9 @@ internal readonly unsafe ref struct SlowPath
 
     public static SlowPath Enter() => new(ThreadSlots.Take());
 
-    public void Dispose() => --*_depth;
+    public void Dispose()
+    {
+        Debug.Assert(*_depth > 0, "each slow path ends once");
+        --*_depth;
+    }
 }

@@ -1,30 +1,33 @@
+using Debug = System.Diagnostics.Debug;
 using System.Runtime.CompilerServices;
 
 namespace SuperSlab;
 
 /// <summary>
-/// Gives each thread that uses an arena a small number, process-wide: its slot, by which every arena finds the thread's cache.
-/// When a thread has died, its slot goes to a new thread, and with it, in every arena, the cache and the blocks in it: adoption
-/// is one number changing hands. Death is seen by asking the runtime whether the slot's thread is alive, so nothing waits for a
-/// finalizer and no native hook is needed. A new thread asks for a few slots only, where the last one stopped asking, notes those whose
-/// threads are dead, and takes the slot that was taken last, or the one that was noted last, or else a slot that nobody had. So its birth takes the same time however many
-/// there are, and of the slots that were ever taken about one in eight more than threads lived at once. The lock orders the dead thread's
-/// last writes before the adopter's first reads.
-/// <para>
-/// The fast paths find the caches of slots below <see cref="TableCount"/> in a table. There is no limit to slots but memory: threads with
-/// higher ones look their cache up in a slow path, and are as fast as any by handle.
-/// </para>
+/// Gives each thread that uses an arena a small number, its slot, by which every arena of the process finds its cache.
 /// </summary>
+/// <remarks>
+/// A dead thread's slot goes to a new thread, and with it the cache in every arena and the blocks in that: adoption
+/// changes one number. The runtime says whether a slot's thread lives, so nothing waits for a finalizer and no native
+/// hook is needed. A new thread asks about a few slots, from where the last one stopped, and notes the dead. It takes
+/// the slot taken last if that is dead, else the one noted last, else a fresh one. So a birth takes the same time
+/// however many slots there are, and about one slot in eight more is used than threads lived at once. The lock orders
+/// the dead thread's last writes before the adopter's first reads.
+/// <para>
+/// The fast paths find the caches of slots below <see cref="TableCount"/> in a table. Only memory limits the slots:
+/// threads with higher ones find their cache in a slow path, and are as fast as any by handle.
+/// </para>
+/// </remarks>
 internal static unsafe class ThreadSlots
 {
-    /// <summary>Slots are numbered from 1; entry 0 of a table is for threads whose cache does not stand there, the detached one.</summary>
+    /// <summary>Slots count from 1; entry 0 of a table, the detached cache, serves threads without an entry.</summary>
     public const int TableCount = 1024;
 
-    /// <summary>How many threads a new one asks whether they live.</summary>
+    /// <summary>How many slots a new thread asks about.</summary>
     private const int MostAsked = 8;
     private const int PageSlots = 1024;
 
-    // Two cache lines for each thread's words, since processors fetch lines in pairs; see ThreadCounters.
+    // Each thread's words have two cache lines, because processors fetch lines in pairs; see ThreadCounters.
     private const int WordStride = 128 / sizeof(long);
 
     private static readonly Lock s_lock = new();
@@ -35,10 +38,10 @@ internal static unsafe class ThreadSlots
     private static int s_lastTaken;
     private static readonly Stack<int> s_dead = new(TableCount);
 
-    /// <summary>Which slots are noted as dead ones.</summary>
+    /// <summary>Whether a slot is noted in <see cref="s_dead"/>.</summary>
     private static bool[] s_isDead = new bool[TableCount];
 
-    /// <summary>The calling thread's place in the arenas' tables: its slot, or 0 where it has none, or one above the tables.</summary>
+    /// <summary>The calling thread's entry in the arenas' tables: its slot, or 0 where it has none there.</summary>
     public static nint InTable
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -48,32 +51,30 @@ internal static unsafe class ThreadSlots
     /// <summary>The calling thread's slot, or 0.</summary>
     public static int Current => Place.InTable != 0 ? (int)Place.InTable : Above.Slot;
 
-    /// <summary>The slots below have been taken at some time.</summary>
+    /// <summary>All slots ever taken lie below.</summary>
     public static int End => Volatile.Read(ref s_end);
 
-    /// <summary>The word that says which tag is in force on the calling thread, whose slot is taken now if it has none.</summary>
+    /// <summary>The calling thread's word for its tag; takes a slot if the thread has none.</summary>
     public static nint* CurrentTag => TagOf(Take());
 
-    /// <summary>The word of a slot's thread; see <see cref="ThreadCounters.OffsetOf"/>.</summary>
-    public static nint* TagOf(int slot) => (nint*)Volatile.Read(ref s_words)[slot / PageSlots] + (slot % PageSlots * WordStride);
+    /// <summary>A slot's word for its thread's tag; see <see cref="ThreadCounters.OffsetOf"/>.</summary>
+    public static nint* TagOf(int slot) =>
+        (nint*)Volatile.Read(ref s_words)[slot / PageSlots] + (slot % PageSlots * WordStride);
 
-    /// <summary>How many slow paths the slot's thread is in. Written by it.</summary>
+    /// <summary>How many slow paths the slot's thread is in; written by that thread.</summary>
     public static nint* DepthOf(int slot) => TagOf(slot) + 1;
 
-    /// <summary>The calling thread's slot, taken now if it has none; 0 where there is no memory for that.</summary>
+    /// <summary>The calling thread's slot, taken now if it has none; 0 where there is no memory for one.</summary>
     public static int Take() => Current is var slot and not 0 ? slot : TakeNew();
 
-    /// <summary>The slot's thread, alive or not; null where nobody has had it.</summary>
+    /// <summary>The slot's thread, alive or dead; null where no thread had it.</summary>
     public static Thread? OwnerOf(int slot)
     {
         lock (s_lock)
             return slot < s_owners.Length ? s_owners[slot] : null;
     }
 
-    /// <summary>
-    /// Makes a dead thread's slot the caller's, so that nobody adopts it, until <see cref="GiveBack"/>. Null where its thread lives, or
-    /// nobody had it, or it is borrowed.
-    /// </summary>
+    /// <summary>Lends a dead thread's slot to the caller, so that none adopts it; null for other slots.</summary>
     public static Thread? TryBorrow(int slot)
     {
         lock (s_lock)
@@ -90,15 +91,19 @@ internal static unsafe class ThreadSlots
     public static void GiveBack(int slot, Thread dead)
     {
         lock (s_lock)
+        {
+            Debug.Assert(s_owners[slot] == Thread.CurrentThread && !dead.IsAlive, "the slot was lent to this thread");
             s_owners[slot] = dead;
+        }
     }
 
     /// <summary>
-    /// Whether the slot's thread waits for something, by the runtime's own functions, outside of the arenas' slow paths: then it is not in the
-    /// middle of an allocation or a free. Some moments old.
+    /// Whether the slot's thread waits in a function of the runtime and outside the arenas' slow paths, so that it is
+    /// not in the middle of an allocation or a free. Some moments old.
     /// </summary>
     public static bool Waits(int slot) =>
-        OwnerOf(slot) is { IsAlive: true } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && Volatile.Read(ref *DepthOf(slot)) == 0;
+        OwnerOf(slot) is { IsAlive: true } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0
+        && Volatile.Read(ref *DepthOf(slot)) == 0;
 
     private static int TakeNew()
     {
@@ -114,6 +119,7 @@ internal static unsafe class ThreadSlots
                 Volatile.Write(ref s_end, slot + 1);
             }
 
+            Debug.Assert(s_owners[slot] is not { IsAlive: true }, "only a dead thread's slot has a new owner");
             s_lastTaken = slot;
             s_owners[slot] = Thread.CurrentThread;
             *TagOf(slot) = ThreadCounters.OffsetOf(0);
@@ -142,7 +148,7 @@ internal static unsafe class ThreadSlots
 
         while (s_dead.TryPop(out int dead))
         {
-            // One that was borrowed, or taken otherwise, is noted again later.
+            // A slot that is lent, or was taken another way, is noted again later.
             s_isDead[dead] = false;
             if (s_owners[dead] is { IsAlive: false })
                 return dead;
@@ -175,17 +181,14 @@ internal static unsafe class ThreadSlots
 
     private static nint* NewPage() => (nint*)ThreadCache.Permanent(PageSlots * WordStride * sizeof(long));
 
-    /// <summary>
-    /// Alone in a class without other statics: the JIT then reads it straight from the thread's local data instead of checking first
-    /// whether the class's block is there.
-    /// </summary>
+    /// <summary>A class without other statics, whose field the JIT reads without a check for a static block.</summary>
     private static class Place
     {
         [ThreadStatic]
         public static nint InTable;
     }
 
-    /// <summary>The slots of threads that have no place in the tables.</summary>
+    /// <summary>The slots of threads that have no entry in the tables.</summary>
     private static class Above
     {
         [ThreadStatic]

@@ -1,0 +1,356 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace SuperSlab;
+
+/// <content>How SuperSlabs are claimed, made ready and given to an owner.</content>
+internal sealed unsafe partial class SuperSlabPool
+{
+    /// <summary>
+    /// Takes neighbouring SuperSlabs for an owner, ready ones if it can, and prefaults what is not ready. The caller
+    /// holds no lock: the system is called, and arenas may give back what they do not use.
+    /// </summary>
+    /// <returns>The first SuperSlab, or -1 where the reservation has no such run.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
+    public int Take(int count, Demand demand, PrefaultTask? task = null)
+    {
+        int start = ClaimRun(count);
+        if (start < 0 && Shortage is { } shortage)
+        {
+            shortage();
+            start = ClaimRun(count);
+        }
+
+        if (start >= 0)
+        {
+            MakeReady([(start, count)], demand, task);
+            Own(start, count, demand.OwnerTag);
+        }
+
+        return start;
+    }
+
+    /// <summary>
+    /// Takes many runs of neighbouring SuperSlabs for one owner, all or none, as a prewarm does. Uses ready SuperSlabs
+    /// as far as they go, and prefaults the others together, by as many threads as the task says.
+    /// </summary>
+    /// <returns>The first SuperSlab of each run, whose lengths fall.</returns>
+    /// <exception cref="EngineOutOfMemoryException">No memory. What is ready stays in the reserve.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled. What is ready stays in the reserve.</exception>
+    public int[] Claim(ReadOnlySpan<int> lengths, Demand demand, PrefaultTask? task)
+    {
+        int[] starts = new int[lengths.Length];
+        int claimed = ClaimRuns(lengths, starts);
+        if (claimed < lengths.Length && Shortage is { } shortage)
+        {
+            Unclaim(lengths, starts, claimed);
+            shortage();
+            claimed = ClaimRuns(lengths, starts);
+        }
+
+        if (claimed < lengths.Length)
+        {
+            Unclaim(lengths, starts, claimed);
+            throw new EngineOutOfMemoryException(
+                $"{Sum(lengths)} SuperSlabs of 2 MiB were to be prefaulted, and the reservation of "
+                + $"{Sizes.Text(_reservation.BlockBytes)} has room for {Sum(lengths[..claimed])} of them; "
+                + "a larger EngineMemoryOptions.ReservationBytes gives more.");
+        }
+
+        MakeReady(Ranges(lengths, starts), demand, task);
+        for (int index = 0; index < starts.Length; index++)
+            Own(starts[index], lengths[index], demand.OwnerTag);
+
+        return starts;
+    }
+
+    /// <summary>Takes the SuperSlabs [start, start + count) if all are free: an extent grows in place.</summary>
+    public bool TryTakeAt(int start, int count, Demand demand)
+    {
+        if (start + count > _reservation.SuperSlabCount)
+            return false;
+
+        Enter();
+        bool isFree = Bitmap.RunLength(_free, start, count, value: true) == count;
+        if (isFree)
+            MarkClaimed(start, count);
+
+        Exit();
+        if (isFree)
+        {
+            MakeReady([(start, count)], demand, task: null);
+            Own(start, count, demand.OwnerTag);
+        }
+
+        return isFree;
+    }
+
+    /// <summary>
+    /// Takes SuperSlabs and moves the pages of an extent there. The extent's own SuperSlabs, now without memory, stay
+    /// the caller's, who moves their description and then gives them back. Only where prefaulting would be needed
+    /// anyway: memory of the reserve is taken without an OS call and copied to.
+    /// </summary>
+    /// <returns>The first SuperSlab, or -1 where no room is left, the reserve has some, or pages cannot move.</returns>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory for the longer part.</exception>
+    /// <exception cref="EngineMemoryException">The system failed half-way through the move.</exception>
+    public int TakeWithPagesOf(int from, int fromCount, int count, Demand demand)
+    {
+        Enter();
+        int start = FindRun(_ready, _end, count) >= 0 ? -1 : FindRun(_free, _reservation.SuperSlabCount, count);
+        bool isCold = start >= 0 && Bitmap.RunLength(_ready, start, fromCount, value: false) == fromCount;
+        if (isCold)
+            MarkClaimed(start, count);
+
+        Exit();
+        if (!isCold)
+            return -1;
+
+        bool isMoved = false;
+        try
+        {
+            Prefault([(start + fromCount, count - fromCount)], demand, task: null);
+            EnsureTables(start + count);
+
+            // The last step happens whole or not at all. The old addresses stay accessible, empty until prefaulted
+            // anew.
+            nuint bytes = (nuint)fromCount << SlabGeometry.SuperSlabShift;
+            isMoved = _os.TryMovePages(_reservation.AddressOf(from), _reservation.AddressOf(start), bytes);
+        }
+        finally
+        {
+            if (!isMoved)
+                Unclaim(start, count);
+        }
+
+        if (!isMoved)
+            return -1;
+
+        for (int index = 0; index < fromCount; index++)
+            _reservation.SuperSlabs[start + index].Pages = _reservation.SuperSlabs[from + index].Pages;
+
+        Enter();
+        Bitmap.Set(_ready, start, fromCount);
+        Bitmap.Clear(_ready, from, fromCount);
+        Exit();
+        Own(start, count, demand.OwnerTag);
+        return start;
+    }
+
+    private static int Sum(ReadOnlySpan<int> lengths)
+    {
+        int sum = 0;
+        foreach (int length in lengths)
+            sum += length;
+
+        return sum;
+    }
+
+    /// <summary>The runs as few ranges, in the order of their addresses.</summary>
+    private static ReadOnlySpan<(int Start, int Count)> Ranges(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts)
+    {
+        List<(int Start, int Count)> ranges = new(starts.Length);
+        for (int index = 0; index < starts.Length; index++)
+            ranges.Add((starts[index], lengths[index]));
+
+        ranges.Sort(static (left, right) => left.Start.CompareTo(right.Start));
+        int last = 0;
+        for (int index = 1; index < ranges.Count; index++)
+        {
+            (int start, int count) = ranges[last];
+            if (start + count == ranges[index].Start)
+                ranges[last] = (start, count + ranges[index].Count);
+            else
+                ranges[++last] = ranges[index];
+        }
+
+        return CollectionsMarshal.AsSpan(ranges)[..Math.Min(last + 1, ranges.Count)];
+    }
+
+    private int FindRun(ulong* other, int end, int count) =>
+        Bitmap.FindRun(_free, other, Math.Min(_lowestFree, end), end, count);
+
+    /// <summary>The first ready run, else the first free one, or -1.</summary>
+    private int FindFirst(int count)
+    {
+        int start = FindRun(_ready, _end, count);
+        return start >= 0 ? start : FindRun(_free, _reservation.SuperSlabCount, count);
+    }
+
+    private int ClaimRun(int count)
+    {
+        Enter();
+        int start = FindFirst(count);
+        if (start >= 0)
+            MarkClaimed(start, count);
+
+        Exit();
+        return start;
+    }
+
+    /// <summary>Claims runs in their order, until one finds no room.</summary>
+    /// <returns>How many were claimed.</returns>
+    private int ClaimRuns(ReadOnlySpan<int> lengths, Span<int> starts)
+    {
+        int claimed = 0;
+        Enter();
+        for (; claimed < lengths.Length && lengths[claimed] > 1; claimed++)
+        {
+            int start = FindReadiest(lengths[claimed]);
+            if (start < 0)
+            {
+                Exit();
+                return claimed;
+            }
+
+            MarkClaimed(start, lengths[claimed]);
+            starts[claimed] = start;
+        }
+
+        claimed = ClaimSingles(_ready, _end, starts, claimed);
+        claimed = ClaimSingles(_free, _reservation.SuperSlabCount, starts, claimed);
+        Exit();
+        return claimed;
+    }
+
+    /// <summary>Claims single SuperSlabs that are set in both bitmaps, the lowest first. Under the lock.</summary>
+    private int ClaimSingles(ulong* other, int end, Span<int> starts, int claimed)
+    {
+        for (int word = _lowestFree >> 6; word < (end + 63) >> 6 && claimed < starts.Length; word++)
+        {
+            for (ulong bits = _free[word] & other[word]; bits != 0 && claimed < starts.Length; bits &= bits - 1)
+            {
+                int index = (word << 6) + BitOperations.TrailingZeroCount(bits);
+                MarkClaimed(index, 1);
+                starts[claimed++] = index;
+            }
+        }
+
+        return claimed;
+    }
+
+    /// <summary>The free run of a length with the most ready SuperSlabs, or -1. Under the lock.</summary>
+    private int FindReadiest(int count)
+    {
+        int best = FindFirst(count);
+        int most = best < 0 ? count : ReadyIn(best, count);
+        int end = ReadyCount == 0 ? 0 : _end;
+        for (int start = best + 1; most < count && start < end; start++)
+        {
+            start = Bitmap.FindRun(_free, _free, start, _reservation.SuperSlabCount, count);
+            if (start < 0)
+                break;
+
+            int ready = ReadyIn(start, count);
+            if (ready > most)
+                (best, most) = (start, ready);
+        }
+
+        return best;
+    }
+
+    private int ReadyIn(int start, int count)
+    {
+        int ready = 0;
+        for (int index = start; index < Math.Min(start + count, _end); index++)
+            ready += Bitmap.IsSet(_ready, index) ? 1 : 0;
+
+        return ready;
+    }
+
+    private void MarkClaimed(int start, int count)
+    {
+        Debug.Assert(Bitmap.RunLength(_free, start, count, value: true) == count, "only free SuperSlabs are claimed");
+        Bitmap.Clear(_free, start, count);
+        _lowestFree = start == _lowestFree ? start + count : _lowestFree;
+        OwnedCount += count;
+    }
+
+    private void Unclaim(ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts, int claimed)
+    {
+        for (int index = 0; index < claimed; index++)
+            Unclaim(starts[index], lengths[index]);
+    }
+
+    private void Own(int start, int count, uint ownerTag)
+    {
+        for (int index = start; index < start + count; index++)
+        {
+            _reservation.SuperSlabs[index] = new SuperSlabDescriptor
+            {
+                OwnerTag = ownerTag,
+                RunLength = index == start ? count : 0,
+                Pages = _reservation.SuperSlabs[index].Pages,
+            };
+        }
+    }
+
+    private void EnsureTables(int end)
+    {
+        lock (_tables)
+            _reservation.EnsureTables(end);
+
+        Enter();
+        _end = Math.Max(_end, end);
+        Exit();
+    }
+
+    /// <summary>Makes claimed ranges ready; on an exception all become free.</summary>
+    private void MakeReady(ReadOnlySpan<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    {
+        try
+        {
+            Prefault(ranges, demand, task);
+        }
+        catch
+        {
+            foreach ((int start, int count) in ranges)
+                Unclaim(start, count);
+
+            throw;
+        }
+    }
+
+    /// <summary>Prefaults, run by run, the SuperSlabs of claimed ranges that are not ready.</summary>
+    private void Prefault(ReadOnlySpan<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    {
+        long total = 0;
+        foreach ((int start, int count) in ranges)
+        {
+            EnsureTables(start + count);
+            total += count;
+        }
+
+        long done = 0;
+        foreach ((int start, int count) in ranges)
+        {
+            for (int index = start; index < start + count;)
+            {
+                bool ready = Bitmap.IsSet(_ready, index);
+                int run = Bitmap.RunLength(_ready, index, start + count - index, ready);
+                if (!ready)
+                    Prefault(index, run, demand, task?.Part((double)done / total, (double)run / total));
+
+                index += run;
+                done += run;
+            }
+        }
+    }
+
+    private void Prefault(int start, int count, Demand demand, PrefaultTask? task)
+    {
+        Observer?.Invoke(demand, count);
+        nint address = _reservation.AddressOf(start);
+        nuint bytes = (nuint)count << SlabGeometry.SuperSlabShift;
+        PrefaultReport report = task is null
+            ? _prefaulter.Provide(address, bytes, 1, null, CancellationToken.None)
+            : (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
+        for (int superSlab = start; superSlab < start + count; superSlab++)
+            _reservation.SuperSlabs[superSlab].Pages = report.Pages;
+
+        Enter();
+        Bitmap.Set(_ready, start, count);
+        Bitmap.Clear(_refused, start, count);
+        Exit();
+    }
+}
