@@ -4,25 +4,24 @@ using NUnit.Framework.Internal;
 namespace Engine.Runner;
 
 /// <summary>
-/// Tests whose namespace is Engine.Tests.Folder for one of the folders, all when none is given; of those, the ones that are
-/// not in the category to leave out.
+/// Tests whose namespace is Engine.Tests.Folder for one of the folders, all when none is given; of those, the ones that
+/// are in none of the categories to leave out.
 /// </summary>
-internal sealed class FolderFilter(string[] folders, string? leftOut) : TestFilter
+internal sealed class FolderFilter(string[] folders, string[] leftOut) : TestFilter
 {
     public override bool Match(ITest test)
     {
         string? space = test.TypeInfo?.Namespace;
-        return test.Method is not null && !IsLeftOut(test) && (folders.Length == 0 || Array.Exists(folders, folder => space == "Engine.Tests." + folder));
+        bool isWanted = folders.Length == 0 || Array.Exists(folders, folder => space == "Engine.Tests." + folder);
+        return test.Method is not null && isWanted && !IsLeftOut(test);
     }
 
     private bool IsLeftOut(ITest test)
     {
-        for (ITest? at = test; at is not null && leftOut is not null; at = at.Parent)
+        for (ITest? at = test; at is not null; at = at.Parent)
         {
-            if (at.Properties["Category"].Contains(leftOut))
-            {
+            if (Array.Exists(leftOut, at.Properties["Category"].Contains))
                 return true;
-            }
         }
 
         return false;

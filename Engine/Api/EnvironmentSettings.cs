@@ -36,7 +36,7 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
         if (value is null)
             return fallback;
 
-        decimal bytes = SizeText.Parse(char.IsAsciiDigit(value[^1]) ? value + "B" : value);
+        decimal bytes = SizeText.Parse(value.AsSpan().ContainsAnyExceptInRange('0', '9') ? value : value + "B");
         return bytes > 0 && bytes <= nuint.MaxValue && bytes == decimal.Truncate(bytes) ? (nuint)bytes
             : throw new EngineMemoryException(
                 $"{name} is \"{value}\", which is not a size. Valid are: bytes above zero, as a number or with a unit, "

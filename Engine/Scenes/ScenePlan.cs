@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SuperSlab.Scenes;
 
 /// <summary>
@@ -107,7 +109,8 @@ public sealed record ScenePlan
         if (!(headroom >= 1 && headroom <= MaximumHeadroom))
         {
             throw new ArgumentOutOfRangeException(
-                nameof(headroom), headroom, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}.");
+                nameof(headroom), headroom, string.Create(
+                    CultureInfo.InvariantCulture, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}."));
         }
 
         // The first plan is merged with itself, too: that adds up its blocks of one class.
