@@ -113,10 +113,7 @@ internal sealed unsafe partial class ArenaCaches
         }
     }
 
-    /// <summary>
-    /// Makes room in the metadata heap for threads' caches, two magazines for each pair of a thread and a class that it
-    /// uses, full stocks, and bitmaps of runs: none of them is an OS call later.
-    /// </summary>
+    /// <summary>Promises metadata for threads' caches, two magazines a thread and class, stocks, and bitmaps.</summary>
     /// <returns>The bytes promised, for <see cref="WithdrawMetadata"/>.</returns>
     public nuint PromiseMetadata(int threads, long threadClasses, long stockMagazines, nuint bitmapBytes)
     {

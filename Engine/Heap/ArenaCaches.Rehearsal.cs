@@ -6,10 +6,7 @@ internal sealed unsafe partial class ArenaCaches
     /// <summary>How far <see cref="Rehearse(int, long, bool)"/> came in this process.</summary>
     private static volatile int s_rehearsed;
 
-    /// <summary>
-    /// Runs once what frames do only when they take a new run or exchange magazines, so that none of it is compiled in
-    /// a frame. Leaves the arena as it was.
-    /// </summary>
+    /// <summary>Takes runs and exchanges magazines once, so that no frame compiles that. Changes nothing.</summary>
     /// <param name="sizeClass">A class with free blocks in its runs; unused where the arena has free slabs.</param>
     /// <param name="blocks">How many it has.</param>
     /// <param name="hasSlabs">Whether the arena has free slabs, for any class.</param>

@@ -18,10 +18,7 @@ internal sealed unsafe class MetadataHeap
 {
     public const nuint LargestBytes = 64 * 1024;
 
-    /// <summary>
-    /// The most that must be retired after an object before it is used again: 6 KiB for each of some 1,000 threads and
-    /// arenas that a game's last levels leave. Never more than a tenth of the heap.
-    /// </summary>
+    /// <summary>The most of <see cref="WaitBytes"/>: 6 KiB for each of some 1,000 threads and arenas.</summary>
     public const nuint MostRetiredBytes = 6 << 20;
     private const nuint SmallStep = 64;
     private const nuint LargeStep = 1024;
@@ -126,13 +123,10 @@ internal sealed unsafe class MetadataHeap
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>How much must be retired after an object before it is used again.</summary>
+    /// <summary>How much must be retired after an object before its reuse; at most a tenth of the heap.</summary>
     public nuint WaitBytes { get; }
 
-    /// <summary>
-    /// Makes room for this much more, of any sizes, than was promised to others. Allocations that draw on the promise
-    /// make no OS call until it is used up.
-    /// </summary>
+    /// <summary>Makes room beyond what others were promised: allocations that use it make no OS call.</summary>
     /// <exception cref="EngineOutOfMemoryException">The region is full, or the system gave no memory.</exception>
     public void Promise(MetadataPromise promise, nuint bytes)
     {

@@ -168,11 +168,8 @@ internal sealed unsafe class SlabSpace
 
     public void GiveExtent(int slab) => Budget.Return(GiveMoved(slab));
 
-    /// <summary>
-    /// Makes an extent longer: in place where the SuperSlabs behind it are free, else by moving its pages. After a move
-    /// the caller moves the description of the block, then returns the old SuperSlabs by
-    /// <see cref="GiveMoved"/>.
-    /// </summary>
+    /// <summary>Makes an extent longer: in place if SuperSlabs behind it are free, else by moving its pages.</summary>
+    /// <remarks>After a move the caller moves the description, then returns the old SuperSlabs.</remarks>
     /// <returns>The extent's first slab afterwards, or -1 where neither is possible.</returns>
     /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
     public int GrowExtent(int slab, int newSuperSlabs, int sizeClass = Demand.NoClass)

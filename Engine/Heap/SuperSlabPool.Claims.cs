@@ -31,10 +31,7 @@ internal sealed unsafe partial class SuperSlabPool
         return start;
     }
 
-    /// <summary>
-    /// Takes many runs of neighbouring SuperSlabs for one owner, all or none, as a prewarm does. Uses ready SuperSlabs
-    /// as far as they go, and prefaults the others together, by as many threads as the task says.
-    /// </summary>
+    /// <summary>Takes runs of SuperSlabs for one owner, all or none; prefaults together what is not ready.</summary>
     /// <returns>The first SuperSlab of each run, whose lengths fall.</returns>
     /// <exception cref="EngineOutOfMemoryException">No memory. What is ready stays in the reserve.</exception>
     /// <exception cref="OperationCanceledException">Cancelled. What is ready stays in the reserve.</exception>

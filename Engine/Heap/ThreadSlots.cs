@@ -97,10 +97,7 @@ internal static unsafe class ThreadSlots
         }
     }
 
-    /// <summary>
-    /// Whether the slot's thread waits in a function of the runtime and outside the arenas' slow paths, so that it is
-    /// not in the middle of an allocation or a free. Some moments old.
-    /// </summary>
+    /// <summary>Whether the slot's thread waits, in the runtime, and not in a slow path. Some moments old.</summary>
     public static bool Waits(int slot) =>
         OwnerOf(slot) is { IsAlive: true } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0
         && Volatile.Read(ref *DepthOf(slot)) == 0;
