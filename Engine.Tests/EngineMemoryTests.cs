@@ -1,5 +1,5 @@
 using System.Diagnostics.Metrics;
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 using Engine.Tests.Support;
 
 namespace Engine.Tests;

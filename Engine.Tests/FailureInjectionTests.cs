@@ -1,4 +1,4 @@
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 using Engine.Tests.Support;
 using Silk.NET.Core.Contexts;
 

@@ -3,7 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using System.Text;
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 
 namespace Engine.Tests;
 
@@ -37,7 +37,7 @@ internal sealed partial class ReadmeTests
             string bin = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
             File.WriteAllText(Path.Combine(folder, "Example.csproj"), Project.Replace("BIN", bin, StringComparison.Ordinal));
             File.WriteAllText(Path.Combine(folder, "Program.cs"), example);
-            Assert.That(Run(folder).Trim(), Does.EndWith("1,000 frames, 0 system calls, entity 1 at 1.0"));
+            Assert.That(Run(folder).Trim(), Does.EndWith("1,000 frames, 0 system calls, entity 1 is 1.0 old"));
         }
         finally
         {

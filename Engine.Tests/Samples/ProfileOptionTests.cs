@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Samples;

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
@@ -326,7 +326,11 @@ internal sealed unsafe class HotLoopGuardTests
         List<string> lines = [];
         List<HotLoopViolation> calls = [];
         HotLoopRules rules = NoFaultRule with { ManagedBytes = new(64, HotLoopAction.Log), OsCalls = new(0, HotLoopAction.Callback) };
-        HotLoopGuardOptions options = new() { Log = lines.Add, LogInterval = TimeSpan.FromMilliseconds(200), OnViolation = calls.Add };
+        ManualTime clock = new();
+        HotLoopGuardOptions options = new()
+        {
+            Log = lines.Add, LogInterval = TimeSpan.FromMilliseconds(200), Clock = clock, OnViolation = calls.Add,
+        };
         using HotLoopGuard guard = new(_memory, rules, options);
         for (int frame = 0; frame < 10; frame++)
         {
@@ -335,7 +339,7 @@ internal sealed unsafe class HotLoopGuardTests
             guard.EndFrame();
         }
 
-        Thread.Sleep(250);
+        clock.Advance(TimeSpan.FromMilliseconds(200));
         guard.BeginFrame();
         MakeGarbage(100);
         guard.EndFrame();

@@ -1,4 +1,4 @@
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;

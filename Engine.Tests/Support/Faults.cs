@@ -1,4 +1,4 @@
-using Engine.Tests.Platform;
+using Engine.Tests.Os;
 
 namespace Engine.Tests.Support;
 

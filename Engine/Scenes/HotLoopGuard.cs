@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace SuperSlab.Scenes;
 
 /// <summary>
@@ -335,7 +333,7 @@ public sealed class HotLoopGuard : IDisposable
 
     private bool IsTimeToLog()
     {
-        if (_lastLog != 0 && Stopwatch.GetElapsedTime(_lastLog) < _options.LogInterval)
+        if (_lastLog != 0 && _options.Clock.GetElapsedTime(_lastLog) < _options.LogInterval)
         {
             _quietFrames++;
             return false;
@@ -348,7 +346,7 @@ public sealed class HotLoopGuard : IDisposable
     {
         string quiet = _quietFrames == 0 ? "" : $" ({_quietFrames} more such frames since the last line)";
         string stack = violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack;
-        _lastLog = Stopwatch.GetTimestamp();
+        _lastLog = _options.Clock.GetTimestamp();
         _quietFrames = 0;
         _options.Log!(violation + quiet + stack);
     }
@@ -365,6 +363,9 @@ public sealed record HotLoopGuardOptions
 
     /// <summary>The least time between two lines; a line counts those left out. Default one second.</summary>
     public TimeSpan LogInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The clock of <see cref="LogInterval"/>. Default: the system's.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Is called for <see cref="HotLoopAction.Callback"/>, on the thread that ends the frame.</summary>
     public Action<HotLoopViolation>? OnViolation { get; init; }

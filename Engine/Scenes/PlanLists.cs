@@ -258,9 +258,12 @@ internal sealed class PlanBlocks : PlanList<BlockCount>
             : sizeClass;
     }
 
-    /// <summary>Threads: 0 is all.</summary>
+    /// <summary>0 threads are all; a count without the caches' blocks needs them added.</summary>
     private static BlockCount Worst(BlockCount one, BlockCount other) => new(
         nuint.Max(one.Bytes, other.Bytes),
         Math.Max(one.Count, other.Count),
-        one.Threads == 0 || other.Threads == 0 ? 0 : Math.Max(one.Threads, other.Threads));
+        one.Threads == 0 || other.Threads == 0 ? 0 : Math.Max(one.Threads, other.Threads))
+    {
+        IncludesCaches = one.IncludesCaches && other.IncludesCaches,
+    };
 }

@@ -60,7 +60,7 @@ public sealed class SampleProfile : IDisposable
         {
             MemoryCounters.Enable();
         }
-        catch (EngineMemoryException error)
+        catch (InvalidOperationException error)
         {
             Console.Error.WriteLine("warning: " + error.Message);
         }

@@ -212,7 +212,8 @@ internal sealed class BlockSizes
     /// <summary>The number of the block size that serves such a request.</summary>
     public int NumberOf(ulong bytes, byte alignmentShift)
     {
-        nuint block = LongLivedArena.BlockBytes((nuint)bytes, (nuint)1 << alignmentShift);
+        nuint alignment = nuint.Min((nuint)1 << alignmentShift, LongLivedArena.MaximumAlignment);
+        nuint block = LongLivedArena.BlockBytes((nuint)bytes, alignment);
         if (!_numbers.TryGetValue(block, out int number))
         {
             number = Count;
