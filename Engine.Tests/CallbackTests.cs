@@ -3,10 +3,10 @@ using Engine.Tests.Support;
 namespace Engine.Tests;
 
 /// <summary>
-/// Each function of the user's that the engine calls, at each place where it calls it, does each thing that a user may do there: it throws,
-/// it uses the memory, it disposes something else, it waits for another thread that uses the memory. Afterwards every block has its
-/// contents, the structures hold, and nothing is left when all is disposed. A call that waits for itself is found by its time: a test
-/// that passes waits for nothing.
+/// Each function of the user's that the engine calls, at each place where it calls it, does each thing that a user may
+/// do there: it throws, it uses the memory, it disposes something else, it waits for another thread that uses the
+/// memory. Afterwards every block has its contents, the structures hold, and nothing is left when all is disposed. A
+/// call that waits for itself is found by its time: a test that passes waits for nothing.
 /// </summary>
 internal sealed unsafe class CallbackTests
 {
@@ -41,7 +41,8 @@ internal sealed unsafe class CallbackTests
     private static IEnumerable<TestCaseData> Cases() =>
         from site in Enum.GetValues<Site>()
         from deed in Enum.GetValues<Deed>()
-        where (site, deed) is not (Site.CheckReport, Deed.UsesTheSameArena or Deed.WaitsForAnAllocation) // which is being disposed
+        // which is being disposed
+        where (site, deed) is not (Site.CheckReport, Deed.UsesTheSameArena or Deed.WaitsForAnAllocation)
         select new TestCaseData(site, deed);
 
     [TestCaseSource(nameof(Cases))]
@@ -82,9 +83,7 @@ internal sealed unsafe class CallbackTests
         public readonly void Execute(int start, int end, int worker)
         {
             if (start != end)
-            {
                 work();
-            }
         }
     }
 
@@ -130,9 +129,12 @@ internal sealed unsafe class CallbackTests
                 Trigger();
                 Assert.That(_deed != Deed.Throws || !MustArrive, "what the function throws arrives");
             }
-            catch (Exception thrown) when (_deed == Deed.Throws && (thrown is Deliberate || thrown.InnerException is Deliberate))
+            catch (Exception thrown) when (_deed == Deed.Throws
+                && (thrown is Deliberate || thrown.InnerException is Deliberate))
             {
-                Assert.That(_arena.SuperSlabCount, Is.LessThanOrEqualTo(_before), "SuperSlabs of the arena after what has failed");
+                Assert.That(
+                    _arena.SuperSlabCount, Is.LessThanOrEqualTo(_before),
+                    "SuperSlabs of the arena after what has failed");
             }
         }
 
@@ -140,9 +142,7 @@ internal sealed unsafe class CallbackTests
         public void End()
         {
             foreach (Thread thread in _beside)
-            {
                 Assert.That(thread.Join(s_hang), "the thread beside does not end");
-            }
 
             Assert.That(_calls, Is.Positive, "the function was called");
             Assert.That(_waits, Is.Null);
@@ -171,7 +171,8 @@ internal sealed unsafe class CallbackTests
 
         public void Dispose() => _memory.Dispose();
 
-        /// <summary>A report of an arena that goes, and a job that others work on, must not keep it from going on.</summary>
+        /// <summary>A report of an arena that goes, and a job that others work on, must not keep it from going
+        /// on.</summary>
         private bool MustArrive => _site is not (Site.CheckReport or Site.WorkerJob);
 
         private void Trigger()
@@ -183,18 +184,22 @@ internal sealed unsafe class CallbackTests
                     _arena.Prewarm([new BlockCount(65_536, 1_200)], threads: 1, progress: progress);
                     break;
                 case Site.FrameProgress:
-                    _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = Size.MiB(40), OverflowSuperSlabs = 1 }, progress).Dispose();
+                    _memory.CreateFrameArena(
+                        "frame", new FrameArenaOptions { BytesPerLane = Size.MiB(40), OverflowSuperSlabs = 1 },
+                        progress).Dispose();
                     break;
                 case Site.SceneProgress:
-                    ArenaPlan plan = new() { Name = "plan", Blocks = [new BlockCount(65_536, 300), new BlockCount(5 << 20, 1)] };
-                    Scene.Load(_memory, new ScenePlan { Name = "scene", Arenas = [plan], FrameArena = new FrameArenaOptions() }, new() { Progress = progress }).Dispose();
+                    ArenaPlan plan =
+                        new() { Name = "plan", Blocks = [new BlockCount(65_536, 300), new BlockCount(5 << 20, 1)] };
+                    Scene.Load(
+                        _memory,
+                        new ScenePlan { Name = "scene", Arenas = [plan], FrameArena = new FrameArenaOptions() },
+                        new() { Progress = progress }).Dispose();
                     break;
                 case Site.OverflowOfSlab:
                     Ask();
                     for (int block = 0; block < 300; block++)
-                    {
                         _inArena.Add(_arena.Allocate(30_000), 30_000);
-                    }
 
                     break;
                 case Site.OverflowOfExtent:
@@ -269,9 +274,7 @@ internal sealed unsafe class CallbackTests
         private void Call()
         {
             if (Interlocked.Increment(ref _calls) == 1)
-            {
                 Do();
-            }
         }
 
         private void Do()
@@ -321,9 +324,7 @@ internal sealed unsafe class CallbackTests
         private static void Fill(LongLivedArena arena, ShadowModel model)
         {
             foreach (nuint bytes in (nuint[])[16, 100, 1_000, 30_000, 65_536, 300_000, 3 << 20])
-            {
                 model.Add(arena.Allocate(bytes), bytes);
-            }
         }
 
         private void WaitFor(string what, Action work)
@@ -332,9 +333,7 @@ internal sealed unsafe class CallbackTests
             _beside.Add(thread);
             thread.Start();
             if (!thread.Join(s_hang / 4))
-            {
                 _waits = $"{what} on another thread waits until the user's function has returned";
-            }
         }
     }
 }

@@ -25,8 +25,11 @@ internal sealed unsafe class CultureTests
         Assert.That(Sizes.Text(1536), Is.EqualTo("1.5 KiB"));
         Assert.That(Sizes.Text(Size.MiB(3) / 2), Is.EqualTo("1.5 MiB"));
         Assert.That(Sizes.Text(5 * Size.MiB(512)), Is.EqualTo("2.5 GiB"));
-        Assert.That(() => Sizes.Of<int>(-7), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartWith("-7 elements of 4"));
-        Assert.That(() => ScenePlan.Merge([null!], 0.5), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartWith("The headroom is 0.5;"));
+        Assert.That(() =>
+            Sizes.Of<int>(-7), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartWith("-7 elements of 4"));
+        Assert.That(() =>
+            ScenePlan.Merge([null!], 0.5),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.StartWith("The headroom is 0.5;"));
         PrefaultReport report = new(3 << 19, 1_500_000, 2, PageKind.Normal, PrefaultPolicy.Touch);
         Assert.That(report.ToString(), Is.EqualTo("1.5 MiB in 1.5 ms (1.0 GiB/s) by 2 threads, Normal pages by Touch"));
     }
@@ -35,7 +38,8 @@ internal sealed unsafe class CultureTests
     public void Damage_is_told_the_same([Values("de-DE", "tr-TR", "ar-SA", "sv-SE")] string culture)
     {
         Enter(culture);
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), Checks = MemoryChecks.Full });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), Checks = MemoryChecks.Full });
         using LongLivedArena arena = memory.CreateLongLivedArena("level");
         byte* block = (byte*)arena.Allocate(100_000);
         EngineMemoryException? thrown = Assert.Throws<EngineMemoryException>(() => arena.Free(block - 8));
@@ -54,13 +58,15 @@ internal sealed unsafe class CultureTests
             settings.Choice("PAGES", SettingWords.Pages, PageKind.Automatic),
             Is.EqualTo(PageKind.TransparentHuge));
         EnvironmentSettings grouped = new(_ => "1.000");
-        Assert.That(() => grouped.Bytes("SIZE", 0), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("is not a size"));
+        Assert.That(() =>
+            grouped.Bytes("SIZE", 0), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("is not a size"));
     }
 
     private static void Enter(string name)
     {
         CultureInfo culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
-        (culture.NumberFormat.NumberDecimalSeparator, culture.NumberFormat.NumberGroupSeparator, culture.NumberFormat.NegativeSign) = name switch
+        (culture.NumberFormat.NumberDecimalSeparator, culture.NumberFormat.NumberGroupSeparator,
+            culture.NumberFormat.NegativeSign) = name switch
         {
             "de-DE" or "tr-TR" => (",", ".", "-"),
             "ar-SA" => ("\u066b", "\u066c", "\u061c-"),

@@ -12,9 +12,7 @@ internal sealed class EngineMemoryOptionsTests
     public void PutTheEnvironmentBack()
     {
         foreach ((string name, string? value) in _before)
-        {
             Environment.SetEnvironmentVariable(name, value);
-        }
 
         _before.Clear();
     }
@@ -33,7 +31,9 @@ internal sealed class EngineMemoryOptionsTests
             Assert.That(memory.Options.Prefault, Is.EqualTo(PrefaultPolicy.Touch));
             Assert.That(memory.Options.Pages, Is.EqualTo(PageKind.Normal));
             Assert.That(memory.Options.RetainBytes, Is.EqualTo(Size.MiB(4)));
-            Assert.That(memory.Settings, Does.Contain("ENGINE_MEMORY_PAGES=normal").And.Contain("256.0 MiB").And.Contain("Touch"));
+            Assert.That(
+                memory.Settings,
+                Does.Contain("ENGINE_MEMORY_PAGES=normal").And.Contain("256.0 MiB").And.Contain("Touch"));
         });
     }
 
@@ -45,7 +45,8 @@ internal sealed class EngineMemoryOptionsTests
         Assert.That(memory.Settings, Does.Contain("environment: nothing set"));
     }
 
-    [TestCase("ENGINE_MEMORY_PREFAULT", "memset", "automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch")]
+    [TestCase("ENGINE_MEMORY_PREFAULT", "memset", "automatic, none, touch, clear, populate-at-mapping, "
+        + "populate-write, lock, prefetch")]
     [TestCase("ENGINE_MEMORY_PAGES", "large", "automatic, normal, transparent-huge, explicit-huge")]
     [TestCase("ENGINE_MEMORY_NODES", "all", "automatic, first-touch, interleave")]
     [TestCase("ENGINE_MEMORY_RESERVATION", "much", "KiB, MiB, GiB or TiB")]
@@ -54,7 +55,9 @@ internal sealed class EngineMemoryOptionsTests
     {
         Set(name, value);
         Assert.That(
-            () => new EngineMemory(), Throws.TypeOf<EngineMemoryException>().With.Message.Contains(name).And.Message.Contains(value).And.Message.Contains(valid));
+            () => new EngineMemory(),
+                Throws.TypeOf<EngineMemoryException>().With.Message.Contains(name).And.Message.Contains(
+                value).And.Message.Contains(valid));
     }
 
     [Test]
@@ -62,14 +65,16 @@ internal sealed class EngineMemoryOptionsTests
     {
         foreach (PrefaultPolicy policy in Enum.GetValues<PrefaultPolicy>())
         {
-            string word = string.Concat(policy.ToString().Select((letter, index) => char.IsUpper(letter) && index > 0 ? $"-{letter}" : $"{letter}"));
+            string word = string.Concat(policy.ToString().Select((letter, index) =>
+                char.IsUpper(letter) && index > 0 ? $"-{letter}" : $"{letter}"));
             EnvironmentSettings environment = new(name => name == "ENGINE_MEMORY_PREFAULT" ? word : null);
             Assert.That(new EngineMemoryOptions().With(environment).Prefault, Is.EqualTo(policy));
         }
 
         foreach (PageKind pages in Enum.GetValues<PageKind>())
         {
-            string word = string.Concat(pages.ToString().Select((letter, index) => char.IsUpper(letter) && index > 0 ? $"-{letter}" : $"{letter}"));
+            string word = string.Concat(pages.ToString().Select((letter, index) =>
+                char.IsUpper(letter) && index > 0 ? $"-{letter}" : $"{letter}"));
             EnvironmentSettings environment = new(name => name == "ENGINE_MEMORY_PAGES" ? word : null);
             Assert.That(new EngineMemoryOptions().With(environment).Pages, Is.EqualTo(pages));
         }
@@ -79,7 +84,9 @@ internal sealed class EngineMemoryOptionsTests
     public void Nothing_set_leaves_what_the_options_say()
     {
         EnvironmentSettings settings = new(_ => null);
-        Assert.That(settings.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, PrefaultPolicy.Lock), Is.EqualTo(PrefaultPolicy.Lock));
+        Assert.That(
+            settings.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, PrefaultPolicy.Lock),
+            Is.EqualTo(PrefaultPolicy.Lock));
         Assert.That(settings.Bytes("ENGINE_MEMORY_RESERVATION", 5), Is.EqualTo((nuint)5));
         Assert.That(settings.Describe(), Is.Empty);
     }

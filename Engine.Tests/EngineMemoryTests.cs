@@ -23,7 +23,9 @@ internal sealed unsafe class EngineMemoryTests
         Assert.That(
             () => new EngineMemory(new EngineMemoryOptions { ReservationBytes = unchecked((nuint)(1UL << 52)) }),
             Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("ReservationBytes"));
-        Assert.That(() => new EngineMemory(new EngineMemoryOptions { ReservationBytes = 5000 }), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new EngineMemory(new EngineMemoryOptions { ReservationBytes = 5000 }),
+            Throws.TypeOf<ArgumentOutOfRangeException>());
     }
 
     [Test]
@@ -36,7 +38,8 @@ internal sealed unsafe class EngineMemoryTests
             () => new EngineMemory(new EngineMemoryOptions { NativeContext = context }),
             Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("even 64.0 MiB"));
         Assert.That(
-            () => new EngineMemory(new EngineMemoryOptions { NativeContext = context, ReservationBytes = Size.MiB(64) }),
+            () => new EngineMemory(
+                new EngineMemoryOptions { NativeContext = context, ReservationBytes = Size.MiB(64) }),
             Throws.TypeOf<EngineOutOfMemoryException>());
     }
 
@@ -47,13 +50,12 @@ internal sealed unsafe class EngineMemoryTests
     [TestCase(PrefaultPolicy.PopulateAtMapping)]
     public void Every_prefault_policy_gives_memory_that_works(PrefaultPolicy policy)
     {
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), Prefault = policy });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), Prefault = policy });
         using LongLivedArena arena = memory.CreateLongLivedArena("policy");
         ShadowModel model = new();
         for (int block = 0; block < 500; block++)
-        {
             model.Add(arena.Allocate(10_000), 10_000);
-        }
 
         model.CheckAll();
         memory.Validate();
@@ -62,8 +64,10 @@ internal sealed unsafe class EngineMemoryTests
     [Test]
     public void Several_memories_live_side_by_side()
     {
-        EngineMemory[] memories = [.. Enumerable.Range(0, 4).Select(_ => new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) }))];
-        LongLivedArena[] arenas = [.. memories.Select((memory, number) => memory.CreateLongLivedArena($"arena {number}"))];
+        EngineMemory[] memories = [.. Enumerable.Range(0, 4).Select(_ =>
+            new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) }))];
+        LongLivedArena[] arenas = [.. memories.Select((memory, number) =>
+            memory.CreateLongLivedArena($"arena {number}"))];
         ShadowModel model = new();
         Workers.Run(2, _ =>
         {
@@ -73,9 +77,7 @@ internal sealed unsafe class EngineMemoryTests
                 {
                     void* block = arena.Allocate(1_000);
                     lock (model)
-                    {
                         model.Add(block, 1_000);
-                    }
                 }
             }
         });
@@ -124,7 +126,8 @@ internal sealed unsafe class EngineMemoryTests
             // Before the heap's addresses, and behind them.
             context.Fail("munmap", call, errno: 12);
             Assert.That(memory.Dispose, Throws.TypeOf<EngineMemoryException>(), $"part {call} is refused");
-            Assert.That(() => new ArenaHandle(arena, (ThreadCache*)cache).Allocate(16), Throws.TypeOf<ObjectDisposedException>());
+            Assert.That(() =>
+                new ArenaHandle(arena, (ThreadCache*)cache).Allocate(16), Throws.TypeOf<ObjectDisposedException>());
         }
 
         Assert.That(memory.Dispose, Throws.Nothing);
@@ -134,7 +137,8 @@ internal sealed unsafe class EngineMemoryTests
     [Test]
     public void A_disposed_memory_still_answers_what_a_log_asks()
     {
-        EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), RetainBytes = Size.MiB(64) });
+        EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), RetainBytes = Size.MiB(64) });
         memory.CreateLongLivedArena("arena").Allocate(Size.MiB(4));
         string settings = memory.Settings;
         string prefault = memory.PrefaultDescription;
@@ -162,9 +166,7 @@ internal sealed unsafe class EngineMemoryTests
         FrameArena frame = memory.CreateFrameArena("frame");
         LongLivedArena arena = memory.CreateLongLivedArena("arena");
         for (int block = 0; block < 10; block++)
-        {
             arena.Allocate(100);
-        }
 
         using IEnumerator<ArenaBlock> walk = arena.Blocks().GetEnumerator();
         Assert.That(walk.MoveNext(), Is.True);
@@ -178,7 +180,8 @@ internal sealed unsafe class EngineMemoryTests
         guard.BeginFrame();
         memory.Dispose();
         Assert.That(walk.MoveNext, Throws.TypeOf<ObjectDisposedException>());
-        Assert.That(() => MemorySnapshot.TryTake(memory, new byte[1 << 20], out _, out _), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() =>
+            MemorySnapshot.TryTake(memory, new byte[1 << 20], out _, out _), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(guard.EndFrame, Throws.Nothing);
         Assert.That(profiler.EndFrame, Throws.Nothing);
         Assert.That(profiler.Sample, Throws.Nothing);
@@ -187,7 +190,8 @@ internal sealed unsafe class EngineMemoryTests
         Assert.That(Measured(), Is.Zero, "instruments have nothing to tell");
         Assert.That(() => new Profiler(memory), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(() => new HotLoopGuard(memory), Throws.TypeOf<ObjectDisposedException>());
-        Assert.That(() => Scene.Load(memory, new ScenePlan { Name = "late" }), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() =>
+            Scene.Load(memory, new ScenePlan { Name = "late" }), Throws.TypeOf<ObjectDisposedException>());
 
         static int Measured()
         {
@@ -196,9 +200,7 @@ internal sealed unsafe class EngineMemoryTests
             listener.InstrumentPublished = (instrument, it) =>
             {
                 if (instrument.Meter.Name == MemoryMeter.Name)
-                {
                     it.EnableMeasurementEvents(instrument);
-                }
             };
             listener.SetMeasurementEventCallback<long>((_, _, _, _) => measured++);
             listener.Start();
@@ -226,7 +228,8 @@ internal sealed unsafe class EngineMemoryTests
         // Their reservations may lie where the first one's did, as far as that was given back.
         for (int others = 0; others < 3; others++)
         {
-            using EngineMemory other = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), Checks = checks });
+            using EngineMemory other =
+                new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64), Checks = checks });
             other.CreateLongLivedArena("other").Allocate(64);
             StaleUse.IsTold(handle, block);
             StaleUse.IsTold(lane, mark);
@@ -243,13 +246,18 @@ internal sealed unsafe class EngineMemoryTests
             EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
             memory.CreateLongLivedArena("arena").Allocate(64);
             memory.Dispose();
-            kept.Add((memory.Reservation.Heap.Address, memory.Reservation.Heap.Address + (nint)memory.Reservation.Heap.ResidentBytes));
+            kept.Add(
+                (memory.Reservation.Heap.Address,
+                memory.Reservation.Heap.Address + (nint)memory.Reservation.Heap.ResidentBytes));
         }
 
         // An address may be used again by a later one.
         Assert.That(kept.TakeLast(Remains.Most).Select(one => one.Address), Is.Unique, "they are all there");
-        Assert.That(kept.TakeLast(Remains.Most).All(one => MemoryMap.IsAccessible(one.Address) && MemoryMap.IsAccessible(one.End - 1)), Is.True);
-        int old = kept.SkipLast(Remains.Most).Select(one => one.Address).Except(kept.TakeLast(Remains.Most).Select(one => one.Address)).Count(address => MemoryMap.IsAccessible(address));
+        Assert.That(kept.TakeLast(Remains.Most).All(one =>
+            MemoryMap.IsAccessible(one.Address) && MemoryMap.IsAccessible(one.End - 1)), Is.True);
+        int old = kept.SkipLast(Remains.Most).Select(one =>
+            one.Address).Except(kept.TakeLast(Remains.Most).Select(one => one.Address)).Count(address =>
+            MemoryMap.IsAccessible(address));
         Assert.That(old, Is.Zero, "the older ones are given back");
     }
 
@@ -259,7 +267,8 @@ internal sealed unsafe class EngineMemoryTests
         for (int round = 0; round < 10; round++)
         {
             EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
-            LongLivedArena[] arenas = [.. Enumerable.Range(0, 8).Select(number => memory.CreateLongLivedArena($"arena {number}"))];
+            LongLivedArena[] arenas = [.. Enumerable.Range(0, 8).Select(number =>
+                memory.CreateLongLivedArena($"arena {number}"))];
             using Barrier together = new(4);
             Workers.Run(4, thread =>
             {
@@ -267,9 +276,7 @@ internal sealed unsafe class EngineMemoryTests
                 if (thread < 2)
                 {
                     foreach (LongLivedArena arena in arenas)
-                    {
                         arena.Dispose();
-                    }
                 }
 
                 memory.Dispose();
@@ -300,7 +307,8 @@ internal sealed unsafe class EngineMemoryTests
         Assume.That(wouldFault, Is.GreaterThanOrEqualTo(0), "the system tells");
         Assert.That(wouldFault, Is.Zero);
         nint after = block + (4 << 20);
-        Assert.That(memory.PagesThatWouldFault(after, Size.MiB(4)), Is.EqualTo((long)Size.MiB(4) / Environment.SystemPageSize));
+        Assert.That(
+            memory.PagesThatWouldFault(after, Size.MiB(4)), Is.EqualTo((long)Size.MiB(4) / Environment.SystemPageSize));
     }
 
     [Test]
@@ -309,9 +317,7 @@ internal sealed unsafe class EngineMemoryTests
         using EngineMemory memory = new();
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
         for (int block = 0; block < 2_000_000; block++)
-        {
             arena.Allocate(64);
-        }
 
         Assert.That(memory.MetadataBytes, Is.LessThan(Size.MiB(128) / 50));
     }

@@ -5,9 +5,10 @@ using Silk.NET.Core.Contexts;
 namespace Engine.Tests;
 
 /// <summary>
-/// A whole life of a memory, again and again, in which the first, the second, the third ... call of one OS function fails, until a life
-/// passes without reaching the failure. Each failure must be a clear exception, or none where there is another way; afterwards the
-/// structures hold, every block has its contents, the same step works, and at the end nothing is left.
+/// A whole life of a memory, again and again, in which the first, the second, the third ... call of one OS function
+/// fails, until a life passes without reaching the failure. Each failure must be a clear exception, or none where there
+/// is another way; afterwards the structures hold, every block has its contents, the same step works, and at the end
+/// nothing is left.
 /// </summary>
 internal sealed unsafe class FailureInjectionTests
 {
@@ -26,9 +27,7 @@ internal sealed unsafe class FailureInjectionTests
     public void A_life_survives_the_failure_of_any_one_call(string function, int errno)
     {
         if (!OperatingSystem.IsLinux())
-        {
             Assert.Ignore("The calls that are made to fail are Linux's.");
-        }
 
         FailedCalls.OfEach(
             $"{function}, errno {errno}",
@@ -48,9 +47,7 @@ internal sealed unsafe class FailureInjectionTests
     public void A_life_survives_a_step_in_which_every_call_fails(string function, int errno, int? argument = null)
     {
         if (!OperatingSystem.IsLinux())
-        {
             Assert.Ignore("The calls that are made to fail are Linux's.");
-        }
 
         int step = 1;
         int failures = 0;
@@ -64,7 +61,9 @@ internal sealed unsafe class FailureInjectionTests
             }
             catch (Exception exception)
             {
-                throw new AssertionException($"All calls of {function} in step {step} failed with errno {errno}, and then: {exception.Message}", exception);
+                throw new AssertionException(
+                    $"All calls of {function} in step {step} failed with errno {errno}, and then: {exception.Message}",
+                    exception);
             }
 
             failures += life.Failures;
@@ -77,29 +76,23 @@ internal sealed unsafe class FailureInjectionTests
         {
             context.Heal(function);
             if (fails)
-            {
                 context.FailAlways(function, errno, argument);
-            }
         }
     }
 
     /// <summary>
-    /// The Nth call and those after it fail, whatever they are: a call, what is tried instead, and what would undo it. The whole life is gone
-    /// through with each N; ENGINE_FAILURES=all tries each length of the row, otherwise some.
+    /// The Nth call and those after it fail, whatever they are: a call, what is tried instead, and what would undo it.
+    /// The whole life is gone through with each N; ENGINE_FAILURES=all tries each length of the row, otherwise some.
     /// </summary>
     [Test]
     [Category(Lane.Slow)]
     public void A_life_survives_calls_in_a_row_that_fail([Values(1, 2, 3, 4, 5, 6)] int count)
     {
         if (!OperatingSystem.IsLinux())
-        {
             Assert.Ignore("The calls that are made to fail are Linux's.");
-        }
 
         if (count is 1 or 3 or 5 && !s_triesAll)
-        {
             Assert.Ignore("with ENGINE_FAILURES=all");
-        }
 
         int call = 1;
         int failures = 0;
@@ -115,7 +108,8 @@ internal sealed unsafe class FailureInjectionTests
             }
             catch (Exception exception)
             {
-                wrong.Add($"Calls {call} to {call + count - 1} failed, and then: {exception.Message} {exception.StackTrace}");
+                wrong.Add(
+                    $"Calls {call} to {call + count - 1} failed, and then: {exception.Message} {exception.StackTrace}");
             }
 
             failures += life.Failures;
@@ -123,25 +117,25 @@ internal sealed unsafe class FailureInjectionTests
         }
 
         wrong.ForEach(TestContext.Out.WriteLine);
-        TestContext.Out.WriteLine($"{count} in a row: {call - 2} calls in a life, {failures} of which made something fail");
+        TestContext.Out.WriteLine(
+            $"{count} in a row: {call - 2} calls in a life, {failures} of which made something fail");
         Assert.That(call, Is.GreaterThan(10), "functions are called at all");
         Assert.That(wrong, Is.Empty);
     }
 
     /// <summary>
-    /// Threads without a cache free what others allocated, while the system refuses what their bookkeeping would like to have: all is freed,
-    /// and nobody is told.
+    /// Threads without a cache free what others allocated, while the system refuses what their bookkeeping would like
+    /// to have: all is freed, and nobody is told.
     /// </summary>
     [Test]
     public void A_free_never_fails_for_want_of_memory()
     {
         if (!OperatingSystem.IsLinux())
-        {
             Assert.Ignore("The calls that are made to fail are Linux's.");
-        }
 
         using RefusingSystem system = new();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = system });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = system });
         List<string> wrong = [];
         for (int call = 1; call <= 4; call++)
         {
@@ -162,9 +156,7 @@ internal sealed unsafe class FailureInjectionTests
     {
         List<nint> blocks = [];
         for (int bytes = 16; bytes <= 32_768; bytes += (bytes / 8) + 16)
-        {
             blocks.Add((nint)arena.Allocate((nuint)bytes));
-        }
 
         foreach (nint block in blocks)
         {
@@ -186,7 +178,8 @@ internal sealed unsafe class FailureInjectionTests
         }
     }
 
-    /// <summary>Create, prewarm, allocate small, large and huge on two threads, grow, overflow a frame, trim, reset, dispose.</summary>
+    /// <summary>Create, prewarm, allocate small, large and huge on two threads, grow, overflow a frame, trim, reset,
+    /// dispose.</summary>
     private sealed class Life(INativeContext context, Action<int>? beforeStep = null) : IFailingLife
     {
         private readonly ShadowModel _model = new();
@@ -208,18 +201,23 @@ internal sealed unsafe class FailureInjectionTests
 
         public void Run()
         {
-            Step(() => _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = ReservationBytes, NativeContext = context }), check: false);
+            Step(() =>
+                _memory =
+                new EngineMemory(
+                new EngineMemoryOptions { ReservationBytes = ReservationBytes, NativeContext = context }),
+                check: false);
             nint start = _memory.ReservationBase;
             Step(() => _arena = _memory.CreateLongLivedArena("life"));
-            Step(() => _frame = _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 1 }));
+            Step(() =>
+                _frame =
+                _memory.CreateFrameArena(
+                "frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 1 }));
             Step(() => _arena.Prewarm([new BlockCount(64, 5_000), new BlockCount(3 << 20, 1)], threads: 2));
             Step(() => _arena.Prewarm([new BlockCount(1_000, 100)], threads: 2, carve: false));
             Workers.Run(2, _ =>
             {
                 lock (_model)
-                {
                     AllocateAll();
-                }
             });
             Step(() => Reallocate(Size.MiB(34), Size.MiB(36)));
             Step(() => Reallocate(Size.MiB(3), Size.MiB(8)));
@@ -243,12 +241,15 @@ internal sealed unsafe class FailureInjectionTests
             Step(() => _memory.Trim());
             Assert.That(_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount, Is.Zero);
             long absent = _memory.PagesThatWouldFault(start, _arena.MaximumBytes);
-            Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize), "resident memory is back");
+            Assert.That(
+                absent, Is.EqualTo(-1).Or.EqualTo((long)_arena.MaximumBytes / Environment.SystemPageSize),
+                "resident memory is back");
             Step(_memory.Dispose, check: false);
             MemoryMap.AssertIsGone(_memory);
         }
 
-        /// <summary>A step that fails does so clearly, leaves everything in order, and works when it is done again.</summary>
+        /// <summary>A step that fails does so clearly, leaves everything in order, and works when it is done
+        /// again.</summary>
         private void Step(Action step, bool check = true)
         {
             beforeStep?.Invoke(++Steps);
@@ -263,34 +264,26 @@ internal sealed unsafe class FailureInjectionTests
                 Assert.That(exception.Message, Has.Length.GreaterThan(30));
                 Failures++;
                 if (check)
-                {
                     _memory.Validate();
-                }
 
                 step();
             }
 
             beforeStep?.Invoke(0);
             if (check)
-            {
                 _memory.Validate();
-            }
         }
 
         private void AllocateAll()
         {
             foreach (nuint bytes in (nuint[])[16, 64, 1_000, 100_000, 1 << 20, 3 << 20, 34 << 20])
-            {
                 Step(() => Allocate(bytes));
-            }
         }
 
         private void FreeHalf()
         {
             for (int count = _model.Count / 2; count > 0; count--)
-            {
                 FreeOne();
-            }
         }
 
         private void FreeOne()
@@ -315,7 +308,8 @@ internal sealed unsafe class FailureInjectionTests
 
         private void Allocate(nuint bytes) => _model.Add(_arena.Allocate(bytes), nuint.Min(bytes, 5_000));
 
-        /// <summary>Changes the size of a block of its own beside a neighbour, so that it must move, pages and all, or be copied.</summary>
+        /// <summary>Changes the size of a block of its own beside a neighbour, so that it must move, pages and all, or
+        /// be copied.</summary>
         private void Reallocate(nuint bytes, nuint newBytes)
         {
             void* block = _arena.Allocate(bytes);

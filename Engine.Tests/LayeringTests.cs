@@ -4,8 +4,9 @@ using System.Text.RegularExpressions;
 namespace Engine.Tests;
 
 /// <summary>
-/// The layers of the engine, kept by reading its sources: which folder uses the types of which other. A folder that is not in the table
-/// fails. Files of Api that use nothing but each other, such as exceptions and the words of options, are every layer's vocabulary.
+/// The layers of the engine, kept by reading its sources: which folder uses the types of which other. A folder that is
+/// not in the table fails. Files of Api that use nothing but each other, such as exceptions and the words of options,
+/// are every layer's vocabulary.
 /// </summary>
 internal sealed partial class LayeringTests
 {
@@ -42,7 +43,8 @@ internal sealed partial class LayeringTests
                select $"{source.Path} uses {used.Type} of {used.Source.Path}",
         ];
         Assert.That(wrong, Is.Empty);
-        Assert.That(vocabulary.Select(source => source.Path), Does.Contain("Api/Exceptions.cs").And.Not.Contain("Api/EngineMemory.cs"));
+        Assert.That(vocabulary.Select(source =>
+            source.Path), Does.Contain("Api/Exceptions.cs").And.Not.Contain("Api/EngineMemory.cs"));
     }
 
     [Test]
@@ -101,7 +103,10 @@ internal sealed partial class LayeringTests
         {
             string path = Path.GetRelativePath(root, file).Replace('\\', '/');
             if (!path.Split('/').Any(part => part is "obj" or "bin"))
-                yield return new Source(path, StringLiteral().Replace(Comment().Replace(File.ReadAllText(file), string.Empty), "\"\""));
+            {
+                yield return new Source(
+                    path, StringLiteral().Replace(Comment().Replace(File.ReadAllText(file), string.Empty), "\"\""));
+            }
         }
     }
 
@@ -113,7 +118,8 @@ internal sealed partial class LayeringTests
 
         public string Code => code;
 
-        public HashSet<string> Types { get; } = [.. TypeDeclaration().Matches(code).Select(match => match.Groups[1].Value)];
+        public HashSet<string> Types { get; } = [.. TypeDeclaration().Matches(code).Select(match =>
+            match.Groups[1].Value)];
 
         public HashSet<string> Words { get; } = [.. Word().Matches(code).Select(match => match.Value)];
     }
@@ -121,7 +127,8 @@ internal sealed partial class LayeringTests
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Declaration();
 
-    [GeneratedRegex(@"^(?:public|internal) [\w ]*?(?:class|struct|interface|enum|record|delegate [\w<>]+)(?: struct| class)? (\w+)", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^(?:public|internal) [\w ]*?(?:class|struct|interface|enum|record|delegate [\w<>]+)(?: struct| class)? (\w+)", RegexOptions.Multiline)]
     private static partial Regex TypeDeclaration();
 
     [GeneratedRegex(@"(?<![\w.])[A-Z]\w*")]

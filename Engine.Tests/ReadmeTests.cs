@@ -35,7 +35,8 @@ internal sealed partial class ReadmeTests
         try
         {
             string bin = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory);
-            File.WriteAllText(Path.Combine(folder, "Example.csproj"), Project.Replace("BIN", bin, StringComparison.Ordinal));
+            File.WriteAllText(
+                Path.Combine(folder, "Example.csproj"), Project.Replace("BIN", bin, StringComparison.Ordinal));
             File.WriteAllText(Path.Combine(folder, "Program.cs"), example);
             Assert.That(Run(folder).Trim(), Does.EndWith("1,000 frames, 0 system calls, entity 1 is 1.0 old"));
         }
@@ -69,9 +70,11 @@ internal sealed partial class ReadmeTests
     public void Every_test_that_the_page_of_promises_names_is_there()
     {
         HashSet<string> tests = [.. typeof(ReadmeTests).Assembly.GetTypes()
-            .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
+            .SelectMany(type =>
+                type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
             .Select(method => method.Name)];
-        string[] named = [.. Name().Matches(File.ReadAllText(Document("docs/checks.md"))).Select(match => match.Groups[1].Value)];
+        string[] named = [.. Name().Matches(File.ReadAllText(Document("docs/checks.md"))).Select(match =>
+            match.Groups[1].Value)];
         Assert.That(named, Has.Length.GreaterThan(50));
         Assert.That(named.Where(name => !tests.Contains(name)), Is.Empty);
     }
@@ -93,7 +96,8 @@ internal sealed partial class ReadmeTests
 
     /// <summary>The first fenced block of a language in a document.</summary>
     private static string Block(string document, string language) => string.Join(
-        '\n', File.ReadLines(Document(document)).SkipWhile(line => line != "```" + language).Skip(1).TakeWhile(line => line != "```"));
+        '\n', File.ReadLines(Document(document)).SkipWhile(line => line != "```" + language).Skip(1).TakeWhile(line =>
+            line != "```"));
 
     private static IEnumerable<string> Links(string text) =>
         from part in text.Split("](").Skip(1)

@@ -4,10 +4,11 @@ using Engine.Tests.Support;
 namespace Engine.Tests;
 
 /// <summary>
-/// The life of a game's memory (<see cref="SceneLife"/>), again and again, in which the first, second, third ... call of one OS function fails
-/// with one of the errors that it can have, until a life passes without reaching the failure. Each failure must be a clear exception, or
-/// none where there is another way; afterwards the structures hold, the same step works, and at the end nothing is left.
-/// ENGINE_FAILURES=all tries all errors of each function, otherwise the first two.
+/// The life of a game's memory (<see cref="SceneLife"/>), again and again, in which the first, second, third ... call
+/// of one OS function fails with one of the errors that it can have, until a life passes without reaching the failure.
+/// Each failure must be a clear exception, or none where there is another way; afterwards the structures hold, the same
+/// step works, and at the end nothing is left. ENGINE_FAILURES=all tries all errors of each function, otherwise the
+/// first two.
 /// </summary>
 internal sealed class SceneFailureTests
 {
@@ -17,13 +18,16 @@ internal sealed class SceneFailureTests
         ("mmap", [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.NotPermitted]),
         ("munmap", [Errors.NoMemory, Errors.Invalid]),
         ("mprotect", [Errors.NoMemory, Errors.Invalid, Errors.Denied]),
-        ("madvise", [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.Interrupted, Errors.Busy, Errors.BadAddress, Errors.Io, Errors.Poisoned]),
+        ("madvise",
+            [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.Interrupted, Errors.Busy, Errors.BadAddress,
+            Errors.Io, Errors.Poisoned]),
         ("mremap", [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.BadAddress]),
         ("mlock", [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.NotPermitted]),
         ("munlock", [Errors.NoMemory, Errors.Invalid, Errors.NotPermitted]),
     ];
 
-    private static readonly int s_errorsTried = Environment.GetEnvironmentVariable("ENGINE_FAILURES") == "all" ? int.MaxValue : 2;
+    private static readonly int s_errorsTried = Environment.GetEnvironmentVariable("ENGINE_FAILURES") == "all"
+        ? int.MaxValue : 2;
     private static int s_cases;
 
     private static IEnumerable<TestCaseData> Failures()
@@ -32,9 +36,7 @@ internal sealed class SceneFailureTests
         {
             PrefaultPolicy policy = function is "mlock" or "munlock" ? PrefaultPolicy.Lock : PrefaultPolicy.Automatic;
             foreach (int errno in errors.Take(s_errorsTried))
-            {
                 yield return Case(function, errno, policy, PageKind.Automatic);
-            }
         }
 
         foreach (string function in new[] { "mmap", "madvise", "mprotect" })
@@ -55,10 +57,12 @@ internal sealed class SceneFailureTests
     public void OnlyLinux() => Assume.That(OperatingSystem.IsLinux(), "the calls that are made to fail are Linux's");
 
     [OneTimeTearDown]
-    public void Tell() => TestContext.Progress.WriteLine($"{s_cases} cases of (function, call, error) in the lives of scenes");
+    public void Tell() =>
+        TestContext.Progress.WriteLine($"{s_cases} cases of (function, call, error) in the lives of scenes");
 
     [TestCaseSource(nameof(Failures))]
-    public void A_life_survives_the_failure_of_any_one_call(string function, int errno, PrefaultPolicy policy, PageKind pages) =>
+    public void A_life_survives_the_failure_of_any_one_call(
+        string function, int errno, PrefaultPolicy policy, PageKind pages) =>
         FailEachCall(function, errno, policy, pages, (context, call) => context.Fail(function, call, errno));
 
     [TestCase("mmap", PrefaultPolicy.PopulateAtMapping, Category = Lane.Slow)]
@@ -67,7 +71,8 @@ internal sealed class SceneFailureTests
     [TestCase("mremap", PrefaultPolicy.Automatic)]
     [TestCase("mlock", PrefaultPolicy.Lock, Category = Lane.Slow)]
     public void A_life_survives_any_one_call_that_gets_half_way(string function, PrefaultPolicy policy) =>
-        FailEachCall(function, Errors.NoMemory, policy, PageKind.Automatic, (context, call) => context.FailHalfDone(function, call, Errors.NoMemory));
+        FailEachCall(function, Errors.NoMemory, policy, PageKind.Automatic, (context, call) =>
+            context.FailHalfDone(function, call, Errors.NoMemory));
 
     [TestCase(4096u)]
     [TestCase(65_536u)]
@@ -88,7 +93,9 @@ internal sealed class SceneFailureTests
         context.LimitMaps(Size.MiB(300));
         using SceneLife life = new(context, PrefaultPolicy.Automatic, PageKind.Automatic, reservationBytes: 0);
         life.Run();
-        Assert.That(life.ReservationBytes, Is.EqualTo(Size.MiB(256)), "the half of the half of 64 GiB, and so on, until it fits");
+        Assert.That(
+            life.ReservationBytes, Is.EqualTo(Size.MiB(256)),
+            "the half of the half of 64 GiB, and so on, until it fits");
         Assert.That(life.Failures, Is.Zero);
     }
 
@@ -99,10 +106,12 @@ internal sealed class SceneFailureTests
         context.LimitMaps(Size.MiB(300));
         Assert.That(
             () => new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context }),
-            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("refused 1024.0 MiB of address space").Or.Message.Contains("refused 1.0 GiB of address space"));
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains(
+                "refused 1024.0 MiB of address space").Or.Message.Contains("refused 1.0 GiB of address space"));
     }
 
-    private static void FailEachCall(string function, int errno, PrefaultPolicy policy, PageKind pages, Action<FailingContext, int> arm)
+    private static void FailEachCall(
+        string function, int errno, PrefaultPolicy policy, PageKind pages, Action<FailingContext, int> arm)
     {
         s_cases += FailedCalls.OfEach(
             $"{function}, errno {errno}, {policy}",

@@ -4,10 +4,12 @@ using Engine.Tests.Support;
 namespace Engine.Tests;
 
 /// <summary>
-/// Create the memory, load a scene by its plan, run frames, load another scene in the background beside them, grow, unload both, dispose. Each step
-/// that fails must do so clearly and leave everything in order, and works when it is done again.
+/// Create the memory, load a scene by its plan, run frames, load another scene in the background beside them, grow,
+/// unload both, dispose. Each step that fails must do so clearly and leave everything in order, and works when it is
+/// done again.
 /// </summary>
-internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy policy, PageKind pages, nuint? reservationBytes = null)
+internal sealed unsafe class SceneLife(
+    FailingContext context, PrefaultPolicy policy, PageKind pages, nuint? reservationBytes = null)
     : IFailingLife
 {
     public static readonly nuint DefaultReservationBytes = Size.MiB(128);
@@ -18,7 +20,8 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 },
         Arenas =
         [
-            new ArenaPlan { Name = "world", Blocks = [new BlockCount(64, 2_000), new BlockCount(3 << 20, 1)], RetainBytes = 2 << 20 },
+            new ArenaPlan { Name = "world", Blocks = [new BlockCount(64, 2_000), new BlockCount(3 << 20, 1)],
+                RetainBytes = 2 << 20 },
             new ArenaPlan { Name = "sounds", SuperSlabCount = 1, Carve = false },
         ],
     };
@@ -72,9 +75,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         next.Unload();
         Assert.That(next.Wait(), Is.EqualTo(StreamState.Unloaded));
         if (next.Error is not null)
-        {
             Note(next.Error);
-        }
 
         _isBusy = false;
         RunFrames(3);
@@ -84,7 +85,9 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
         Step(() => _memory.Trim());
         Assert.That(_memory.ReadySuperSlabCount, Is.Zero);
         long absent = _memory.PagesThatWouldFault(start, blockBytes);
-        Assert.That(absent, Is.EqualTo(-1).Or.EqualTo((long)blockBytes / Environment.SystemPageSize), "resident memory is back");
+        Assert.That(
+            absent, Is.EqualTo(-1).Or.EqualTo((long)blockBytes / Environment.SystemPageSize),
+            "resident memory is back");
         _loader.Dispose();
         _isBusy = true; // nothing is left to look at
         Step(_memory.Dispose);
@@ -168,9 +171,7 @@ internal sealed unsafe class SceneLife(FailingContext context, PrefaultPolicy po
     private void Validate()
     {
         if (_memory is not null && !_isBusy)
-        {
             _memory.Validate();
-        }
     }
 
     private void Note(Exception failure)

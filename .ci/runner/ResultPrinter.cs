@@ -2,7 +2,8 @@ using NUnit.Framework.Interfaces;
 
 namespace Engine.Runner;
 
-/// <summary>Counts what became of the tests, and prints those that fail. With ENGINE_RUNNER_VERBOSE=1 each test as it starts.</summary>
+/// <summary>Counts what became of the tests, and prints those that fail. With ENGINE_RUNNER_VERBOSE=1 each test as it
+/// starts.</summary>
 internal sealed class ResultPrinter : ITestListener
 {
     private readonly TextWriter _output = Console.Out; // NUnit puts its own in place while tests run
@@ -17,17 +18,13 @@ internal sealed class ResultPrinter : ITestListener
     public void TestStarted(ITest test)
     {
         if (_isVerbose && !test.IsSuite)
-        {
             _output.WriteLine(test.FullName);
-        }
     }
 
     public void TestFinished(ITestResult result)
     {
         if (result.Test.IsSuite)
-        {
             return;
-        }
 
         switch (result.ResultState.Status)
         {

@@ -3,7 +3,8 @@ namespace Engine.Tests.Api;
 internal sealed class AllocationTrackerTests
 {
     [Test]
-    public void A_block_that_changed_its_size_is_listed_with_the_new_one_wherever_it_stands([Values(0x1000u, 0x2000u)] uint to)
+    public void A_block_that_changed_its_size_is_listed_with_the_new_one_wherever_it_stands(
+        [Values(0x1000u, 0x2000u)] uint to)
     {
         AllocationTracker tracker = new(ArenaTracking.Tags);
         using (AllocationTag.Register("terrain").Begin())
@@ -15,7 +16,8 @@ internal sealed class AllocationTrackerTests
         tracker.Move(0x1000, to, 300);
         Assert.That(
             tracker.Live(),
-            Is.EqualTo(new[] { new LiveAllocation(300, 1, "terrain", null), new LiveAllocation(100, 1, null, null) }), "with the tag that it was allocated under");
+            Is.EqualTo(new[] { new LiveAllocation(300, 1, "terrain", null), new LiveAllocation(100, 1, null, null) }),
+                "with the tag that it was allocated under");
         tracker.Move(to, to, 50);
         Assert.That(tracker.Live().Select(live => live.Bytes), Is.EqualTo(new nuint[] { 100, 50 }), "smaller, too");
         tracker.Remove(to);

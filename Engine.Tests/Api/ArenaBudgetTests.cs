@@ -12,7 +12,9 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
         void* first = Arena.Allocate(Size.MiB(2));
         Arena.Allocate(Size.MiB(2));
         Assert.That(Arena.HardOverruns, Is.Zero);
-        Assert.That(() => Arena.Allocate(Size.MiB(2)), Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("hard budget of 4.0 MiB"));
+        Assert.That(() =>
+            Arena.Allocate(Size.MiB(2)),
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("hard budget of 4.0 MiB"));
         Assert.That(Arena.HardOverruns, Is.EqualTo(1));
         Arena.Free(first);
         Assert.That((nint)Arena.Allocate(Size.MiB(2)), Is.EqualTo((nint)first), "what was freed may be had again");
@@ -25,7 +27,8 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
         Arena.Budget = old;
         Assert.That(
             () => Arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(6), HardBytes = Size.MiB(4) },
-            Throws.ArgumentException.With.Message.StartsWith("The soft budget of 6291456 bytes is above the hard one of 4194304"));
+            Throws.ArgumentException.With.Message.StartsWith(
+                "The soft budget of 6291456 bytes is above the hard one of 4194304"));
         Assert.That(Arena.Budget, Is.EqualTo(old));
     }
 
@@ -35,7 +38,8 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
         void* first = Arena.Allocate(Size.MiB(40));
         Arena.Free(Arena.Allocate(Size.MiB(50)));
         Assert.That(Arena.LiveBlocks(), Is.EquivalentTo(new[] { new BlockCount(Size.MiB(40), 1) }));
-        Assert.That(Arena.PeakBlocks().Select(peak => (peak.Bytes, peak.Count)), Is.EquivalentTo(new[] { (Size.MiB(40), 1L), (Size.MiB(50), 1L) }));
+        Assert.That(Arena.PeakBlocks().Select(peak =>
+            (peak.Bytes, peak.Count)), Is.EquivalentTo(new[] { (Size.MiB(40), 1L), (Size.MiB(50), 1L) }));
         Arena.Free(first);
     }
 
@@ -56,7 +60,8 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
         using LongLivedArena tracked = Memory.CreateLongLivedArena("tracked", ArenaTracking.Tags);
         void* block = tracked.Allocate(Size.MiB(5));
         Assert.That((nint)tracked.Reallocate(block, Size.MiB(9)), Is.EqualTo((nint)block), "there is room behind it");
-        Assert.That(tracked.LiveAllocations().Select(live => (live.Bytes, live.Count)), Is.EqualTo(new[] { (Size.MiB(9), 1L) }));
+        Assert.That(tracked.LiveAllocations().Select(live =>
+            (live.Bytes, live.Count)), Is.EqualTo(new[] { (Size.MiB(9), 1L) }));
         tracked.Free(block);
         Assert.That(tracked.LiveAllocations(), Is.Empty);
     }
@@ -89,7 +94,8 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
     [Test]
     public void What_is_refused_is_no_overrun_of_the_soft_budget()
     {
-        Arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = ArenaOverflow.Fail };
+        Arena.Budget =
+            new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = ArenaOverflow.Fail };
         Assert.That(() => Arena.Allocate(Size.MiB(6)), Throws.TypeOf<EngineOutOfMemoryException>());
         Assert.That((Arena.SoftOverruns, Arena.HardOverruns), Is.EqualTo((0L, 1L)));
         Arena.Allocate(Size.MiB(4));
@@ -125,7 +131,9 @@ internal sealed unsafe class ArenaBudgetTests : ArenaFixture
                 return true;
             },
         };
-        Assert.That(() => arena.Allocate(Size.MiB(8)), Throws.InvalidOperationException.With.Message.Contains("cannot be disposed by what it has called itself"));
+        Assert.That(() =>
+            arena.Allocate(Size.MiB(8)),
+            Throws.InvalidOperationException.With.Message.Contains("cannot be disposed by what it has called itself"));
         Assert.That(*(long*)live, Is.EqualTo(42));
         arena.Budget = new ArenaBudget();
         arena.Free(arena.Allocate(Size.MiB(8)));

@@ -24,7 +24,8 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
                     Memory.Trim(Size.MiB(random.Next(64)));
                     break;
                 case 2 when random.Next(40) == 0:
-                    Arena.Prewarm([new BlockCount(random.NextSize(21), random.Next(20))], threads: 1, carve: random.Next(2) == 0);
+                    Arena.Prewarm(
+                        [new BlockCount(random.NextSize(21), random.Next(20))], threads: 1, carve: random.Next(2) == 0);
                     break;
                 case < 45 when model.LiveBytes < Size.MiB(200):
                     nuint bytes = random.NextSize(random.Next(100) == 0 ? 26 : 15);
@@ -61,14 +62,13 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
     [Category(Engine.Tests.Os.Machine.NeedsRealKernel)]
     [Test]
     [Category("Large")]
-    [Explicit("Takes 8 GiB of memory, and up to a minute where it comes in small pages: dotnet test --filter TestCategory=Large")]
+    [Explicit("Takes 8 GiB of memory, and up to a minute where it comes in small pages: dotnet test --filter "
+        + "TestCategory=Large")]
     public void An_extent_of_8_GiB_can_be_written_to_its_end()
     {
         const int GiB = 8;
         if (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes < (GiB + 4L) << 30)
-        {
             Assert.Ignore($"There is not enough memory for {GiB} GiB.");
-        }
 
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(12) });
         using LongLivedArena arena = memory.CreateLongLivedArena("large");
@@ -89,7 +89,8 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
         block[Size.GiB(5)] = 3;
         Assert.That(block[0] == 1 && block[Size.GiB(GiB) - 1] == 2 && block[Size.GiB(5)] == 3, Is.True);
         Assert.That(ResidentMemory.MiBSince(before), Is.EqualTo(GiB * 1024).Within(64));
-        Assert.That((nint)arena.Reallocate(block, Size.GiB(GiB) + Size.MiB(200)), Is.EqualTo((nint)block), "grown where it is");
+        Assert.That(
+            (nint)arena.Reallocate(block, Size.GiB(GiB) + Size.MiB(200)), Is.EqualTo((nint)block), "grown where it is");
         memory.Validate();
         arena.Free(block);
         memory.Trim();

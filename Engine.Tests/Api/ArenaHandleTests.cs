@@ -26,14 +26,10 @@ internal sealed unsafe class ArenaHandleTests : ArenaFixture
         model.Add(handle.Allocate<double>(), 8);
         model.Add(handle.Allocate<double>(1_000), 8_000);
         fixed (int* span = handle.AllocateSpan<int>(300))
-        {
             model.Add(span, 1_200);
-        }
 
         fixed (int* grid = &handle.AllocateSpan2D<int>(10, 20).DangerousGetReference())
-        {
             model.Add(grid, 800);
-        }
 
         void* block = handle.Allocate(60);
         model.Add(block, 60);
@@ -57,7 +53,8 @@ internal sealed unsafe class ArenaHandleTests : ArenaFixture
     [Test]
     public void Threads_have_handles_of_their_own()
     {
-        // A handle is a ref struct: the language keeps it on its thread's stack. What can be seen is that caches are apart.
+        // A handle is a ref struct: the language keeps it on its thread's stack. What can be seen is that caches are
+        // apart.
         nint[] blocks = new nint[3];
         using Barrier barrier = new(3);
         Workers.Run(3, thread =>
@@ -69,9 +66,7 @@ internal sealed unsafe class ArenaHandleTests : ArenaFixture
                 *block = thread;
                 blocks[thread] = (nint)block;
                 if (*block != thread)
-                {
                     Assert.Fail("two threads have the same block");
-                }
 
                 handle.Free(block);
             }
@@ -94,14 +89,17 @@ internal sealed unsafe class ArenaHandleTests : ArenaFixture
                 Assert.That(
                     () => new ArenaHandle(Arena, (ThreadCache*)cache).Allocate(123),
                     Throws.TypeOf<EngineMemoryException>().With.Message.Contains("another thread"));
-                Assert.That(() => new ArenaHandle(Arena, (ThreadCache*)cache).Free((void*)16), Throws.TypeOf<EngineMemoryException>());
+                Assert.That(() =>
+                    new ArenaHandle(Arena, (ThreadCache*)cache).Free((void*)16),
+                    Throws.TypeOf<EngineMemoryException>());
             });
         });
 
         static ThreadCache* CacheOf(LongLivedArena arena)
         {
             arena.AttachThread();
-            FieldInfo table = typeof(LongLivedArena).GetField("_table", BindingFlags.NonPublic | BindingFlags.Instance)!;
+            FieldInfo table =
+                typeof(LongLivedArena).GetField("_table", BindingFlags.NonPublic | BindingFlags.Instance)!;
             return ((ThreadCache**)Pointer.Unbox(table.GetValue(arena)!))[ThreadSlots.Current];
         }
     }

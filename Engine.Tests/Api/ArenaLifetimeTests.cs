@@ -32,9 +32,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         Workers.Run(2, thread => Fill(Arena, models[thread]));
         Fill(Arena, models[2]);
         foreach (ShadowModel model in models)
-        {
             model.CheckAll();
-        }
 
         Assert.That(models.Sum(model => model.Count), Is.EqualTo(3 * models[0].Count));
         Memory.Validate();
@@ -48,9 +46,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         nuint before = ResidentMemory.Settled();
         using LongLivedArena arena = Memory.CreateLongLivedArena("full");
         for (int round = 0; round < 8; round++)
-        {
             Fill(arena, new ShadowModel());
-        }
 
         void* huge = arena.Allocate(Size.MiB(100));
         new Span<byte>(huge, 100 << 20).Fill(1);
@@ -64,7 +60,8 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
     [Test]
     public void A_retained_reserve_stays_and_serves_the_next_arena_without_OS_calls()
     {
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), RetainBytes = Size.MiB(64) });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), RetainBytes = Size.MiB(64) });
         LongLivedArena first = memory.CreateLongLivedArena("first");
         new Span<byte>(first.Allocate(Size.MiB(96)), 96 << 20).Fill(1);
         nuint resident = ResidentMemory.Settled();
@@ -90,9 +87,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         // The heap has room for the first tables, and not for the last until this is free again.
         void* lastTable = layers.Heap.Allocate(ArenaCaches.TableBytes);
         while (layers.Reservation.Heap.LimitBytes - layers.Heap.UsedBytes >= needed)
-        {
             _ = layers.Heap.Allocate(Sizes.KiB);
-        }
 
         Assert.That(Make, Throws.TypeOf<EngineOutOfMemoryException>());
         Assert.That(Make, Throws.TypeOf<EngineOutOfMemoryException>());
@@ -110,11 +105,11 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
         nuint metadata = Memory.MetadataBytes;
         nuint resident = ResidentMemory.Settled();
         for (int life = 0; life < 100; life++)
-        {
             Live();
-        }
 
-        Assert.That(Memory.MetadataBytes, Is.LessThanOrEqualTo(metadata + (nuint)(100 * ThreadCache.Bytes) + (64 * Sizes.KiB)), "what handles may still read, and no more");
+        Assert.That(
+            Memory.MetadataBytes, Is.LessThanOrEqualTo(metadata + (nuint)(100 * ThreadCache.Bytes) + (64 * Sizes.KiB)),
+            "what handles may still read, and no more");
         Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(6));
 
         void Live()
@@ -130,7 +125,8 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
     {
         const int Blocks = 10_000_000;
 
-        // The one timed assertion here, because it is promised. The best of five counts, since others use the machine as well.
+        // The one timed assertion here, because it is promised. The best of five counts, since others use the machine
+        // as well.
         TimeSpan best = TimeSpan.MaxValue;
         for (int attempt = 0; attempt < 5 && best > TimeSpan.FromMilliseconds(50); attempt++)
         {
@@ -138,9 +134,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
             nuint before = ResidentMemory.Settled();
             ArenaHandle handle = arena.GetHandle();
             for (int block = 0; block < Blocks; block++)
-            {
                 *(int*)handle.Allocate(32) = block;
-            }
 
             Assert.That(ResidentMemory.MiBSince(before), Is.GreaterThan(Blocks * 32.0 / Sizes.MiB * 0.99));
             long start = Stopwatch.GetTimestamp();
@@ -162,9 +156,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
             nuint bytes = random.NextSize(random.Next(100) == 0 ? 20 : 12);
             void* address = arena.Allocate(bytes);
             lock (model)
-            {
                 model.Add(address, bytes);
-            }
         }
     }
 }

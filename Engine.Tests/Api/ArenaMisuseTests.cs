@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Api;
 
-/// <summary>Wrong use of a long-lived arena, each with its documented result. The fixture checks after each that nothing is damaged.</summary>
+/// <summary>Wrong use of a long-lived arena, each with its documented result. The fixture checks after each that
+/// nothing is damaged.</summary>
 internal sealed unsafe class ArenaMisuseTests : ArenaFixture
 {
     [Test]
@@ -35,7 +36,10 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
 
     [Test]
     public void A_large_count_is_not_computed_in_int() =>
-        Assert.That(() => Arena.Allocate<long>(1 << 29), Throws.InstanceOf<EngineOutOfMemoryException>().Or.TypeOf<ArgumentOutOfRangeException>(), "4 GiB do not fit");
+        Assert.That(() =>
+            Arena.Allocate<long>(1 << 29),
+            Throws.InstanceOf<EngineOutOfMemoryException>().Or.TypeOf<ArgumentOutOfRangeException>(),
+            "4 GiB do not fit");
 
     [TestCase(0u)]
     [TestCase(3u)]
@@ -43,7 +47,8 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
     [TestCase(4u << 20)]
     public void An_alignment_that_is_no_power_of_two_up_to_2_MiB_is_refused(uint alignment)
     {
-        Assert.That(() => Arena.Allocate(100, alignment), Throws.ArgumentException.With.Message.Contains($"{alignment} bytes"));
+        Assert.That(() =>
+            Arena.Allocate(100, alignment), Throws.ArgumentException.With.Message.Contains($"{alignment} bytes"));
         Assert.That(() => Arena.GetHandle().Allocate(100, alignment), Throws.ArgumentException);
     }
 
@@ -62,7 +67,8 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
         int local = 0;
         nint foreign = (nint)(&local);
         nint after = Memory.ReservationBase + (nint)Memory.ReservationBytes;
-        foreach (nint address in (nint[])[foreign, 1, 16, -16, nint.MinValue, Memory.ReservationBase - 16, after, after - 4096])
+        foreach (nint address in (nint[])[foreign, 1, 16, -16, nint.MinValue, Memory.ReservationBase - 16, after,
+            after - 4096])
         {
             Wrong(() => Arena.Free((void*)address), "does not belong to the engine's memory");
             Wrong(() => Arena.GetHandle().Free((void*)address), "does not belong");
@@ -127,7 +133,8 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
     {
         void* block = Arena.Allocate(bytes);
         Arena.Free(block);
-        Assert.That(() => Arena.Free(block), Throws.TypeOf<EngineMemoryException>().With.Message.Contains($"0x{(nint)block:x}"));
+        Assert.That(() =>
+            Arena.Free(block), Throws.TypeOf<EngineMemoryException>().With.Message.Contains($"0x{(nint)block:x}"));
         Assert.That(() => Arena.GetHandle().Free(block), Throws.TypeOf<EngineMemoryException>());
         Memory.Validate();
         void* first = Arena.Allocate(bytes);
@@ -140,14 +147,10 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
     {
         void*[] blocks = new void*[64];
         for (int index = 0; index < blocks.Length; index++)
-        {
             blocks[index] = Arena.Allocate(Size.MiB(1));
-        }
 
         foreach (void* block in blocks)
-        {
             Arena.Free(block);
-        }
 
         // All but the first two, which the thread's stock holds, are at home: their slabs have no tag any more.
         Wrong(() => Arena.Free(blocks[63]), "no block");
@@ -202,12 +205,11 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
             () => arena.Validate(),
         ];
         for (int use = 0; use < uses.Length; use++)
-        {
             Assert.That(uses[use], Throws.TypeOf<ObjectDisposedException>(), $"use {use}");
-        }
     }
 
     private static void Refused(Action use) => Assert.That(use, Throws.TypeOf<ArgumentOutOfRangeException>());
 
-    private static void Wrong(Action use, string why) => Assert.That(use, Throws.TypeOf<EngineMemoryException>().With.Message.Contains(why));
+    private static void Wrong(Action use, string why) =>
+        Assert.That(use, Throws.TypeOf<EngineMemoryException>().With.Message.Contains(why));
 }

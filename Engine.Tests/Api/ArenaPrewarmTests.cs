@@ -3,7 +3,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Api;
 
-/// <summary>After a prewarm the promised blocks cost nothing that a hot loop may not pay; a failed prewarm leaves nothing.</summary>
+/// <summary>After a prewarm the promised blocks cost nothing that a hot loop may not pay; a failed prewarm leaves
+/// nothing.</summary>
 internal sealed unsafe class ArenaPrewarmTests
 {
     private static readonly nuint[] SmallSizes = [16, 48, 64, 200, 1_000, 4_096];
@@ -22,8 +23,11 @@ internal sealed unsafe class ArenaPrewarmTests
     public void Many_threads_pay_nothing_when_their_caches_are_counted([Values] bool carve, [Values(2, 7)] int threads)
     {
         BlockCount[] blocks = [.. Counts(0, 2_000), new(20_000, 100), new(3 << 20, 3)];
-        BlockCount[] withCaches = [.. blocks.Select(block => block with { Count = (block.Count + SizeClasses.CacheBlocks(SizeClasses.IndexOf(block.Bytes))) * threads })];
-        Assert.That(HotLoopCost.BestOf(5, () => Live(withCaches, threads, carve, blocks)), Is.EqualTo(HotLoopCost.Nothing));
+        BlockCount[] withCaches = [.. blocks.Select(block =>
+            block with { Count =
+            (block.Count + SizeClasses.CacheBlocks(SizeClasses.IndexOf(block.Bytes))) * threads })];
+        Assert.That(HotLoopCost.BestOf(5, () =>
+            Live(withCaches, threads, carve, blocks)), Is.EqualTo(HotLoopCost.Nothing));
     }
 
     [Test]
@@ -31,7 +35,8 @@ internal sealed unsafe class ArenaPrewarmTests
     {
         // The bitmaps of so many runs of 16 bytes must not use up the metadata that the threads' caches will need.
         BlockCount[] blocks = [new(16, 3_000_000)];
-        Assert.That(HotLoopCost.BestOf(5, () => Live(blocks, threads: 8, carve, [new(16, 300_000)])), Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(HotLoopCost.BestOf(5, () =>
+            Live(blocks, threads: 8, carve, [new(16, 300_000)])), Is.EqualTo(HotLoopCost.Nothing));
     }
 
     [Test]
@@ -43,20 +48,17 @@ internal sealed unsafe class ArenaPrewarmTests
         HotLoopCost Attempt()
         {
             using EngineMemory memory = NewMemory();
-            LongLivedArena[] arenas = [.. Enumerable.Range(0, 4).Select(number => memory.CreateLongLivedArena($"arena {number}"))];
+            LongLivedArena[] arenas = [.. Enumerable.Range(0, 4).Select(number =>
+                memory.CreateLongLivedArena($"arena {number}"))];
             foreach (LongLivedArena arena in arenas)
-            {
                 arena.Prewarm(Counted(blocks, 8), threads: 8, carve);
-            }
 
             HotLoopCost[] costs = new HotLoopCost[8];
             using Barrier barrier = new(costs.Length);
             Workers.Run(costs.Length, thread =>
             {
                 foreach (LongLivedArena arena in arenas)
-                {
                     costs[thread] += CostOfAllocating(memory, arena, blocks);
-                }
 
                 barrier.SignalAndWait();
             });
@@ -84,9 +86,7 @@ internal sealed unsafe class ArenaPrewarmTests
                 cost += HotLoopCost.Of(memory, () =>
                 {
                     foreach (nint block in held)
-                    {
                         arena.Free((void*)block);
-                    }
                 });
             }
 
@@ -140,9 +140,7 @@ internal sealed unsafe class ArenaPrewarmTests
         Progress progress = new(share =>
         {
             if (share > 0.2)
-            {
                 cancellation.Cancel();
-            }
         });
         Assert.That(
             () => arena.Prewarm([new(1 << 20, 400)], 1, carve, progress, cancellation.Token),
@@ -162,7 +160,8 @@ internal sealed unsafe class ArenaPrewarmTests
         using LongLivedArena arena = memory.CreateLongLivedArena("too much");
         void* block = arena.Allocate(100);
         nuint before = ResidentMemory.Settled();
-        foreach (BlockCount[] plan in (BlockCount[][])[[new(1 << 20, 300)], [new(64, 100), new(5 << 20, 60)], [new(16, 1 << 30)], [new(64 << 20, 4)]])
+        foreach (BlockCount[] plan in (BlockCount[][])[[new(1 << 20, 300)], [new(64, 100), new(5 << 20, 60)],
+            [new(16, 1 << 30)], [new(64 << 20, 4)]])
         {
             Assert.That(() => arena.Prewarm(plan, 1, carve), Throws.TypeOf<EngineOutOfMemoryException>(), $"{plan[0]}");
             memory.Validate();
@@ -178,12 +177,15 @@ internal sealed unsafe class ArenaPrewarmTests
     public void A_prewarm_that_the_system_refuses_leaves_the_arena_as_it_was([Values] bool carve)
     {
         using var context = new FailingContext();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
         using LongLivedArena arena = memory.CreateLongLivedArena("refused");
         arena.Allocate(100);
         nuint before = ResidentMemory.Settled();
         context.FailAlways("mprotect", errno: 12);
-        Assert.That(() => arena.Prewarm([new(1 << 20, 200), new(100, 10_000)], 2, carve), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(() =>
+            arena.Prewarm([new(1 << 20, 200), new(100, 10_000)], 2, carve),
+            Throws.TypeOf<EngineOutOfMemoryException>());
         context.Heal("mprotect");
         memory.Validate();
         Assert.That(arena.SuperSlabCount, Is.EqualTo(1));
@@ -200,7 +202,9 @@ internal sealed unsafe class ArenaPrewarmTests
         Assert.That(() => arena.Prewarm([new(16, -1)], 1), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => arena.Prewarm([new(16, 1, -1)], 1), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => arena.Prewarm([new(16, 1)], -1), Throws.TypeOf<ArgumentOutOfRangeException>());
-        BlockCount[] tooMuch = [new(16, long.MaxValue), new(1 << 20, long.MaxValue / 2), new(nuint.MaxValue, 1), new(5 << 20, long.MaxValue), new(16, 1, int.MaxValue)];
+        BlockCount[] tooMuch =
+            [new(16, long.MaxValue), new(1 << 20, long.MaxValue / 2), new(nuint.MaxValue, 1),
+            new(5 << 20, long.MaxValue), new(16, 1, int.MaxValue)];
         foreach (BlockCount block in tooMuch)
         {
             Assert.That(
@@ -217,14 +221,18 @@ internal sealed unsafe class ArenaPrewarmTests
     private static EngineMemory NewMemory() => new(new EngineMemoryOptions { ReservationBytes = Size.GiB(8) });
 
     private static BlockCount[] Counts(int sizes, int count) =>
-        [.. (sizes switch { 0 => SmallSizes, 1 => MixedSizes, _ => LargeSizes }).Select(bytes => new BlockCount(bytes, bytes > 500_000 ? Math.Min(count, 10) : count))];
+        [.. (sizes switch { 0 => SmallSizes, 1 => MixedSizes, _ => LargeSizes }).Select(bytes =>
+            new BlockCount(bytes, bytes > 500_000 ? Math.Min(count, 10) : count))];
 
     private static BlockCount[] Counted(BlockCount[] blocks, int threads) =>
-        [.. blocks.Select(block => block with { Count = (block.Count + SizeClasses.CacheBlocks(SizeClasses.IndexOf(block.Bytes))) * threads })];
+        [.. blocks.Select(block =>
+            block with { Count =
+            (block.Count + SizeClasses.CacheBlocks(SizeClasses.IndexOf(block.Bytes))) * threads })];
 
     private static nint[] NewHeld(BlockCount[] blocks) => new nint[blocks.Sum(block => block.Count)];
 
-    /// <summary>A fresh memory, a prewarm, and the cost of then allocating the blocks, by as many new threads, each of them all or its share.</summary>
+    /// <summary>A fresh memory, a prewarm, and the cost of then allocating the blocks, by as many new threads, each of
+    /// them all or its share.</summary>
     private static HotLoopCost Live(BlockCount[] plan, int threads, bool carve, BlockCount[]? each = null)
     {
         using EngineMemory memory = NewMemory();
@@ -241,12 +249,14 @@ internal sealed unsafe class ArenaPrewarmTests
         return costs.Aggregate((left, right) => left + right);
     }
 
-    private static HotLoopCost CostOfAllocating(EngineMemory memory, LongLivedArena arena, BlockCount[] blocks, nint[]? held = null)
+    private static HotLoopCost CostOfAllocating(
+        EngineMemory memory, LongLivedArena arena, BlockCount[] blocks, nint[]? held = null)
     {
         held ??= NewHeld(blocks);
         Array.Fill(held, -1); // its pages are there before it is measured
 
-        // A worker attaches at level load. The runtime makes a new thread's statics then, which is not ours to avoid; OS calls are.
+        // A worker attaches at level load. The runtime makes a new thread's statics then, which is not ours to avoid;
+        // OS calls are.
         HotLoopCost attaching = HotLoopCost.Of(memory, arena.AttachThread) with { OtherFaults = 0, ManagedBytes = 0 };
         return attaching + HotLoopCost.Of(memory, () =>
         {
@@ -257,9 +267,7 @@ internal sealed unsafe class ArenaPrewarmTests
                 {
                     byte* address = (byte*)arena.Allocate(block.Bytes);
                     for (nuint offset = 0; offset < block.Bytes; offset += 4096)
-                    {
                         address[offset] = 1;
-                    }
 
                     address[block.Bytes - 1] = 1;
                     held[next++] = (nint)address;
@@ -280,7 +288,8 @@ internal sealed unsafe class ArenaPrewarmTests
     }
 
     [Test]
-    public void A_prewarm_that_fails_leaves_what_other_threads_allocated_meanwhile([Values] bool carve, [Values] bool throws)
+    public void A_prewarm_that_fails_leaves_what_other_threads_allocated_meanwhile(
+        [Values] bool carve, [Values] bool throws)
     {
         using EngineMemory memory = NewMemory();
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
@@ -324,9 +333,7 @@ internal sealed unsafe class ArenaPrewarmTests
         Assert.That(failure, throws ? Is.TypeOf<InvalidOperationException>() : Is.TypeOf<EngineOutOfMemoryException>());
         memory.Validate();
         for (int block = 0; block < 100; block++)
-        {
             new Span<byte>(other.Allocate(65_536), 65_536).Fill(0xff);
-        }
 
         Assert.That(live.Count(block => *(nint*)block != block), Is.Zero);
         live.ForEach(block => arena.Free((void*)block));
@@ -354,17 +361,17 @@ internal sealed unsafe class ArenaPrewarmTests
         foreach (LongLivedArena arena in (LongLivedArena[])[first, second])
         {
             for (int block = 0; block < 20 << 11; block++)
-            {
                 arena.Allocate(1_000);
-            }
         }
 
-        Assert.That(memory.OsCalls - osCalls, Is.LessThanOrEqualTo(2), "but for the caches, which no thread was counted for");
+        Assert.That(
+            memory.OsCalls - osCalls, Is.LessThanOrEqualTo(2), "but for the caches, which no thread was counted for");
         memory.Validate();
     }
 
     [Test]
-    public void What_was_promised_is_back_after_a_frame_over_plan([Values(100, 40, 6, 1)] int planned, [Values(40, 100, 8, 2)] int beyond)
+    public void What_was_promised_is_back_after_a_frame_over_plan(
+        [Values(100, 40, 6, 1)] int planned, [Values(40, 100, 8, 2)] int beyond)
     {
         using EngineMemory memory = NewMemory();
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
@@ -385,7 +392,8 @@ internal sealed unsafe class ArenaPrewarmTests
             arena.Trim();
             memory.Trim();
             Assert.That(arena.SuperSlabCount, Is.EqualTo(promised), $"after frame {frame}");
-            Assert.That(frame is 1 or 2 || osCalls == 0, Is.True, $"{osCalls} OS calls in frame {frame}, which is in plan");
+            Assert.That(
+                frame is 1 or 2 || osCalls == 0, Is.True, $"{osCalls} OS calls in frame {frame}, which is in plan");
         }
     }
 
@@ -399,9 +407,7 @@ internal sealed unsafe class ArenaPrewarmTests
         arena.Prewarm([new(500, 1_000)], threads: 1, carve: false);
         int promised = arena.SuperSlabCount - before;
         foreach (nint block in cold)
-        {
             arena.Free((void*)block);
-        }
 
         arena.Trim();
         Assert.That(arena.SuperSlabCount, Is.EqualTo(promised));
@@ -409,11 +415,13 @@ internal sealed unsafe class ArenaPrewarmTests
     }
 
     [Test]
-    public void A_prewarm_whose_system_takes_nothing_back_is_whole_or_nothing([Range(1, 12)] int call, [Values(1, 3, 100)] int count)
+    public void A_prewarm_whose_system_takes_nothing_back_is_whole_or_nothing(
+        [Range(1, 12)] int call, [Values(1, 3, 100)] int count)
     {
         Assume.That(OperatingSystem.IsLinux(), "the calls that are made to fail are Linux's");
         using RefusingSystem system = new();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = system });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = system });
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
         void* live = arena.Allocate(64);
         int before = arena.SuperSlabCount;

@@ -35,10 +35,12 @@ internal sealed unsafe class ArenaValidatorTests
     public void A_wrong_count_of_runs_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->Runs, 1, "runs");
 
     [Test]
-    public void A_wrong_count_of_empty_runs_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->EmptyRuns, 1, "empty runs");
+    public void A_wrong_count_of_empty_runs_is_found() =>
+        Finds(ref _slabs.ClassOf(SizeClass)->EmptyRuns, 1, "empty runs");
 
     [Test]
-    public void A_lost_prewarmed_run_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->PrewarmedRuns, 5, "lost prewarmed runs");
+    public void A_lost_prewarmed_run_is_found() =>
+        Finds(ref _slabs.ClassOf(SizeClass)->PrewarmedRuns, 5, "lost prewarmed runs");
 
     [Test]
     public void A_lock_left_behind_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->Lock, 1, "is locked");
@@ -47,10 +49,13 @@ internal sealed unsafe class ArenaValidatorTests
     public void A_broken_list_is_found() => Finds(ref RunOf(_block)->Previous, 5, "list of class");
 
     [Test]
-    public void A_lost_list_is_found() => Finds(ref _slabs.ClassOf(SizeClass)->FirstRun, SlabGeometry.None - _slabs.ClassOf(SizeClass)->FirstRun, "lists 0 runs");
+    public void A_lost_list_is_found() =>
+        Finds(ref _slabs.ClassOf(SizeClass)->FirstRun, SlabGeometry.None - _slabs.ClassOf(SizeClass)->FirstRun,
+        "lists 0 runs");
 
     [Test]
-    public void A_wrong_longest_run_is_found() => Finds(ref _layers.Reservation.SuperSlabs[0].LongestFreeRun, 1, "longest free run");
+    public void A_wrong_longest_run_is_found() =>
+        Finds(ref _layers.Reservation.SuperSlabs[0].LongestFreeRun, 1, "longest free run");
 
     [Test]
     public void Another_owner_is_found()
@@ -80,7 +85,8 @@ internal sealed unsafe class ArenaValidatorTests
         ThreadCache* cache = _caches.Attach();
         Push(cache, _block);
         Push(cache, _block);
-        Assert.That(Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("twice among the freed blocks"));
+        Assert.That(
+            Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("twice among the freed blocks"));
     }
 
     [Test]
@@ -97,7 +103,8 @@ internal sealed unsafe class ArenaValidatorTests
     public void An_address_within_a_block_in_a_cache_is_found()
     {
         Push(_caches.Attach(), _block + 16);
-        Assert.That(Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("not the beginning of a block"));
+        Assert.That(
+            Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("not the beginning of a block"));
     }
 
     private static void Push(ThreadCache* cache, nuint block)

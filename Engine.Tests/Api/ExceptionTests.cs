@@ -4,7 +4,9 @@ internal sealed class ExceptionTests
 {
     [Test]
     public void Running_out_is_an_EngineMemoryException() =>
-        Assert.That(new EngineOutOfMemoryException("gone"), Is.InstanceOf<EngineMemoryException>().With.Message.EqualTo("gone"));
+        Assert.That(
+            new EngineOutOfMemoryException("gone"),
+            Is.InstanceOf<EngineMemoryException>().With.Message.EqualTo("gone"));
 
     [Test]
     public void Those_of_scenes_say_something_without_what_they_are_about_and_keep_their_cause()

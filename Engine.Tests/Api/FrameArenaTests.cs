@@ -18,9 +18,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
             *data = frame;
             frames.Add((nint)data);
             for (int age = 0; age < buffers && age <= frame; age++)
-            {
                 Assert.That(*(int*)frames[frame - age], Is.EqualTo(frame - age), $"frame {frame}, {age} frames ago");
-            }
 
             Assert.That(frame < buffers || frames[frame] == frames[frame - buffers], "then its memory is used again");
             arena.NextFrame();
@@ -30,7 +28,8 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [Test]
     public void Lanes_do_not_touch_each_other()
     {
-        using FrameArena arena = Memory.CreateFrameArena("lanes", new FrameArenaOptions { LaneCount = 4, BytesPerLane = 128 * 1024 });
+        using FrameArena arena =
+            Memory.CreateFrameArena("lanes", new FrameArenaOptions { LaneCount = 4, BytesPerLane = 128 * 1024 });
         for (int frame = 0; frame < 4; frame++)
         {
             ShadowModel[] models = [new(), new(), new(), new()];
@@ -58,7 +57,8 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [Test]
     public void A_lane_that_does_not_exist_is_refused()
     {
-        Assert.That(() => Touch(-1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("lanes 0 to 1"));
+        Assert.That(() =>
+            Touch(-1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("lanes 0 to 1"));
         Assert.That(() => Touch(2), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => Arena.HighWaterBytes(2), Throws.TypeOf<ArgumentOutOfRangeException>());
 
@@ -73,7 +73,8 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
         HotLoopCost Attempt()
         {
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-            using FrameArena arena = memory.CreateFrameArena("frames", new FrameArenaOptions { BytesPerLane = 8 << 20, LaneCount = 2 });
+            using FrameArena arena =
+                memory.CreateFrameArena("frames", new FrameArenaOptions { BytesPerLane = 8 << 20, LaneCount = 2 });
             return HotLoopCost.Of(memory, () =>
             {
                 for (int frame = 0; frame < 6; frame++)
@@ -81,9 +82,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
                     for (int lane = 0; lane < 2; lane++)
                     {
                         for (int block = 0; block < 80; block++)
-                        {
                             new Span<byte>(arena.Lane(lane).Allocate(100_000), 100_000).Fill(1);
-                        }
                     }
 
                     arena.NextFrame();
@@ -103,26 +102,21 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
             using LowerLayers layers = new();
             ArenaRegistry registry = new();
             FrameArenaOptions options = new() { BytesPerLane = 4096, OverflowSuperSlabs = Overflows };
-            using FrameArena arena = new("overflow", options, layers.Reservation, layers.Pool, layers.Heap, registry, null);
+            using FrameArena arena =
+                new("overflow", options, layers.Reservation, layers.Pool, layers.Heap, registry, null);
 
             // All small metadata that happens to be there already is used by others.
             nuint resident = layers.Reservation.Heap.ResidentBytes;
             while (layers.Heap.UsedBytes + 4096 <= resident)
-            {
                 layers.Heap.Allocate(64);
-            }
 
             for (int rest = 1; rest < 4096 / 64; rest++)
-            {
                 layers.Heap.Allocate(64);
-            }
 
             HotLoopCost cost = HotLoopCost.Of(layers, () =>
             {
                 for (int block = 0; block < Overflows; block++)
-                {
                     new Span<byte>(arena.Lane(0).Allocate(2_000_000), 2_000_000).Fill(1);
-                }
             });
             Assert.That(arena.OverflowCount, Is.EqualTo(Overflows));
             return cost;
@@ -152,9 +146,7 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
         nuint before = ResidentMemory.Settled();
         int owned = Arena.SuperSlabCount;
         for (int block = 0; block < 20; block++)
-        {
             new Span<byte>(Arena.Lane(1).Allocate(Size.MiB(5)), 5 << 20).Fill(1);
-        }
 
         Assert.That(ResidentMemory.MiBSince(before), Is.GreaterThan(100));
         Assert.That(Arena.Trim, Throws.InvalidOperationException.With.Message.Contains("uses overflow memory"));
@@ -189,16 +181,16 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     public void A_disposed_arena_gives_everything_back_and_refuses_use()
     {
         nuint before = ResidentMemory.Settled();
-        FrameArena arena = Memory.CreateFrameArena("gone", new FrameArenaOptions { BytesPerLane = 32 << 20, OverflowSuperSlabs = 4 });
+        FrameArena arena =
+            Memory.CreateFrameArena("gone", new FrameArenaOptions { BytesPerLane = 32 << 20, OverflowSuperSlabs = 4 });
         Assert.That(ResidentMemory.MiBSince(before), Is.EqualTo(72).Within(4), "prefaulted");
         arena.Lane(0).Allocate(Size.MiB(40));
         arena.Dispose();
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));
-        Action[] uses = [() => _ = arena.Lane(0).UsedBytes, arena.NextFrame, arena.Trim, arena.Validate, () => arena.HighWaterBytes(0)];
+        Action[] uses = [() => _ = arena.Lane(0).UsedBytes, arena.NextFrame, arena.Trim, arena.Validate, () =>
+            arena.HighWaterBytes(0)];
         foreach (Action use in uses)
-        {
             Assert.That(use, Throws.TypeOf<ObjectDisposedException>());
-        }
 
         Assert.That(arena.Dispose, Throws.Nothing);
         Assert.That(arena.SuperSlabCount, Is.Zero);
@@ -208,7 +200,8 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [Test]
     public void A_lane_that_outlives_its_arena_writes_nowhere_and_says_so()
     {
-        // The second arena's tables are freed onto the first's: what the heap writes into freed tables must not look like room.
+        // The second arena's tables are freed onto the first's: what the heap writes into freed tables must not look
+        // like room.
         FrameArena first = Memory.CreateFrameArena("first");
         FrameArena second = Memory.CreateFrameArena("second");
         FrameLane lane = second.Lane(0);
@@ -232,8 +225,10 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     {
         FrameArenaOptions[] wrong =
         [
-            new() { LaneCount = 0 }, new() { LaneCount = 513 }, new() { BufferCount = 0 }, new() { BufferCount = 17 }, new() { OverflowSuperSlabs = -1 },
-            new() { OverflowSuperSlabs = 65_537 }, new() { BytesPerLane = 0 }, new() { BytesPerLane = 4095 }, new() { BytesPerLane = Size.GiB(1) + 1 },
+            new() { LaneCount = 0 }, new() { LaneCount = 513 }, new() { BufferCount = 0 }, new() { BufferCount = 17 },
+                new() { OverflowSuperSlabs = -1 },
+            new() { OverflowSuperSlabs = 65_537 }, new() { BytesPerLane = 0 }, new() { BytesPerLane = 4095 },
+                new() { BytesPerLane = Size.GiB(1) + 1 },
         ];
         foreach (FrameArenaOptions options in wrong)
         {
@@ -248,13 +243,13 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     [Test]
     public void The_largest_numbers_of_lanes_and_buffers_work()
     {
-        using FrameArena arena = Memory.CreateFrameArena("many", new FrameArenaOptions { LaneCount = 512, BufferCount = 16, BytesPerLane = 4096 });
+        using FrameArena arena =
+            Memory.CreateFrameArena(
+            "many", new FrameArenaOptions { LaneCount = 512, BufferCount = 16, BytesPerLane = 4096 });
         for (int frame = 0; frame < 17; frame++)
         {
             for (int lane = 0; lane < 512; lane++)
-            {
                 *arena.Lane(lane).Allocate<int>() = lane;
-            }
 
             arena.NextFrame();
         }
@@ -266,16 +261,23 @@ internal sealed unsafe class FrameArenaTests : FrameFixture
     public void An_arena_that_does_not_fit_or_is_refused_leaves_nothing()
     {
         using var context = new FailingContext();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = context });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = context });
         nuint before = ResidentMemory.Settled();
-        Assert.That(() => memory.CreateFrameArena("large", new FrameArenaOptions { BytesPerLane = 512 << 20 }), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(() =>
+            memory.CreateFrameArena("large", new FrameArenaOptions { BytesPerLane = 512 << 20 }),
+            Throws.TypeOf<EngineOutOfMemoryException>());
         Assert.That(
-            () => memory.CreateFrameArena("overflow", new FrameArenaOptions { OverflowSuperSlabs = 200 }), Throws.TypeOf<EngineOutOfMemoryException>());
+            () => memory.CreateFrameArena("overflow", new FrameArenaOptions { OverflowSuperSlabs = 200 }),
+                Throws.TypeOf<EngineOutOfMemoryException>());
         context.FailAlways("mprotect", errno: 12);
-        Assert.That(() => memory.CreateFrameArena("refused", new FrameArenaOptions { BytesPerLane = 16 << 20 }), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(() =>
+            memory.CreateFrameArena("refused", new FrameArenaOptions { BytesPerLane = 16 << 20 }),
+            Throws.TypeOf<EngineOutOfMemoryException>());
         context.Heal("mprotect");
         Assert.That(
-            () => memory.CreateFrameArena("cancelled", new FrameArenaOptions { BytesPerLane = 32 << 20 }, null, new CancellationToken(true)),
+            () => memory.CreateFrameArena(
+                "cancelled", new FrameArenaOptions { BytesPerLane = 32 << 20 }, null, new CancellationToken(true)),
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));

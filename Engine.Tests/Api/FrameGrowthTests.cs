@@ -3,7 +3,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Api;
 
-/// <summary>What a frame arena owns follows from its largest frames, not from the history that led there; and equal frames cost nothing.</summary>
+/// <summary>What a frame arena owns follows from its largest frames, not from the history that led there; and equal
+/// frames cost nothing.</summary>
 internal sealed unsafe class FrameGrowthTests
 {
     [TestCase(1)]
@@ -23,18 +24,24 @@ internal sealed unsafe class FrameGrowthTests
         }
 
         Assert.That(arena.OverflowCount, Is.EqualTo(40), "each needed more than its chunks");
-        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan((buffers * 80) + 100), "and what the chunks before were made of is used again");
+        Assert.That(
+            ResidentMemory.MiBSince(before), Is.LessThan((buffers * 80) + 100),
+            "and what the chunks before were made of is used again");
     }
 
     [Test]
-    public void Equal_turns_of_any_frames_make_no_OS_call_and_no_chunk_after_the_second([Values(1, 2, 3)] int buffers, [Values] bool rewinds)
+    public void Equal_turns_of_any_frames_make_no_OS_call_and_no_chunk_after_the_second(
+        [Values(1, 2, 3)] int buffers, [Values] bool rewinds)
     {
         Random random = TestRandom.Create();
         for (int round = 0; round < 30; round++)
         {
-            using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), RetainBytes = 0 });
+            using EngineMemory memory =
+                new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), RetainBytes = 0 });
             using FrameArena arena = memory.CreateFrameArena(
-                "steady", new FrameArenaOptions { BufferCount = buffers, LaneCount = 2, BytesPerLane = 64 * 1024, OverflowSuperSlabs = random.Next(4) });
+                "steady",
+                    new FrameArenaOptions { BufferCount = buffers, LaneCount = 2, BytesPerLane = 64 * 1024,
+                    OverflowSuperSlabs = random.Next(4) });
             int length = random.Next(1, 4) * buffers; // frames of a turn: each buffer meets several kinds
             int[] seeds = [.. Enumerable.Range(0, length).Select(_ => random.Next())];
             for (int turn = 0; turn < (rewinds ? 12 : 2 * length); turn++)
@@ -45,7 +52,8 @@ internal sealed unsafe class FrameGrowthTests
 
             (long, long, int) steady = (memory.OsCalls, arena.OverflowCount, arena.SuperSlabCount);
             Turn(arena, seeds, rewinds);
-            Assert.That((memory.OsCalls, arena.OverflowCount, arena.SuperSlabCount), Is.EqualTo(steady), $"round {round}");
+            Assert.That(
+                (memory.OsCalls, arena.OverflowCount, arena.SuperSlabCount), Is.EqualTo(steady), $"round {round}");
         }
     }
 
@@ -54,14 +62,17 @@ internal sealed unsafe class FrameGrowthTests
     {
         Random random = TestRandom.Create();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
-        using FrameArena arena = memory.CreateFrameArena("equal", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 64 * 1024 });
+        using FrameArena arena =
+            memory.CreateFrameArena(
+            "equal", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 64 * 1024 });
         for (int round = 0; round < 200; round++)
         {
             int seed = random.Next(); // whatever the frames before it left
             Turn(arena, [seed], rewinds: false);
             (long, long, int) first = (memory.OsCalls, arena.OverflowCount, arena.SuperSlabCount);
             Turn(arena, [seed], rewinds: false);
-            Assert.That((memory.OsCalls, arena.OverflowCount, arena.SuperSlabCount), Is.EqualTo(first), $"round {round}");
+            Assert.That(
+                (memory.OsCalls, arena.OverflowCount, arena.SuperSlabCount), Is.EqualTo(first), $"round {round}");
         }
     }
 
@@ -73,7 +84,9 @@ internal sealed unsafe class FrameGrowthTests
         const int Buffers = 2;
         Random random = TestRandom.Create();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(8) });
-        using FrameArena arena = memory.CreateFrameArena("any", new FrameArenaOptions { LaneCount = Lanes, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 3 });
+        using FrameArena arena =
+            memory.CreateFrameArena(
+            "any", new FrameArenaOptions { LaneCount = Lanes, BytesPerLane = 256 * 1024, OverflowSuperSlabs = 3 });
         int own = arena.SuperSlabCount;
         for (int frame = 0; frame < 400; frame++)
         {
@@ -96,13 +109,17 @@ internal sealed unsafe class FrameGrowthTests
                 }
             }
 
-            Assert.That(live.All(block => *(nint*)block.Address == block.Address), "what this frame allocated is whole");
+            Assert.That(live.All(block =>
+                *(nint*)block.Address == block.Address), "what this frame allocated is whole");
             live.Sort();
-            Assert.That(live.Zip(live.Skip(1)).All(pair => (nuint)pair.First.Address + pair.First.Bytes <= (nuint)pair.Second.Address), "no two overlap");
+            Assert.That(live.Zip(live.Skip(1)).All(pair =>
+                (nuint)pair.First.Address + pair.First.Bytes <= (nuint)pair.Second.Address), "no two overlap");
             memory.Validate();
             arena.NextFrame();
             long largest = Enumerable.Range(0, Lanes).Sum(lane => (long)arena.HighWaterBytes(lane));
-            Assert.That((long)(arena.SuperSlabCount - own) << 21, Is.LessThan((Buffers * 2 * largest) + (Lanes * Buffers * 40L << 21)));
+            Assert.That(
+                (long)(arena.SuperSlabCount - own) << 21,
+                Is.LessThan((Buffers * 2 * largest) + (Lanes * Buffers * 40L << 21)));
         }
 
         arena.Trim();
@@ -113,14 +130,18 @@ internal sealed unsafe class FrameGrowthTests
     public void Chunks_that_were_too_small_for_a_block_serve_those_after_it()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("order", new FrameArenaOptions { BufferCount = 1, BytesPerLane = 4096 });
+        using FrameArena arena =
+            memory.CreateFrameArena("order", new FrameArenaOptions { BufferCount = 1, BytesPerLane = 4096 });
         nuint[] sizes = [1_900_000, 1_900_000, 9_000_000, 1_900_000];
         Frame(sizes);
         int owned = arena.SuperSlabCount;
-        foreach (nuint[] order in (nuint[][])[[9_000_000, 1_900_000, 1_900_000, 1_900_000], [1_900_000, 1_900_000, 1_900_000], sizes[2..]])
+        foreach (nuint[] order in (nuint[][])[[9_000_000, 1_900_000, 1_900_000, 1_900_000],
+            [1_900_000, 1_900_000, 1_900_000], sizes[2..]])
         {
             Frame(order);
-            Assert.That((arena.OverflowCount, arena.SuperSlabCount), Is.EqualTo((4L, owned)), "all chunks are there, and no other was made");
+            Assert.That(
+                (arena.OverflowCount, arena.SuperSlabCount), Is.EqualTo((4L, owned)),
+                "all chunks are there, and no other was made");
             memory.Validate();
         }
 
@@ -139,14 +160,13 @@ internal sealed unsafe class FrameGrowthTests
     public void A_chunk_with_live_data_stays_while_those_ahead_of_it_go()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("live", new FrameArenaOptions { BufferCount = 2, BytesPerLane = 4096 });
+        using FrameArena arena =
+            memory.CreateFrameArena("live", new FrameArenaOptions { BufferCount = 2, BytesPerLane = 4096 });
         for (int frame = 0; frame < 2; frame++)
         {
             arena.NextFrame();
             for (int block = 0; block < 4; block++)
-            {
                 new Span<byte>(arena.Lane(0).Allocate(1_500_000), 1_500_000).Fill(1);
-            }
         }
 
         byte* last = (byte*)arena.Lane(0).Allocate(1_500_000);
@@ -171,7 +191,10 @@ internal sealed unsafe class FrameGrowthTests
     public void Prewarmed_spares_come_back_from_chunks_that_were_replaced()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("spares", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 4096, OverflowSuperSlabs = 3 });
+        using FrameArena arena =
+            memory.CreateFrameArena(
+            "spares",
+            new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 4096, OverflowSuperSlabs = 3 });
         for (int round = 0; round < 3; round++)
         {
             arena.NextFrame();
@@ -190,9 +213,7 @@ internal sealed unsafe class FrameGrowthTests
         void Overflow(int lane, int times)
         {
             for (int block = 0; block < times; block++)
-            {
                 new Span<byte>(arena.Lane(lane).Allocate(1_500_000), 1_500_000).Fill(1);
-            }
         }
     }
 
@@ -200,7 +221,9 @@ internal sealed unsafe class FrameGrowthTests
     public void A_lane_that_waits_for_the_system_holds_up_no_other()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("lanes", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 4096, OverflowSuperSlabs = 1 });
+        using FrameArena arena =
+            memory.CreateFrameArena(
+            "lanes", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 4096, OverflowSuperSlabs = 1 });
         using ManualResetEventSlim asks = new();
         using ManualResetEventSlim mayGoOn = new();
         memory.Pool.Observer = (_, _) =>
@@ -225,8 +248,10 @@ internal sealed unsafe class FrameGrowthTests
     public void A_refused_chunk_changes_nothing_and_the_next_try_works()
     {
         using var context = new FailingContext();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
-        using FrameArena arena = memory.CreateFrameArena("refused", new FrameArenaOptions { BufferCount = 1, BytesPerLane = 4096 });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
+        using FrameArena arena =
+            memory.CreateFrameArena("refused", new FrameArenaOptions { BufferCount = 1, BytesPerLane = 4096 });
         new Span<byte>(arena.Lane(0).Allocate(1_500_000), 1_500_000).Fill(1);
         arena.NextFrame();
         byte* live = (byte*)arena.Lane(0).Allocate(100);
@@ -246,14 +271,17 @@ internal sealed unsafe class FrameGrowthTests
     public void The_lane_of_an_address_is_found_after_chunks_were_moved_and_replaced()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
-        using FrameArena arena = memory.CreateFrameArena("lanes", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 4096 });
+        using FrameArena arena =
+            memory.CreateFrameArena(
+            "lanes", new FrameArenaOptions { BufferCount = 1, LaneCount = 2, BytesPerLane = 4096 });
         nint small = (nint)arena.Lane(1).Allocate(1_500_000);
         nint large = (nint)arena.Lane(1).Allocate(Size.MiB(6));
         arena.NextFrame();
         Assert.That((nint)arena.Lane(1).Allocate(Size.MiB(6)), Is.EqualTo(large));
         Assert.That((arena.LaneOf(small), arena.LaneOf(large)), Is.EqualTo((1, 1)));
         nint larger = (nint)arena.Lane(1).Allocate(Size.MiB(12));
-        Assert.That((arena.LaneOf(large), arena.LaneOf(larger), arena.LaneOf(larger + (12 << 20) - 1)), Is.EqualTo((1, 1, 1)));
+        Assert.That(
+            (arena.LaneOf(large), arena.LaneOf(larger), arena.LaneOf(larger + (12 << 20) - 1)), Is.EqualTo((1, 1, 1)));
         Assert.That(arena.LaneOf(larger + (12 << 20)), Is.EqualTo(-1));
     }
 
@@ -270,12 +298,11 @@ internal sealed unsafe class FrameGrowthTests
                 int kind = random.Next(4);
                 for (int block = random.Next(10); block > 0; block--)
                 {
-                    nuint bytes = kind == 0 ? 1_900_000 : kind == 1 ? (nuint)random.Next(1, 8) << 21 : random.NextSize(22);
+                    nuint bytes = kind == 0 ? 1_900_000 : kind == 1 ? (nuint)random.Next(1, 8) << 21
+                        : random.NextSize(22);
                     *(byte*)arena.Lane(lane).Allocate(bytes, (nuint)16 << random.Next(18)) = 1;
                     if (rewinds && random.Next(4) == 0)
-                    {
                         arena.Lane(lane).Rewind(mark);
-                    }
                 }
             }
         }

@@ -47,8 +47,11 @@ internal sealed unsafe class FrameLaneTests : FrameFixture
         for (int frame = 0; frame < 4; frame++)
         {
             FrameLane lane = Arena.Lane(0);
-            Assert.That(new ReadOnlySpan<byte>(lane.AllocateZeroed(50_000), 50_000).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
-            Assert.That(new ReadOnlySpan<byte>(lane.AllocateZeroed(500_000), 500_000).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "in overflow");
+            Assert.That(
+                new ReadOnlySpan<byte>(lane.AllocateZeroed(50_000), 50_000).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
+            Assert.That(
+                new ReadOnlySpan<byte>(lane.AllocateZeroed(500_000), 500_000).IndexOfAnyExcept((byte)0),
+                Is.EqualTo(-1), "in overflow");
             Arena.NextFrame();
             new Span<byte>(Arena.Lane(0).Allocate(200_000), 200_000).Fill(0xFF);
             new Span<byte>(Arena.Lane(0).Allocate(600_000), 600_000).Fill(0xFF);
@@ -80,17 +83,20 @@ internal sealed unsafe class FrameLaneTests : FrameFixture
         foreach (nuint bytes in (nuint[])[nuint.MaxValue, nuint.MaxValue - 15, nuint.MaxValue / 2, Size.GiB(5)])
         {
             Assert.That(() => Arena.Lane(0).Allocate(bytes), Throws.TypeOf<ArgumentOutOfRangeException>(), $"{bytes}");
-            Assert.That(() => Arena.Lane(0).Allocate(bytes, 4096), Throws.TypeOf<ArgumentOutOfRangeException>(), $"{bytes}");
+            Assert.That(() =>
+                Arena.Lane(0).Allocate(bytes, 4096), Throws.TypeOf<ArgumentOutOfRangeException>(), $"{bytes}");
         }
 
-        Assert.That(() => Arena.Lane(0).Allocate(Size.MiB(4090)), Throws.TypeOf<EngineOutOfMemoryException>().Or.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            Arena.Lane(0).Allocate(Size.MiB(4090)),
+            Throws.TypeOf<EngineOutOfMemoryException>().Or.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => { Arena.Lane(0).AllocateSpan<int>(-1); }, Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => { Arena.Lane(0).AllocateSpan2D<int>(-1, 2); }, Throws.TypeOf<ArgumentOutOfRangeException>());
-        Assert.That(() => { Arena.Lane(0).AllocateSpan2D<Guid>(int.MaxValue, int.MaxValue); }, Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => { Arena.Lane(0).AllocateSpan2D<Guid>(int.MaxValue, int.MaxValue); },
+            Throws.TypeOf<ArgumentOutOfRangeException>());
         foreach (nuint alignment in (nuint[])[0, 3, 24, Size.MiB(4)])
-        {
             Assert.That(() => Arena.Lane(0).Allocate(1, alignment), Throws.ArgumentException);
-        }
 
         Assert.That(Arena.Lane(0).UsedBytes, Is.EqualTo(used));
     }

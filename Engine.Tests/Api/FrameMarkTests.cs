@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Api;
 
-/// <summary>A mark is refused if the lane was rewound to a position below it since it was taken, and only then.</summary>
+/// <summary>A mark is refused if the lane was rewound to a position below it since it was taken, and only
+/// then.</summary>
 internal sealed unsafe class FrameMarkTests : FrameFixture
 {
     [Test]
@@ -15,7 +16,8 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
         lane.Rewind(early);
         byte* live = (byte*)lane.Allocate(2_000);
         new Span<byte>(live, 2_000).Fill(7);
-        Assert.That(() => Arena.Lane(0).Rewind(late), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("stale"));
+        Assert.That(() =>
+            Arena.Lane(0).Rewind(late), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("stale"));
         new Span<byte>(Arena.Lane(0).Allocate(2_000), 2_000).Fill(8);
         Assert.That(new Span<byte>(live, 2_000).IndexOfAnyExcept((byte)7), Is.Negative, "the live block is whole");
     }
@@ -36,7 +38,8 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
             Throws.TypeOf<EngineMemoryException>());
     }
 
-    /// <summary>Marks of all ages are used in any order, many of them at the same place; a list of all rewinds says which are stale.</summary>
+    /// <summary>Marks of all ages are used in any order, many of them at the same place; a list of all rewinds says
+    /// which are stale.</summary>
     [Test]
     public void Marks_in_any_order_are_refused_exactly_if_they_are_stale()
     {
@@ -82,9 +85,7 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
             }
 
             foreach ((nint address, int bytes, byte value, _) in blocks)
-            {
                 Assert.That(new ReadOnlySpan<byte>((void*)address, bytes).IndexOfAnyExcept(value), Is.Negative);
-            }
 
             Arena.Validate();
             Arena.NextFrame();
@@ -101,7 +102,8 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
         lane.Allocate(0, Size.MiB(2)); // does not fit: the place of no bytes lies in the next chunk
         FrameMark next = lane.Mark();
         lane.Rewind(end);
-        byte* live = (byte*)lane.Allocate(Size.MiB(3)); // in another chunk, for which the one that the mark lies in was dropped
+        // in another chunk, for which the one that the mark lies in was dropped
+        byte* live = (byte*)lane.Allocate(Size.MiB(3));
         *live = 1;
         Assert.That(() => Arena.Lane(0).Rewind(next), Throws.TypeOf<EngineMemoryException>());
         Arena.Lane(0).Rewind(end);
@@ -165,9 +167,7 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
         {
             Assert.That(Accepts(Arena.Lane(0), inner[round]), Is.False, $"inner {round}");
             if (round % 3 == 0)
-            {
                 Assert.That(Accepts(Arena.Lane(0), outer[round]), Is.True, $"outer {round}");
-            }
         }
     }
 
@@ -228,7 +228,9 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
     public void A_mark_without_metadata_fails_and_changes_nothing_and_scopes_end_all_the_same()
     {
         using LowerLayers layers = new();
-        using FrameArena arena = new("marks", new FrameArenaOptions(), layers.Reservation, layers.Pool, layers.Heap, new ArenaRegistry(), null);
+        using FrameArena arena =
+            new("marks", new FrameArenaOptions(), layers.Reservation, layers.Pool, layers.Heap, new ArenaRegistry(),
+            null);
         FrameMark first = arena.Lane(0).Mark();
         TakeAllMetadata(layers);
         Stack<FrameMark> marks = new();
@@ -255,9 +257,7 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
         Assert.That(failed, "the metadata has an end");
         arena.Validate();
         while (marks.TryPop(out FrameMark outer))
-        {
             Assert.That(Accepts(arena.Lane(0), outer), Is.True);
-        }
 
         Assert.That(Accepts(arena.Lane(0), first), Is.True);
         arena.Validate();
@@ -270,9 +270,7 @@ internal sealed unsafe class FrameMarkTests : FrameFixture
             try
             {
                 while (true)
-                {
                     layers.Heap.Allocate(bytes);
-                }
             }
             catch (EngineOutOfMemoryException)
             {

@@ -46,7 +46,8 @@ internal sealed unsafe class FrameScopeTests : FrameFixture
     public void Scopes_cost_nothing()
     {
         Run(Arena);
-        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(Memory, () => Run(Arena))), Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(Memory, () =>
+            Run(Arena))), Is.EqualTo(HotLoopCost.Nothing));
 
         static void Run(FrameArena arena)
         {
@@ -78,9 +79,13 @@ internal sealed unsafe class FrameScopeTests : FrameFixture
     {
         FrameMark mark = Arena.Lane(0).Mark();
         Arena.NextFrame();
-        Assert.That(() => Arena.Lane(0).Rewind(mark), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("another lane or frame"));
+        Assert.That(() =>
+            Arena.Lane(0).Rewind(mark),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("another lane or frame"));
         Arena.NextFrame();
-        Assert.That(() => Arena.Lane(0).Rewind(mark), Throws.TypeOf<EngineMemoryException>(), "the same buffer, but not the same frame");
+        Assert.That(() =>
+            Arena.Lane(0).Rewind(mark), Throws.TypeOf<EngineMemoryException>(),
+            "the same buffer, but not the same frame");
     }
 
     [Test]
@@ -98,7 +103,8 @@ internal sealed unsafe class FrameScopeTests : FrameFixture
         Arena.Lane(0).Allocate(1_000);
         FrameMark late = Arena.Lane(0).Mark();
         Arena.Lane(0).Rewind(early);
-        Assert.That(() => Arena.Lane(0).Rewind(late), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("lies ahead"));
+        Assert.That(() =>
+            Arena.Lane(0).Rewind(late), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("lies ahead"));
         Assert.That(() => Arena.Lane(0).Rewind(early), Throws.Nothing, "the same mark may be used again");
     }
 

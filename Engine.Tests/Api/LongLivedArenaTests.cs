@@ -74,7 +74,8 @@ internal sealed unsafe class LongLivedArenaTests : ArenaFixture
         NativeMemory.Fill(Arena.Allocate(bytes), bytes, 0xFF);
         Arena.Reset();
         block = Arena.GetHandle().AllocateZeroed(bytes);
-        Assert.That(new ReadOnlySpan<byte>(block, (int)bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "after a reset");
+        Assert.That(
+            new ReadOnlySpan<byte>(block, (int)bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "after a reset");
     }
 
     [Test]
@@ -116,7 +117,8 @@ internal sealed unsafe class LongLivedArenaTests : ArenaFixture
         foreach (nuint bytes in (nuint[])[1, 16, 17, 129, 1025, 70_000, Size.MiB(2), Size.MiB(3), Size.MiB(50)])
         {
             void* block = Arena.Allocate(bytes);
-            nuint expected = bytes > Size.MiB(32) ? Sizes.AlignUp(bytes, Size.MiB(2)) : SizeClasses.BlockBytes(SizeClasses.IndexOf(bytes));
+            nuint expected = bytes > Size.MiB(32) ? Sizes.AlignUp(bytes, Size.MiB(2))
+                : SizeClasses.BlockBytes(SizeClasses.IndexOf(bytes));
             Assert.That(Arena.UsableBytes(block), Is.EqualTo(expected), $"{bytes} bytes");
             Assert.That(Arena.GetHandle().UsableBytes(block), Is.EqualTo(expected));
             new Span<byte>(block, (int)expected).Fill(1);
@@ -134,11 +136,10 @@ internal sealed unsafe class LongLivedArenaTests : ArenaFixture
             () =>
             {
                 for (; ; taken += 60_000)
-                {
                     arena.Allocate(60_000);
-                }
             },
-            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("'full'").And.Message.Contains("no room left"));
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("'full'").And.Message.Contains(
+                "no room left"));
         Assert.That(taken, Is.GreaterThan(arena.MaximumBytes / 2));
         Assert.That(() => arena.Allocate(Size.MiB(20)), Throws.TypeOf<EngineOutOfMemoryException>());
         small.Validate();

@@ -6,7 +6,8 @@ namespace Engine.Tests.Api;
 internal sealed unsafe class ReallocateTests : ArenaFixture
 {
     [Test]
-    public void Null_is_allocated() => Assert.That(Arena.UsableBytes(Arena.Reallocate(null, 100)), Is.GreaterThanOrEqualTo((nuint)100));
+    public void Null_is_allocated() =>
+        Assert.That(Arena.UsableBytes(Arena.Reallocate(null, 100)), Is.GreaterThanOrEqualTo((nuint)100));
 
     [Test]
     public void A_block_stays_where_its_class_has_room_and_half_of_it_is_used()
@@ -14,7 +15,9 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
         byte* block = (byte*)Arena.Allocate(1_000); // a block of 1,024
         Assert.That((nint)Arena.Reallocate(block, 1_024), Is.EqualTo((nint)block));
         Assert.That((nint)Arena.Reallocate(block, 512), Is.EqualTo((nint)block));
-        Assert.That((nint)Arena.Reallocate(block, 511), Is.Not.EqualTo((nint)block), "less than half would hold the rest back for nothing");
+        Assert.That(
+            (nint)Arena.Reallocate(block, 511), Is.Not.EqualTo((nint)block),
+            "less than half would hold the rest back for nothing");
         void* small = Arena.Allocate(100);
         Assert.That((nint)Arena.Reallocate(small, 1), Is.EqualTo((nint)small), "small blocks are not worth a move");
         Assert.That((nint)Arena.Reallocate(small, 0), Is.EqualTo((nint)small));
@@ -35,7 +38,8 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
             else
             {
                 void* block = model.Pick(random, out _);
-                void* moved = random.Next(2) == 0 ? Arena.Reallocate(block, bytes) : Arena.GetHandle().Reallocate(block, bytes);
+                void* moved = random.Next(2) == 0 ? Arena.Reallocate(block, bytes)
+                    : Arena.GetHandle().Reallocate(block, bytes);
                 Assert.That(Arena.UsableBytes(moved), Is.GreaterThanOrEqualTo(bytes));
                 model.Moved(block, moved, bytes);
             }
@@ -76,7 +80,8 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
         byte* block = (byte*)Arena.Allocate(Size.MiB(mebibytes));
         Write(block, mebibytes);
         nuint resident = ResidentMemory.Bytes;
-        Assert.That((nint)Arena.Reallocate(block, Size.MiB(newMebibytes)), Is.EqualTo((nint)block), "nothing lies behind it");
+        Assert.That(
+            (nint)Arena.Reallocate(block, Size.MiB(newMebibytes)), Is.EqualTo((nint)block), "nothing lies behind it");
         Check(block, mebibytes);
         Assert.That(ResidentMemory.MiBSince(resident), Is.EqualTo(newMebibytes - mebibytes).Within(4));
         Write(block, newMebibytes);
@@ -95,7 +100,8 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
         Check(moved, 64);
         Write(moved, 80);
         Memory.Validate();
-        Assert.That(() => Arena.Free(block), Throws.TypeOf<EngineMemoryException>(), "the old place is no block any more");
+        Assert.That(() =>
+            Arena.Free(block), Throws.TypeOf<EngineMemoryException>(), "the old place is no block any more");
         void* again = Arena.Allocate(Size.MiB(60));
         new Span<byte>(again, 60 << 20).Fill(1);
         Check(moved, 64);
@@ -114,7 +120,8 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
         void* moved = tracked.Reallocate(block, Size.MiB(80));
         Assert.That((nint)moved, Is.Not.EqualTo((nint)block));
         tracked.Free(neighbour);
-        Assert.That(tracked.LiveAllocations().Select(live => (live.Bytes, live.Count)), Is.EqualTo(new[] { (Size.MiB(80), 1L) }));
+        Assert.That(tracked.LiveAllocations().Select(live =>
+            (live.Bytes, live.Count)), Is.EqualTo(new[] { (Size.MiB(80), 1L) }));
         tracked.Free(moved);
         Assert.That(tracked.LiveAllocations(), Is.Empty);
     }
@@ -164,7 +171,8 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
     public void A_growth_that_the_system_refuses_leaves_the_block_as_it_was()
     {
         using var context = new FailingContext();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = context });
         using var arena = memory.CreateLongLivedArena("refused");
         byte* block = (byte*)arena.Allocate(Size.MiB(4));
         Write(block, 4);
@@ -182,9 +190,7 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
     private static void Write(byte* block, int mebibytes)
     {
         for (nuint offset = 0; offset < Size.MiB(mebibytes); offset += 4096)
-        {
             *(nuint*)(block + offset) = offset ^ 0x5555;
-        }
     }
 
     private static void Check(byte* block, int mebibytes)
@@ -192,9 +198,7 @@ internal sealed unsafe class ReallocateTests : ArenaFixture
         for (nuint offset = 0; offset < Size.MiB(mebibytes); offset += 4096)
         {
             if (*(nuint*)(block + offset) != (offset ^ 0x5555))
-            {
                 Assert.Fail($"the contents at offset {offset} are gone");
-            }
         }
     }
 }

@@ -3,7 +3,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Api;
 
-/// <summary>Before an arena says that there is no memory, it takes back everything that is free, whoever holds it.</summary>
+/// <summary>Before an arena says that there is no memory, it takes back everything that is free, whoever holds
+/// it.</summary>
 internal sealed unsafe class ReclaimTests
 {
     /// <summary>What the free blocks were: a few large ones, or many small ones that fill as much.</summary>
@@ -62,9 +63,7 @@ internal sealed unsafe class ReclaimTests
         {
             List<nint> own = [];
             for (int index = 0; index < 200_000; index++)
-            {
                 own.Add((nint)arena.Allocate((nuint)(16 * (5 + (index % 24)))));
-            }
 
             allocated.Set();
             go.Wait();
@@ -85,7 +84,10 @@ internal sealed unsafe class ReclaimTests
         {
             // Its stocks need magazines, and the metadata heap does not grow.
             go.Set();
-            waits = SpinWait.SpinUntil(() => !thread.IsAlive || ((thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && go.IsSet && IsInSlowPath(arena, thread)), 20_000);
+            waits = SpinWait.SpinUntil(() =>
+                !thread.IsAlive
+                || ((thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && go.IsSet && IsInSlowPath(arena, thread)),
+                20_000);
             waits = waits && thread.IsAlive;
             Thread trimmer = new(() =>
             {
@@ -189,13 +191,12 @@ internal sealed unsafe class ReclaimTests
         Thread[] threads = new Thread[8];
         for (int thread = 0; thread < threads.Length; thread++)
         {
-            nint[] blocks = [.. sizes.SelectMany(size => new[] { (nint)arena.Allocate(size), (nint)arena.Allocate(size) })];
+            nint[] blocks = [.. sizes.SelectMany(size =>
+                new[] { (nint)arena.Allocate(size), (nint)arena.Allocate(size) })];
             threads[thread] = new Thread(() =>
             {
                 foreach (nint block in blocks)
-                {
                     arena.Free((void*)block);
-                }
 
                 gate.Wait();
                 arena.Free(arena.Allocate(64));
@@ -208,9 +209,7 @@ internal sealed unsafe class ReclaimTests
         int left = arena.SuperSlabCount;
         gate.Open();
         foreach (Thread thread in threads)
-        {
             thread.Join();
-        }
 
         Assert.That(left, Is.Zero);
         memory.Validate();
@@ -247,9 +246,7 @@ internal sealed unsafe class ReclaimTests
             if (thread == 4)
             {
                 for (int trim = 0; trim < 300; trim++)
-                {
                     arena.Trim();
-                }
 
                 return;
             }
@@ -316,9 +313,7 @@ internal sealed unsafe class ReclaimTests
         }
 
         foreach (nint block in blocks)
-        {
             arena.Free((void*)block);
-        }
     }
 
     private static void BesideAWaitingThread(Action before, Action beside, Action after)
@@ -367,9 +362,7 @@ internal sealed unsafe class ReclaimTests
             {
                 _arriving--;
                 while (!_isOpen)
-                {
                     Monitor.Wait(_changed);
-                }
             }
         }
 
@@ -383,7 +376,8 @@ internal sealed unsafe class ReclaimTests
                 lock (_changed)
                 {
                     // Who has counted itself and let go of the lock waits for nothing but the gate.
-                    isThere = _arriving == 0 && threads.All(thread => (thread.ThreadState & ThreadState.WaitSleepJoin) != 0);
+                    isThere = _arriving == 0 && threads.All(thread =>
+                        (thread.ThreadState & ThreadState.WaitSleepJoin) != 0);
                 }
             }
         }
@@ -410,9 +404,7 @@ internal sealed unsafe class ReclaimTests
         for (ThreadCache* cache = arena.Caches.FirstAttached; cache != null; cache = cache->NextAttached)
         {
             if (ThreadSlots.OwnerOf(cache->Slot) == thread)
-            {
                 return Volatile.Read(ref *ThreadSlots.DepthOf(cache->Slot)) != 0;
-            }
         }
 
         return false;

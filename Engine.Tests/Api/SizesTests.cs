@@ -37,7 +37,8 @@ internal sealed class SizesTests
 
     [Test]
     public void A_negative_count_is_refused() =>
-        Assert.That(() => Sizes.Of<byte>(-1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("negative"));
+        Assert.That(() =>
+            Sizes.Of<byte>(-1), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("negative"));
 
     [Test]
     public void A_product_that_does_not_fit_an_address_is_refused()
@@ -51,9 +52,7 @@ internal sealed class SizesTests
     public void Powers_of_two_up_to_the_maximum_are_alignments()
     {
         for (nuint alignment = 1; alignment <= 4096; alignment *= 2)
-        {
             Assert.That(() => Sizes.CheckAlignment(alignment, 4096), Throws.Nothing);
-        }
     }
 
     [TestCase(0u)]
@@ -61,7 +60,9 @@ internal sealed class SizesTests
     [TestCase(24u)]
     [TestCase(8192u)]
     public void Other_alignments_are_refused(uint alignment) =>
-        Assert.That(() => Sizes.CheckAlignment(alignment, 4096), Throws.ArgumentException.With.Message.Contains($"alignment of {alignment} bytes"));
+        Assert.That(() =>
+            Sizes.CheckAlignment(alignment, 4096),
+            Throws.ArgumentException.With.Message.Contains($"alignment of {alignment} bytes"));
 
     [Test]
     public void Sizes_are_written_as_a_person_would()

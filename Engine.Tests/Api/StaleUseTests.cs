@@ -17,7 +17,8 @@ internal sealed unsafe class StaleUseTests
     {
         Make(checks);
         LongLivedArena gone = _memory.CreateLongLivedArena("gone");
-        FrameArena goneFrames = _memory.CreateFrameArena("gone frames", new FrameArenaOptions { BytesPerLane = 8192, LaneCount = 4 });
+        FrameArena goneFrames =
+            _memory.CreateFrameArena("gone frames", new FrameArenaOptions { BytesPerLane = 8192, LaneCount = 4 });
         ArenaHandle handle = gone.GetHandle();
         FrameLane lane = goneFrames.Lane(3);
         lane.Allocate(64);
@@ -90,11 +91,11 @@ internal sealed unsafe class StaleUseTests
         for (int life = 0; life < 100_000; life++)
         {
             uint tag = registry.Add(null!);
-            Assert.That(tags.Add(tag) && tag >> ArenaRegistry.TagShift != 0 && (byte)tag == 0, Is.True, $"arena {life} has the tag {tag:x}");
+            Assert.That(
+                tags.Add(tag) && tag >> ArenaRegistry.TagShift != 0 && (byte)tag == 0, Is.True,
+                $"arena {life} has the tag {tag:x}");
             if (life % 1000 != 0)
-            {
                 registry.Remove(tag);
-            }
         }
 
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
@@ -105,16 +106,12 @@ internal sealed unsafe class StaleUseTests
     {
         Make(MemoryChecks.Off);
         for (int life = 0; life < 2_000; life++)
-        {
             Live();
-        }
 
         nuint metadata = _memory.MetadataBytes;
         Assert.That(metadata, Is.LessThan(Size.MiB(8)));
         for (int life = 0; life < 2_000; life++)
-        {
             Live();
-        }
 
         Assert.That(_memory.MetadataBytes, Is.EqualTo(metadata));
 
@@ -127,19 +124,20 @@ internal sealed unsafe class StaleUseTests
     }
 
     private void Make(MemoryChecks checks) =>
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), RetainBytes = Size.MiB(256), Checks = checks });
+        _memory =
+            new EngineMemory(
+            new EngineMemoryOptions { ReservationBytes = Size.MiB(256), RetainBytes = Size.MiB(256), Checks = checks });
 
     /// <summary>Arenas that this thread and another use, as a level does.</summary>
     private LongLivedArena LiveOnTwoThreads(int life, out FrameArena frames)
     {
         LongLivedArena arena = _memory.CreateLongLivedArena($"life {life}");
-        frames = _memory.CreateFrameArena($"frames {life}", new FrameArenaOptions { BytesPerLane = 8192, LaneCount = 4 });
+        frames =
+            _memory.CreateFrameArena($"frames {life}", new FrameArenaOptions { BytesPerLane = 8192, LaneCount = 4 });
         arena.Free(arena.Allocate(64));
         frames.Lane(3).Allocate(64);
         if (life % 10 == 0)
-        {
             Workers.Run(() => arena.Free(arena.Allocate(64)));
-        }
 
         return arena;
     }

@@ -5,8 +5,9 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Api;
 
 /// <summary>
-/// The way of an allocation through the engine's files, as the stack at the moment of the system call shows it, is the one that
-/// docs/architecture.md lists. What the compiler put into its caller is missing on a stack: the rest must stand in the list, in its order.
+/// The way of an allocation through the engine's files, as the stack at the moment of the system call shows it, is the
+/// one that docs/architecture.md lists. What the compiler put into its caller is missing on a stack: the rest must
+/// stand in the list, in its order.
 /// </summary>
 internal sealed unsafe class WayDownTests
 {
@@ -28,14 +29,13 @@ internal sealed unsafe class WayDownTests
         string[]? walked = null;
         RefusingSystem.Called = () => walked ??= Walk();
         while (walked is null)
-        {
             _ = (nint)arena.GetHandle().Allocate(1024);
-        }
 
         RefusingSystem.Called = null;
         TestContext.Out.WriteLine(string.Join(" > ", walked));
         Assert.That(walked, Has.Length.GreaterThan(2), "an optimising compiler leaves few of the ten");
-        Assert.That(walked.Select(step => Array.IndexOf(written, step)), Is.Ordered.Ascending.And.All.GreaterThanOrEqualTo(0));
+        Assert.That(walked.Select(step =>
+            Array.IndexOf(written, step)), Is.Ordered.Ascending.And.All.GreaterThanOrEqualTo(0));
     }
 
     [Test]
@@ -54,7 +54,8 @@ internal sealed unsafe class WayDownTests
     }
 
     private static EngineMemory MakeMemory(RefusingSystem system) =>
-        new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = system, Prefault = PrefaultPolicy.PopulateWrite });
+        new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = system,
+            Prefault = PrefaultPolicy.PopulateWrite });
 
     /// <summary>The engine's types on the stack from the outermost in, each once for neighbouring calls.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -65,15 +66,14 @@ internal sealed unsafe class WayDownTests
         {
             Type? type = frame.GetMethod()?.DeclaringType;
             if (type?.Assembly == typeof(EngineMemory).Assembly && (types.Count == 0 || types[^1] != type.Name))
-            {
                 types.Add(type.Name);
-            }
         }
 
         return [.. types];
     }
 
-    /// <summary>The types of a list: "3. `Caches/ArenaCaches.cs`: ..." is ArenaCaches, and a part of a type's file the type.</summary>
+    /// <summary>The types of a list: "3. `Caches/ArenaCaches.cs`: ..." is ArenaCaches, and a part of a type's file the
+    /// type.</summary>
     private static IEnumerable<string> Listed(string[] lines, string after) =>
         from line in lines.SkipWhile(line => line != after).Skip(2).TakeWhile(line => line.Length != 0)
         where line.Contains(".cs`", StringComparison.Ordinal)

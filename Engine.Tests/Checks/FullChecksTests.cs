@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Checks;
 
-/// <summary>Misuse of every kind, each named by a sentence that says which block, which arena, which thread and what was done to it.</summary>
+/// <summary>Misuse of every kind, each named by a sentence that says which block, which arena, which thread and what
+/// was done to it.</summary>
 internal sealed unsafe class FullChecksTests
 {
     private readonly List<string> _reports = [];
@@ -32,8 +33,11 @@ internal sealed unsafe class FullChecksTests
             Assert.That((block[0], block[bytes - 1]), Is.EqualTo((CheckedBlocks.Fresh, CheckedBlocks.Fresh)));
             new Span<byte>(block, (int)bytes).Fill(7);
             byte* grown = (byte*)_arena.Reallocate(block, bytes * 2);
-            Assert.That((grown[0], grown[bytes - 1], grown[bytes]), Is.EqualTo(((byte)7, (byte)7, CheckedBlocks.Fresh)));
-            Assert.That((block[0], block[bytes - 1]), Is.EqualTo((CheckedBlocks.Freed, CheckedBlocks.Freed)), "the old block is in quarantine");
+            Assert.That(
+                (grown[0], grown[bytes - 1], grown[bytes]), Is.EqualTo(((byte)7, (byte)7, CheckedBlocks.Fresh)));
+            Assert.That(
+                (block[0], block[bytes - 1]), Is.EqualTo((CheckedBlocks.Freed, CheckedBlocks.Freed)),
+                "the old block is in quarantine");
             Assert.That(_arena.UsableBytes(grown), Is.EqualTo(bytes * 2), "not one byte more than was asked for");
             byte* zeroed = (byte*)_arena.AllocateZeroed(bytes);
             Assert.That(new Span<byte>(zeroed, (int)bytes).IndexOfAnyExcept((byte)0), Is.Negative);
@@ -68,11 +72,11 @@ internal sealed unsafe class FullChecksTests
         void* block = _arena.Allocate(48);
         _arena.Free(block);
         for (int index = 0; index < between; index++)
-        {
             _arena.Free(_arena.Allocate(48));
-        }
 
-        Refused(() => _arena.Free(block), "'checked'", "the block of 48 bytes", "was freed twice: first by thread", "in call 2", $"in call {3 + (2 * between)}", "It was allocated by");
+        Refused(() =>
+            _arena.Free(block), "'checked'", "the block of 48 bytes", "was freed twice: first by thread", "in call 2",
+            $"in call {3 + (2 * between)}", "It was allocated by");
         _memory.Validate();
     }
 
@@ -92,7 +96,9 @@ internal sealed unsafe class FullChecksTests
     {
         byte* block = (byte*)_arena.Allocate(100);
         block[100 + distance] = 0x41;
-        Refused(() => _arena.Free(block), $"memory {distance + 1} bytes past its end was written of the block of 100 bytes", "0x41 stands at", "allocated by thread", "and freed by thread");
+        Refused(() =>
+            _arena.Free(block), $"memory {distance + 1} bytes past its end was written of the block of 100 bytes",
+            "0x41 stands at", "allocated by thread", "and freed by thread");
         _memory.Validate();
         Refused(() => _arena.Free(block), "was freed twice");
     }
@@ -123,7 +129,8 @@ internal sealed unsafe class FullChecksTests
         byte* block = (byte*)_arena.Allocate(100);
         _arena.Free(block);
         block[10] = 0x43;
-        Refused(_memory.Validate, "the block of 100 bytes", "was written after it was freed: 0x43 stands 10 bytes from its beginning", "and freed by");
+        Refused(_memory.Validate, "the block of 100 bytes",
+            "was written after it was freed: 0x43 stands 10 bytes from its beginning", "and freed by");
         Make(new CheckSettings { GuardOneIn = 0, QuarantineBytes = 1_000 });
         block = (byte*)_arena.Allocate(100);
         _arena.Free(block);
@@ -132,9 +139,7 @@ internal sealed unsafe class FullChecksTests
             () =>
             {
                 for (int index = 0; index < 100; index++)
-                {
                     _arena.Free(_arena.Allocate(100));
-                }
             },
             "was written after it was freed");
     }
@@ -143,7 +148,9 @@ internal sealed unsafe class FullChecksTests
     public void An_address_inside_a_block_is_told_with_its_block()
     {
         byte* block = (byte*)_arena.Allocate(100);
-        Refused(() => _arena.Free(block + 32), "was to be freed", "lies 32 bytes from the beginning of the block of 100 bytes", "only the address that the allocation returned");
+        Refused(() =>
+            _arena.Free(block + 32), "was to be freed", "lies 32 bytes from the beginning of the block of 100 bytes",
+            "only the address that the allocation returned");
         Refused(() => _arena.Reallocate(block + 32, 10), "was to be used", "32 bytes from the beginning");
         _arena.Free(block);
     }
@@ -161,7 +168,9 @@ internal sealed unsafe class FullChecksTests
     public void An_address_that_never_was_a_block_is_told()
     {
         byte* block = (byte*)_arena.Allocate(100);
-        Refused(() => _arena.Free(block + 4_096), "is no block of arena 'checked': none that is live, and none of those freed lately");
+        Refused(() =>
+            _arena.Free(block + 4_096),
+            "is no block of arena 'checked': none that is live, and none of those freed lately");
         int local = 0;
         nint foreign = (nint)(&local);
         Refused(() => _arena.Free((void*)foreign), "does not belong to the engine's memory");
@@ -202,7 +211,8 @@ internal sealed unsafe class FullChecksTests
         Workers.Run(() =>
         {
             nint cache = (nint)_arena.AttachedCache();
-            Workers.Run(() => Refused(() => new ArenaHandle(_arena, (ThreadCache*)cache).Allocate(10), "was used by another thread"));
+            Workers.Run(() => Refused(() =>
+                new ArenaHandle(_arena, (ThreadCache*)cache).Allocate(10), "was used by another thread"));
         });
     }
 
@@ -228,8 +238,14 @@ internal sealed unsafe class FullChecksTests
         _arena.Dispose();
         Assert.That(_reports, Has.Count.EqualTo(2 + (callStacks ? 1 : 0)));
         Assert.That(_reports[0], Does.Contain("past its end").And.Contain("tag 'terrain'"));
-        Assert.That(_reports[1], Does.Contain(callStacks ? "with 1 live block" : "with 2 live blocks").And.Contain("of 300 bytes").And.Contain("tag 'terrain'"));
-        Assert.That(_reports[1].Contains(nameof(What_is_left_and_what_is_damaged_is_reported_at_dispose), StringComparison.Ordinal), Is.EqualTo(callStacks));
+        Assert.That(
+            _reports[1],
+            Does.Contain(callStacks ? "with 1 live block" : "with 2 live blocks").And.Contain(
+            "of 300 bytes").And.Contain("tag 'terrain'"));
+        Assert.That(
+            _reports[1].Contains(
+            nameof(What_is_left_and_what_is_damaged_is_reported_at_dispose), StringComparison.Ordinal),
+            Is.EqualTo(callStacks));
     }
 
     [Test]
@@ -260,9 +276,12 @@ internal sealed unsafe class FullChecksTests
     }
 
     [Test]
-    public void Frame_memory_that_is_written_after_its_frame_is_told([Values(1, 2, 3)] int buffers, [Values] bool overflow)
+    public void Frame_memory_that_is_written_after_its_frame_is_told(
+        [Values(1, 2, 3)] int buffers, [Values] bool overflow)
     {
-        using FrameArena frames = _memory.CreateFrameArena("frames", new FrameArenaOptions { BufferCount = buffers, BytesPerLane = 8_192, LaneCount = 2 });
+        using FrameArena frames =
+            _memory.CreateFrameArena(
+            "frames", new FrameArenaOptions { BufferCount = buffers, BytesPerLane = 8_192, LaneCount = 2 });
         for (int frame = 0; frame < 7; frame++)
         {
             byte* memory = (byte*)frames.Lane(1).Allocate(overflow ? 100_000u : 100u);
@@ -322,15 +341,16 @@ internal sealed unsafe class FullChecksTests
     {
         EngineMemoryException? told = Assert.Throws<EngineMemoryException>(() => misuse());
         foreach (string sentence in sentences)
-        {
             Assert.That(told!.Message, Does.Contain(sentence));
-        }
     }
 
     private void Make(CheckSettings settings)
     {
         _memory?.Dispose();
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Checks = MemoryChecks.Full, CheckSettings = settings });
+        _memory =
+            new EngineMemory(
+            new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Checks = MemoryChecks.Full,
+            CheckSettings = settings });
         _arena = _memory.CreateLongLivedArena("checked");
     }
 }

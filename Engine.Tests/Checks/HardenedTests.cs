@@ -26,12 +26,14 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         // In the loaded magazine, in the stock, or returned to its run, whose SuperSlab may be gone.
         Assert.That(
             () => Arena.Free(block),
-            Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain("Was it freed already"));
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain(
+                "Was it freed already"));
         Assert.That(() => Arena.GetHandle().Free(block), Throws.TypeOf<EngineMemoryException>());
     }
 
     [Test]
-    public void A_block_that_another_thread_freed_is_told([Values(16, 1_000, 8_192, 100_000, 3 << 20)] int bytes, [Values(0, 1, 5, 300)] int between)
+    public void A_block_that_another_thread_freed_is_told(
+        [Values(16, 1_000, 8_192, 100_000, 3 << 20)] int bytes, [Values(0, 1, 5, 300)] int between)
     {
         between = Math.Min(between, (256 << 20) / bytes);
         nint[] others = [.. Enumerable.Range(0, between).Select(_ => (nint)Arena.Allocate((nuint)bytes))];
@@ -43,9 +45,7 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         {
             Arena.Free((void*)address);
             foreach (nint next in others)
-            {
                 Arena.Free((void*)next);
-            }
 
             isFreed.Set();
             end.Wait();
@@ -56,7 +56,8 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         {
             Assert.That(
                 () => Arena.Free(block),
-                Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain("Was it freed already"));
+                Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice").Or.Message.Contain(
+                    "Was it freed already"));
         }
         finally
         {
@@ -73,7 +74,9 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         {
             if (inside < 65_536)
             {
-                Assert.That(() => Arena.Free(block + inside), Throws.TypeOf<EngineMemoryException>().With.Message.Contain($"{inside} bytes from its beginning"));
+                Assert.That(() =>
+                    Arena.Free(block + inside),
+                    Throws.TypeOf<EngineMemoryException>().With.Message.Contain($"{inside} bytes from its beginning"));
             }
         }
 
@@ -88,8 +91,10 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         int local = 0;
         nint foreign = (nint)(&local);
         Assert.That(() => Arena.Free(block), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("'other'"));
-        Assert.That(() => Arena.Free((void*)foreign), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
-        Assert.That(() => Arena.Free((void*)16), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
+        Assert.That(() =>
+            Arena.Free((void*)foreign), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
+        Assert.That(() =>
+            Arena.Free((void*)16), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("does not belong"));
         Arena.Free(null);
         other.Free(block);
     }
@@ -107,14 +112,10 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         for (int round = 0; round < 20; round++)
         {
             foreach (nint block in all)
-            {
                 Arena.Free((void*)block);
-            }
 
             for (int index = 0; index < all.Length; index++)
-            {
                 all[index] = (nint)Arena.Allocate(64);
-            }
         }
 
         Assert.That(all.Distinct().Count(), Is.EqualTo(all.Length));
@@ -146,7 +147,8 @@ internal sealed unsafe class HardenedTests : ArenaFixture
     {
         Arena.Prewarm([new(64, 2_000 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64)))], threads: 1);
         nint[] held = new nint[2_000];
-        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(Memory, Frame)) with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(HotLoopCost.BestOf(5, () =>
+            HotLoopCost.Of(Memory, Frame)) with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
 
         void Frame()
         {
@@ -157,9 +159,7 @@ internal sealed unsafe class HardenedTests : ArenaFixture
             }
 
             foreach (nint block in held)
-            {
                 Arena.Free((void*)block);
-            }
         }
     }
 }

@@ -4,20 +4,20 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Checks;
 
-/// <summary>How full checks let blocks go: with damage, under refusals of the system, beside threads that wait for it, and with reports that misbehave.</summary>
+/// <summary>How full checks let blocks go: with damage, under refusals of the system, beside threads that wait for it,
+/// and with reports that misbehave.</summary>
 internal sealed unsafe class QuarantineTests
 {
     private static readonly TimeSpan s_aMinute = TimeSpan.FromSeconds(60);
 
     [Test]
-    public void A_damaged_block_is_freed_and_told_when_the_quarantine_is_full([Values(0u, 100_000u)] uint quarantineBytes)
+    public void A_damaged_block_is_freed_and_told_when_the_quarantine_is_full(
+        [Values(0u, 100_000u)] uint quarantineBytes)
     {
         using EngineMemory memory = Make(new CheckSettings { QuarantineBytes = quarantineBytes });
         using LongLivedArena arena = memory.CreateLongLivedArena("a");
         for (int block = 0; block < 500; block++)
-        {
             arena.Free(arena.Allocate(1_000));
-        }
 
         byte* damaged = (byte*)arena.Allocate(1_000);
         damaged[1_001] = 1;
@@ -46,11 +46,10 @@ internal sealed unsafe class QuarantineTests
         byte* large = (byte*)arena.Allocate(50_000); // pushes all of them out
         large[50_000] = 0x41;
         string? told = MessageOf(() => arena.Free(large));
-        Assert.That(told, Does.Contain("past its end was written of the block of 50000 bytes").Or.Contain("past its end"));
+        Assert.That(
+            told, Does.Contain("past its end was written of the block of 50000 bytes").Or.Contain("past its end"));
         for (int block = 0; block < 5; block++)
-        {
             Assert.That(told, Does.Contain($"0x40 stands {block} bytes from its beginning"));
-        }
 
         Assert.That(() => arena.Free(arena.Allocate(60_000)), Throws.Nothing);
         memory.Validate();
@@ -65,9 +64,7 @@ internal sealed unsafe class QuarantineTests
         nint[] blocks = [(nint)arena.Allocate(100_000), (nint)arena.Allocate(100_000), (nint)arena.Allocate(100_000)];
         context.FailAlways("mprotect", errno: 12);
         foreach (nint block in blocks)
-        {
             Assert.That(() => arena.Free((void*)block), Throws.Nothing);
-        }
 
         Assert.That(MessageOf(() => arena.Free((void*)blocks[0])), Does.Contain("was freed twice"));
         Assert.That(blocks, Does.Not.Contain((nint)arena.Allocate(100_000)), "what has a closed page is nobody's");
@@ -127,7 +124,8 @@ internal sealed unsafe class QuarantineTests
     }
 
     [Test]
-    public void A_dispose_that_is_refused_guard_pages_is_done_and_the_next_owner_can_write_every_page([Values(100_000u, 40u << 20)] uint bytes)
+    public void A_dispose_that_is_refused_guard_pages_is_done_and_the_next_owner_can_write_every_page(
+        [Values(100_000u, 40u << 20)] uint bytes)
     {
         using var context = new FailingContext();
         using EngineMemory memory = Make(new CheckSettings(), context, retainBytes: Size.MiB(256));
@@ -140,7 +138,9 @@ internal sealed unsafe class QuarantineTests
         context.Heal("mprotect");
         memory.Validate();
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
-        using FrameArena next = memory.CreateFrameArena("next", new FrameArenaOptions { BufferCount = 1, BytesPerLane = (nuint)owned << 21 });
+        using FrameArena next =
+            memory.CreateFrameArena(
+            "next", new FrameArenaOptions { BufferCount = 1, BytesPerLane = (nuint)owned << 21 });
         new Span<byte>(next.Lane(0).Allocate(next.LaneBytes), owned << 21).Fill(1);
     }
 
@@ -157,7 +157,8 @@ internal sealed unsafe class QuarantineTests
         context.Heal("mmap");
         new Span<byte>(block, 100_000).Fill(1);
         Assert.That(() => arena.Free(block), Throws.Nothing);
-        Assert.That((nint)arena.Allocate(100_000), Is.EqualTo((nint)block), "it was returned: there was no page to open");
+        Assert.That(
+            (nint)arena.Allocate(100_000), Is.EqualTo((nint)block), "it was returned: there was no page to open");
         context.Heal("mprotect");
     }
 
@@ -222,8 +223,12 @@ internal sealed unsafe class QuarantineTests
     {
         using EngineMemory memory = Make(new CheckSettings { QuarantineBytes = 0 });
         using LongLivedArena arena = memory.CreateLongLivedArena("a");
-        CheckedBlocks blocks = (CheckedBlocks)typeof(LongLivedArena).GetField("_checked", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(arena)!;
-        Lock tables = (Lock)typeof(CheckedBlocks).GetField("_lock", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(blocks)!;
+        CheckedBlocks blocks =
+            (CheckedBlocks)typeof(LongLivedArena).GetField(
+            "_checked", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(arena)!;
+        Lock tables =
+            (Lock)typeof(CheckedBlocks).GetField("_lock", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(
+            blocks)!;
         using ManualResetEventSlim isWarm = new();
         bool mayAllocate = false;
         Exception? thrown = null;
@@ -300,9 +305,7 @@ internal sealed unsafe class QuarantineTests
             new Span<byte>(block, 70_000).Fill(1);
             arena.Free(block);
             foreach (nint leak in left)
-            {
                 arena.Free((void*)leak);
-            }
 
             left.Clear();
             other!.Dispose();
@@ -322,7 +325,8 @@ internal sealed unsafe class QuarantineTests
         Assert.That(() => other.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
     }
 
-    private static EngineMemory Make(CheckSettings settings, FailingContext? context = null, nuint retainBytes = 0) => new(new EngineMemoryOptions
+    private static EngineMemory Make(CheckSettings settings, FailingContext? context = null, nuint retainBytes = 0) =>
+        new(new EngineMemoryOptions
     {
         ReservationBytes = Size.GiB(1),
         Checks = MemoryChecks.Full,

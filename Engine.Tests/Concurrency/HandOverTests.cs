@@ -4,15 +4,17 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Concurrency;
 
 /// <summary>
-/// Blocks that threads hand to each other in every pattern, while the threads die at random points and are replaced, other arenas come and
-/// go, and scenes load and unload beside them. The receiver checks every byte of a block before it frees it or passes it on.
-/// ENGINE_STRESS_ROUNDS multiplies the work; ordering is only put to the test where the CPU reorders, so run it on arm64 hardware too.
+/// Blocks that threads hand to each other in every pattern, while the threads die at random points and are replaced,
+/// other arenas come and go, and scenes load and unload beside them. The receiver checks every byte of a block before
+/// it frees it or passes it on. ENGINE_STRESS_ROUNDS multiplies the work; ordering is only put to the test where the
+/// CPU reorders, so run it on arm64 hardware too.
 /// </summary>
 internal sealed unsafe class HandOverTests : ArenaFixture
 {
     private const int BlocksOfSeat = 6_000;
     private const int MostWaiting = 2_000;
-    private static readonly int s_rounds = int.TryParse(Environment.GetEnvironmentVariable("ENGINE_STRESS_ROUNDS"), out int given) ? given : 1;
+    private static readonly int s_rounds =
+        int.TryParse(Environment.GetEnvironmentVariable("ENGINE_STRESS_ROUNDS"), out int given) ? given : 1;
 
     public enum Pattern
     {
@@ -33,7 +35,8 @@ internal sealed unsafe class HandOverTests : ArenaFixture
     }
 
     [Test]
-    public void Blocks_are_handed_over_whole_in_every_pattern_while_threads_die_and_arenas_and_scenes_come_and_go([Values] Pattern pattern, [Values(2, 5)] int seats)
+    public void Blocks_are_handed_over_whole_in_every_pattern_while_threads_die_and_arenas_and_scenes_come_and_go(
+        [Values] Pattern pattern, [Values(2, 5)] int seats)
     {
         int seed = TestRandom.Seed();
         for (int round = 0; round < s_rounds; round++)
@@ -68,9 +71,7 @@ internal sealed unsafe class HandOverTests : ArenaFixture
         {
             Random random = new(seed + thread);
             for (int life = 0; life < 150 * s_rounds; life++)
-            {
                 UseAndDispose(random, thread);
-            }
         });
         Arena.Trim();
         Assert.That(Memory.OwnedSuperSlabCount, Is.Zero);
@@ -105,7 +106,9 @@ internal sealed unsafe class HandOverTests : ArenaFixture
         ScenePlan plan = new()
         {
             Name = "beside",
-            Arenas = [new ArenaPlan { Name = "beside", Blocks = [new BlockCount(256, 2_000), new BlockCount(Size.MiB(3), 1)] }],
+            Arenas =
+                [new ArenaPlan { Name = "beside",
+                Blocks = [new BlockCount(256, 2_000), new BlockCount(Size.MiB(3), 1)] }],
         };
         while (!done.IsCancellationRequested)
         {
@@ -123,7 +126,8 @@ internal sealed unsafe class HandOverTests : ArenaFixture
     /// <summary>The seats and their mail boxes. A seat is taken by one thread after the other.</summary>
     private sealed class Exchange(LongLivedArena arena, Pattern pattern, int seats, int blocksOfSeat)
     {
-        private readonly ConcurrentQueue<Parcel>[] _boxes = [.. Enumerable.Range(0, seats).Select(_ => new ConcurrentQueue<Parcel>())];
+        private readonly ConcurrentQueue<Parcel>[] _boxes = [.. Enumerable.Range(0, seats).Select(_ =>
+            new ConcurrentQueue<Parcel>())];
         private readonly int _seats = seats;
         private int _sending = seats;
         private bool _failed;
@@ -135,12 +139,14 @@ internal sealed unsafe class HandOverTests : ArenaFixture
 
         public long Received => _received;
 
-        /// <summary>Lives on a seat until all is done: each life of a thread ends after a random number of steps, wherever it is.</summary>
+        /// <summary>Lives on a seat until all is done: each life of a thread ends after a random number of steps,
+        /// wherever it is.</summary>
         public void Occupy(int seat, Random random)
         {
             int left = Sends(seat) ? blocksOfSeat : 0;
             bool sends = true;
-            while (!Volatile.Read(ref _failed) && (sends || Volatile.Read(ref _sending) != 0 || Interlocked.Read(ref _travelling) != 0))
+            while (!Volatile.Read(ref _failed)
+                && (sends || Volatile.Read(ref _sending) != 0 || Interlocked.Read(ref _travelling) != 0))
             {
                 try
                 {
@@ -192,20 +198,20 @@ internal sealed unsafe class HandOverTests : ArenaFixture
         private void Send(int seat, Random random)
         {
             int bytes = (int)random.NextSize(random.Next(200) == 0 ? 20 : 12);
-            void* block = random.Next(2) == 0 ? arena.Allocate((nuint)bytes) : arena.GetHandle().Allocate((nuint)bytes, (nuint)16 << random.Next(6));
+            void* block = random.Next(2) == 0 ? arena.Allocate((nuint)bytes)
+                : arena.GetHandle().Allocate((nuint)bytes, (nuint)16 << random.Next(6));
             byte content = (byte)random.Next(256);
             new Span<byte>(block, bytes).Fill(content);
             Interlocked.Increment(ref _travelling);
             Interlocked.Increment(ref _sent);
-            _boxes[Next(seat, random)].Enqueue(new Parcel((nint)block, bytes, content, pattern == Pattern.Ring ? _seats : 1));
+            _boxes[Next(seat, random)].Enqueue(
+                new Parcel((nint)block, bytes, content, pattern == Pattern.Ring ? _seats : 1));
         }
 
         private void Receive(int seat)
         {
             if (!_boxes[seat].TryDequeue(out Parcel parcel))
-            {
                 return;
-            }
 
             int wrong = new Span<byte>((void*)parcel.Block, parcel.Bytes).IndexOfAnyExcept(parcel.Content);
             Assert.That(wrong, Is.EqualTo(-1), "every byte is as it was sent");

@@ -25,9 +25,7 @@ internal sealed unsafe class ArenaBlocksTests
         Work(arena, live, seed: 9);
         MustBe(live, arena);
         foreach (nint block in live.Keys.ToArray())
-        {
             arena.Free((void*)block);
-        }
 
         Assert.That(arena.Blocks(), Is.Empty);
         arena.Trim();
@@ -36,7 +34,8 @@ internal sealed unsafe class ArenaBlocksTests
 
     private static void MustBe(Dictionary<nint, nuint> live, LongLivedArena arena)
     {
-        Assert.That(arena.Blocks().Select(block => (block.Address, block.Bytes)), Is.EquivalentTo(live.Select(block => (block.Key, block.Value))));
+        Assert.That(arena.Blocks().Select(block => (block.Address, block.Bytes)), Is.EquivalentTo(live.Select(block =>
+            (block.Key, block.Value))));
     }
 
     private static void Work(LongLivedArena arena, Dictionary<nint, nuint> live, int seed)

@@ -17,7 +17,9 @@ internal sealed unsafe class CountersTests
             {
                 Assert.That(MemoryCounters.AreOn, Is.False);
                 Assert.That(Snapshots.Take(memory).Tags.Length, Is.Zero);
-                Assert.That(MemoryCounters.Enable, Throws.InvalidOperationException.With.Message.Contains("cannot be turned on now"));
+                Assert.That(
+                    MemoryCounters.Enable,
+                    Throws.InvalidOperationException.With.Message.Contains("cannot be turned on now"));
             }
         }
         finally
@@ -35,7 +37,9 @@ internal sealed unsafe class CountersTests
         block[100] = 1;
         Assert.That(() => arena.Free(block), Throws.TypeOf<EngineMemoryException>());
         TagRow counted = Snapshots.Take(memory).Tags[0];
-        Assert.That((counted.AllocationCount, counted.AllocatedBytes, counted.FreeCount, counted.FreedBytes), Is.EqualTo((1L, 100L, 1L, 100L)));
+        Assert.That(
+            (counted.AllocationCount, counted.AllocatedBytes, counted.FreeCount, counted.FreedBytes),
+            Is.EqualTo((1L, 100L, 1L, 100L)));
     });
 
     [TestCase(MemoryChecks.Off)]
@@ -74,13 +78,9 @@ internal sealed unsafe class CountersTests
             for (int index = 0; index < blocks.Count; index++)
             {
                 if (index % 2 == 0)
-                {
                     handle.Free((void*)blocks[index]);
-                }
                 else
-                {
                     arena.Free((void*)blocks[index]);
-                }
             }
 
             blocks.Clear();
@@ -128,7 +128,9 @@ internal sealed unsafe class CountersTests
             Assert.That(AllocationTag.Register("terrain"), Is.SameAs(terrain));
             Assert.That(Snapshots.TagOf(memory, "terrain").LiveBytes, Is.EqualTo(2 * 1024));
             Assert.That(Snapshots.TagOf(memory, "terrain").BudgetBytes, Is.EqualTo(1 << 20));
-            Assert.That(Snapshots.TagOf(memory, "enemies").LiveBytes, Is.EqualTo(2048 - 1024), "who frees another's block is charged with it, as documented");
+            Assert.That(
+                Snapshots.TagOf(memory, "enemies").LiveBytes, Is.EqualTo(2048 - 1024),
+                "who frees another's block is charged with it, as documented");
             Assert.That(Snapshots.TagOf(memory).LiveBytes, Is.EqualTo(4096 + 8192));
         }
     });
@@ -184,13 +186,13 @@ internal sealed unsafe class CountersTests
     public void More_tags_than_there_can_be_are_refused() => WithCounters.Run(static () =>
     {
         for (int number = AllocationTag.Count; number <= AllocationTag.MaximumCount; number++)
-        {
             AllocationTag.Register($"tag {number}");
-        }
 
-        Assert.That(() => AllocationTag.Register("one more"), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("63"));
+        Assert.That(() =>
+            AllocationTag.Register("one more"), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("63"));
         Assert.That(() => AllocationTag.Register("tag 5"), Throws.Nothing);
     });
 
-    private static EngineMemory Memory(MemoryChecks checks) => new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), Checks = checks });
+    private static EngineMemory Memory(MemoryChecks checks) =>
+        new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), Checks = checks });
 }

@@ -6,7 +6,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Diagnostics;
 
-/// <summary>Known memory is touched on a thread of its own, and the table of faults must name it, with as many faults as pages were touched.</summary>
+/// <summary>Known memory is touched on a thread of its own, and the table of faults must name it, with as many faults
+/// as pages were touched.</summary>
 [Category(Machine.NeedsRealKernel)]
 internal sealed unsafe class FaultAttributionTests
 {
@@ -19,7 +20,10 @@ internal sealed unsafe class FaultAttributionTests
     {
         Assume.That(Environment.SystemPageSize, Is.EqualTo((int)Page));
         Assume.That(Faults.HaveAddresses, "the kernel tells the addresses of faults");
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None, Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
+        _memory =
+            new EngineMemory(
+            new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None,
+            Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
     }
 
     [TearDown]
@@ -34,9 +38,7 @@ internal sealed unsafe class FaultAttributionTests
         ProfileFaults table = Observe(() =>
         {
             for (int block = 0; block < count; block++)
-            {
                 Touch(arena.Allocate(bytes), bytes);
-            }
         });
 
         Assert.That(CountOf(table, FaultKinds.Payload, $"arena 'world', {name}"), Is.EqualTo(pages));
@@ -59,7 +61,8 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void A_frame_arenas_lanes_are_told_apart_also_in_overflow_memory()
     {
-        FrameArena frames = _memory.CreateFrameArena("frame", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 64 * 1024 });
+        FrameArena frames =
+            _memory.CreateFrameArena("frame", new FrameArenaOptions { LaneCount = 2, BytesPerLane = 64 * 1024 });
         ProfileFaults table = Observe(() =>
         {
             Touch(frames.Lane(0).Allocate(3 * Page), 3 * Page);
@@ -81,13 +84,13 @@ internal sealed unsafe class FaultAttributionTests
         ProfileFaults table = OnThread(faults, () =>
         {
             for (nuint bytes = 16; bytes <= 4096; bytes += 16)
-            {
                 _ = arena.Allocate(bytes);
-            }
         });
 
-        Assert.That(table.Owners.Where(owner => owner.Kind == FaultKinds.ThreadCache).Select(owner => owner.Name), Has.Some.Contains("arena 'world', magazine of thread slot"));
-        Assert.That(table.Owners.Where(owner => owner.Kind == FaultKinds.ThreadCache).Select(owner => owner.Name), Has.Some.Contains("arena 'world', cache of thread slot"));
+        Assert.That(table.Owners.Where(owner => owner.Kind == FaultKinds.ThreadCache).Select(owner =>
+            owner.Name), Has.Some.Contains("arena 'world', magazine of thread slot"));
+        Assert.That(table.Owners.Where(owner => owner.Kind == FaultKinds.ThreadCache).Select(owner =>
+            owner.Name), Has.Some.Contains("arena 'world', cache of thread slot"));
         Assert.That(CountOf(table, FaultKinds.Metadata, "slab descriptors"), Is.Positive);
     }
 
@@ -113,7 +116,9 @@ internal sealed unsafe class FaultAttributionTests
     public void A_stack_is_named_by_its_thread()
     {
         ProfileFaults table = Observe(() => UseStack(1 << 20));
-        Assert.That(CountOf(table, FaultKinds.ThreadStack, "worker"), Is.GreaterThanOrEqualTo(((1 << 20) / (int)Page) - 16), "a few pages were used on the way");
+        Assert.That(
+            CountOf(table, FaultKinds.ThreadStack, "worker"), Is.GreaterThanOrEqualTo(((1 << 20) / (int)Page) - 16),
+            "a few pages were used on the way");
     }
 
     [Test]
@@ -129,7 +134,9 @@ internal sealed unsafe class FaultAttributionTests
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
             ProfileFaults table = Observe(() => Touch(start, 1 << 20));
             view.SafeMemoryMappedViewHandle.ReleasePointer();
-            Assert.That(CountOf(table, FaultKinds.File, Path.GetFileName(path)), Is.Positive, "the kernel maps several pages at a time");
+            Assert.That(
+                CountOf(table, FaultKinds.File, Path.GetFileName(path)), Is.Positive,
+                "the kernel maps several pages at a time");
         }
         finally
         {
@@ -151,10 +158,12 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void Memory_without_a_name_is_told_by_who_touched_it()
     {
-        // Above 32 MiB the C library always maps anew; below, it may have memory from earlier tests that is there already.
+        // Above 32 MiB the C library always maps anew; below, it may have memory from earlier tests that is there
+        // already.
         const int Bytes = 40 << 20;
         ProfileFaults table = Observe(() => NativeMemory.Free(Filled(NativeMemory.Alloc(Bytes), Bytes)));
-        ProfileFaults.Owner[] unnamed = [.. table.Owners.Where(owner => owner.Kind is FaultKinds.Anonymous or FaultKinds.Vanished)];
+        ProfileFaults.Owner[] unnamed = [.. table.Owners.Where(owner =>
+            owner.Kind is FaultKinds.Anonymous or FaultKinds.Vanished)];
         Assert.That(unnamed.Sum(owner => owner.Count), Is.GreaterThanOrEqualTo(Bytes / (int)Page));
         Assert.That(unnamed.Select(owner => owner.Name), Has.All.Contains("touched by"));
     }
@@ -169,14 +178,18 @@ internal sealed unsafe class FaultAttributionTests
             () => zeros.ReadExactly(new Span<byte>(arena.Allocate(1 << 20), 1 << 20)),
             thread => seesKernel = thread.SeesKernel);
 
-        long recorded = CountOf(table, FaultKinds.Payload, "arena 'world', blocks of 1048576 bytes, touched by the kernel in a system call");
+        long recorded =
+            CountOf(table, FaultKinds.Payload,
+            "arena 'world', blocks of 1048576 bytes, touched by the kernel in a system call");
         Assert.That(seesKernel ? recorded : CountOf(table, FaultKinds.Populated), Is.GreaterThanOrEqualTo(256));
     }
 
     [Test]
     public void Pages_that_the_engine_asks_for_are_counted_and_no_interruption()
     {
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.PopulateWrite, Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.PopulateWrite,
+            Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
         LongLivedArena arena = memory.CreateLongLivedArena("world");
         ProfileFaults table = Observe(() => Touch(arena.Allocate(4 << 20), 4 << 20), memory: memory);
         Assert.That(CountOf(table, FaultKinds.Populated), Is.GreaterThanOrEqualTo((4 << 20) / (int)Page));
@@ -201,7 +214,8 @@ internal sealed unsafe class FaultAttributionTests
             faults.EndFrame();
         });
 
-        IEnumerable<(long, long)> frames = table.Frames.Where(row => row.Kind == FaultKinds.Payload).Select(row => (row.Frame, row.Count));
+        IEnumerable<(long, long)> frames = table.Frames.Where(row => row.Kind == FaultKinds.Payload).Select(row =>
+            (row.Frame, row.Count));
         Assert.That(frames, Is.EqualTo(new[] { (7L, 5L), (8L, 11L) }));
         Assert.That(CountOf(table, FaultKinds.Payload), Is.EqualTo(28));
     }
@@ -213,17 +227,22 @@ internal sealed unsafe class FaultAttributionTests
         ProfileFaults table = Observe(() => Touch(arena.Allocate(64 * Page), 64 * Page));
         ProfileFaults.Owner owner = table.Owners.Single(row => row.Kind == FaultKinds.Payload);
         Assert.That(owner.CallSite, Does.EndWith($"{nameof(FaultAttributionTests)}.{nameof(Touch)}"));
-        Assert.That(Directory.GetFiles(Path.GetTempPath(), $"perf-{Environment.ProcessId}.map"), Is.Empty, "the runtime's list is taken away again");
+        Assert.That(
+            Directory.GetFiles(Path.GetTempPath(), $"perf-{Environment.ProcessId}.map"), Is.Empty,
+            "the runtime's list is taken away again");
     }
 
     [Test]
     public void A_full_ring_loses_no_fault_silently()
     {
         LongLivedArena arena = _memory.CreateLongLivedArena("world");
-        using FaultAttribution faults = new(_memory, new FaultAttributionOptions { RingBytes = 64 * 1024, Callers = 1 }, isEmptied: false);
+        using FaultAttribution faults =
+            new(_memory, new FaultAttributionOptions { RingBytes = 64 * 1024, Callers = 1 }, isEmptied: false);
         ProfileFaults table = OnThread(faults, () => Touch(arena.Allocate(32 << 20), 32 << 20));
         Assert.That(CountOf(table, FaultKinds.Lost), Is.GreaterThan(4000));
-        Assert.That(CountOf(table, FaultKinds.Lost) + CountOf(table, FaultKinds.Payload), Is.GreaterThanOrEqualTo((32 << 20) / (int)Page));
+        Assert.That(
+            CountOf(table, FaultKinds.Lost) + CountOf(table, FaultKinds.Payload),
+            Is.GreaterThanOrEqualTo((32 << 20) / (int)Page));
     }
 
     [Test]
@@ -266,11 +285,14 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void Where_the_kernel_does_not_tell_faults_are_counted_by_thread_with_the_reason()
     {
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = new HidingContext("ioctl"), Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = new HidingContext("ioctl"),
+            Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
         LongLivedArena arena = memory.CreateLongLivedArena("world");
         ProfileFaults table = Observe(() => Touch(arena.Allocate(64 * Page), 64 * Page), memory: memory);
         Assert.That(table.Unavailable, Does.Contain("ioctl"));
-        Assert.That(table.Owners.Select(owner => (owner.Kind, owner.Name)), Is.EqualTo(new[] { (FaultKinds.Thread, "worker") }));
+        Assert.That(table.Owners.Select(owner =>
+            (owner.Kind, owner.Name)), Is.EqualTo(new[] { (FaultKinds.Thread, "worker") }));
         Assert.That(table.KernelCount, Is.GreaterThanOrEqualTo(64));
     }
 
@@ -313,8 +335,12 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void Wrong_options_and_wrong_threads_are_refused()
     {
-        Assert.That(() => new FaultAttribution(null, new FaultAttributionOptions { RingBytes = 100_000 }), Throws.TypeOf<ArgumentOutOfRangeException>());
-        Assert.That(() => new FaultAttribution(null, new FaultAttributionOptions { Callers = 9 }), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new FaultAttribution(null, new FaultAttributionOptions { RingBytes = 100_000 }),
+            Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new FaultAttribution(null, new FaultAttributionOptions { Callers = 9 }),
+            Throws.TypeOf<ArgumentOutOfRangeException>());
         using FaultAttribution faults = new(_memory);
         using ObservedThread main = faults.ObserveThisThread("main");
         Exception? thrown = null;
@@ -330,7 +356,8 @@ internal sealed unsafe class FaultAttributionTests
         return OnThread(faults, work, look);
     }
 
-    /// <summary>The table after a thread of its own did the work; the sum of the owners is always the kernel's count.</summary>
+    /// <summary>The table after a thread of its own did the work; the sum of the owners is always the kernel's
+    /// count.</summary>
     private static ProfileFaults OnThread(FaultAttribution faults, Action work, Action<ObservedThread>? look = null)
     {
         Thread worker = new(
@@ -351,24 +378,21 @@ internal sealed unsafe class FaultAttributionTests
     private static void CheckSum(ProfileFaults table)
     {
         foreach (ProfileFaults.Owner owner in table.Owners)
-        {
             TestContext.Out.WriteLine($"{owner.Count,7} {owner.Kind}: {owner.Name} [{owner.CallSite}]");
-        }
 
         Assert.That(table.Owners.Sum(owner => owner.Count), Is.EqualTo(table.KernelCount));
         Assert.That(table.Owners.Select(owner => owner.Name), Has.None.Empty);
     }
 
     private static long CountOf(ProfileFaults table, string kind, string? name = null) =>
-        table.Owners.Where(owner => owner.Kind == kind && (name is null || owner.Name == name)).Sum(owner => owner.Count);
+        table.Owners.Where(owner => owner.Kind == kind && (name is null || owner.Name == name)).Sum(owner =>
+            owner.Count);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Touch(void* start, nuint bytes)
     {
         for (nuint offset = 0; offset < bytes; offset += Page)
-        {
             Volatile.Write(ref ((byte*)start)[offset], 1);
-        }
     }
 
     private static void* Filled(void* start, nuint bytes)

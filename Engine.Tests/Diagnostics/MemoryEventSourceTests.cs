@@ -26,7 +26,8 @@ internal sealed class MemoryEventSourceTests
             Assert.That(listener.Of("Frame").Select(item => (long)item[0]), Is.EqualTo(Enumerable.Range(0, 5)));
             Assert.That(
                 listener.Of("Frame").Select(item => item[1..]),
-                Is.EqualTo(Enumerable.Range(0, 5).Select(index => ProfileTable.FrameColumns.Skip(1).Select(column => frames[column.Name][index]))),
+                Is.EqualTo(Enumerable.Range(0, 5).Select(index => ProfileTable.FrameColumns.Skip(1).Select(column =>
+                    frames[column.Name][index]))),
                 "the columns in their order, but for the start");
             Assert.That(string.Join('|', listener.Of("Span").Single()), Is.EqualTo("loads|load 'forest'|1000000000"));
             Assert.That(listener.Of("StatePart"), Is.Empty, "nobody asked for the state");
@@ -117,19 +118,20 @@ internal sealed class MemoryEventSourceTests
         private readonly ConcurrentQueue<(string Name, object[] Values)> _events = new();
 
         public Listener(EventKeywords keywords, params (string Name, string Value)[] arguments) =>
-            EnableEvents(MemoryEventSource.Log, EventLevel.Informational, keywords, arguments.ToDictionary(one => one.Name, one => (string?)one.Value));
+            EnableEvents(MemoryEventSource.Log, EventLevel.Informational, keywords, arguments.ToDictionary(one =>
+                one.Name, one => (string?)one.Value));
 
         public IEnumerable<ProfileDocument> States() => Of("StatePart").GroupBy(item => item[1]).Select(parts =>
-            ProfileDocument.Read(new MemoryStream(Encoding.UTF8.GetBytes(string.Concat(parts.Select(item => item[0]))))));
+            ProfileDocument.Read(new MemoryStream(Encoding.UTF8.GetBytes(string.Concat(parts.Select(item =>
+                item[0]))))));
 
-        public IEnumerable<object[]> Of(string name) => _events.Where(item => item.Name == name).Select(item => item.Values);
+        public IEnumerable<object[]> Of(string name) => _events.Where(item => item.Name == name).Select(item =>
+            item.Values);
 
         protected override void OnEventWritten(EventWrittenEventArgs eventData)
         {
             if (eventData.EventSource.Name == MemoryEventSource.SourceName)
-            {
                 _events.Enqueue((eventData.EventName!, [.. eventData.Payload!.Select(value => value!)]));
-            }
         }
     }
 }

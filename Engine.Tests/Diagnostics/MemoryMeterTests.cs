@@ -22,8 +22,12 @@ internal sealed class MemoryMeterTests
 
         Assert.Multiple(() =>
         {
-            Assert.That(seen["superslab.arena.size arena=world"], Is.EqualTo(world.SuperSlabCount * (long)SlabGeometry.SuperSlabBytes));
-            Assert.That(seen["superslab.arena.size arena=frames"], Is.EqualTo(frames.SuperSlabCount * (long)SlabGeometry.SuperSlabBytes));
+            Assert.That(
+                seen["superslab.arena.size arena=world"],
+                Is.EqualTo(world.SuperSlabCount * (long)SlabGeometry.SuperSlabBytes));
+            Assert.That(
+                seen["superslab.arena.size arena=frames"],
+                Is.EqualTo(frames.SuperSlabCount * (long)SlabGeometry.SuperSlabBytes));
             Assert.That(seen["superslab.arena.live arena=world"], Is.GreaterThanOrEqualTo(3 << 20));
             Assert.That(seen["superslab.arena.limit arena=world limit=hard"], Is.EqualTo(64 << 20));
             Assert.That(seen["superslab.arena.overruns arena=world limit=soft"], Is.Zero);
@@ -45,15 +49,19 @@ internal sealed class MemoryMeterTests
         using MemoryMeter meter = new(memory);
         using MeterListener listener = new()
         {
-            InstrumentPublished = (instrument, _) => names.Add(instrument.Meter.Name == MemoryMeter.Name ? $"{instrument.Name} {instrument.Unit}" : ""),
+            InstrumentPublished = (instrument, _) =>
+                names.Add(instrument.Meter.Name == MemoryMeter.Name ? $"{instrument.Name} {instrument.Unit}" : ""),
         };
         listener.Start();
         names.Remove("");
         Assert.That(names, Is.EqualTo((string[])
         [
-            "superslab.arena.cached By", "superslab.arena.limit By", "superslab.arena.live By", "superslab.arena.overflows {overflow}",
-            "superslab.arena.overruns {overrun}", "superslab.arena.size By", "superslab.metadata.size By", "superslab.os.calls {call}",
-            "superslab.superslab.count {superslab}", "superslab.tag.allocated By", "superslab.tag.allocations {allocation}",
+            "superslab.arena.cached By", "superslab.arena.limit By", "superslab.arena.live By",
+                "superslab.arena.overflows {overflow}",
+            "superslab.arena.overruns {overrun}", "superslab.arena.size By", "superslab.metadata.size By",
+                "superslab.os.calls {call}",
+            "superslab.superslab.count {superslab}", "superslab.tag.allocated By",
+                "superslab.tag.allocations {allocation}",
             "superslab.tag.limit By", "superslab.tag.live By",
         ]));
     }
@@ -67,7 +75,8 @@ internal sealed class MemoryMeterTests
         using MemoryMeter meter = new(memory, clock);
         long before = Observe()["superslab.arena.size arena=world"];
         void* block = world.Allocate(20 << 20);
-        Assert.That(Observe()["superslab.arena.size arena=world"], Is.EqualTo(before), "one collection has one snapshot");
+        Assert.That(
+            Observe()["superslab.arena.size arena=world"], Is.EqualTo(before), "one collection has one snapshot");
         clock.Advance(TimeSpan.FromMilliseconds(51));
         Assert.That(Observe()["superslab.arena.size arena=world"], Is.GreaterThanOrEqualTo(before + (20 << 20)));
         world.Free(block);
@@ -86,7 +95,8 @@ internal sealed class MemoryMeterTests
         Assert.That(Observe(), Is.Empty);
     }
 
-    /// <summary>Collects once; keys are an instrument's name and its attributes. Each has a unit, and none is told twice.</summary>
+    /// <summary>Collects once; keys are an instrument's name and its attributes. Each has a unit, and none is told
+    /// twice.</summary>
     private static Dictionary<string, long> Observe()
     {
         Dictionary<string, long> values = [];
@@ -103,9 +113,7 @@ internal sealed class MemoryMeterTests
         {
             string key = instrument.Name;
             foreach ((string name, object? attribute) in attributes)
-            {
                 key += $" {name}={attribute}";
-            }
 
             values.Add(key, value);
         });

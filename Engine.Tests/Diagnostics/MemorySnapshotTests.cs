@@ -9,23 +9,26 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
     public void Totals_are_what_the_system_says()
     {
         if (!MemoryMap.IsReadable || Memory.ResidentBytes() < 0)
-        {
             Assert.Ignore("The system does not tell what is mapped and resident.");
-        }
 
         Arena.Prewarm([new BlockCount(1000, 30_000), new BlockCount(5 << 20, 3)], threads: 2);
-        using FrameArena frame = Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, LaneCount = 2 });
+        using FrameArena frame =
+            Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, LaneCount = 2 });
         for (int block = 0; block < 1000; block++)
-        {
             Arena.Allocate((nuint)(16 * block));
-        }
 
         MemoryTotals totals = Snapshots.Take(Memory, asksSystem: true).Totals;
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(totals.MappedBytes, Is.EqualTo((long)MemoryMap.MappedWithin(Memory.ReservationBase, Memory.ReservationBytes)));
-            Assert.That(totals.ResidentBytes, Is.EqualTo((long)MemoryMap.ResidentWithin(Memory.ReservationBase, Memory.ReservationBytes)));
-            Assert.That(totals.ResidentBytes, Is.GreaterThanOrEqualTo((long)totals.OwnedSuperSlabCount << 21), "what arenas own is prefaulted");
+            Assert.That(
+                totals.MappedBytes,
+                Is.EqualTo((long)MemoryMap.MappedWithin(Memory.ReservationBase, Memory.ReservationBytes)));
+            Assert.That(
+                totals.ResidentBytes,
+                Is.EqualTo((long)MemoryMap.ResidentWithin(Memory.ReservationBase, Memory.ReservationBytes)));
+            Assert.That(
+                totals.ResidentBytes, Is.GreaterThanOrEqualTo((long)totals.OwnedSuperSlabCount << 21),
+                "what arenas own is prefaulted");
             Assert.That(totals.PrefaultNanoseconds, Is.Positive);
         }
     }
@@ -33,21 +36,18 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
     [Test]
     public void When_nobody_uses_the_memory_all_sums_are_equal()
     {
-        using FrameArena frame = Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, LaneCount = 2 });
+        using FrameArena frame =
+            Memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 3 << 20, LaneCount = 2 });
         frame.Lane(1).Allocate(1000);
         List<nint> blocks = [];
         for (int block = 0; block < 3000; block++)
-        {
             blocks.Add((nint)Arena.Allocate((nuint)(16 * (block % 400))));
-        }
 
         blocks.Add((nint)Arena.Allocate(900_000));
         blocks.Add((nint)Arena.Allocate(5 << 20));
         blocks.Add((nint)Arena.Allocate(50 << 20));
         for (int block = 0; block < 1000; block++)
-        {
             Arena.Free((void*)blocks[block]);
-        }
 
         MemorySnapshot snapshot = Snapshots.Take(Memory);
         ArenaRow arena = Snapshots.ArenaOf(snapshot, "arena");
@@ -55,9 +55,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         long live = blocks.Skip(1000).Sum(block => (long)Arena.UsableBytes((void*)block));
         long inClasses = 0;
         foreach (ref readonly SizeClassRow row in snapshot.Classes)
-        {
             inClasses += (row.LiveCount + row.CachedCount) * row.BlockBytes;
-        }
 
         long used = 0;
         int owned = 0;
@@ -69,18 +67,22 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
 
         long cached = 0;
         foreach (ref readonly ThreadCacheRow row in snapshot.ThreadCaches)
-        {
             cached += row.Bytes;
-        }
 
         using (Assert.EnterMultipleScope())
         {
             Assert.That(arena.LiveBytes, Is.EqualTo(live));
-            Assert.That(inClasses, Is.EqualTo(live - (50 << 20) + arena.CachedBytes), "blocks above 32 MiB have no size in common");
+            Assert.That(
+                inClasses, Is.EqualTo(live - (50 << 20) + arena.CachedBytes),
+                "blocks above 32 MiB have no size in common");
             Assert.That(used, Is.EqualTo(live + arena.CachedBytes));
             Assert.That(cached, Is.Positive.And.LessThanOrEqualTo(arena.CachedBytes));
-            Assert.That(owned, Is.EqualTo(snapshot.Totals.OwnedSuperSlabCount).And.EqualTo(arena.SuperSlabCount + frames.SuperSlabCount));
-            Assert.That((arena.SuperSlabCount, frames.SuperSlabCount), Is.EqualTo((Arena.SuperSlabCount, frame.SuperSlabCount)));
+            Assert.That(
+                owned, Is.EqualTo(snapshot.Totals.OwnedSuperSlabCount).And.EqualTo(
+                arena.SuperSlabCount + frames.SuperSlabCount));
+            Assert.That(
+                (arena.SuperSlabCount, frames.SuperSlabCount),
+                Is.EqualTo((Arena.SuperSlabCount, frame.SuperSlabCount)));
             Assert.That(snapshot.Lanes.Length, Is.EqualTo(2));
             Assert.That(snapshot.Lanes[1].UsedBytes, Is.EqualTo(1008));
             Assert.That(frames.LiveBytes, Is.EqualTo(1008));
@@ -92,14 +94,10 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
     {
         void*[] held = new void*[500];
         for (int block = 0; block < held.Length; block++)
-        {
             held[block] = Arena.Allocate(1000);
-        }
 
         for (int block = 0; block < 200; block++)
-        {
             Arena.Free(held[block]);
-        }
 
         SizeClassRow row = Snapshots.Take(Memory).Classes[0];
         int sizeClass = SizeClasses.IndexOf(1000);
@@ -141,9 +139,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         HotLoopCost cost = HotLoopCost.BestOf(3, () => HotLoopCost.Of(Memory, () =>
         {
             for (int round = 0; round < 100; round++)
-            {
                 MemorySnapshot.TryTake(Memory, room, out _, out _);
-            }
         }));
         Assert.That((cost.ManagedBytes, cost.OsCalls, cost.EngineFaults), Is.EqualTo((0L, 0L, 0L)));
     }
@@ -154,9 +150,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         using CancellationTokenSource stop = new();
         Thread[] workers = [.. Enumerable.Range(0, 3).Select(number => new Thread(() => Churn(number, stop.Token)))];
         foreach (Thread worker in workers)
-        {
             worker.Start();
-        }
 
         try
         {
@@ -166,9 +160,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         {
             stop.Cancel();
             foreach (Thread worker in workers)
-            {
                 worker.Join();
-            }
         }
     }
 
@@ -193,9 +185,7 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
             }
 
             foreach (ref readonly SuperSlabRow superSlab in snapshot.SuperSlabs)
-            {
                 Assert.That(superSlab.BlockBytesOf(31), Is.LessThanOrEqualTo((long)Size.MiB(32)));
-            }
         }
 
         return taken;

@@ -14,7 +14,9 @@ internal sealed unsafe class ProfilerTests
             using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
 
             // A sample in each frame, so that they are full many times.
-            using Profiler profiler = new(memory, new ProfilerOptions { SampleInterval = TimeSpan.Zero, SampleCapacity = 64, FrameCapacity = 64 });
+            using Profiler profiler =
+                new(memory,
+                new ProfilerOptions { SampleInterval = TimeSpan.Zero, SampleCapacity = 64, FrameCapacity = 64 });
             using Scene scene = Scene.Load(memory, new ScenePlan
             {
                 Name = "profiled",
@@ -30,7 +32,9 @@ internal sealed unsafe class ProfilerTests
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
     });
 
-    [TestCase("void [RandomMixed] Samples.RandomMixed.MixedLoop::Run(!!0&,uint64)[Optimized]", "Samples.RandomMixed.MixedLoop.Run")]
+    [TestCase(
+        "void [RandomMixed] Samples.RandomMixed.MixedLoop::Run(!!0&,uint64)[Optimized]",
+        "Samples.RandomMixed.MixedLoop.Run")]
     [TestCase("class [A]A.B`1<int32> [C] D.E::.cctor()[Tier0]", "D.E..cctor")]
     [TestCase("stub GenerateLookupStub", "stub GenerateLookupStub")]
     public void The_runtimes_description_is_shortened_to_the_name(string text, string name) =>
@@ -47,10 +51,15 @@ internal sealed unsafe class ProfilerTests
         small.Allocate(48);
         large.Allocate(3 << 20);
         ProfileDocument document = profiler.ToDocument("test");
-        ILookup<string, SuperSlabRow> superSlabs = document.SuperSlabs.ToLookup(superSlab => document.ArenaName(superSlab.ArenaNumber));
-        Assert.That(superSlabs["small"].Single().Slabs, Has.Count.EqualTo(32).And.Contains(48).And.Contains(0), "one slab is taken, the others are free");
-        Assert.That(superSlabs["frame"].Select(superSlab => superSlab.Slabs), Is.Not.Empty.And.All.Empty, "a lane takes it whole");
-        Assert.That(superSlabs["large"].Select(superSlab => superSlab.Slabs), Is.Not.Empty.And.All.Empty, "one block takes several");
+        ILookup<string, SuperSlabRow> superSlabs = document.SuperSlabs.ToLookup(superSlab =>
+            document.ArenaName(superSlab.ArenaNumber));
+        Assert.That(
+            superSlabs["small"].Single().Slabs, Has.Count.EqualTo(32).And.Contains(48).And.Contains(0),
+            "one slab is taken, the others are free");
+        Assert.That(superSlabs["frame"].Select(superSlab =>
+            superSlab.Slabs), Is.Not.Empty.And.All.Empty, "a lane takes it whole");
+        Assert.That(superSlabs["large"].Select(superSlab =>
+            superSlab.Slabs), Is.Not.Empty.And.All.Empty, "one block takes several");
     }
 
     [Test]
@@ -58,7 +67,9 @@ internal sealed unsafe class ProfilerTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
-        using FrameArena frame = memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 2 });
+        using FrameArena frame =
+            memory.CreateFrameArena(
+            "frame", new FrameArenaOptions { BytesPerLane = 64 * 1024, OverflowSuperSlabs = 2 });
         AllocationTag tag = AllocationTag.Register("budgeted", budgetBytes: 10_000);
         using Profiler profiler = new(memory, new ProfilerOptions { SampleInterval = TimeSpan.Zero });
         arena.Allocate(5000);
@@ -89,23 +100,31 @@ internal sealed unsafe class ProfilerTests
         {
             Assert.That((frames.Count, frames.First), Is.EqualTo((10L, 0L)));
             Assert.That(frames["allocations"], Is.All.EqualTo(2));
-            Assert.That(frames["allocated_bytes"], Is.EqualTo(Enumerable.Range(0, 10).Select(number => 1024 + (number == 5 ? 20_480 : 2048))));
+            Assert.That(frames["allocated_bytes"], Is.EqualTo(Enumerable.Range(0, 10).Select(number =>
+                1024 + (number == 5 ? 20_480 : 2048))));
             Assert.That(frames["overflows"], Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 3 ? 1 : 0)));
             Assert.That(frames["managed_bytes"][7], Is.InRange(10_000, 12_000));
-            Assert.That(frames["collections"], Is.EqualTo(Enumerable.Range(0, 10).Select(number => number == 7 ? 1 : 0)));
+            Assert.That(frames["collections"], Is.EqualTo(Enumerable.Range(0, 10).Select(number =>
+                number == 7 ? 1 : 0)));
             Assert.That(frames.Histogram.Sum(bucket => bucket.Count), Is.EqualTo(10));
             Assert.That(frames.Starts, Is.Ordered.Ascending);
             Assert.That(document.Hitches.Single(hitch => hitch.Frame == 3).Reason, Does.Contain("1 lane overflows"));
-            Assert.That(document.Hitches.Single(hitch => hitch.Frame == 7).Reason, Does.Contain("1 garbage collections"));
-            Assert.That((row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000L)), "peaks are those at the ends of frames");
-            Assert.That(document.Events.Count(one => one.Track == "tags" && one.Name.Contains("'budgeted' over its budget")), Is.EqualTo(1));
-            Assert.That(document.Memory.Arenas.Single(curve => curve.Name == "arena").Values[^1], Is.EqualTo(5120 + 10_240));
+            Assert.That(document.Hitches.Single(hitch =>
+                hitch.Frame == 7).Reason, Does.Contain("1 garbage collections"));
+            Assert.That(
+                (row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000L)),
+                "peaks are those at the ends of frames");
+            Assert.That(document.Events.Count(one =>
+                one.Track == "tags" && one.Name.Contains("'budgeted' over its budget")), Is.EqualTo(1));
+            Assert.That(document.Memory.Arenas.Single(curve =>
+                curve.Name == "arena").Values[^1], Is.EqualTo(5120 + 10_240));
             Assert.That(document.Memory.Tags.Single(curve => curve.Name == "budgeted").Values[^1], Is.EqualTo(10_240));
         }
     });
 
     [Test]
-    public void A_slow_frame_without_a_fault_of_its_own_is_told_with_how_much_it_had_to_do() => WithCounters.Run(static () =>
+    public void A_slow_frame_without_a_fault_of_its_own_is_told_with_how_much_it_had_to_do() =>
+        WithCounters.Run(static () =>
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
@@ -117,16 +136,16 @@ internal sealed unsafe class ProfilerTests
             int blocks = number == 20 ? 1_000 : 10;
             profiler.BeginFrame();
             for (int block = 0; block < blocks; block++)
-            {
                 arena.Free(arena.Allocate(64));
-            }
 
             clock.Advance(TimeSpan.FromMilliseconds(number == 20 ? 200 : 10));
             profiler.EndFrame(default);
         }
 
         ProfileDocument.Hitch hitch = profiler.ToDocument("test").Hitches.Single();
-        Assert.That((hitch.Frame, hitch.Reason), Is.EqualTo((20L, "much to do: 1,000 allocations, where its neighbours have 10")));
+        Assert.That(
+            (hitch.Frame, hitch.Reason),
+            Is.EqualTo((20L, "much to do: 1,000 allocations, where its neighbours have 10")));
     });
 
     [Test]
@@ -138,7 +157,8 @@ internal sealed unsafe class ProfilerTests
         GC.KeepAlive(new byte[10_000]);
         profiler.EndFrame(new HotLoopCounts { PageFaults = 7, ManagedBytes = 8, Collections = 9 });
         ProfileFrames frames = profiler.ToDocument("test").Frames;
-        Assert.That((frames["page_faults"][0], frames["managed_bytes"][0], frames["collections"][0]), Is.EqualTo((7L, 8L, 9L)));
+        Assert.That(
+            (frames["page_faults"][0], frames["managed_bytes"][0], frames["collections"][0]), Is.EqualTo((7L, 8L, 9L)));
     }
 
     [Test]
@@ -147,9 +167,16 @@ internal sealed unsafe class ProfilerTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         using Profiler profiler = new(memory);
         using BackgroundLoader loader = new(memory);
-        StreamedScene forest = loader.Add(new ScenePlan { Name = "forest", Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] });
-        StreamedScene tooLarge = loader.Add(new ScenePlan { Name = "sea", Arenas = [new ArenaPlan { Blocks = [new BlockCount(1 << 20, 2000)] }] });
-        Assert.That(() => profiler.NoteLoad(forest), Throws.InvalidOperationException.With.Message.Contains("'forest' cannot be noted now; its state is Unloaded"));
+        StreamedScene forest =
+            loader.Add(
+            new ScenePlan { Name = "forest", Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] });
+        StreamedScene tooLarge =
+            loader.Add(
+            new ScenePlan { Name = "sea", Arenas = [new ArenaPlan { Blocks = [new BlockCount(1 << 20, 2000)] }] });
+        Assert.That(() =>
+            profiler.NoteLoad(forest),
+            Throws.InvalidOperationException.With.Message.Contains(
+            "'forest' cannot be noted now; its state is Unloaded"));
 
         long before = Stopwatch.GetTimestamp();
         forest.Load();
@@ -159,12 +186,18 @@ internal sealed unsafe class ProfilerTests
         TimeSpan waited = Stopwatch.GetElapsedTime(before);
         profiler.NoteLoad(forest);
         profiler.NoteLoad(tooLarge);
-        ProfileDocument.TrackEvent[] loads = [.. profiler.ToDocument("test").Events.Where(one => one.Track == "background loads")];
+        ProfileDocument.TrackEvent[] loads = [.. profiler.ToDocument("test").Events.Where(one =>
+            one.Track == "background loads")];
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(string.Join("; ", loads.Select(load => load.Name)), Is.EqualTo("load 'forest'; load 'sea', failed"));
-            Assert.That(loads[0].Nanoseconds, Is.InRange(forest.Scene.Report.Duration.TotalNanoseconds, (long)waited.TotalNanoseconds));
-            Assert.That(loads[1].StartNanoseconds, Is.GreaterThanOrEqualTo(loads[0].StartNanoseconds + loads[0].Nanoseconds), "one thread loads one after the other");
+            Assert.That(string.Join("; ", loads.Select(load =>
+                load.Name)), Is.EqualTo("load 'forest'; load 'sea', failed"));
+            Assert.That(
+                loads[0].Nanoseconds,
+                Is.InRange(forest.Scene.Report.Duration.TotalNanoseconds, (long)waited.TotalNanoseconds));
+            Assert.That(
+                loads[1].StartNanoseconds, Is.GreaterThanOrEqualTo(loads[0].StartNanoseconds + loads[0].Nanoseconds),
+                "one thread loads one after the other");
             Assert.That(forest.WorkBegan, Is.GreaterThanOrEqualTo(before));
         }
     }
@@ -174,7 +207,10 @@ internal sealed unsafe class ProfilerTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using Profiler profiler = new(memory);
-        using (Scene scene = Scene.Load(memory, new ScenePlan { Name = "forest", Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] }))
+        using (Scene scene =
+            Scene.Load(
+            memory, new ScenePlan { Name = "forest",
+            Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] }))
         {
             profiler.NoteLoad(scene);
             scene.Arena.Allocate(256);
@@ -197,10 +233,13 @@ internal sealed unsafe class ProfilerTests
             Assert.That(read.Application, Is.EqualTo("the test"));
             Assert.That(read.HasCounters, Is.False);
             Assert.That(read.Policies.Select(policy => policy.Outcome), Has.Some.EqualTo("in force"));
-            Assert.That(read.Events.Select(one => one.Name), Is.SupersetOf((string[])["load 'forest'", "a frame", "unload 'forest'"]));
+            Assert.That(read.Events.Select(one =>
+                one.Name), Is.SupersetOf((string[])["load 'forest'", "a frame", "unload 'forest'"]));
             Assert.That(read.Plans.Single().PlannedBytes, Is.GreaterThan((long)Size.MiB(4)));
             Assert.That(read.Plans.Single().UsedBytes, Is.LessThan((long)Size.MiB(1)));
-            Assert.That(ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(read.Plans.Single().SuggestedPlan)).Name, Is.EqualTo("forest"));
+            Assert.That(
+                ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(read.Plans.Single().SuggestedPlan)).Name,
+                Is.EqualTo("forest"));
         }
     }
 
@@ -209,7 +248,8 @@ internal sealed unsafe class ProfilerTests
     {
         ManualTime clock = new();
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
-        using Profiler profiler = new(memory, new ProfilerOptions { TimeProvider = clock, SampleInterval = TimeSpan.FromSeconds(1) });
+        using Profiler profiler =
+            new(memory, new ProfilerOptions { TimeProvider = clock, SampleInterval = TimeSpan.FromSeconds(1) });
         for (int number = 0; number < 4; number++)
         {
             clock.Advance(TimeSpan.FromMilliseconds(500));
@@ -223,7 +263,8 @@ internal sealed unsafe class ProfilerTests
         {
             Assert.That(document.Began, Is.EqualTo(DateTimeOffset.UnixEpoch + TimeSpan.FromHours(1)));
             Assert.That(document.Nanoseconds, Is.EqualTo(2_006_000_000));
-            Assert.That(document.Frames.Starts, Is.EqualTo((long[])[500_000_000, 1_000_000_000, 1_501_000_000, 2_003_000_000]));
+            Assert.That(
+                document.Frames.Starts, Is.EqualTo((long[])[500_000_000, 1_000_000_000, 1_501_000_000, 2_003_000_000]));
             Assert.That(document.Frames.Nanoseconds, Is.EqualTo((long[])[0, 1_000_000, 2_000_000, 3_000_000]));
             Assert.That(document.Memory.Times, Is.EqualTo((long[])[500_000_000, 1_503_000_000]), "a second apart");
         }
@@ -249,9 +290,15 @@ internal sealed unsafe class ProfilerTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => new Profiler(memory, new ProfilerOptions { FrameCapacity = 1 }), Throws.TypeOf<ArgumentOutOfRangeException>());
-            Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleCapacity = 3 }), Throws.TypeOf<ArgumentOutOfRangeException>());
-            Assert.That(() => new Profiler(memory, new ProfilerOptions { SampleInterval = TimeSpan.FromSeconds(-1) }), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() =>
+                new Profiler(memory, new ProfilerOptions { FrameCapacity = 1 }),
+                Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() =>
+                new Profiler(memory, new ProfilerOptions { SampleCapacity = 3 }),
+                Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() =>
+                new Profiler(memory, new ProfilerOptions { SampleInterval = TimeSpan.FromSeconds(-1) }),
+                Throws.TypeOf<ArgumentOutOfRangeException>());
         }
     }
 
@@ -266,16 +313,12 @@ internal sealed unsafe class ProfilerTests
             using (tag.Begin())
             {
                 for (int block = 0; block < 100; block++)
-                {
                     blocks[block] = scene.Arena.Allocate(200);
-                }
             }
 
             scene.FrameArena.Lane(0).Allocate(1000);
             for (int block = 0; block < 100; block++)
-            {
                 scene.Arena.Free(blocks[block]);
-            }
 
             profiler.EndFrame();
         }

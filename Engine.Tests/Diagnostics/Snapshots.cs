@@ -16,9 +16,7 @@ internal static class Snapshots
         foreach (ref readonly TagRow tag in Take(memory).Tags)
         {
             if (tag.Name.Is(name))
-            {
                 return tag;
-            }
         }
 
         throw new AssertionException($"There is no tag '{name}'.");
@@ -29,9 +27,7 @@ internal static class Snapshots
         foreach (ref readonly ArenaRow arena in snapshot.Arenas)
         {
             if (arena.Name.Is(name))
-            {
                 return arena;
-            }
         }
 
         throw new AssertionException($"There is no arena '{name}'.");

@@ -10,15 +10,14 @@ internal sealed class TimelineTests
         Random random = new(1);
         long[] times = [.. Enumerable.Range(0, 20_000).Select(_ => (long)Math.Exp(random.NextDouble() * 20))];
         foreach (long time in times)
-        {
             histogram.Add(time);
-        }
 
         Array.Sort(times);
         foreach (double percent in (double[])[1, 50, 90, 99, 99.9, 100])
         {
             long exact = times[(int)Math.Ceiling(times.Length * percent / 100) - 1];
-            Assert.That(histogram.Percentile(percent), Is.InRange(exact, exact + (exact / 32) + 1), $"percentile {percent}");
+            Assert.That(
+                histogram.Percentile(percent), Is.InRange(exact, exact + (exact / 32) + 1), $"percentile {percent}");
         }
 
         IReadOnlyList<ProfileFrames.Bucket> buckets = histogram.Buckets();
@@ -28,9 +27,7 @@ internal sealed class TimelineTests
             Assert.That(histogram.Maximum, Is.EqualTo(times[^1]));
             Assert.That(buckets, Is.Ordered.Ascending.By(nameof(ProfileFrames.Bucket.FromNanoseconds)));
             foreach (ProfileFrames.Bucket bucket in buckets)
-            {
                 Assert.That(times.Count(time => time >= bucket.FromNanoseconds), Is.GreaterThanOrEqualTo(bucket.Count));
-            }
         }
     }
 
@@ -57,12 +54,11 @@ internal sealed class TimelineTests
     {
         using FrameTimeline timeline = new(8);
         for (int frame = 0; frame < 21; frame++)
-        {
             timeline.Add(new FrameRecord { Nanoseconds = 100 + frame });
-        }
 
         Assert.That((timeline.Count, timeline.First), Is.EqualTo((21L, 13L)));
-        Assert.That(Enumerable.Range(13, 8).Select(frame => timeline[frame].Nanoseconds), Is.EqualTo(Enumerable.Range(113, 8)));
+        Assert.That(Enumerable.Range(13, 8).Select(frame =>
+            timeline[frame].Nanoseconds), Is.EqualTo(Enumerable.Range(113, 8)));
     }
 
     [Test]

@@ -4,8 +4,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Exploring;
 
 /// <summary>
-/// The exchange of magazines, its own source compiled against <see cref="Schedule"/>: in no order of two threads' steps is a magazine lost or
-/// with two owners. Each thread begins with a magazine in its hands, and the stock with three.
+/// The exchange of magazines, its own source compiled against <see cref="Schedule"/>: in no order of two threads' steps
+/// is a magazine lost or with two owners. Each thread begins with a magazine in its hands, and the stock with three.
 /// </summary>
 internal sealed unsafe class ExploredStockTests
 {
@@ -52,9 +52,7 @@ internal sealed unsafe class ExploredStockTests
         foreach (Step own in s_steps)
         {
             foreach (Step[] others in Programs(4))
-            {
                 orders += Explore([own], others, mostPreemptions: 3);
-            }
         }
 
         TestContext.Out.WriteLine($"{orders} orders");
@@ -69,9 +67,7 @@ internal sealed unsafe class ExploredStockTests
         foreach (Step[] first in Programs(2))
         {
             foreach (Step[] second in Programs(2))
-            {
                 orders += Explore(first, second, mostPreemptions: 4);
-            }
         }
 
         TestContext.Out.WriteLine($"{orders} orders");
@@ -84,17 +80,18 @@ internal sealed unsafe class ExploredStockTests
         Random random = new(TestRandom.Seed());
         int orders = 0;
         for (int pair = 0; pair < 20; pair++)
-        {
             orders += Explore(Program(random), Program(random), mostPreemptions: 3);
-        }
 
         TestContext.Out.WriteLine($"{orders} orders");
 
-        static Step[] Program(Random random) => [.. Enumerable.Range(0, 4).Select(_ => s_steps[random.Next(s_steps.Length)])];
+        static Step[] Program(Random random) => [.. Enumerable.Range(0, 4).Select(_ =>
+            s_steps[random.Next(s_steps.Length)])];
     }
 
-    private static IEnumerable<Step[]> Programs(int length) => Enumerable.Range(0, (int)Math.Pow(s_steps.Length, length)).Select(number =>
-        Enumerable.Range(0, length).Select(place => s_steps[number / (int)Math.Pow(s_steps.Length, place) % s_steps.Length]).ToArray());
+    private static IEnumerable<Step[]> Programs(int length) =>
+        Enumerable.Range(0, (int)Math.Pow(s_steps.Length, length)).Select(number =>
+        Enumerable.Range(0, length).Select(place =>
+            s_steps[number / (int)Math.Pow(s_steps.Length, place) % s_steps.Length]).ToArray());
 
     private int Explore(Step[] first, Step[] second, int mostPreemptions)
     {
@@ -105,11 +102,10 @@ internal sealed unsafe class ExploredStockTests
             Queue<nint> ofFirst = new([At(Initial + 1)]);
             Queue<nint> ofSecond = new([At(Initial + 2)]);
             for (int number = 1; number <= Initial; number++)
-            {
                 stock.TryPush((Magazine*)At(number), MagazineStock.MaximumCount);
-            }
 
-            return (() => Run(stock, first, ofFirst), () => Run(stock, second, ofSecond), () => Check(stock, ofFirst, ofSecond, first, second));
+            return (() => Run(stock, first, ofFirst), () => Run(stock, second, ofSecond), () =>
+                Check(stock, ofFirst, ofSecond, first, second));
         });
     }
 
@@ -122,9 +118,7 @@ internal sealed unsafe class ExploredStockTests
             if (step == Step.Push)
             {
                 if (hands.TryDequeue(out nint magazine))
-                {
                     stock.TryPush((Magazine*)magazine, MagazineStock.MaximumCount);
-                }
 
                 continue;
             }
@@ -132,9 +126,7 @@ internal sealed unsafe class ExploredStockTests
             int most = step == Step.Pop ? 1 : step == Step.Steal ? (stock.Count + 1) / 2 : MagazineStock.MaximumCount;
             Magazine* taken = stock.TryTake(most, out int count);
             for (int index = 0; taken != null && index < count; index++, taken = index < count ? taken->Next : taken)
-            {
                 hands.Enqueue((nint)taken);
-            }
         }
     }
 
@@ -143,13 +135,12 @@ internal sealed unsafe class ExploredStockTests
         List<nint> found = [.. ofFirst, .. ofSecond];
         Magazine* full = stock.Top;
         for (int left = stock.Count; left > 0 && full != null; left--, full = full->Next)
-        {
             found.Add((nint)full);
-        }
 
         Assert.That(
             found.Order().SequenceEqual(Enumerable.Range(1, Magazines).Select(At)),
             Is.True,
-            () => $"{string.Join(' ', first)} | {string.Join(' ', second)}: found {string.Join(' ', found.Select(address => (address - (nint)_memory) / 1024))}");
+            () => $"{string.Join(' ', first)} | {string.Join(' ', second)}: found "
+                + $"{string.Join(' ', found.Select(address => (address - (nint)_memory) / 1024))}");
     }
 }

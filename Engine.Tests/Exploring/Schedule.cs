@@ -3,10 +3,11 @@ using System.Runtime.ExceptionServices;
 namespace Engine.Tests.Exploring;
 
 /// <summary>
-/// Runs two threads in every order of their steps. A step is an access to what they share, before which they call <see cref="Step"/>: here by
-/// way of the <see cref="Volatile"/> and <see cref="Interlocked"/> of this folder, against which the engine's source is compiled. One thread
-/// runs at a time. The orders are gone through like a tree: each run repeats the choices of the one before up to the last that has another
-/// alternative. Orders with more than so many preemptions (changes to the other thread, though the one could go on) are left out.
+/// Runs two threads in every order of their steps. A step is an access to what they share, before which they call
+/// <see cref="Step"/>: here by way of the <see cref="Volatile"/> and <see cref="Interlocked"/> of this folder, against
+/// which the engine's source is compiled. One thread runs at a time. The orders are gone through like a tree: each run
+/// repeats the choices of the one before up to the last that has another alternative. Orders with more than so many
+/// preemptions (changes to the other thread, though the one could go on) are left out.
 /// </summary>
 internal sealed class Schedule
 {
@@ -30,14 +31,13 @@ internal sealed class Schedule
     public static void Step()
     {
         if (t_turn is { } turn)
-        {
             turn.Schedule.ChooseAndWait(turn.Number);
-        }
     }
 
     /// <summary>Runs both threads in all orders.</summary>
     /// <param name="mostPreemptions">The most preemptions in one order.</param>
-    /// <param name="begin">Makes the state of a run, and gives what the two threads do and what is checked when they have ended.</param>
+    /// <param name="begin">Makes the state of a run, and gives what the two threads do and what is checked when they
+    /// have ended.</param>
     /// <returns>How many orders there are.</returns>
     public static int Explore(int mostPreemptions, Func<(Action First, Action Second, Action Check)> begin)
     {
@@ -75,9 +75,7 @@ internal sealed class Schedule
         RunThread(0, first);
         WaitForTurn(0); // the other has ended as well
         if (_failure is not null)
-        {
             ExceptionDispatchInfo.Throw(_failure);
-        }
     }
 
     /// <summary>The second thread, run after run.</summary>
@@ -87,9 +85,7 @@ internal sealed class Schedule
         {
             WaitForTurn(1);
             if (_second is not { } second)
-            {
                 return;
-            }
 
             t_turn = new Turn(this, 1);
             RunThread(1, second);
@@ -126,9 +122,7 @@ internal sealed class Schedule
         if (isOpen)
         {
             if (_step == _choices.Count)
-            {
                 _choices.Add(0);
-            }
 
             choice = _choices[_step++];
         }
@@ -143,9 +137,7 @@ internal sealed class Schedule
         for (int look = 1; System.Threading.Volatile.Read(ref _turn) != number; look++)
         {
             if (look % 1000 == 0)
-            {
                 Thread.Yield();
-            }
         }
     }
 
@@ -154,14 +146,10 @@ internal sealed class Schedule
     {
         _choices.RemoveRange(_step, _choices.Count - _step);
         while (_choices.Count != 0 && _choices[^1] == 1)
-        {
             _choices.RemoveAt(_choices.Count - 1);
-        }
 
         if (_choices.Count == 0)
-        {
             return false;
-        }
 
         _choices[^1] = 1;
         return true;

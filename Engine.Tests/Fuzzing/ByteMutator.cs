@@ -1,6 +1,7 @@
 namespace Engine.Tests.Fuzzing;
 
-/// <summary>Damages bytes of any format: bits, bytes, whole pieces, pieces of other originals, and bytes that often matter.</summary>
+/// <summary>Damages bytes of any format: bits, bytes, whole pieces, pieces of other originals, and bytes that often
+/// matter.</summary>
 internal class ByteMutator(Random random, byte[][] originals)
 {
     private static readonly byte[] s_telling =

@@ -4,10 +4,12 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Fuzzing;
 
-/// <summary>Whatever bytes come as a scene plan, it is read whole or refused with its errors: no other exception, no hang.</summary>
+/// <summary>Whatever bytes come as a scene plan, it is read whole or refused with its errors: no other exception, no
+/// hang.</summary>
 internal sealed class PlanFuzzTests
 {
-    private static readonly JsonDocumentOptions s_options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+    private static readonly JsonDocumentOptions s_options =
+        new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 
     [Test]
     [Category(Lane.Slow)]
@@ -28,7 +30,8 @@ internal sealed class PlanFuzzTests
         catch (ScenePlanException refused)
         {
             Require(refused.Errors.Count is >= 1 and <= PlanErrors.Maximum, "it was refused without its errors");
-            Require(refused.Message.Contains(refused.Errors[^1].ToString(), StringComparison.Ordinal), "its message lacks an error");
+            Require(refused.Message.Contains(refused.Errors[^1].ToString(), StringComparison.Ordinal),
+                "its message lacks an error");
             return false;
         }
 
@@ -52,8 +55,6 @@ internal sealed class PlanFuzzTests
     private static void Require(bool holds, string otherwise)
     {
         if (!holds)
-        {
             throw new AssertionException(otherwise);
-        }
     }
 }

@@ -9,10 +9,14 @@ internal sealed class PlanMutator(Random random, byte[][] originals) : ByteMutat
     [
         .. new[]
         {
-            "0", "-1", "1", "2147483648", "-9223372036854775809", "18446744073709551616", "1e308", "1e-9", "0.5", "true", "null", "\"\"",
-            "{", "}", "[", "]", ",", ":", "\"", "\\", "//", "/*", "*/", "{}", "[]", "[[[[[[[[[[[[[[[[[[", "\"8 MiB\"", "\"1 GiB\"", "\"99999 GiB\"",
-            "\"0.1 B\"", "\"\\uD800\"", "\"\\u0000\"", "\uFEFF", "\u2028", "\n", "\"base\": \"common.json\",", "\"base\": \"circle-a.json\",",
-            "\"name\": \"x\",", "\"threads\": 1,", "\"bytes\": 64,", "\"arenas\": { \"a\": { } },", "\"frame\": null,", "\"hard\": \"2 MiB\",",
+            "0", "-1", "1", "2147483648", "-9223372036854775809", "18446744073709551616", "1e308", "1e-9", "0.5",
+                "true", "null", "\"\"",
+            "{", "}", "[", "]", ",", ":", "\"", "\\", "//", "/*", "*/", "{}", "[]", "[[[[[[[[[[[[[[[[[[", "\"8 MiB\"",
+                "\"1 GiB\"", "\"99999 GiB\"",
+            "\"0.1 B\"", "\"\\uD800\"", "\"\\u0000\"", "\uFEFF", "\u2028", "\n", "\"base\": \"common.json\",",
+                "\"base\": \"circle-a.json\",",
+            "\"name\": \"x\",", "\"threads\": 1,", "\"bytes\": 64,", "\"arenas\": { \"a\": { } },", "\"frame\": null,",
+                "\"hard\": \"2 MiB\",",
         }.Select(Encoding.UTF8.GetBytes),
         [0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0],
     ];
@@ -67,15 +71,15 @@ internal sealed class PlanMutator(Random random, byte[][] originals) : ByteMutat
     /// <summary>Puts a piece in the place of a number or a text, so that what comes out is often still JSON.</summary>
     private void ReplaceToken(List<byte> text)
     {
-        int start = text.FindIndex(Random.Next(text.Count + 1), character => character is >= (byte)'0' and <= (byte)'9' or (byte)'"');
+        int start = text.FindIndex(Random.Next(text.Count + 1), character =>
+            character is >= (byte)'0' and <= (byte)'9' or (byte)'"');
         if (start < 0)
-        {
             return;
-        }
 
         int end = start + 1;
         bool isText = text[start] == '"';
-        while (end < text.Count && (isText ? text[end - 1] != '"' || end == start + 1 : text[end] is >= (byte)'0' and <= (byte)'9'))
+        while (end < text.Count
+            && (isText ? text[end - 1] != '"' || end == start + 1 : text[end] is >= (byte)'0' and <= (byte)'9'))
         {
             end++;
         }

@@ -4,8 +4,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Fuzzing;
 
 /// <summary>
-/// Whatever the environment variables say, they are understood or refused by name. What was understood is tried now and then: the memory is
-/// made, or refused as documented.
+/// Whatever the environment variables say, they are understood or refused by name. What was understood is tried now and
+/// then: the memory is made, or refused as documented.
 /// </summary>
 internal sealed class SettingsFuzzTests
 {
@@ -22,26 +22,29 @@ internal sealed class SettingsFuzzTests
         new Fuzzer(partPercent: 25, inputs: 100_000).Run(mutator.Next, input => Read(input, ref understood));
     }
 
-    /// <summary>An input is the values of the four variables, with a bar between them; what is missing is not set.</summary>
+    /// <summary>An input is the values of the four variables, with a bar between them; what is missing is not
+    /// set.</summary>
     private static bool Read(byte[] input, ref int understood)
     {
         string[] values = Encoding.UTF8.GetString(input).Split('|');
         EngineMemoryOptions options;
         try
         {
-            options = new EngineMemoryOptions().With(new EnvironmentSettings(name => values.ElementAtOrDefault(Array.IndexOf(s_names, name))));
+            options = new EngineMemoryOptions().With(new EnvironmentSettings(name =>
+                values.ElementAtOrDefault(Array.IndexOf(s_names, name))));
         }
         catch (EngineMemoryException refused)
         {
-            return Array.Exists(s_names, name => refused.Message.StartsWith(name, StringComparison.Ordinal)) && refused.Message.Contains("Valid are: ", StringComparison.Ordinal)
+            return Array.Exists(s_names, name =>
+                refused.Message.StartsWith(name, StringComparison.Ordinal))
+                && refused.Message.Contains("Valid are: ", StringComparison.Ordinal)
                 ? false
-                : throw new AssertionException($"the refusal does not name a variable and what is valid: {refused.Message}");
+                : throw new AssertionException(
+                    $"the refusal does not name a variable and what is valid: {refused.Message}");
         }
 
         if (++understood % TriedOnce == 0)
-        {
             Try(options);
-        }
 
         return true;
     }

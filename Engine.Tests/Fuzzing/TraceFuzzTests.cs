@@ -5,7 +5,8 @@ using Samples.GameReplay.Tracing;
 
 namespace Engine.Tests.Fuzzing;
 
-/// <summary>Whatever bytes come as a recorded trace, it is read to its end or refused in one line: no other exception, no hang.</summary>
+/// <summary>Whatever bytes come as a recorded trace, it is read to its end or refused in one line: no other exception,
+/// no hang.</summary>
 internal sealed class TraceFuzzTests
 {
     [Test]

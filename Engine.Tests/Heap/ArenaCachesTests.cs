@@ -11,7 +11,9 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         ThreadCache* cache = ThreadCache.Detached;
         Assert.That((nint)ThreadCache.TopsOf(cache), Is.EqualTo((nint)cache->Tops));
         Assert.That((nint)ThreadCache.MapOf(cache), Is.EqualTo((nint)cache->Map));
-        Assert.That((byte*)&cache->Tags - (byte*)cache, Is.LessThan(2047), "beyond this the JIT checks the cache for null first");
+        Assert.That(
+            (byte*)&cache->Tags - (byte*)cache, Is.LessThan(2047),
+            "beyond this the JIT checks the cache for null first");
     }
 
     [Test]
@@ -21,7 +23,9 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         Assert.That(sizeof(ThreadCache), Is.EqualTo(ThreadCache.Bytes));
         Assert.That(new ReadOnlySpan<byte>(zeroed, ThreadCache.Bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
         Assert.That(ThreadCache.Bytes % (int)Magazine.Bytes, Is.Zero, "a top of 0 looks full");
-        Assert.That((byte*)&zeroed->Stocks[ArenaClasses.Count] - (byte*)zeroed, Is.LessThan(ThreadCache.Bytes - 24), "the words that are 0, and those that the heap may write, are no field's");
+        Assert.That(
+            (byte*)&zeroed->Stocks[ArenaClasses.Count] - (byte*)zeroed, Is.LessThan(ThreadCache.Bytes - 24),
+            "the words that are 0, and those that the heap may write, are no field's");
         Assert.That(ThreadCache.Pop(zeroed, 3), Is.EqualTo((nuint)0));
         Assert.That((nint)ThreadCache.Top(zeroed, 3), Is.EqualTo((nint)0));
     }
@@ -50,7 +54,8 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         });
         LongLivedArena arena = onDemand.CreateLongLivedArena("growing");
         void* last = null;
-        for (int sizeClass = SizeClasses.IndexOf(64 * Sizes.KiB); sizeClass <= SizeClasses.IndexOf(Size.MiB(2)); sizeClass++)
+        for (int sizeClass =
+            SizeClasses.IndexOf(64 * Sizes.KiB); sizeClass <= SizeClasses.IndexOf(Size.MiB(2)); sizeClass++)
         {
             nuint bytes = SizeClasses.BlockBytes(sizeClass);
             void* block = arena.Allocate(bytes);
@@ -60,7 +65,8 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         }
 
         // All the sizes together are 20 MiB; the last two are 4.
-        long resident = (long)(Size.MiB(32) / 4096) - onDemand.PagesThatWouldFault(onDemand.ReservationBase, Size.MiB(32));
+        long resident =
+            (long)(Size.MiB(32) / 4096) - onDemand.PagesThatWouldFault(onDemand.ReservationBase, Size.MiB(32));
         Assert.That(resident, Is.InRange((long)Size.MiB(2) / 4096, (long)Size.MiB(9) / 4096), "resident pages");
     }
 
@@ -73,7 +79,8 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         void* block = Arena.Allocate(first);
         Arena.Free(block);
         void* other = Arena.Allocate(500 * Sizes.KiB);
-        Assert.That(Arena.Caches.CachedBlocks(SizeClasses.IndexOf(first)), Is.EqualTo(1), "there was room in the SuperSlab");
+        Assert.That(
+            Arena.Caches.CachedBlocks(SizeClasses.IndexOf(first)), Is.EqualTo(1), "there was room in the SuperSlab");
         void* full = Arena.Allocate(1500 * Sizes.KiB);
         Assert.That(Arena.Caches.CachedBlocks(SizeClasses.IndexOf(first)), Is.Zero, "there was none");
         Arena.Free(other);
@@ -89,9 +96,7 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         {
             nuint bytes = SizeClasses.BlockBytes(sizeClass);
             for (nuint sum = 0; sum < Size.MiB(6); sum += bytes)
-            {
                 blocks.Add((nint)Arena.Allocate(bytes));
-            }
         }
 
         int superSlabs = Arena.SuperSlabCount;
@@ -99,11 +104,11 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         blocks.ForEach(block => Arena.Free((void*)block));
         long held = 0;
         for (int sizeClass = 0; sizeClass < SizeClasses.Huge; sizeClass++)
-        {
             held += Arena.Caches.CachedBlocks(sizeClass) * (long)SizeClasses.BlockBytes(sizeClass);
-        }
 
-        Assert.That(held, Is.InRange((long)Size.MiB(60), (long)Size.MiB(68)), "with a loaded magazine of 64 KiB for each class");
+        Assert.That(
+            held, Is.InRange((long)Size.MiB(60), (long)Size.MiB(68)),
+            "with a loaded magazine of 64 KiB for each class");
         Assert.That(Arena.SuperSlabCount, Is.LessThan(superSlabs * 2 / 3));
     }
 
@@ -113,23 +118,17 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         int blocks = Magazine.BlocksOf(SizeClasses.IndexOf(64));
         nint[] held = new nint[(2 * blocks) + 2];
         for (int index = 0; index < held.Length; index++)
-        {
             held[index] = (nint)Arena.Allocate(64);
-        }
 
         // Everything freed and allocated again comes from the two magazines: the same blocks.
         HashSet<nint> before = [.. held[..blocks]];
         for (int round = 0; round < 10; round++)
         {
             for (int index = 0; index < blocks; index++)
-            {
                 Arena.Free((void*)held[index]);
-            }
 
             for (int index = 0; index < blocks; index++)
-            {
                 held[index] = (nint)Arena.Allocate(64);
-            }
         }
 
         Assert.That(before.SetEquals(held[..blocks]), Is.True);
@@ -166,9 +165,7 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
 
                 barrier.SignalAndWait();
                 if (round == 10 && thread == 0)
-                {
                     superSlabs = Arena.SuperSlabCount;
-                }
             }
         });
         Assert.That(Arena.SuperSlabCount, Is.LessThanOrEqualTo(superSlabs + 2));
@@ -198,14 +195,10 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         {
             nint[] blocks = new nint[3_000];
             for (int index = 0; index < blocks.Length; index++)
-            {
                 blocks[index] = (nint)Arena.Allocate(512);
-            }
 
             foreach (nint block in blocks)
-            {
                 Arena.Free((void*)block);
-            }
         });
         Arena.Trim();
         Assert.That(Arena.SuperSlabCount, Is.Zero);
@@ -221,16 +214,15 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
         int blocks = Magazine.BlocksOf(SizeClasses.IndexOf(1024));
         nint[] held = new nint[3 * blocks];
         for (int index = 0; index < held.Length; index++)
-        {
             held[index] = (nint)Arena.Allocate(1024);
-        }
 
         foreach (nint block in held)
         {
             Arena.Free((void*)block);
             Assert.That(
                 () => Arena.Free((void*)block),
-                Throws.TypeOf<EngineMemoryException>().With.Message.Contains("twice in a row").And.Message.Contains($"0x{block:x}"));
+                Throws.TypeOf<EngineMemoryException>().With.Message.Contains("twice in a row").And.Message.Contains(
+                    $"0x{block:x}"));
         }
 
         Memory.Validate();
@@ -252,24 +244,18 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
                 // Each round a thread works on the blocks that its neighbour worked on before.
                 ShadowModel model = models[(thread + round) % Threads];
                 for (int step = 0; step < 2_000; step++)
-                {
                     Step(random, model);
-                }
 
                 barrier.SignalAndWait();
             }
         });
 
         foreach (ShadowModel model in models)
-        {
             model.CheckAll();
-        }
 
         Memory.Validate();
         foreach (ShadowModel model in models)
-        {
             model.Drain(block => Arena.Free((void*)block));
-        }
 
         Arena.Trim();
         Memory.Validate();

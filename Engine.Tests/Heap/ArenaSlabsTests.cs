@@ -22,18 +22,25 @@ internal sealed unsafe class ArenaSlabsTests
                 {
                     // The lowest address stands last, where the top of a stack is.
                     nuint offset = all[capacity - 1 - index] - start;
-                    Assert.That(offset, Is.EqualTo((nuint)index * state->BlockBytes), $"class {sizeClass}, block {index}");
-                    Assert.That((offset * state->Reciprocal) >> 43, Is.EqualTo((ulong)index), $"class {sizeClass}, block {index}");
+                    Assert.That(
+                        offset, Is.EqualTo((nuint)index * state->BlockBytes), $"class {sizeClass}, block {index}");
+                    Assert.That(
+                        (offset * state->Reciprocal) >> 43, Is.EqualTo((ulong)index),
+                        $"class {sizeClass}, block {index}");
                     if (capacity > 1)
                     {
-                        Assert.That((nuint)((((ulong)offset + state->BlockBytes - 1) * state->Reciprocal) >> 43), Is.EqualTo((nuint)index), "its last byte");
+                        Assert.That(
+                            (nuint)((((ulong)offset + state->BlockBytes - 1) * state->Reciprocal) >> 43),
+                            Is.EqualTo((nuint)index), "its last byte");
                     }
                 }
 
                 layers.Slabs.Return(sizeClass, all, capacity);
             }
 
-            Assert.That(layers.Slabs.ClassOf(sizeClass)->EmptyRuns, Is.EqualTo(layers.RunsOf(sizeClass)), "all blocks came home");
+            Assert.That(
+                layers.Slabs.ClassOf(sizeClass)->EmptyRuns, Is.EqualTo(layers.RunsOf(sizeClass)),
+                "all blocks came home");
         }
     }
 
@@ -44,16 +51,12 @@ internal sealed unsafe class ArenaSlabsTests
         int sizeClass = SizeClasses.IndexOf(4096);
         nuint[] blocks = new nuint[160];
         for (int index = 0; index < blocks.Length; index++)
-        {
             blocks[index] = layers.TakeOne(sizeClass);
-        }
 
         Assert.That(layers.RunsOf(sizeClass), Is.EqualTo(10), "16 blocks of 4 KiB to a slab");
         Assert.That(blocks.Distinct().Count(), Is.EqualTo(160));
         foreach (nuint block in blocks)
-        {
             layers.ReturnOne(sizeClass, block);
-        }
 
         Assert.That(layers.RunsOf(sizeClass), Is.EqualTo(1), "one empty run is kept for the next block");
         Assert.That(layers.Slabs.Space.SuperSlabCount, Is.EqualTo(1));
@@ -100,7 +103,9 @@ internal sealed unsafe class ArenaSlabsTests
         nuint block = layers.TakeOne(sizeClass);
         nuint other = layers.TakeOne(sizeClass);
         layers.ReturnOne(sizeClass, block);
-        Assert.That(() => layers.ReturnOne(sizeClass, block), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("freed twice"));
+        Assert.That(() =>
+            layers.ReturnOne(sizeClass, block),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("freed twice"));
         layers.ReturnOne(sizeClass, other);
     }
 
@@ -156,14 +161,10 @@ internal sealed unsafe class ArenaSlabsTests
                 int got = layers.Slabs.Fill(sizeClass, blocks, random.Next(1, 65));
                 ulong mark = ((ulong)thread << 32) | (uint)round;
                 for (int index = 0; index < got; index++)
-                {
                     *(ulong*)blocks[index] = mark;
-                }
 
                 for (int index = 0; index < got; index++)
-                {
                     Assert.That(*(ulong*)blocks[index], Is.EqualTo(mark), "another thread wrote into this block");
-                }
 
                 layers.Slabs.Return(sizeClass, blocks, got);
             }

@@ -21,18 +21,16 @@ internal sealed unsafe class BitmapTests
             int count = random.Next(Bits - start + 1);
             bool set = random.Next(2) == 0;
             if (set)
-            {
                 Bitmap.Set(words, start, count);
-            }
             else
-            {
                 Bitmap.Clear(words, start, count);
-            }
 
             model.AsSpan(start, count).Fill(set);
             for (int index = 0; index < Bits; index++)
             {
-                Assert.That(Bitmap.IsSet(words, index), Is.EqualTo(model[index]), $"bit {index} after [{start}, +{count}) = {set}");
+                Assert.That(
+                    Bitmap.IsSet(words, index), Is.EqualTo(model[index]),
+                    $"bit {index} after [{start}, +{count}) = {set}");
             }
         }
     }
@@ -51,7 +49,9 @@ internal sealed unsafe class BitmapTests
             int end = random.Next(start, Bits + 1);
             int count = random.Next(1, 80);
             int expected = NaiveFindRun(first, second, start, end, count);
-            Assert.That(Bitmap.FindRun(first, second, start, end, count), Is.EqualTo(expected), $"round {round}: {count} bits in [{start}, {end})");
+            Assert.That(
+                Bitmap.FindRun(first, second, start, end, count), Is.EqualTo(expected),
+                $"round {round}: {count} bits in [{start}, {end})");
         }
     }
 
@@ -68,11 +68,11 @@ internal sealed unsafe class BitmapTests
             bool value = random.Next(2) == 0;
             int expected = 0;
             while (expected < limit && Bitmap.IsSet(words, start + expected) == value)
-            {
                 expected++;
-            }
 
-            Assert.That(Bitmap.RunLength(words, start, limit, value), Is.EqualTo(expected), $"round {round}: from {start}, at most {limit}, {value}");
+            Assert.That(
+                Bitmap.RunLength(words, start, limit, value), Is.EqualTo(expected),
+                $"round {round}: from {start}, at most {limit}, {value}");
         }
     }
 
@@ -115,15 +115,14 @@ internal sealed unsafe class BitmapTests
         {
             int run = Math.Min(random.Next(1, 2 << random.Next(7)), Bits - index);
             if (value)
-            {
                 Bitmap.Set(words, index, run);
-            }
 
             index += run;
         }
     }
 
-    private static uint RandomWord(Random random) => (uint)random.NextInt64(1L << 32) | (random.Next(2) == 0 ? 0 : (uint)random.NextInt64(1L << 32));
+    private static uint RandomWord(Random random) =>
+        (uint)random.NextInt64(1L << 32) | (random.Next(2) == 0 ? 0 : (uint)random.NextInt64(1L << 32));
 
     private static int NaiveFindRun(ulong* first, ulong* second, int start, int end, int count)
     {
@@ -132,9 +131,7 @@ internal sealed unsafe class BitmapTests
         {
             run = Bitmap.IsSet(first, index) && Bitmap.IsSet(second, index) ? run + 1 : 0;
             if (run == count)
-            {
                 return index - count + 1;
-            }
         }
 
         return -1;

@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Heap;
 
-/// <summary>The list of caches that count, against a list of the test's own; the counters are written by the test.</summary>
+/// <summary>The list of caches that count, against a list of the test's own; the counters are written by the
+/// test.</summary>
 internal sealed unsafe class CounterBoardTests
 {
     private static readonly nuint CacheBytes = (nuint)(sizeof(ThreadCache) + sizeof(ThreadCounters));
@@ -33,23 +34,15 @@ internal sealed unsafe class CounterBoardTests
         {
             // At first they become many, then few: chunks of the list come and go.
             if (_caches.Count == 0 || _random.Next(10) < (round < 1500 ? 7 : 1))
-            {
                 AddCache();
-            }
             else
-            {
                 RemoveCache(_random.Next(_caches.Count));
-            }
 
             if (_caches.Count != 0)
-            {
                 Count((ThreadCache*)_caches[_random.Next(_caches.Count)], _random.Next(ThreadCounters.Tags));
-            }
 
             if (round % 50 == 0)
-            {
                 Check();
-            }
         }
 
         Check();
@@ -61,23 +54,17 @@ internal sealed unsafe class CounterBoardTests
         Live();
         nuint used = _layers.Heap.UsedBytes;
         for (int life = 0; life < 10; life++)
-        {
             Live();
-        }
 
         Assert.That(_layers.Heap.UsedBytes, Is.EqualTo(used));
 
         void Live()
         {
             for (int cache = 0; cache < 700; cache++)
-            {
                 AddCache();
-            }
 
             while (_caches.Count != 0)
-            {
                 RemoveCache(_random.Next(_caches.Count));
-            }
         }
     }
 
@@ -86,9 +73,7 @@ internal sealed unsafe class CounterBoardTests
     {
         nuint before = _layers.Heap.UsedBytes;
         for (int cache = 0; cache < 700; cache++)
-        {
             _board.Add((ThreadCache*)(cache + 1));
-        }
 
         Assert.That(_layers.Heap.UsedBytes - before, Is.LessThanOrEqualTo(CounterBoard.BytesFor(700)));
     }

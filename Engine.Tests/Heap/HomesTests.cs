@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Heap;
 
-/// <summary>Blocks smaller than a cache line: those of one line belong to one thread, and come home when another frees them.</summary>
+/// <summary>Blocks smaller than a cache line: those of one line belong to one thread, and come home when another frees
+/// them.</summary>
 internal sealed unsafe class HomesTests : ArenaFixture
 {
     private const int Line = 64;
@@ -41,7 +42,8 @@ internal sealed unsafe class HomesTests : ArenaFixture
     }
 
     [Test]
-    public void No_two_threads_blocks_lie_in_one_cache_line([ValueSource(nameof(Small))] nuint bytes, [Values(2, 8)] int threads)
+    public void No_two_threads_blocks_lie_in_one_cache_line(
+        [ValueSource(nameof(Small))] nuint bytes, [Values(2, 8)] int threads)
     {
         nint[][] blocks = new nint[threads][];
         using Barrier barrier = new(threads);
@@ -110,9 +112,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
             for (int turn = 0; turn < Threads; turn++)
             {
                 if (turn == thread)
-                {
                     FreeAll(Allocate(16, Blocks - 5_000));
-                }
 
                 turns.SignalAndWait();
             }
@@ -128,7 +128,8 @@ internal sealed unsafe class HomesTests : ArenaFixture
     }
 
     [Test]
-    public void A_prewarm_has_runs_for_the_homes_of_all_its_threads([ValueSource(nameof(Small))] nuint bytes, [Values] bool carve)
+    public void A_prewarm_has_runs_for_the_homes_of_all_its_threads(
+        [ValueSource(nameof(Small))] nuint bytes, [Values] bool carve)
     {
         // One run would hold all blocks, and the rest of its SuperSlab is full.
         const int Threads = 8;
@@ -162,13 +163,12 @@ internal sealed unsafe class HomesTests : ArenaFixture
             try
             {
                 while (true)
-                {
                     other.Add((nint)handle.Allocate(48));
-                }
             }
             catch (EngineOutOfMemoryException)
             {
-                // The only SuperSlab is full. A run of this home with room in it remains, and the thread keeps a handle.
+                // The only SuperSlab is full. A run of this home with room in it remains, and the thread keeps a
+                // handle.
                 for (int index = 0; index < 1_300; index++)
                 {
                     handle.Free((void*)other[^1]);
@@ -184,9 +184,7 @@ internal sealed unsafe class HomesTests : ArenaFixture
         try
         {
             for (int index = 0; index < 1_000; index++)
-            {
                 own.Add((nint)Arena.Allocate(48));
-            }
 
             Assert.That(own, Has.Count.EqualTo(1_000));
             Assert.That(own.Overlaps(other), Is.False, "they are free");
@@ -226,7 +224,9 @@ internal sealed unsafe class HomesTests : ArenaFixture
         {
             foreach (nint block in blocks[thread])
             {
-                Assert.That(owners.TryGetValue(block / Line, out int owner) ? owner : thread, Is.EqualTo(thread), $"two threads write in the line of 0x{block:x}");
+                Assert.That(
+                    owners.TryGetValue(block / Line, out int owner) ? owner : thread, Is.EqualTo(thread),
+                    $"two threads write in the line of 0x{block:x}");
                 owners[block / Line] = thread;
             }
         }

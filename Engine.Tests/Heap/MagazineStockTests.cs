@@ -27,16 +27,16 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
         MagazineStock stock = new(&word, layers.Heap.Base);
         List<nint> pushed = [];
         for (Magazine* magazine = NewMagazine(layers); stock.TryPush(magazine, 5); magazine = NewMagazine(layers))
-        {
             pushed.Add((nint)magazine);
-        }
 
         Assert.That(pushed, Has.Count.EqualTo(5));
         Assert.That(stock.Count, Is.EqualTo(5));
         Assert.That((nint)stock.TryPop(), Is.EqualTo(pushed[4]));
         Magazine* first = stock.TryTake(3, out int count);
         Assert.That(count, Is.EqualTo(3));
-        Assert.That(new[] { (nint)first, (nint)first->Next, (nint)first->Next->Next }, Is.EqualTo(new[] { pushed[3], pushed[2], pushed[1] }));
+        Assert.That(
+            new[] { (nint)first, (nint)first->Next, (nint)first->Next->Next },
+            Is.EqualTo(new[] { pushed[3], pushed[2], pushed[1] }));
         Assert.That((nint)stock.TryTake(3, out count), Is.EqualTo(pushed[0]));
         Assert.That(count, Is.EqualTo(1));
         Assert.That(stock.TryPop() == null && stock.TryTake(3, out _) == null && stock.Count == 0, Is.True);
@@ -62,7 +62,8 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
             all[index] = (nint)NewMagazine(layers);
             // A full magazine's last block stands at its end: here its number.
             Magazine.FullTop((Magazine*)all[index])[-1] = (nuint)index;
-            Assert.That(new MagazineStock(words + (index % 4), heap).TryPush((Magazine*)all[index], Magazines), Is.True);
+            Assert.That(
+                new MagazineStock(words + (index % 4), heap).TryPush((Magazine*)all[index], Magazines), Is.True);
         }
 
         int seed = TestRandom.Seed();
@@ -72,22 +73,19 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
             MagazineStock own = new((ulong*)address + thread, heap);
             for (int round = 0; round < 50_000; round++)
             {
-                Magazine* first = new MagazineStock((ulong*)address + random.Next(4), heap).TryTake(random.Next(1, 5), out int count);
+                Magazine* first =
+                    new MagazineStock((ulong*)address + random.Next(4), heap).TryTake(random.Next(1, 5), out int count);
                 Magazine* magazine = first;
                 for (int index = 0; first != null && index < count; index++)
                 {
                     Magazine* next = magazine->Next;
                     int number = (int)Magazine.FullTop(magazine)[-1];
                     if (Interlocked.Exchange(ref ((int*)owned)[number], 1) != 0)
-                    {
                         throw new InvalidOperationException($"magazine {number} has two owners in round {round}");
-                    }
 
                     Volatile.Write(ref ((int*)owned)[number], 0);
                     if (!own.TryPush(magazine, Magazines))
-                    {
                         throw new InvalidOperationException("no room");
-                    }
 
                     magazine = next;
                 }
@@ -99,9 +97,7 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
         {
             MagazineStock stock = new(words + thread, heap);
             for (Magazine* magazine = stock.TryPop(); magazine != null; magazine = stock.TryPop())
-            {
                 left.Add((nint)magazine);
-            }
         }
 
         Assert.That(left, Is.EquivalentTo(all));
@@ -154,10 +150,13 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
         Arena.Free((void*)blocks[100]);
         FreeAll(others); // takes the second freeing into the stock
 
-        Assert.That(() => Memory.Validate(), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("twice among the freed blocks"));
+        Assert.That(() =>
+            Memory.Validate(),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contain("twice among the freed blocks"));
         Assert.That(
             () => { Allocate(1_024, 20_000); },
-            Throws.TypeOf<EngineMemoryException>().With.Message.Contain("was freed twice, or is not the beginning of a block of 8192 bytes"));
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contain(
+                "was freed twice, or is not the beginning of a block of 8192 bytes"));
         Arena.Reset();
     }
 
@@ -165,7 +164,8 @@ internal sealed unsafe class MagazineStockTests : ArenaFixture
     public void A_prewarmed_arena_makes_no_OS_call_for_its_stocks([Values(16, 64, 1_000, 8_192, 60_000)] int bytes)
     {
         int count = (int)Math.Min(30_000, 16L * (1 << 20) / bytes);
-        Arena.Prewarm([new((nuint)bytes, count + (2 * SizeClasses.CacheBlocks(SizeClasses.IndexOf((nuint)bytes))))], threads: 2);
+        Arena.Prewarm(
+            [new((nuint)bytes, count + (2 * SizeClasses.CacheBlocks(SizeClasses.IndexOf((nuint)bytes))))], threads: 2);
         nint[] held = new nint[count];
         HotLoopCost cost = HotLoopCost.BestOf(5, () =>
         {

@@ -4,7 +4,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Heap;
 
-/// <summary>A level that loads makes the heap larger, which takes the kernel a while; a running scene's threads do not wait for that.</summary>
+/// <summary>A level that loads makes the heap larger, which takes the kernel a while; a running scene's threads do not
+/// wait for that.</summary>
 [NonParallelizable]
 internal sealed unsafe class MetadataHeapGrowthTests
 {
@@ -48,9 +49,7 @@ internal sealed unsafe class MetadataHeapGrowthTests
 
         long osCalls = layers.Os.OsCalls;
         for (int taken = 0; taken < 64; taken++)
-        {
             layers.Heap.Allocate(64 * 1024, late);
-        }
 
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "the promise holds beside what others took meanwhile");
     }

@@ -21,7 +21,9 @@ internal sealed unsafe class MetadataHeapTests
             }
 
             void* block = layers.Heap.Allocate(bytes);
-            Assert.That(new ReadOnlySpan<byte>(block, (int)bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "zeroed, also when it is used again");
+            Assert.That(
+                new ReadOnlySpan<byte>(block, (int)bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1),
+                "zeroed, also when it is used again");
             model.Add(block, bytes, alignment: bytes > 960 ? 1024u : 64u);
         }
 
@@ -65,9 +67,7 @@ internal sealed unsafe class MetadataHeapTests
             return HotLoopCost.Of(layers, () =>
             {
                 for (int done = 0; done < 1024; done++)
-                {
                     *(long*)layers.Heap.Allocate(1024, promise) = done;
-                }
             });
         });
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
@@ -82,9 +82,7 @@ internal sealed unsafe class MetadataHeapTests
             () =>
             {
                 while (true)
-                {
                     layers.Heap.Allocate(MetadataHeap.LargestBytes);
-                }
             },
             Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("metadata"));
         layers.Heap.Free(first, MetadataHeap.LargestBytes);
@@ -109,9 +107,7 @@ internal sealed unsafe class MetadataHeapTests
             nuint other = (nuint)(random.Next(4) == 0 ? random.Next(1, 8192) : bytes);
             nint block = (nint)layers.Heap.Allocate(other);
             if (block == (nint)first)
-            {
                 break;
-            }
 
             Assert.That(new ReadOnlySpan<byte>(first, bytes - 24).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
             Assert.That(*(long*)(first + bytes - 8), Is.Zero, "the last word");
@@ -121,7 +117,8 @@ internal sealed unsafe class MetadataHeapTests
         }
 
         Assert.That(retired + Sizes.KiB, Is.GreaterThan(layers.Heap.WaitBytes / 2), "and not before");
-        Assert.That(new ReadOnlySpan<byte>(first, bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "zeroed for the next");
+        Assert.That(
+            new ReadOnlySpan<byte>(first, bytes).IndexOfAnyExcept((byte)0), Is.EqualTo(-1), "zeroed for the next");
     }
 
     [Test]
@@ -133,20 +130,14 @@ internal sealed unsafe class MetadataHeapTests
             () =>
             {
                 while (true)
-                {
                     layers.Heap.Allocate(MetadataHeap.LargestBytes);
-                }
             },
             Throws.TypeOf<EngineOutOfMemoryException>());
         foreach (nint block in retired)
-        {
             layers.Heap.Retire((void*)block, MetadataHeap.LargestBytes);
-        }
 
         foreach (nint block in retired)
-        {
             Assert.That((nint)layers.Heap.Allocate(MetadataHeap.LargestBytes), Is.EqualTo(block));
-        }
     }
 
     [Test]
@@ -182,9 +173,7 @@ internal sealed unsafe class MetadataHeapTests
         layers.Heap.Promise(second, Sizes.MiB);
         long osCalls = layers.Os.OsCalls;
         for (nuint got = 0; got < 2 * Sizes.MiB; got += 1024)
-        {
             Assert.That((nint)layers.Heap.Allocate(1024, got % 2048 == 0 ? first : second), Is.Not.Zero);
-        }
 
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
         layers.Heap.Validate();
@@ -200,15 +189,14 @@ internal sealed unsafe class MetadataHeapTests
         layers.Heap.Promise(small, 8 * 1024);
         for (int taken = 0; taken < 3_000; taken++)
         {
-            layers.Heap.Allocate(1024, taken % 3 == 0 ? small : null); // three times as much as is there, and more than the small promise
+            // three times as much as is there, and more than the small promise
+            layers.Heap.Allocate(1024, taken % 3 == 0 ? small : null);
         }
 
         layers.Heap.Validate();
         long osCalls = layers.Os.OsCalls;
         for (nuint got = 0; got < Sizes.MiB; got += 1024)
-        {
             Assert.That((nint)layers.Heap.TryAllocateReady(1024, promised), Is.Not.Zero);
-        }
 
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls));
         layers.Heap.Withdraw(promised, Sizes.MiB);

@@ -96,9 +96,7 @@ internal sealed unsafe class NativeLockTests
         Assert.That(Volatile.Read(ref entered), Is.Zero);
         NativeLock.Exit(address);
         foreach (Thread sleeper in sleepers)
-        {
             Assert.That(sleeper.Join(TimeSpan.FromSeconds(30)), Is.True, "a thread was not woken");
-        }
 
         Assert.That(entered, Is.EqualTo(Sleepers));
         Assert.That(word, Is.Zero);
@@ -132,9 +130,11 @@ internal sealed unsafe class NativeLockTests
         static long TicksOf(int id)
         {
             string[] fields = File.ReadAllText($"/proc/self/task/{id}/stat").Split(") ")[1].Split(' ');
-            return long.Parse(fields[11], System.Globalization.CultureInfo.InvariantCulture) + long.Parse(fields[12], System.Globalization.CultureInfo.InvariantCulture);
+            return long.Parse(fields[11], System.Globalization.CultureInfo.InvariantCulture)
+                + long.Parse(fields[12], System.Globalization.CultureInfo.InvariantCulture);
         }
 
-        static string SwitchesOf(int id) => File.ReadLines($"/proc/self/task/{id}/status").First(line => line.StartsWith("voluntary", StringComparison.Ordinal));
+        static string SwitchesOf(int id) => File.ReadLines($"/proc/self/task/{id}/status").First(line =>
+            line.StartsWith("voluntary", StringComparison.Ordinal));
     }
 }

@@ -22,8 +22,12 @@ internal sealed unsafe class ReservationTests
         ];
         Assert.That(starts, Is.Ordered);
         Assert.That((nuint)reservation.Tags, Is.GreaterThanOrEqualTo(starts[0]));
-        Assert.That((nuint)reservation.SlabDescriptors - (nuint)reservation.Tags, Is.GreaterThanOrEqualTo((nuint)(reservation.SuperSlabCount * 32 * 4)));
-        Assert.That((nuint)reservation.Heap.Address + reservation.Heap.LimitBytes, Is.LessThanOrEqualTo((nuint)reservation.Base + reservation.TotalBytes));
+        Assert.That(
+            (nuint)reservation.SlabDescriptors - (nuint)reservation.Tags,
+            Is.GreaterThanOrEqualTo((nuint)(reservation.SuperSlabCount * 32 * 4)));
+        Assert.That(
+            (nuint)reservation.Heap.Address + reservation.Heap.LimitBytes,
+            Is.LessThanOrEqualTo((nuint)reservation.Base + reservation.TotalBytes));
     }
 
     [Test]
@@ -36,14 +40,16 @@ internal sealed unsafe class ReservationTests
         Assert.That(reservation.Contains(reservation.Base), Is.True);
         Assert.That(reservation.Contains(reservation.Base - 1), Is.False);
         Assert.That(reservation.Contains(reservation.Base + (nint)reservation.BlockBytes - 1), Is.True);
-        Assert.That(reservation.Contains(reservation.Base + (nint)reservation.BlockBytes), Is.False, "metadata is no block");
+        Assert.That(
+            reservation.Contains(reservation.Base + (nint)reservation.BlockBytes), Is.False, "metadata is no block");
     }
 
     [Test]
     public void Every_tag_can_be_read_and_is_zero_before_anything_is_handed_out()
     {
         using LowerLayers layers = new(bytes: Size.GiB(4));
-        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SlabGeometry.SlabCount);
+        ReadOnlySpan<uint> tags =
+            new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SlabGeometry.SlabCount);
         Assert.That(tags.IndexOfAnyExcept(0u), Is.EqualTo(-1));
     }
 
@@ -56,7 +62,8 @@ internal sealed unsafe class ReservationTests
         using LowerLayers layers = new(bytes: Size.GiB(4), context);
         context.FailAlways("mprotect", errno: 12, argument: ReadWrite);
         Assert.That(() => layers.Reservation.EnsureTables(1_000), Throws.TypeOf<EngineOutOfMemoryException>());
-        ReadOnlySpan<uint> tags = new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SlabGeometry.SlabCount);
+        ReadOnlySpan<uint> tags =
+            new(layers.Reservation.Tags, layers.Reservation.SuperSlabCount * SlabGeometry.SlabCount);
         Assert.That(tags.IndexOfAnyExcept(0u), Is.EqualTo(-1));
         context.Heal("mprotect");
         Assert.That(() => layers.Reservation.EnsureTables(1_000), Throws.Nothing);
@@ -66,7 +73,8 @@ internal sealed unsafe class ReservationTests
     [Test]
     public void The_default_takes_64_GiB_of_address_space_and_next_to_no_memory()
     {
-        // The least of some attempts: the runtime's own memory comes and goes in the figure, and the reservation's share is in each.
+        // The least of some attempts: the runtime's own memory comes and goes in the figure, and the reservation's
+        // share is in each.
         double least = double.MaxValue;
         for (int attempt = 0; attempt < 3; attempt++)
         {
@@ -94,7 +102,9 @@ internal sealed unsafe class ReservationTests
     [TestCase(32u << 20)]
     [TestCase((64u << 20) + 4096)]
     public void Sizes_that_are_no_reservation_are_refused(uint bytes) =>
-        Assert.That(() => new LowerLayers(bytes), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("multiple of 2 MiB"));
+        Assert.That(() =>
+            new LowerLayers(bytes),
+            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("multiple of 2 MiB"));
 
     [Test]
     public void Disposing_twice_gives_back_once()

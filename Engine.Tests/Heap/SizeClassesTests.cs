@@ -14,11 +14,15 @@ internal sealed class SizeClassesTests
         {
             int index = SizeClasses.IndexOf(bytes);
             nuint block = SizeClasses.BlockBytes(index);
-            bool holds = block >= bytes && index >= previous && (index == 0 || SizeClasses.BlockBytes(index - 1) < bytes);
-            bool wastesLittle = bytes <= 128 ? block - bytes <= 16 : (block - bytes) * 8 <= block || bytes > SlabGeometry.SuperSlabBytes;
+            bool holds = block >= bytes && index >= previous
+                && (index == 0 || SizeClasses.BlockBytes(index - 1) < bytes);
+            bool wastesLittle = bytes <= 128 ? block - bytes <= 16 : (block - bytes) * 8 <= block
+                || bytes > SlabGeometry.SuperSlabBytes;
             if (!holds || !wastesLittle)
             {
-                Assert.Fail($"{bytes} bytes are put in class {index}, blocks of {block} bytes; the size before was in class {previous}");
+                Assert.Fail(
+                    $"{bytes} bytes are put in class {index}, blocks of {block} bytes; the size before was in class "
+                    + $"{previous}");
             }
 
             previous = index;
@@ -37,7 +41,8 @@ internal sealed class SizeClassesTests
 
         for (nuint bytes = SlabGeometry.SuperSlabBytes; bytes <= Extents; bytes += SlabGeometry.SuperSlabBytes / 4)
         {
-            Assert.That(SizeClasses.BlockBytes(SizeClasses.IndexOf(bytes)) - bytes, Is.LessThan(SlabGeometry.SuperSlabBytes));
+            Assert.That(
+                SizeClasses.BlockBytes(SizeClasses.IndexOf(bytes)) - bytes, Is.LessThan(SlabGeometry.SuperSlabBytes));
         }
     }
 
@@ -71,15 +76,18 @@ internal sealed class SizeClassesTests
             foreach (nuint bytes in SizesAround(alignment))
             {
                 int index = SizeClasses.IndexOf(bytes, alignment);
-                nuint block = index == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes) : SizeClasses.BlockBytes(index);
+                nuint block = index == SizeClasses.Huge ? Sizes.AlignUp(bytes, SlabGeometry.SuperSlabBytes)
+                    : SizeClasses.BlockBytes(index);
                 string what = $"{bytes} bytes aligned to {alignment}: blocks of {block}";
                 Assert.That(block, Is.GreaterThanOrEqualTo(bytes), what);
 
                 // Slab runs begin at multiples of 64 KiB; blocks of 2 MiB and more stand alone at multiples of 2 MiB.
-                nuint distance = block >= SlabGeometry.SuperSlabBytes ? SlabGeometry.SuperSlabBytes : Gcd(block, SlabGeometry.SlabBytes);
+                nuint distance = block >= SlabGeometry.SuperSlabBytes ? SlabGeometry.SuperSlabBytes
+                    : Gcd(block, SlabGeometry.SlabBytes);
                 Assert.That(distance % alignment, Is.EqualTo((nuint)0), what);
                 bool isSmallest = true;
-                for (int smaller = SizeClasses.IndexOf(bytes); smaller < index && alignment <= SlabGeometry.SlabBytes; smaller++)
+                for (int smaller = SizeClasses.IndexOf(bytes); smaller < index
+                    && alignment <= SlabGeometry.SlabBytes; smaller++)
                 {
                     isSmallest &= SizeClasses.BlockBytes(smaller) % alignment != 0;
                 }
@@ -93,9 +101,7 @@ internal sealed class SizeClassesTests
     public void An_alignment_of_16_or_less_changes_nothing()
     {
         for (nuint bytes = 0; bytes < 5_000; bytes++)
-        {
             Assert.That(SizeClasses.IndexOf(bytes, 16), Is.EqualTo(SizeClasses.IndexOf(bytes)));
-        }
     }
 
     [Test]
@@ -108,7 +114,9 @@ internal sealed class SizeClassesTests
             nuint bytes = (nuint)slabs << SlabGeometry.SlabShift;
             Assert.That(slabs, Is.InRange(1, SlabGeometry.SlabCount));
             Assert.That(bytes, Is.GreaterThanOrEqualTo(block));
-            Assert.That(bytes % block * 8, Is.LessThanOrEqualTo(bytes), $"class {index}: the end of a run that no block fits in");
+            Assert.That(
+                bytes % block * 8, Is.LessThanOrEqualTo(bytes),
+                $"class {index}: the end of a run that no block fits in");
         }
     }
 
@@ -122,7 +130,9 @@ internal sealed class SizeClassesTests
             Assert.That(blocks, block <= 8 * Sizes.MiB ? Is.InRange(1, 126) : Is.Zero);
             nuint most = (block > 32 * Sizes.KiB ? 1024u : 64u) * Sizes.KiB;
             Assert.That(blocks <= 1 || (nuint)blocks * block <= most, $"class {index}");
-            Assert.That(SizeClasses.CacheBlocks(index), Is.EqualTo(block <= 32 * Sizes.KiB ? 2 * blocks : blocks == 0 ? 0 : blocks + 1));
+            Assert.That(
+                SizeClasses.CacheBlocks(index),
+                Is.EqualTo(block <= 32 * Sizes.KiB ? 2 * blocks : blocks == 0 ? 0 : blocks + 1));
             Assert.That(Magazine.StockLimit(index), Is.InRange(0, MagazineStock.MaximumCount));
         }
     }
@@ -133,9 +143,7 @@ internal sealed class SizeClassesTests
         {
             nuint size = (nuint)1 << power;
             foreach (nuint bytes in (nuint[])[size - 1, size, size + 1, size + (size / 3), size + alignment])
-            {
                 yield return bytes;
-            }
         }
     }
 

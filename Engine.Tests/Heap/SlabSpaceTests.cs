@@ -12,7 +12,9 @@ internal sealed class SlabSpaceTests
         int first = space.TakeSlabs(20); // leaves 12
         int second = space.TakeSlabs(28); // leaves 4
         Assert.That(second / SlabGeometry.SlabCount, Is.Not.EqualTo(first / SlabGeometry.SlabCount));
-        Assert.That(space.TakeSlabs(3) / SlabGeometry.SlabCount, Is.EqualTo(second / SlabGeometry.SlabCount), "4 fit 3 better than 12 do");
+        Assert.That(
+            space.TakeSlabs(3) / SlabGeometry.SlabCount, Is.EqualTo(second / SlabGeometry.SlabCount),
+            "4 fit 3 better than 12 do");
         Assert.That(space.TakeSlabs(11) / SlabGeometry.SlabCount, Is.EqualTo(first / SlabGeometry.SlabCount));
         Assert.That(space.SuperSlabCount, Is.EqualTo(2));
         Assert.That(space.TakeSlabs(32) % SlabGeometry.SlabCount, Is.Zero);
@@ -29,9 +31,7 @@ internal sealed class SlabSpaceTests
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
         space.AdmitOrReclaim(2);
         foreach (int promised in layers.Lower.Pool.Claim([1, 1], new Demand(ArenaLayers.Tag, Demand.NoClass), null))
-        {
             space.AdoptClaimed(promised, 1, uint.MaxValue, isPromised: true);
-        }
 
         slab = space.TakeSlabs(5);
         int beyond = space.TakeSlabs(32);
@@ -75,9 +75,7 @@ internal sealed class SlabSpaceTests
         {
             (int superSlab, int slab) = packing.Add(length);
             while (used.Count <= superSlab)
-            {
                 used.Add(0);
-            }
 
             uint mask = (uint)(((1UL << length) - 1) << slab);
             Assert.That(slab + length, Is.LessThanOrEqualTo(SlabGeometry.SlabCount));
@@ -86,7 +84,8 @@ internal sealed class SlabSpaceTests
         }
 
         Assert.That(used, Has.Count.EqualTo(packing.Count));
-        Assert.That(used.Select(bits => ~bits), Is.EqualTo(Enumerable.Range(0, packing.Count).Select(packing.FreeSlabs)));
+        Assert.That(used.Select(bits =>
+            ~bits), Is.EqualTo(Enumerable.Range(0, packing.Count).Select(packing.FreeSlabs)));
     }
 
     [Test]
@@ -110,17 +109,19 @@ internal sealed class SlabSpaceTests
             {
                 int count = random.Next(1, 33);
                 int slab = space.TakeSlabs(count);
-                Assert.That(slab / SlabGeometry.SlabCount, Is.EqualTo((slab + count - 1) / SlabGeometry.SlabCount), "a run lies within one SuperSlab");
-                Assert.That(owner.AsSpan(slab, count).IndexOfAnyExcept(0), Is.EqualTo(-1), $"slabs [{slab}, +{count}) belong to somebody");
+                Assert.That(
+                    slab / SlabGeometry.SlabCount, Is.EqualTo((slab + count - 1) / SlabGeometry.SlabCount),
+                    "a run lies within one SuperSlab");
+                Assert.That(
+                    owner.AsSpan(slab, count).IndexOfAnyExcept(0), Is.EqualTo(-1),
+                    $"slabs [{slab}, +{count}) belong to somebody");
                 owner.AsSpan(slab, count).Fill(round);
                 live.Add(slab, count);
             }
         }
 
         foreach ((int slab, int count) in live)
-        {
             space.GiveSlabs(slab, count);
-        }
 
         Assert.That(space.SuperSlabCount, Is.Zero);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);

@@ -38,7 +38,8 @@ internal sealed class SuperSlabPoolTests
     {
         using LowerLayers layers = new();
         Exchange(layers); // fills the reserve
-        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(layers, () => Exchange(layers))), Is.EqualTo(HotLoopCost.Nothing));
+        Assert.That(HotLoopCost.BestOf(5, () => HotLoopCost.Of(layers, () =>
+            Exchange(layers))), Is.EqualTo(HotLoopCost.Nothing));
         Assert.That(layers.Pool.ReadyCount, Is.EqualTo(4));
 
         static void Exchange(LowerLayers layers)
@@ -120,7 +121,8 @@ internal sealed class SuperSlabPoolTests
         int all = layers.Reservation.SuperSlabCount;
         Assert.That(
             () => layers.Pool.Claim([4, .. Singles(all - 3)], Owner, null),
-            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains($"{all + 1} SuperSlabs of 2 MiB were to be prefaulted"));
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains(
+                $"{all + 1} SuperSlabs of 2 MiB were to be prefaulted"));
         layers.Pool.Validate();
         Assert.That(layers.Pool.OwnedCount, Is.Zero);
         Assert.That(layers.Pool.Take(all, Owner), Is.Zero);
@@ -139,12 +141,12 @@ internal sealed class SuperSlabPoolTests
         for (int index = 0; index < lengths.Length; index++)
         {
             for (int superSlab = starts[index]; superSlab < starts[index] + lengths[index]; superSlab++)
-            {
                 Assert.That(seen.Add(superSlab), Is.True, $"SuperSlab {superSlab} was given twice");
-            }
 
             Assert.That(
-                layers.Os.PagesThatWouldFault(layers.Reservation.AddressOf(starts[index]), (nuint)lengths[index] * SlabGeometry.SuperSlabBytes), Is.LessThanOrEqualTo(0));
+                layers.Os.PagesThatWouldFault(
+                    layers.Reservation.AddressOf(starts[index]), (nuint)lengths[index] * SlabGeometry.SuperSlabBytes),
+                    Is.LessThanOrEqualTo(0));
             Assert.That(RunLengthOf(layers, starts[index]), Is.EqualTo(lengths[index]));
         }
     }
@@ -155,18 +157,14 @@ internal sealed class SuperSlabPoolTests
         using LowerLayers layers = new();
         int start = layers.Pool.Take(40, Owner);
         for (int index = start; index < start + 40; index += 2)
-        {
             layers.Pool.Give(index, 1);
-        }
 
         Assert.That(layers.Pool.ReadyCount, Is.EqualTo(20));
         long osCalls = layers.Os.OsCalls;
         layers.Pool.Claim(Singles(20), Owner, null);
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "20 were ready");
         for (int index = start; index < start + 7; index++)
-        {
             layers.Pool.Give(index, 1);
-        }
 
         int run = layers.Pool.Claim([10], Owner, null)[0];
         Assert.That(run, Is.GreaterThanOrEqualTo(start + 40), "no ten neighbours are free below");
@@ -209,7 +207,8 @@ internal sealed class SuperSlabPoolTests
         using LowerLayers layers = new(context: context);
         layers.Pool.Give(layers.Pool.Take(4, Owner), 4);
         context.FailAlways("mprotect", errno: 12);
-        Assert.That(() => layers.Pool.Claim([8, .. Singles(10)], Owner, null), Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(() =>
+            layers.Pool.Claim([8, .. Singles(10)], Owner, null), Throws.TypeOf<EngineOutOfMemoryException>());
         context.Heal("mprotect");
         layers.Pool.Validate();
         Assert.That(layers.Pool.OwnedCount, Is.Zero);
@@ -279,15 +278,11 @@ internal sealed class SuperSlabPoolTests
                 uint tag = (uint)(thread + 1) << 8;
                 int start = layers.Pool.Take(count, new Demand(tag, Demand.NoClass));
                 for (int index = start; index < start + count; index++)
-                {
                     Assert.That(OwnerOf(layers, index), Is.EqualTo(tag));
-                }
 
                 layers.Pool.Give(start, count);
                 if (round % 50 == 0)
-                {
                     layers.Pool.Trim(8 * Sizes.MiB);
-                }
             }
         });
         layers.Pool.Validate();
@@ -295,10 +290,12 @@ internal sealed class SuperSlabPoolTests
         layers.Pool.Trim(0);
         Assert.That(layers.Pool.FreeCount, Is.EqualTo(layers.Reservation.SuperSlabCount));
 
-        static unsafe uint OwnerOf(LowerLayers layers, int superSlab) => layers.Reservation.SuperSlabs[superSlab].OwnerTag;
+        static unsafe uint OwnerOf(LowerLayers layers, int superSlab) =>
+            layers.Reservation.SuperSlabs[superSlab].OwnerTag;
     }
 
     private static int[] Singles(int count) => [.. Enumerable.Repeat(1, count)];
 
-    private static unsafe int RunLengthOf(LowerLayers layers, int superSlab) => layers.Reservation.SuperSlabs[superSlab].RunLength;
+    private static unsafe int RunLengthOf(LowerLayers layers, int superSlab) =>
+        layers.Reservation.SuperSlabs[superSlab].RunLength;
 }

@@ -23,11 +23,12 @@ internal sealed unsafe class ThreadDeathTests
         Generations(10_000);
         (double atTheEnd, double trimmedAtTheEnd) = Resident();
         TestContext.Out.WriteLine(
-            $"{afterHundred:0.0} MiB resident after 100 threads (the process {process:0.0}), {trimmedAfterHundred:0.0} of them trimmed; " +
+            $"{afterHundred:0.0} MiB resident after 100 threads (the process {process:0.0}), "
+                + $"{trimmedAfterHundred:0.0} of them trimmed; " +
             $"{atTheEnd:0.0} after {born:N0}, {trimmedAtTheEnd:0.0} of them trimmed");
 
-        // A kilobyte for each thread would be nine MiB. Before the trim the arena owns what its worst moment needed, which is a matter of
-        // chance: among ten thousand lives some two meet later than the first hundred did.
+        // A kilobyte for each thread would be nine MiB. Before the trim the arena owns what its worst moment needed,
+        // which is a matter of chance: among ten thousand lives some two meet later than the first hundred did.
         double noise = MemoryMap.IsReadable ? 1 : process * 0.05;
         Assert.That(trimmedAtTheEnd - trimmedAfterHundred, Is.LessThan(noise), "what a trim does not give back");
         Assert.That(atTheEnd, Is.LessThan((2 * afterHundred) + noise), "what the worst moment needed");
@@ -37,9 +38,7 @@ internal sealed unsafe class ThreadDeathTests
         {
             double asItIs = InTheReservation();
             while (inherited.TryDequeue(out nint block))
-            {
                 arena.Free((void*)block);
-            }
 
             arena.Trim();
             memory.Trim();
@@ -47,16 +46,19 @@ internal sealed unsafe class ThreadDeathTests
         }
 
         double InTheReservation() =>
-            (double)(MemoryMap.IsReadable ? MemoryMap.ResidentWithin(memory.ReservationBase, memory.ReservationBytes) : ResidentMemory.Settled()) / Sizes.MiB;
+            (double)(MemoryMap.IsReadable ? MemoryMap.ResidentWithin(memory.ReservationBase, memory.ReservationBytes)
+                : ResidentMemory.Settled()) / Sizes.MiB;
 
         void Generations(int until)
         {
-            // Two threads live at a time. Each frees half of its blocks and what the dead before it left, and leaves the other half.
+            // Two threads live at a time. Each frees half of its blocks and what the dead before it left, and leaves
+            // the other half.
             while (born < until)
             {
                 born += 2;
                 Queue<nint> next = new();
-                Workers.Run(2, thread => Live(new Random(seed + (born % 50) + thread), next)); // the same fifty lives over and over
+                // the same fifty lives over and over
+                Workers.Run(2, thread => Live(new Random(seed + (born % 50) + thread), next));
                 inherited = next;
             }
         }
@@ -75,24 +77,18 @@ internal sealed unsafe class ThreadDeathTests
             }
 
             for (int index = 0; index < mine.Count; index += 2)
-            {
                 arena.Free((void*)mine[index]);
-            }
 
             lock (inherited)
             {
                 while (inherited.TryDequeue(out nint block))
-                {
                     arena.Free((void*)block);
-                }
             }
 
             lock (next)
             {
                 for (int index = 1; index < mine.Count; index += 2)
-                {
                     next.Enqueue(mine[index]);
-                }
             }
         }
     }
@@ -108,14 +104,10 @@ internal sealed unsafe class ThreadDeathTests
             {
                 void*[] blocks = new void*[100];
                 for (int index = 0; index < blocks.Length; index++)
-                {
                     blocks[index] = arena.Allocate(700);
-                }
 
                 foreach (void* block in blocks)
-                {
                     arena.Free(block);
-                }
             });
         }
 

@@ -37,9 +37,7 @@ internal sealed class ThreadSlotsTests
     {
         int before = ThreadSlots.End;
         for (int thread = 0; thread < 500; thread++)
-        {
             Workers.Run(() => ThreadSlots.Take());
-        }
 
         // Each asks eight threads, so a new slot is taken now and then while most of the old ones' threads live.
         Assert.That(ThreadSlots.End - before, Is.LessThan(32 + (before / 4)), $"new slots beside {before} others");
@@ -84,7 +82,8 @@ internal sealed class ThreadSlotsTests
                     {
                         blocks[own] = new LiveRange(arena, 64 + (nuint)own, (byte)own);
                         new LiveRange(arena, 100_000, 1).Free(arena);
-                        aboveTables += ThreadSlots.Current >= ThreadSlots.TableCount && ThreadSlots.InTable == 0 ? 1 : 0;
+                        aboveTables += ThreadSlots.Current >= ThreadSlots.TableCount && ThreadSlots.InTable == 0 ? 1
+                            : 0;
                         caches.Add(CacheOf(arena));
                         new LiveRange(arena, 200_000, 2).Free(arena);
                     }
@@ -116,7 +115,8 @@ internal sealed class ThreadSlotsTests
         threads.ForEach(thread => thread.Join());
         Assert.That(failure, Is.Null);
         Assert.That(aboveTables, Is.GreaterThanOrEqualTo(50));
-        Assert.That(caches, Has.Count.EqualTo(blocks.Length).And.None.EqualTo((nint)0), "each thread has a cache of its own");
+        Assert.That(
+            caches, Has.Count.EqualTo(blocks.Length).And.None.EqualTo((nint)0), "each thread has a cache of its own");
         Assert.That(arena.LiveBlocks(), Is.Empty);
         memory.Validate();
         arena.Trim();
@@ -144,9 +144,7 @@ internal sealed class ThreadSlotsTests
         public void Free(LongLivedArena arena)
         {
             if (new Span<byte>((void*)_address, _bytes).IndexOfAnyExcept(_content) >= 0)
-            {
                 throw new InvalidOperationException($"the block at 0x{_address:x} was overwritten");
-            }
 
             arena.Free((void*)_address);
         }

@@ -2,7 +2,8 @@ using System.Runtime.ExceptionServices;
 
 namespace Engine.Tests.Models;
 
-/// <summary>A thread that does one thing at a time while the test waits. It may end; the next thing is then done by a new one.</summary>
+/// <summary>A thread that does one thing at a time while the test waits. It may end; the next thing is then done by a
+/// new one.</summary>
 internal sealed class Actor : IDisposable
 {
     private readonly SemaphoreSlim _asked = new(0);
@@ -30,9 +31,7 @@ internal sealed class Actor : IDisposable
         }
 
         if (_failure is not null)
-        {
             ExceptionDispatchInfo.Throw(_failure);
-        }
     }
 
     /// <summary>From within <see cref="Do"/>: the thread ends when that is done.</summary>
@@ -41,9 +40,7 @@ internal sealed class Actor : IDisposable
     public void Dispose()
     {
         if (_thread is not null && _failure is null)
-        {
             Do(EndThread);
-        }
 
         _asked.Dispose();
         _done.Dispose();
@@ -67,9 +64,7 @@ internal sealed class Actor : IDisposable
             bool ends = _work is null;
             _done.Release();
             if (ends)
-            {
                 return;
-            }
         }
     }
 }

@@ -4,8 +4,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Models;
 
 /// <summary>
-/// Programs of several threads at the same time in the arenas of one memory. Each thread has blocks of its own, and frees blocks that the
-/// others handed to it; where each lies is known to <see cref="LiveRanges"/>, across all arenas.
+/// Programs of several threads at the same time in the arenas of one memory. Each thread has blocks of its own, and
+/// frees blocks that the others handed to it; where each lies is known to <see cref="LiveRanges"/>, across all arenas.
 /// <code>
 ///   arena 0 (free)      no limit: it may never say that there is no memory
 ///   arena 1 (limited)   a hard budget that holds to the byte whenever the threads stand still
@@ -18,7 +18,8 @@ internal sealed unsafe class ConcurrentRun : IDisposable
     private const int MostPrewarms = 4;
     private const int LimitedMiB = 64;
     private static readonly nuint s_mostLiveBytes = Size.MiB(60);
-    private readonly EngineMemory _memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(2), RetainBytes = 8 << 20 });
+    private readonly EngineMemory _memory =
+        new(new EngineMemoryOptions { ReservationBytes = Size.GiB(2), RetainBytes = 8 << 20 });
     private readonly LongLivedArena[] _arenas;
     private readonly Seat[] _seats;
     private readonly LiveRanges _ranges = new();
@@ -28,7 +29,9 @@ internal sealed unsafe class ConcurrentRun : IDisposable
 
     public ConcurrentRun(int threads)
     {
-        _arenas = [_memory.CreateLongLivedArena("free"), _memory.CreateLongLivedArena("limited"), _memory.CreateLongLivedArena("asked")];
+        _arenas =
+            [_memory.CreateLongLivedArena("free"), _memory.CreateLongLivedArena("limited"),
+            _memory.CreateLongLivedArena("asked")];
         _arenas[1].Budget = new ArenaBudget { HardBytes = Size.MiB(LimitedMiB), Overflow = ArenaOverflow.Fail };
         _seats = [.. Enumerable.Range(0, threads).Select(_ => new Seat())];
         ChangeBudget(5);
@@ -58,18 +61,18 @@ internal sealed unsafe class ConcurrentRun : IDisposable
             }
             catch (Exception failure) when (failure is not AssertionException)
             {
-                throw new AssertionException($"{operation} on arena '{_arenas[arena].Name}' failed: {failure}", failure);
+                throw new AssertionException(
+                    $"{operation} on arena '{_arenas[arena].Name}' failed: {failure}", failure);
             }
         }
     }
 
-    /// <summary>While the threads stand still: all contents are right, all structures hold, and so do the limits.</summary>
+    /// <summary>While the threads stand still: all contents are right, all structures hold, and so do the
+    /// limits.</summary>
     public void Check()
     {
         foreach (Seat seat in _seats)
-        {
             FreeHanded(seat);
-        }
 
         _ranges.CheckAll();
         _memory.Validate();
@@ -77,7 +80,8 @@ internal sealed unsafe class ConcurrentRun : IDisposable
         for (int arena = 0; arena < _arenas.Length; arena++)
         {
             int live = _seats.Sum(seat => seat.Blocks.Count(block => block.Arena == arena));
-            Assert.That(_arenas[arena].LiveBlocks().Sum(blocks => blocks.Count), Is.EqualTo(live), $"live blocks of arena '{_arenas[arena].Name}'");
+            Assert.That(_arenas[arena].LiveBlocks().Sum(blocks =>
+                blocks.Count), Is.EqualTo(live), $"live blocks of arena '{_arenas[arena].Name}'");
         }
     }
 
@@ -88,16 +92,16 @@ internal sealed unsafe class ConcurrentRun : IDisposable
         foreach (Seat seat in _seats)
         {
             while (seat.Blocks.Count != 0)
-            {
                 Free(seat.Take(0));
-            }
         }
 
         foreach (LongLivedArena arena in _arenas)
         {
             Assert.That(arena.LiveBlocks(), Is.Empty);
             arena.Trim();
-            Assert.That(arena.SuperSlabCount == 0 || _prewarms[Array.IndexOf(_arenas, arena)] != 0, $"arena '{arena.Name}' holds {arena.SuperSlabCount} SuperSlabs back");
+            Assert.That(
+                arena.SuperSlabCount == 0 || _prewarms[Array.IndexOf(_arenas, arena)] != 0,
+                $"arena '{arena.Name}' holds {arena.SuperSlabCount} SuperSlabs back");
             arena.Dispose();
         }
 
@@ -118,7 +122,9 @@ internal sealed unsafe class ConcurrentRun : IDisposable
             case OperationKind.GrowExtent when mayGrow && seat.Blocks.Count != 0:
                 // Mostly from extent to extent: such blocks move, pages and all.
                 int largest = seat.LargestOf(arena, operation.Actor);
-                Reallocate(seat, largest < 0 ? operation.Which % seat.Blocks.Count : largest, Size.MiB(2 + (operation.Size % (operation.Size % 8 == 0 ? 39 : 11))), number);
+                Reallocate(
+                    seat, largest < 0 ? operation.Which % seat.Blocks.Count : largest,
+                    Size.MiB(2 + (operation.Size % (operation.Size % 8 == 0 ? 39 : 11))), number);
                 break;
             case OperationKind.GrowExtent when mayGrow:
                 Allocate(seat, arena, Size.MiB(2 + (operation.Size % 5)), 16, number);
@@ -134,16 +140,18 @@ internal sealed unsafe class ConcurrentRun : IDisposable
                 break;
             case OperationKind.FreeMany:
                 for (int count = seat.Blocks.Count / 2; count > 0; count--)
-                {
                     Free(seat.Take(operation.Which % seat.Blocks.Count));
-                }
 
                 break;
             case OperationKind.Prewarm when Interlocked.Increment(ref _prewarms[arena]) <= MostPrewarms:
-                _arenas[arena].Prewarm([new BlockCount(bytes, 1 + (long)(Size.MiB(3) / bytes / 4))], threads: 1, carve: operation.Which % 2 == 0);
+                _arenas[arena].Prewarm(
+                    [new BlockCount(bytes, 1 + (long)(Size.MiB(3) / bytes / 4))], threads: 1,
+                    carve: operation.Which % 2 == 0);
                 break;
             case OperationKind.PrewarmOverBudget:
-                PrewarmInVain(_arenas[1], new BlockCount(bytes, (long)(Size.MiB(LimitedMiB + 8) / bytes) + 1), carve: operation.Which % 2 == 0);
+                PrewarmInVain(
+                    _arenas[1], new BlockCount(bytes, (long)(Size.MiB(LimitedMiB + 8) / bytes) + 1),
+                    carve: operation.Which % 2 == 0);
                 break;
             case OperationKind.ChangeBudget:
                 ChangeBudget(operation.Which);
@@ -193,7 +201,8 @@ internal sealed unsafe class ConcurrentRun : IDisposable
     private void Free(Block block)
     {
         LongLivedArena arena = _arenas[block.Arena];
-        Assert.That(arena.UsableBytes((void*)block.Address), Is.GreaterThanOrEqualTo(block.Bytes), "the arena knows the block");
+        Assert.That(
+            arena.UsableBytes((void*)block.Address), Is.GreaterThanOrEqualTo(block.Bytes), "the arena knows the block");
         _ranges.Remove((void*)block.Address);
         try
         {
@@ -201,16 +210,15 @@ internal sealed unsafe class ConcurrentRun : IDisposable
         }
         catch (EngineOutOfMemoryException failure)
         {
-            throw new AssertionException($"a free of 0x{block.Address:x} failed for want of memory: {failure}", failure);
+            throw new AssertionException(
+                $"a free of 0x{block.Address:x} failed for want of memory: {failure}", failure);
         }
     }
 
     private void FreeHanded(Seat seat)
     {
         while (seat.Handed.TryDequeue(out Block block))
-        {
             Free(block);
-        }
     }
 
     private static void PrewarmInVain(LongLivedArena arena, BlockCount blocks, bool carve)
@@ -264,11 +272,13 @@ internal sealed unsafe class ConcurrentRun : IDisposable
 
     private void LiveAndDisposeFrames()
     {
-        FrameArena own = _memory.CreateFrameArena("own", new FrameArenaOptions { BytesPerLane = 4096, OverflowSuperSlabs = 0 });
+        FrameArena own =
+            _memory.CreateFrameArena("own", new FrameArenaOptions { BytesPerLane = 4096, OverflowSuperSlabs = 0 });
         FrameLane stale = own.Lane(0);
         stale.Allocate(100);
         own.Dispose();
-        using FrameArena next = _memory.CreateFrameArena("next", new FrameArenaOptions { BytesPerLane = 4096, OverflowSuperSlabs = 0 });
+        using FrameArena next =
+            _memory.CreateFrameArena("next", new FrameArenaOptions { BytesPerLane = 4096, OverflowSuperSlabs = 0 });
         Stale.Refuses(stale);
         Assert.That(next.Lane(0).UsedBytes == 0, "nothing was allocated in the next");
     }
@@ -301,7 +311,8 @@ internal sealed unsafe class ConcurrentRun : IDisposable
             return block;
         }
 
-        /// <summary>The place of an extent of the arena, where there is one and <paramref name="chance"/> is not 0.</summary>
+        /// <summary>The place of an extent of the arena, where there is one and <paramref name="chance"/> is not
+        /// 0.</summary>
         public int LargestOf(int arena, int chance) =>
             chance == 0 ? -1 : Blocks.FindIndex(block => block.Arena == arena && block.Bytes >= Size.MiB(2));
     }

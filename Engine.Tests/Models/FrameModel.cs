@@ -3,8 +3,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Models;
 
 /// <summary>
-/// A frame arena of one lane and two buffers beside its model: what this frame and the last one hold, and the marks. A mark may be rewound to
-/// as long as no rewind went below it.
+/// A frame arena of one lane and two buffers beside its model: what this frame and the last one hold, and the marks. A
+/// mark may be rewound to as long as no rewind went below it.
 /// </summary>
 internal sealed unsafe class FrameModel(EngineMemory memory, FrameArena arena)
 {
@@ -48,7 +48,8 @@ internal sealed unsafe class FrameModel(EngineMemory memory, FrameArena arena)
         Check();
     }
 
-    /// <summary>After frames over plan and a trim, a frame that needs its lane and one spare makes no OS call, also when the reserve is empty.</summary>
+    /// <summary>After frames over plan and a trim, a frame that needs its lane and one spare makes no OS call, also
+    /// when the reserve is empty.</summary>
     public void PlayPlan(bool isOver)
     {
         Turn();
@@ -75,7 +76,8 @@ internal sealed unsafe class FrameModel(EngineMemory memory, FrameArena arena)
     {
         foreach ((nint address, int bytes, byte value) in _last.Concat(_current))
         {
-            Assert.That(new ReadOnlySpan<byte>((void*)address, bytes).IndexOfAnyExcept(value), Is.Negative, "a frame's data");
+            Assert.That(
+                new ReadOnlySpan<byte>((void*)address, bytes).IndexOfAnyExcept(value), Is.Negative, "a frame's data");
         }
 
         arena.Validate();
@@ -98,9 +100,7 @@ internal sealed unsafe class FrameModel(EngineMemory memory, FrameArena arena)
         for (int other = 0; other < _marks.Count; other++)
         {
             if (_marks[other].UsedBytes > mark.UsedBytes)
-            {
                 _marks[other] = _marks[other] with { IsValid = false };
-            }
         }
     }
 
@@ -125,5 +125,6 @@ internal sealed unsafe class FrameModel(EngineMemory memory, FrameArena arena)
         _current.Add(((nint)address, bytes, _value));
     }
 
-    private sealed record Mark(FrameMark Of, nuint UsedBytes, List<(nint Address, int Bytes, byte Value)> Before, bool IsValid);
+    private sealed record Mark(
+        FrameMark Of, nuint UsedBytes, List<(nint Address, int Bytes, byte Value)> Before, bool IsValid);
 }

@@ -32,7 +32,8 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
                 break;
             case OperationKind.AllocateZeroed when mayGrow:
                 byte* zeroed = (byte*)arena.AllocateZeroed(bytes);
-                Assert.That(new ReadOnlySpan<byte>(zeroed, operation.Size).IndexOfAnyExcept((byte)0), Is.Negative, "zeroed");
+                Assert.That(
+                    new ReadOnlySpan<byte>(zeroed, operation.Size).IndexOfAnyExcept((byte)0), Is.Negative, "zeroed");
                 Add(zeroed, bytes);
                 break;
             case OperationKind.Reallocate or OperationKind.GrowExtent when mayGrow && _model.Count != 0:
@@ -48,9 +49,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
                 break;
             case OperationKind.FreeMany:
                 for (int count = _model.Count / 2; count > 0; count--)
-                {
                     arena.Free(Forget(operation with { Which = operation.Which + count }));
-                }
 
                 break;
             case OperationKind.TrimArena:
@@ -73,7 +72,10 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
         {
             int before = arena.SuperSlabCount;
             nuint bytes = (nuint)operation.Size + 1;
-            nuint gained = arena.Prewarm([new BlockCount(bytes, 1 + (long)((6 << 20) / bytes / 2 * (nuint)(operation.Which % 3)))], threads: 1, carve: operation.Which % 2 == 0);
+            nuint gained =
+                arena.Prewarm(
+                [new BlockCount(bytes, 1 + (long)((6 << 20) / bytes / 2 * (nuint)(operation.Which % 3)))], threads: 1,
+                carve: operation.Which % 2 == 0);
             Assert.That(arena.SuperSlabCount - before, Is.EqualTo((int)(gained >> 21)), "SuperSlabs gained");
         }
     }
@@ -99,12 +101,14 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
     public void PrewarmOverBudget(bool carve)
     {
         ArenaBudget limits = arena.Budget;
-        arena.Budget = new ArenaBudget { HardBytes = Size.MiB(2 * (arena.SuperSlabCount + 2)), Overflow = ArenaOverflow.Fail };
+        arena.Budget =
+            new ArenaBudget { HardBytes = Size.MiB(2 * (arena.SuperSlabCount + 2)), Overflow = ArenaOverflow.Fail };
         PrewarmInVain(new BlockCount(1 << 20, 2 * (arena.SuperSlabCount + 4)), carve);
         arena.Budget = limits;
     }
 
-    /// <summary>Frees all that lives; then 12 MiB fit into a budget of 16, whatever caches, stocks and other classes held.</summary>
+    /// <summary>Frees all that lives; then 12 MiB fit into a budget of 16, whatever caches, stocks and other classes
+    /// held.</summary>
     public void FillBudget()
     {
         if (_prewarms == 0 && arena.Budget.HardBytes == 0)
@@ -130,9 +134,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
         foreach (BlockCount blocks in frame)
         {
             for (long block = 0; block < blocks.Count; block++)
-            {
                 _model.Add(arena.Allocate(blocks.Bytes), 64);
-            }
         }
 
         while (_model.Count != 0)
@@ -143,7 +145,8 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
         }
     }
 
-    /// <summary>Disposes the arena with whatever lives. Its handle is used when <paramref name="next"/>, made afterwards, has its number.</summary>
+    /// <summary>Disposes the arena with whatever lives. Its handle is used when <paramref name="next"/>, made
+    /// afterwards, has its number.</summary>
     public void Replace(Func<Modelled> next)
     {
         ArenaHandle handle = arena.GetHandle();

@@ -1,12 +1,14 @@
 namespace Engine.Tests.Models;
 
-/// <summary>One operation of a random program. What its numbers mean depends on its kind; any numbers are a valid operation.</summary>
+/// <summary>One operation of a random program. What its numbers mean depends on its kind; any numbers are a valid
+/// operation.</summary>
 internal readonly record struct Operation(OperationKind Kind, int Actor, int Which, int Size)
 {
     public override string ToString() => $"{Kind}({Actor}, {Which}, {Size})";
 }
 
-/// <summary>What a random program may do. ENGINE_MODEL_WITHOUT names those, with commas between, that are left out.</summary>
+/// <summary>What a random program may do. ENGINE_MODEL_WITHOUT names those, with commas between, that are left
+/// out.</summary>
 internal enum OperationKind
 {
     Allocate,

@@ -4,9 +4,10 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Models;
 
 /// <summary>
-/// Runs a random program against the engine and, beside it, against what it should be: a <see cref="ShadowModel"/> for each arena, and the
-/// frame's blocks with their marks. It throws where the two differ, where the structures do not hold, and where something is left at the end.
-/// The actors are threads; one operation at a time is done, each by its actor.
+/// Runs a random program against the engine and, beside it, against what it should be: a <see cref="ShadowModel"/> for
+/// each arena, and the frame's blocks with their marks. It throws where the two differ, where the structures do not
+/// hold, and where something is left at the end. The actors are threads; one operation at a time is done, each by its
+/// actor.
 /// </summary>
 internal sealed unsafe class ProgramRun : IDisposable
 {
@@ -25,7 +26,10 @@ internal sealed unsafe class ProgramRun : IDisposable
 
     public ProgramRun()
     {
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(512), RetainBytes = 4 << 20, NativeContext = _system });
+        _memory =
+            new EngineMemory(
+            new EngineMemoryOptions { ReservationBytes = Size.MiB(512), RetainBytes = 4 << 20,
+            NativeContext = _system });
         _frame = NewFrames();
         NewArena();
     }
@@ -35,9 +39,7 @@ internal sealed unsafe class ProgramRun : IDisposable
     {
         using ProgramRun run = new();
         foreach (Operation operation in program)
-        {
             run._actors[operation.Actor % Actors].Do(() => run.Do(operation));
-        }
 
         run.End();
     }
@@ -64,7 +66,8 @@ internal sealed unsafe class ProgramRun : IDisposable
                 Unload(_scenes[operation.Which % _scenes.Count]);
                 break;
             case OperationKind.EndThread:
-                // The actor's thread ends after this operation; its next one is done by another, which inherits what the first left.
+                // The actor's thread ends after this operation; its next one is done by another, which inherits what
+                // the first left.
                 _actors[operation.Actor % Actors].EndThread();
                 break;
             case OperationKind.TrimMemory:
@@ -92,7 +95,9 @@ internal sealed unsafe class ProgramRun : IDisposable
                 on.FillBudget();
                 break;
             case OperationKind.ChangeBudget:
-                on.Arena.Budget = new ArenaBudget { SoftBytes = (nuint)operation.Size, HardBytes = operation.Which % 2 == 0 ? 0 : Size.MiB(2048) };
+                on.Arena.Budget =
+                    new ArenaBudget { SoftBytes = (nuint)operation.Size,
+                    HardBytes = operation.Which % 2 == 0 ? 0 : Size.MiB(2048) };
                 break;
             case OperationKind.DisposeArena when !_scenes.Exists(scene => scene.Arena == on.Arena):
                 _arenas.Remove(on);
@@ -126,7 +131,9 @@ internal sealed unsafe class ProgramRun : IDisposable
     }
 
     private FrameModel NewFrames() =>
-        new(_memory, _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 32 * 1024, OverflowSuperSlabs = 1 }));
+        new(_memory,
+            _memory.CreateFrameArena(
+            "frame", new FrameArenaOptions { BytesPerLane = 32 * 1024, OverflowSuperSlabs = 1 }));
 
     private void ReplaceFrames()
     {
@@ -145,7 +152,8 @@ internal sealed unsafe class ProgramRun : IDisposable
         FrameArena wall;
         try
         {
-            wall = _memory.CreateFrameArena("wall", new FrameArenaOptions { BytesPerLane = Size.MiB(8), LaneCount = 1, BufferCount = 1 });
+            wall = _memory.CreateFrameArena(
+                "wall", new FrameArenaOptions { BytesPerLane = Size.MiB(8), LaneCount = 1, BufferCount = 1 });
         }
         catch (EngineOutOfMemoryException)
         {
@@ -163,7 +171,8 @@ internal sealed unsafe class ProgramRun : IDisposable
         Array.ForEach(s_systemCalls, call => _system!.FailAlways(call, errno: 12));
         try
         {
-            on.PrewarmInVain(new BlockCount((nuint)operation.Size + 1, 3), carve: operation.Which % 2 == 0, mayHold: true);
+            on.PrewarmInVain(
+                new BlockCount((nuint)operation.Size + 1, 3), carve: operation.Which % 2 == 0, mayHold: true);
         }
         finally
         {
@@ -173,7 +182,8 @@ internal sealed unsafe class ProgramRun : IDisposable
         _memory.Validate();
     }
 
-    /// <summary>What was prewarmed is there in each frame that keeps to it, whatever frames over plan did, also when the reserve is empty.</summary>
+    /// <summary>What was prewarmed is there in each frame that keeps to it, whatever frames over plan did, also when
+    /// the reserve is empty.</summary>
     private void PlayPlan(Operation operation)
     {
         bool isOver = operation.Kind == OperationKind.PlayOverPlan;
@@ -204,7 +214,9 @@ internal sealed unsafe class ProgramRun : IDisposable
         Scene scene = Scene.Load(_memory, new ScenePlan
         {
             Name = $"scene {_made++}",
-            Arenas = [new ArenaPlan { Blocks = [new BlockCount((nuint)operation.Size + 1, 20)], SuperSlabCount = operation.Which % 2, RetainBytes = 2 << 20 }],
+            Arenas =
+                [new ArenaPlan { Blocks = [new BlockCount((nuint)operation.Size + 1, 20)],
+                SuperSlabCount = operation.Which % 2, RetainBytes = 2 << 20 }],
         });
         _scenes.Add(scene);
         _arenas.Add(new Modelled(scene.Arena));
@@ -226,9 +238,7 @@ internal sealed unsafe class ProgramRun : IDisposable
         _frame.Check();
         _arenas.ForEach(modelled => modelled.Check());
         while (_scenes.Count != 0)
-        {
             Unload(_scenes[0]);
-        }
 
         foreach (Modelled modelled in _arenas)
         {

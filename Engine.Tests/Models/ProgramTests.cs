@@ -6,26 +6,32 @@ using Size = Engine.Tests.Support.Size;
 namespace Engine.Tests.Models;
 
 /// <summary>
-/// Random programs over the public surface against the model. A program that fails is made smaller before it is shown, with the seed that
-/// repeats it. ENGINE_MODEL_PROGRAMS says how many are tried, ENGINE_MODEL_OPERATIONS how long the long run of several threads is, and
-/// ENGINE_MODEL_WITHOUT which kinds of operations are left out.
+/// Random programs over the public surface against the model. A program that fails is made smaller before it is shown,
+/// with the seed that repeats it. ENGINE_MODEL_PROGRAMS says how many are tried, ENGINE_MODEL_OPERATIONS how long the
+/// long run of several threads is, and ENGINE_MODEL_WITHOUT which kinds of operations are left out.
 /// </summary>
 internal sealed class ProgramTests
 {
     private static readonly long s_programs = NumberOf("ENGINE_MODEL_PROGRAMS", 300);
     private static readonly long s_operations = NumberOf("ENGINE_MODEL_OPERATIONS", 60_000);
-    private static readonly string[] s_without = (Environment.GetEnvironmentVariable("ENGINE_MODEL_WITHOUT") ?? "").Split(',');
+    private static readonly string[] s_without =
+        (Environment.GetEnvironmentVariable("ENGINE_MODEL_WITHOUT") ?? "").Split(',');
 
-    /// <summary>How often each kind comes, in a thousand or so. A prewarm that the reservation has no room for prefaults most of it first.</summary>
+    /// <summary>How often each kind comes, in a thousand or so. A prewarm that the reservation has no room for
+    /// prefaults most of it first.</summary>
     private static readonly OperationKind[] s_kinds = Repeated(
-        (80, [OperationKind.Allocate, OperationKind.AllocateByHandle, OperationKind.AllocateAligned, OperationKind.AllocateZeroed, OperationKind.Reallocate]),
+        (80, [OperationKind.Allocate, OperationKind.AllocateByHandle, OperationKind.AllocateAligned,
+            OperationKind.AllocateZeroed, OperationKind.Reallocate]),
         (80, [OperationKind.Free, OperationKind.FreeByHandle, OperationKind.FreeMany]),
         (30, [OperationKind.Bump, OperationKind.BumpAligned, OperationKind.BeginScope, OperationKind.EndScope]),
         (30, [OperationKind.TakeMark, OperationKind.RewindToMark]),
         (8, [OperationKind.NextFrame, OperationKind.TrimFrame]),
-        (9, [OperationKind.TrimArena, OperationKind.ResetArena, OperationKind.NewArena, OperationKind.LoadScene, OperationKind.UnloadScene, OperationKind.EndThread]),
-        (9, [OperationKind.TrimMemory, OperationKind.GrowExtent, OperationKind.Prewarm, OperationKind.PrewarmOverBudget, OperationKind.PrewarmRefused]),
-        (6, [OperationKind.FillBudget, OperationKind.ChangeBudget, OperationKind.DisposeArena, OperationKind.DisposeFrames]),
+        (9, [OperationKind.TrimArena, OperationKind.ResetArena, OperationKind.NewArena, OperationKind.LoadScene,
+            OperationKind.UnloadScene, OperationKind.EndThread]),
+        (9, [OperationKind.TrimMemory, OperationKind.GrowExtent, OperationKind.Prewarm,
+            OperationKind.PrewarmOverBudget, OperationKind.PrewarmRefused]),
+        (6, [OperationKind.FillBudget, OperationKind.ChangeBudget, OperationKind.DisposeArena,
+            OperationKind.DisposeFrames]),
         (2, [OperationKind.PlayPlan, OperationKind.PlayOverPlan, OperationKind.Snapshot]),
         (1, [OperationKind.PrewarmOverReservation]));
 
@@ -33,9 +39,12 @@ internal sealed class ProgramTests
     private static readonly OperationKind[] s_concurrentKinds = Repeated(
         (80, [OperationKind.Allocate, OperationKind.Reallocate, OperationKind.Free]),
         (8, [OperationKind.FreeMany, OperationKind.GrowExtent]),
-        (2, [OperationKind.Prewarm, OperationKind.PrewarmOverBudget, OperationKind.ChangeBudget, OperationKind.TrimMemory, OperationKind.Snapshot, OperationKind.DisposeArena, OperationKind.DisposeFrames]));
+        (2, [OperationKind.Prewarm, OperationKind.PrewarmOverBudget, OperationKind.ChangeBudget,
+            OperationKind.TrimMemory, OperationKind.Snapshot, OperationKind.DisposeArena,
+            OperationKind.DisposeFrames]));
 
-    /// <summary>Threads that make extents larger and nothing much besides: what moves gives its old place to somebody else.</summary>
+    /// <summary>Threads that make extents larger and nothing much besides: what moves gives its old place to somebody
+    /// else.</summary>
     private static readonly OperationKind[] s_growingKinds = Repeated(
         (8, [OperationKind.GrowExtent]),
         (2, [OperationKind.Free, OperationKind.FreeMany, OperationKind.Allocate]),
@@ -68,7 +77,9 @@ internal sealed class ProgramTests
     [Test]
     public void Programs_of_several_threads_on_one_arena_do_what_their_models_do()
     {
-        Gen.Select(s_concurrentOperation.Array[1, 60], s_concurrentOperation.Array[1, 60], s_concurrentOperation.Array[1, 60]).Sample(
+        Gen.Select(
+            s_concurrentOperation.Array[1, 60], s_concurrentOperation.Array[1, 60],
+            s_concurrentOperation.Array[1, 60]).Sample(
             programs =>
             {
                 Operation[][] ofThreads = [programs.Item1, programs.Item2, programs.Item3];
@@ -80,7 +91,8 @@ internal sealed class ProgramTests
             threads: 1);
     }
 
-    /// <summary>One memory for long: in rounds, after each of which everything is looked at while the threads, new ones each time, stand still.</summary>
+    /// <summary>One memory for long: in rounds, after each of which everything is looked at while the threads, new ones
+    /// each time, stand still.</summary>
     [Test]
     [Category(Lane.Slow)]
     public void Threads_that_grow_prewarm_trim_and_dispose_at_once_keep_every_block_whole()
@@ -91,9 +103,11 @@ internal sealed class ProgramTests
         using ConcurrentRun run = new(Threads);
         for (int round = 0; run.Operations < s_operations; round++)
         {
-            Workers.Run(Threads, thread => run.Do(thread, Program(new Random(seed + (round * Threads) + thread), s_concurrentKinds, OfRound)));
+            Workers.Run(Threads, thread =>
+                run.Do(thread, Program(new Random(seed + (round * Threads) + thread), s_concurrentKinds, OfRound)));
             run.Check();
-            Workers.Run(Threads, thread => run.Do(thread, Program(new Random(seed + (round * Threads) + thread), s_growingKinds, OfRound / 10)));
+            Workers.Run(Threads, thread =>
+                run.Do(thread, Program(new Random(seed + (round * Threads) + thread), s_growingKinds, OfRound / 10)));
             run.Check();
         }
 
@@ -105,7 +119,8 @@ internal sealed class ProgramTests
     {
         for (; count > 0; count--)
         {
-            int size = random.Next(3) == 0 ? Math.Max(0, (1 << random.Next(20)) - 1 + random.Next(3)) : random.Next(1 << random.Next(20));
+            int size = random.Next(3) == 0 ? Math.Max(0, (1 << random.Next(20)) - 1 + random.Next(3))
+                : random.Next(1 << random.Next(20));
             yield return new Operation(kinds[random.Next(kinds.Length)], random.Next(1000), random.Next(1000), size);
         }
     }
@@ -115,8 +130,11 @@ internal sealed class ProgramTests
             .Select((kind, actor, which, size) => new Operation(kinds[kind], actor, which, size));
 
     private static OperationKind[] Repeated(params (int Times, OperationKind[] Kinds)[] groups) =>
-        [.. groups.SelectMany(group => group.Kinds.Where(kind => !s_without.Contains(kind.ToString())).SelectMany(kind => Enumerable.Repeat(kind, group.Times)))];
+        [.. groups.SelectMany(group => group.Kinds.Where(kind =>
+            !s_without.Contains(kind.ToString())).SelectMany(kind => Enumerable.Repeat(kind, group.Times)))];
 
     private static long NumberOf(string variable, long otherwise) =>
-        long.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out long given) ? given : otherwise;
+        long.TryParse(
+            Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture,
+            out long given) ? given : otherwise;
 }

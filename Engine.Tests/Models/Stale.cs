@@ -1,6 +1,7 @@
 namespace Engine.Tests.Models;
 
-/// <summary>Uses what has outlived its arena: it must be told, and nothing may be done, whatever lies there now.</summary>
+/// <summary>Uses what has outlived its arena: it must be told, and nothing may be done, whatever lies there
+/// now.</summary>
 internal static unsafe class Stale
 {
     /// <param name="handle">Of an arena that is disposed.</param>
@@ -18,7 +19,8 @@ internal static unsafe class Stale
         try
         {
             handle.Free(block);
-            throw new AssertionException($"the handle of a disposed arena freed 0x{(nint)block:x}, which is another arena's");
+            throw new AssertionException(
+                $"the handle of a disposed arena freed 0x{(nint)block:x}, which is another arena's");
         }
         catch (Exception told) when (IsClear(told))
         {

@@ -5,9 +5,9 @@ using Silk.NET.Core.Contexts;
 namespace Engine.Tests.Os;
 
 /// <summary>
-/// The operating system's functions, of which some fail, lie, or are absent, as a test asks. Functions that can fail: mmap,
-/// munmap, mprotect, madvise, mremap, mlock, munlock. Only one may live at a time: what it counts is static, because native
-/// code calls static functions.
+/// The operating system's functions, of which some fail, lie, or are absent, as a test asks. Functions that can fail:
+/// mmap, munmap, mprotect, madvise, mremap, mlock, munlock. Only one may live at a time: what it counts is static,
+/// because native code calls static functions.
 /// <code>
 /// using var context = new FailingContext();
 /// context.Fail("mprotect", call: 3, errno: 12);      // the third call from now on fails, once
@@ -37,18 +37,14 @@ internal sealed unsafe class FailingContext : INativeContext
     {
         Assume.That(!OperatingSystem.IsWindows(), "the functions that are made to fail are a POSIX system's");
         if (Interlocked.Exchange(ref s_living, 1) != 0)
-        {
             throw new InvalidOperationException("Another FailingContext is alive; dispose of it first.");
-        }
 
         StealsHoles = false;
         for (int i = 0; i < Rules.Length; i++)
         {
             Rules[i] = new Rule();
             if (_system.TryGetProcAddress(NameOf(i), out nint address))
-            {
                 Rules[i].Forward = address;
-            }
         }
     }
 
@@ -62,15 +58,19 @@ internal sealed unsafe class FailingContext : INativeContext
     public void Fail(string function, int call, int errno) => FailOnce(function, call, errno, Mode.FailOnce);
 
     /// <summary>
-    /// The Nth call from now on fails half-way, as a kernel may: of a range the first half is done; what a mapping or a move would have replaced
-    /// is unmapped (mmap, mprotect, madvise, mremap, mlock only). So many calls after it fail too.
+    /// The Nth call from now on fails half-way, as a kernel may: of a range the first half is done; what a mapping or a
+    /// move would have replaced is unmapped (mmap, mprotect, madvise, mremap, mlock only). So many calls after it fail
+    /// too.
     /// </summary>
-    public void FailHalfDone(string function, int call, int errno, int thenFail = 0) => FailOnce(function, call, errno, Mode.FailHalfDone, 1 + thenFail);
+    public void FailHalfDone(string function, int call, int errno, int thenFail = 0) =>
+        FailOnce(function, call, errno, Mode.FailHalfDone, 1 + thenFail);
 
     /// <summary>So many calls, from the Nth from now on, fail.</summary>
-    public void FailRun(string function, int call, int count, int errno) => FailOnce(function, call, errno, Mode.FailOnce, count);
+    public void FailRun(string function, int call, int count, int errno) =>
+        FailOnce(function, call, errno, Mode.FailOnce, count);
 
-    /// <summary>Whether the first page of what a half-done mmap or mremap has unmapped is mapped at once by somebody else, who writes <see cref="Stolen"/> to it.</summary>
+    /// <summary>Whether the first page of what a half-done mmap or mremap has unmapped is mapped at once by somebody
+    /// else, who writes <see cref="Stolen"/> to it.</summary>
     public static bool StealsHoles { get; set; }
 
     /// <summary>Where the last stolen page is.</summary>
@@ -82,11 +82,14 @@ internal sealed unsafe class FailingContext : INativeContext
     /// <summary>Mappings of more bytes are refused for want of address space.</summary>
     public void LimitMaps(nuint bytes) => _rules[0].MostBytes = bytes;
 
-    /// <summary>Mappings that the system may place begin so many bytes, a multiple of the page size, behind a multiple of 2 MiB.</summary>
+    /// <summary>Mappings that the system may place begin so many bytes, a multiple of the page size, behind a multiple
+    /// of 2 MiB.</summary>
     public void ShiftMaps(nuint bytes) => _rules[0].ShiftBytes = bytes;
 
-    /// <summary>Every call fails, or every one whose distinguishing argument (flags, protection, advice) is as given.</summary>
-    public void FailAlways(string function, int errno, int? argument = null) => Set(function, Mode.FailAlways, errno, argument);
+    /// <summary>Every call fails, or every one whose distinguishing argument (flags, protection, advice) is as
+    /// given.</summary>
+    public void FailAlways(string function, int errno, int? argument = null) =>
+        Set(function, Mode.FailAlways, errno, argument);
 
     /// <summary>Says it succeeded and does nothing (madvise, mprotect, mlock, munlock only).</summary>
     public void Lie(string function, int? argument = null) => Set(function, Mode.Lie, 0, argument);
@@ -97,16 +100,15 @@ internal sealed unsafe class FailingContext : INativeContext
     /// <summary>The function is in no library. Applies to whatever asks for it from now on.</summary>
     public void Hide(string function) => _hidden.Add(function);
 
-    /// <summary>Another implementation of any function: the address of a static method with UnmanagedCallersOnly.</summary>
+    /// <summary>Another implementation of any function: the address of a static method with
+    /// UnmanagedCallersOnly.</summary>
     public void Replace(string function, nint implementation) => _replaced[function] = implementation;
 
     public bool TryGetProcAddress(string proc, out nint addr, int? slot = default)
     {
         addr = 0;
         if (_hidden.Contains(proc) || !_system.TryGetProcAddress(proc, out addr))
-        {
             return false;
-        }
 
         addr = _replaced.TryGetValue(proc, out nint replaced) ? replaced : proc switch
         {
@@ -149,9 +151,7 @@ internal sealed unsafe class FailingContext : INativeContext
         for (int i = 0; i < _rules.Length; i++)
         {
             if (NameOf(i) == function)
-            {
                 return _rules[i];
-            }
         }
 
         throw new ArgumentException($"{function} cannot be made to fail.", nameof(function));
@@ -174,14 +174,10 @@ internal sealed unsafe class FailingContext : INativeContext
         const int Fixed = 0x10;
         Verdict verdict = Rules[0].Decide(flags);
         if (verdict == Verdict.FailHalfDone && (flags & Fixed) != 0)
-        {
             MakeHole(address, bytes);
-        }
 
         if (verdict != Verdict.Work || bytes > Rules[0].MostBytes)
-        {
             return FailWith(Rules[0], -1);
-        }
 
         var mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Rules[0].Forward;
         return address == 0 && Rules[0].ShiftBytes != 0
@@ -190,14 +186,13 @@ internal sealed unsafe class FailingContext : INativeContext
     }
 
     /// <summary>Maps more than is asked for, and gives back all but the part at the wanted place.</summary>
-    private static nint MapShifted(delegate* unmanaged<nint, nuint, int, int, int, nint, nint> mmap, nuint bytes, int protection, int flags)
+    private static nint MapShifted(
+        delegate* unmanaged<nint, nuint, int, int, int, nint, nint> mmap, nuint bytes, int protection, int flags)
     {
         nuint around = bytes + (4 << 20);
         nint mapped = mmap(0, around, protection, flags, -1, 0);
         if (mapped == -1)
-        {
             return -1;
-        }
 
         var munmap = (delegate* unmanaged<nint, nuint, int>)Rules[1].Forward;
         nuint place = (((nuint)mapped + (2 << 20)) & ~((nuint)(2 << 20) - 1)) + Rules[0].ShiftBytes;
@@ -210,7 +205,8 @@ internal sealed unsafe class FailingContext : INativeContext
     private static int Munmap(nint address, nuint bytes) => Plain(Rules[1], address, bytes);
 
     [UnmanagedCallersOnly]
-    private static int Mprotect(nint address, nuint bytes, int protection) => WithArgument(Rules[2], address, bytes, protection);
+    private static int Mprotect(nint address, nuint bytes, int protection) =>
+        WithArgument(Rules[2], address, bytes, protection);
 
     [UnmanagedCallersOnly]
     private static int Madvise(nint address, nuint bytes, int advice) => WithArgument(Rules[3], address, bytes, advice);
@@ -220,13 +216,12 @@ internal sealed unsafe class FailingContext : INativeContext
     {
         Verdict verdict = Rules[4].Decide(flags);
         if (verdict == Verdict.FailHalfDone)
-        {
             MakeHole(to, newBytes);
-        }
 
         return verdict != Verdict.Work
             ? FailWith(Rules[4], -1)
-            : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)Rules[4].Forward)(from, oldBytes, newBytes, flags, to);
+            : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)Rules[4].Forward)(from, oldBytes, newBytes,
+                flags, to);
     }
 
     [UnmanagedCallersOnly]
@@ -337,9 +332,7 @@ internal sealed unsafe class FailingContext : INativeContext
                 _ => Argument is null || Argument == argument,
             };
             if (!applies)
-            {
                 return Verdict.Work;
-            }
 
             return Mode switch
             {

@@ -2,7 +2,8 @@ using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Os;
 
-/// <summary>The operating system's functions as an older version of it has them: without those that are named.</summary>
+/// <summary>The operating system's functions as an older version of it has them: without those that are
+/// named.</summary>
 internal sealed class HidingContext(params string[] hidden) : INativeContext
 {
     private readonly SystemLibraries _system = OperatingSystem.IsWindows()

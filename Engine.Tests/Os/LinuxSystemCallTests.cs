@@ -30,6 +30,7 @@ internal sealed class LinuxSystemCallTests
     {
         using HidingContext context = new("syscall");
         Assert.That(new LinuxSystemCall(context, call).IsAvailable, Is.False);
-        Assert.That(new LinuxSystemCall(new SystemLibraries(), call).IsAvailable, Is.EqualTo(OperatingSystem.IsLinux()));
+        Assert.That(
+            new LinuxSystemCall(new SystemLibraries(), call).IsAvailable, Is.EqualTo(OperatingSystem.IsLinux()));
     }
 }

@@ -3,8 +3,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Os;
 
 /// <summary>
-/// A call that maps over a part of a reservation unmaps it and fails. What nobody took meanwhile is ours again; what somebody took is his for good: never
-/// committed, written, moved to, decommitted or released by us.
+/// A call that maps over a part of a reservation unmaps it and fails. What nobody took meanwhile is ours again; what
+/// somebody took is his for good: never committed, written, moved to, decommitted or released by us.
 /// </summary>
 internal sealed unsafe class LostRangeTests
 {
@@ -52,9 +52,13 @@ internal sealed unsafe class LostRangeTests
         _context.Heal("mmap");
 
         Assert.That(_os.IsLost(_address, SuperSlab), Is.False);
-        Assert.That(MemoryMap.CoveredWithin(_address, 2 * SuperSlab), Is.EqualTo((ulong)(2 * SuperSlab)), "no address is free for others");
+        Assert.That(
+            MemoryMap.CoveredWithin(_address, 2 * SuperSlab), Is.EqualTo((ulong)(2 * SuperSlab)),
+            "no address is free for others");
         _os.Decommit(_address, SuperSlab);
-        Assert.That(_os.TryPrepare(_address, SuperSlab, s_atMapping, out _) && _os.TryPopulate(_address, SuperSlab, s_atMapping, out _), Is.True);
+        Assert.That(
+            _os.TryPrepare(_address, SuperSlab, s_atMapping, out _)
+            && _os.TryPopulate(_address, SuperSlab, s_atMapping, out _), Is.True);
         *(byte*)_address = 1;
     }
 
@@ -109,7 +113,8 @@ internal sealed unsafe class LostRangeTests
         FailingContext.StealsHoles = false;
         _context.Heal("mmap");
         nint stolen = FailingContext.StolenPage;
-        Assert.That((int)((stolen - memory.ReservationBase) / (nint)SuperSlab), Is.InRange(0, 31), "it is one for blocks");
+        Assert.That(
+            (int)((stolen - memory.ReservationBase) / (nint)SuperSlab), Is.InRange(0, 31), "it is one for blocks");
         Assert.That(
             () =>
             {
@@ -177,14 +182,17 @@ internal sealed unsafe class LostRangeTests
         new Span<byte>((void*)_address, (int)(2 * SuperSlab)).Fill(3);
         _context.FailAlways("madvise", OutOfMemory, argument: 4);
         _context.FailAlways("mmap", OutOfMemory);
-        Assert.That(() => _os.Decommit(_address, SuperSlab), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
+        Assert.That(() =>
+            _os.Decommit(_address, SuperSlab), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
         Assert.That(_os.TryDecommit(Second, SuperSlab, out string reason), Is.False);
         Assert.That(reason, Does.Contain("mmap"));
         Assert.That(told, Is.EqualTo(new[] { (_address, SuperSlab), (Second, SuperSlab) }));
         _context.Heal("madvise");
         _context.Heal("mmap");
 
-        Assert.That(_os.TryPrepare(_address, SuperSlab, s_atMapping, out _) && _os.TryPopulate(_address, SuperSlab, s_atMapping, out _), Is.True, "used again");
+        Assert.That(
+            _os.TryPrepare(_address, SuperSlab, s_atMapping, out _)
+            && _os.TryPopulate(_address, SuperSlab, s_atMapping, out _), Is.True, "used again");
         *(byte*)_address = 1;
         _os.Decommit(_address, 2 * SuperSlab);
         Assert.That(MemoryMap.ResidentWithin(_address, 2 * SuperSlab), Is.Zero);
@@ -197,7 +205,9 @@ internal sealed unsafe class LostRangeTests
         _context.Heal("mmap");
         Assert.That(_os.IsLost(_address, SuperSlab), Is.True);
         Assert.That(_os.IsLost(Second, SuperSlab), Is.False);
-        Assert.That(() => _os.Commit(_address, SuperSlab), Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("somebody else"));
+        Assert.That(() =>
+            _os.Commit(_address, SuperSlab),
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("somebody else"));
         Assert.That(
             () => new Prefaulter(_os, PrefaultPolicy.Automatic, PageKind.Automatic).Provide(_address, 2 * SuperSlab),
             Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("somebody else"));
@@ -210,7 +220,8 @@ internal sealed unsafe class LostRangeTests
         _os.Release(_address, 2 * SuperSlab);
         Assert.That(*(byte*)_address, Is.EqualTo(FailingContext.Stolen), "it outlives the reservation");
         Assert.That(MemoryMap.CoveredWithin(_address, 2 * SuperSlab), Is.EqualTo((ulong)Environment.SystemPageSize));
-        Assert.That(_os.IsLost(_address, SuperSlab), Is.False, "whoever reserves these addresses next has them by right");
+        Assert.That(
+            _os.IsLost(_address, SuperSlab), Is.False, "whoever reserves these addresses next has them by right");
         VirtualMemory.Create().Release(_address, (nuint)Environment.SystemPageSize);
         _address = 0;
     }

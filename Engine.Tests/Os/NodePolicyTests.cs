@@ -6,7 +6,8 @@ using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Os;
 
-/// <summary>What the kernel's /proc/self/numa_maps says of the engine's memory: over which nodes its pages take turns.</summary>
+/// <summary>What the kernel's /proc/self/numa_maps says of the engine's memory: over which nodes its pages take
+/// turns.</summary>
 internal sealed unsafe class NodePolicyTests
 {
     private static readonly nuint s_reservation = Size.MiB(256);
@@ -22,19 +23,24 @@ internal sealed unsafe class NodePolicyTests
     {
         ulong[] mask = new ulong[16];
         Assert.That(LinuxNodes.Set(list, mask), Is.EqualTo(nodes.Length));
-        Assert.That(Enumerable.Range(0, 1024).Where(node => (mask[node / 64] >> (node % 64) & 1) != 0), Is.EqualTo(nodes));
+        Assert.That(Enumerable.Range(0, 1024).Where(node =>
+            (mask[node / 64] >> (node % 64) & 1) != 0), Is.EqualTo(nodes));
     }
 
     [Test]
-    public void Nodes_beyond_the_kernels_largest_number_are_left_out() => Assert.That(LinuxNodes.Set("1020-2000", new ulong[16]), Is.EqualTo(4));
+    public void Nodes_beyond_the_kernels_largest_number_are_left_out() =>
+        Assert.That(LinuxNodes.Set("1020-2000", new ulong[16]), Is.EqualTo(4));
 
     [Category(Machine.NeedsRealKernel)]
     [Test]
     public void Every_mapping_takes_turns_over_the_nodes_through_a_whole_life(
-        [Values(PrefaultPolicy.Automatic, PrefaultPolicy.PopulateAtMapping, PrefaultPolicy.None)] PrefaultPolicy prefault)
+        [Values(PrefaultPolicy.Automatic, PrefaultPolicy.PopulateAtMapping,
+            PrefaultPolicy.None)] PrefaultPolicy prefault)
     {
         AssumeNodes();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.Interleave, Prefault = prefault });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.Interleave,
+            Prefault = prefault });
         Assert.That(memory.Settings, Does.Contain("memory nodes: interleaved over "));
         using (LongLivedArena arena = memory.CreateLongLivedArena("level"))
         {
@@ -58,7 +64,8 @@ internal sealed unsafe class NodePolicyTests
         AssumeNodes();
         Assume.That(ReadNodes(), Does.Not.Contain("-").And.Not.Contain(","), "this machine has several nodes");
         using EngineMemory automatic = new(new EngineMemoryOptions { ReservationBytes = s_reservation });
-        using EngineMemory firstTouch = new(new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.FirstTouch });
+        using EngineMemory firstTouch =
+            new(new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.FirstTouch });
         Assert.That(automatic.OsCalls, Is.EqualTo(firstTouch.OsCalls));
         Assert.That(PoliciesWithin(automatic), Is.All.EqualTo("default"));
         Assert.That(automatic.Settings, Does.Contain("memory nodes: first touch, 1 of them"));
@@ -70,7 +77,8 @@ internal sealed unsafe class NodePolicyTests
     {
         AssumeNodes();
         using TwoNodes context = new();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = s_reservation, NativeContext = context });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = s_reservation, NativeContext = context });
         Assert.That(memory.Settings, Does.Contain("memory nodes: interleaved over 0-1"));
         CheckAll(memory, "with two nodes, of which this kernel knows those it has");
     }
@@ -81,7 +89,8 @@ internal sealed unsafe class NodePolicyTests
         Assume.That(OperatingSystem.IsLinux());
         using HidingContext context = new("syscall");
         using EngineMemory memory = new(
-            new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.Interleave, NativeContext = context });
+            new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.Interleave,
+                NativeContext = context });
         Assert.That(memory.Settings, Does.Contain("memory nodes: first touch, mbind: "));
         using LongLivedArena arena = memory.CreateLongLivedArena("level");
         arena.Free(arena.Allocate(Size.MiB(5)));
@@ -89,7 +98,9 @@ internal sealed unsafe class NodePolicyTests
     }
 
     private static void AssumeNodes() =>
-        Assume.That(OperatingSystem.IsLinux() && File.Exists("/proc/self/numa_maps"), "the kernel tells nothing of memory nodes");
+        Assume.That(
+            OperatingSystem.IsLinux() && File.Exists("/proc/self/numa_maps"),
+            "the kernel tells nothing of memory nodes");
 
     private static string ReadNodes() => File.ReadAllText("/sys/devices/system/node/online");
 
@@ -104,7 +115,9 @@ internal sealed unsafe class NodePolicyTests
     [
         .. from line in File.ReadLines("/proc/self/numa_maps")
            let words = line.Split(' ')
-           where ulong.Parse(words[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture) - (ulong)memory.ReservationBase < memory.ReservationBytes
+           where ulong.Parse(
+               words[0], NumberStyles.HexNumber,
+               CultureInfo.InvariantCulture) - (ulong)memory.ReservationBase < memory.ReservationBytes
            select words[1],
     ];
 
@@ -112,10 +125,13 @@ internal sealed unsafe class NodePolicyTests
     private sealed class TwoNodes : INativeContext
     {
         private static readonly SystemLibraries s_system = new();
-        private static readonly byte[] s_status = Encoding.UTF8.GetBytes(Path.Combine(TestContext.CurrentContext.WorkDirectory, "two-nodes.status") + "\0");
+        private static readonly byte[] s_status =
+            Encoding.UTF8.GetBytes(Path.Combine(TestContext.CurrentContext.WorkDirectory, "two-nodes.status") + "\0");
 
         public TwoNodes() =>
-            File.WriteAllText(Encoding.UTF8.GetString(s_status).TrimEnd('\0'), "Name:\tgame\nMems_allowed_list:\t0-1\nvoluntary_ctxt_switches:\t1\n");
+            File.WriteAllText(
+                Encoding.UTF8.GetString(s_status).TrimEnd('\0'),
+                "Name:\tgame\nMems_allowed_list:\t0-1\nvoluntary_ctxt_switches:\t1\n");
 
         public bool TryGetProcAddress(string proc, out nint addr, int? slot = default)
         {
@@ -131,12 +147,11 @@ internal sealed unsafe class NodePolicyTests
         [UnmanagedCallersOnly]
         private static int Open(byte* path, int flags, int mode)
         {
-            bool isStatus = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(path).SequenceEqual("/proc/self/status"u8);
+            bool isStatus =
+                MemoryMarshal.CreateReadOnlySpanFromNullTerminated(path).SequenceEqual("/proc/self/status"u8);
             _ = s_system.TryGetProcAddress("open", out nint open);
             fixed (byte* status = s_status)
-            {
                 return ((delegate* unmanaged<byte*, int, int, int>)open)(isStatus ? status : path, flags, mode);
-            }
         }
     }
 }

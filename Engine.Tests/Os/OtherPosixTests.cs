@@ -13,7 +13,8 @@ internal sealed unsafe class OtherPosixTests
     private static readonly PosixConstants Constants = PosixConstants.Linux with { System = SystemKinds.OtherPosix };
 
     [Test]
-    public void Any_posix_system_touches_and_verifies_by_counting([Values] PrefaultPolicy policy, [Values] PageKind pages)
+    public void Any_posix_system_touches_and_verifies_by_counting(
+        [Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         var os = new PosixVirtualMemory(new SystemLibraries(), Constants);
         var prefaulter = new Prefaulter(os, policy, pages);
@@ -33,7 +34,10 @@ internal sealed unsafe class OtherPosixTests
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Prefetch, PageKind.ExplicitHuge);
         using var range = new ReservedRange(os, SuperSlab);
         prefaulter.Provide(range.Address, range.Bytes);
-        Assert.That(prefaulter.Describe(), Does.StartWith("ExplicitHuge: not on this system; Prefetch: not on this system; touch on normal pages: ok"));
+        Assert.That(
+            prefaulter.Describe(),
+            Does.StartWith(
+            "ExplicitHuge: not on this system; Prefetch: not on this system; touch on normal pages: ok"));
     }
 
     [Test]
@@ -50,7 +54,8 @@ internal sealed unsafe class OtherPosixTests
     }
 
     [Test]
-    public void Larger_pages_are_asked_for_and_not_assumed([Values(16384, 65536)] int pageBytes, [Values] PrefaultPolicy policy, [Values] PageKind pages)
+    public void Larger_pages_are_asked_for_and_not_assumed(
+        [Values(16384, 65536)] int pageBytes, [Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         using var context = new FailingContext();
         delegate* unmanaged<int> fake = pageBytes == 16384 ? &Pages16KiB : &Pages64KiB;
@@ -58,7 +63,9 @@ internal sealed unsafe class OtherPosixTests
         VirtualMemory os = VirtualMemory.Create(context);
         Assert.That(os.Facts.PageBytes, Is.EqualTo((nuint)pageBytes));
         using var range = new ReservedRange(os, SuperSlab);
-        Assert.That(() => os.Commit(range.Address, 4096), Throws.TypeOf<SuperSlab.EngineMemoryException>().With.Message.Contains($"{pageBytes}"));
+        Assert.That(() =>
+            os.Commit(range.Address, 4096),
+            Throws.TypeOf<SuperSlab.EngineMemoryException>().With.Message.Contains($"{pageBytes}"));
 
         new Prefaulter(os, policy, pages).Provide(range.Address, (nuint)pageBytes);
         os.Decommit(range.Address, (nuint)pageBytes);

@@ -12,7 +12,8 @@ internal sealed class PageFaultTests
     {
         Assume.That(PageFaults.IsPerThread);
         using var range = new ReservedRange(_os, SuperSlab);
-        Assert.That(_os.TryPrepare(range.Address, range.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
+        Assert.That(
+            _os.TryPrepare(range.Address, range.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
         range.WriteEveryPage(0, _os.Facts.PageBytes, 1);
 
         long taken = range.FaultsOfWritingEveryPage(_os.Facts.PageBytes, SuperSlab - _os.Facts.PageBytes);
@@ -40,7 +41,8 @@ internal sealed class PageFaultTests
     {
         Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
         using var range = new ReservedRange(_os, SuperSlab);
-        Assert.That(_os.TryPrepare(range.Address, range.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
+        Assert.That(
+            _os.TryPrepare(range.Address, range.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
         nuint page = _os.Facts.PageBytes;
         nuint[] addresses = new nuint[1000];
         using var recorder = new PageFaultRecorder();
@@ -54,7 +56,8 @@ internal sealed class PageFaultTests
         // The runtime's own pages may fault too, rarely; in the range nothing does but what the test writes.
         Assert.That(recorder.Count, Is.GreaterThanOrEqualTo(100));
         int drained = recorder.Drain(addresses);
-        nuint[] within = [.. addresses.AsSpan(0, drained).ToArray().Where(address => address - (nuint)range.Address < range.Bytes)];
+        nuint[] within = [.. addresses.AsSpan(0, drained).ToArray().Where(address =>
+            address - (nuint)range.Address < range.Bytes)];
         nuint[] expected = [.. Enumerable.Range(0, 100).Select(i => (nuint)range.Address + ((nuint)i * page))];
         Assert.That(within, Is.EqualTo(expected));
 
@@ -100,7 +103,8 @@ internal sealed class PageFaultTests
     {
         Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
         using var range = new ReservedRange(_os, 4 * SuperSlab);
-        Assert.That(_os.TryPrepare(range.Address, range.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
+        Assert.That(
+            _os.TryPrepare(range.Address, range.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
         using var recorder = new PageFaultRecorder(256);
         range.WriteEveryPage(0, 0, 1);
         recorder.Start();

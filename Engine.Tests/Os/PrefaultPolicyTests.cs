@@ -8,7 +8,8 @@ internal sealed class PrefaultPolicyTests
 
     [Test]
     [Category(Machine.NeedsRealKernel)]
-    public void Every_sensible_combination_leaves_no_fault_or_says_why([Values] PrefaultPolicy policy, [Values] PageKind pages)
+    public void Every_sensible_combination_leaves_no_fault_or_says_why(
+        [Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         using SystemSetting pool = SystemSetting.HugePageCount(8);
         VirtualMemory os = VirtualMemory.Create();
@@ -38,7 +39,9 @@ internal sealed class PrefaultPolicyTests
         os.Decommit(range.Address, range.Bytes);
         if (pages != PageKind.ExplicitHuge)
         {
-            Assert.That(os.ResidentBytes, Is.LessThan(before - SuperSlab), "pages of the pool are not counted as resident, others are");
+            Assert.That(
+                os.ResidentBytes, Is.LessThan(before - SuperSlab),
+                "pages of the pool are not counted as resident, others are");
         }
 
         os.Commit(range.Address, range.Bytes);
@@ -69,9 +72,7 @@ internal sealed class PrefaultPolicyTests
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.ExplicitHuge);
         using var range = new ReservedRange(os, 5 * SuperSlab);
         for (int i = 0; i < 5; i++)
-        {
             prefaulter.Provide(range.Address + (i * (nint)SuperSlab), SuperSlab);
-        }
 
         Assert.That(FreeHugePages(), Is.Zero);
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.Zero);
@@ -97,7 +98,9 @@ internal sealed class PrefaultPolicyTests
 
         Assert.That(
             prefaulter.Describe(),
-            Does.StartWith("MAP_HUGETLB: no free huge pages (0 of 0); THP: enabled=madvise, ok; MADV_POPULATE_WRITE: ok, 0 of 512 pages would fault"));
+            Does.StartWith(
+                "MAP_HUGETLB: no free huge pages (0 of 0); THP: enabled=madvise, ok; MADV_POPULATE_WRITE: ok, 0 of "
+                + "512 pages would fault"));
     }
 
     [Test]
@@ -139,9 +142,14 @@ internal sealed class PrefaultPolicyTests
         long calls = context.CallsOf("madvise");
         prefaulter.Provide(range.Address + (nint)SuperSlab, SuperSlab);
 
-        Assert.That(context.CallsOf("madvise") - calls, Is.LessThanOrEqualTo(1), "the liar is not asked again (the one call is MADV_DONTFORK)");
+        Assert.That(
+            context.CallsOf("madvise") - calls, Is.LessThanOrEqualTo(1),
+            "the liar is not asked again (the one call is MADV_DONTFORK)");
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0));
-        Assert.That(prefaulter.Describe(), Does.Contain("said it was done, but 512 of 512 pages would fault").And.Contain("MAP_POPULATE on normal pages: ok"));
+        Assert.That(
+            prefaulter.Describe(),
+            Does.Contain("said it was done, but 512 of 512 pages would fault").And.Contain(
+            "MAP_POPULATE on normal pages: ok"));
     }
 
     [Test]
@@ -210,7 +218,8 @@ internal sealed class PrefaultPolicyTests
         Assert.That(os.OsCalls, Is.EqualTo(calls));
     }
 
-    private static long FreeHugePages() => long.Parse(File.ReadAllText("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"), null);
+    private static long FreeHugePages() =>
+        long.Parse(File.ReadAllText("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"), null);
 
     private static string FlagsOf(nint address)
     {
@@ -218,14 +227,14 @@ internal sealed class PrefaultPolicyTests
         foreach (string line in File.ReadLines("/proc/self/smaps"))
         {
             string[] parts = line.Split(' ', 2)[0].Split('-');
-            if (parts.Length == 2 && long.TryParse(parts[0], System.Globalization.NumberStyles.HexNumber, null, out long start))
+            if (parts.Length == 2
+                && long.TryParse(parts[0], System.Globalization.NumberStyles.HexNumber, null, out long start))
             {
-                isInside = start <= address && address < long.Parse(parts[1], System.Globalization.NumberStyles.HexNumber, null);
+                isInside = start <= address
+                    && address < long.Parse(parts[1], System.Globalization.NumberStyles.HexNumber, null);
             }
             else if (isInside && line.StartsWith("VmFlags:", StringComparison.Ordinal))
-            {
                 return line + " ";
-            }
         }
 
         return string.Empty;

@@ -3,8 +3,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Os;
 
 /// <summary>
-/// A prefault that fails or is interrupted, and whose undo the system refuses too: the caller hears why it failed, never of the undo alone, and who keeps
-/// account of the range is told.
+/// A prefault that fails or is interrupted, and whose undo the system refuses too: the caller hears why it failed,
+/// never of the undo alone, and who keeps account of the range is told.
 /// </summary>
 internal sealed class PrefaultUndoTests
 {
@@ -14,7 +14,8 @@ internal sealed class PrefaultUndoTests
 
     [Test]
     [Category(Lane.Slow)]
-    public void What_the_progress_throws_reaches_the_caller_as_itself_after_all_threads_stopped([Values(1, 2, 5)] int threads)
+    public void What_the_progress_throws_reaches_the_caller_as_itself_after_all_threads_stopped(
+        [Values(1, 2, 5)] int threads)
     {
         VirtualMemory os = VirtualMemory.Create();
         Prefaulter prefaulter = new(os, PrefaultPolicy.Automatic, PageKind.Automatic);
@@ -22,7 +23,9 @@ internal sealed class PrefaultUndoTests
         for (int report = 1; report <= 16; report++)
         {
             Thrower progress = new(report);
-            Assert.That(() => prefaulter.Provide(range.Address, range.Bytes, threads, progress, CancellationToken.None), Throws.Exception.SameAs(progress.Thrown));
+            Assert.That(() =>
+                prefaulter.Provide(range.Address, range.Bytes, threads, progress, CancellationToken.None),
+                Throws.Exception.SameAs(progress.Thrown));
             Assert.That(progress.Inside, Is.Zero, "nobody is still at work");
             Assert.That(MemoryMap.ResidentWithin(range.Address, range.Bytes), Is.Zero);
             Assert.That(!MemoryMap.IsReadable || !MemoryMap.IsAccessible(range.Address), Is.True);
@@ -71,7 +74,8 @@ internal sealed class PrefaultUndoTests
         context.FailAlways("mmap", OutOfMemory);
         Assert.That(
             () => prefaulter.Provide(range.Address, range.Bytes),
-            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("MADV_POPULATE_WRITE").And.Message.Contains("refused to take back").And.Message.Contains("mmap: "));
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains(
+                "MADV_POPULATE_WRITE").And.Message.Contains("refused to take back").And.Message.Contains("mmap: "));
         Assert.That(told, Is.EqualTo(new[] { (range.Address, range.Bytes) }));
         context.Heal("madvise");
         context.Heal("mmap");
@@ -98,17 +102,16 @@ internal sealed class PrefaultUndoTests
                 Prefaulter prefaulter = new(os, policy, PageKind.Automatic);
                 before = context.CallsOf(function);
                 if (halfDone)
-                {
                     context.FailHalfDone(function, call, OutOfMemory, run - 1);
-                }
                 else
-                {
                     context.FailRun(function, call, run, OutOfMemory);
-                }
 
                 failures += Outcome(prefaulter, range);
                 context.Heal(function);
-                Assert.That(os.IsLost(range.Address, range.Bytes) || MemoryMap.CoveredWithin(range.Address, range.Bytes) == range.Bytes, Is.True, $"no hole after call {call}, {run} times");
+                Assert.That(
+                    os.IsLost(range.Address, range.Bytes)
+                    || MemoryMap.CoveredWithin(range.Address, range.Bytes) == range.Bytes, Is.True,
+                    $"no hole after call {call}, {run} times");
                 os.Decommit(range.Address, range.Bytes);
                 Assert.That(MemoryMap.ResidentWithin(range.Address, range.Bytes), Is.Zero, $"call {call}, {run} times");
             }
@@ -165,9 +168,7 @@ internal sealed class PrefaultUndoTests
                 {
                     Before?.Invoke();
                     if (Instead is null)
-                    {
                         throw Thrown;
-                    }
 
                     Instead();
                 }

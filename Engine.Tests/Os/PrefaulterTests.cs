@@ -18,7 +18,8 @@ internal sealed class PrefaulterTests
 
         if (policy != PrefaultPolicy.None)
         {
-            Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0), prefaulter.Describe());
+            Assert.That(
+                os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0), prefaulter.Describe());
             Assert.That(PageFaults.IsPerThread ? range.FaultsOfWritingEveryPage() : 0, Is.Zero, prefaulter.Describe());
         }
 
@@ -92,7 +93,9 @@ internal sealed class PrefaulterTests
         prefaulter.Provide(range.Address, SuperSlab);
         Assume.That(prefaulter.Describe(), Does.Contain("MADV_POPULATE_WRITE on normal pages: ok"));
         context.FailAlways("madvise", errno: 12, argument: PopulateWrite);
-        PrefaultReport report = prefaulter.Provide(range.Address + (nint)SuperSlab, range.Bytes - SuperSlab, 3, null, CancellationToken.None);
+        PrefaultReport report =
+            prefaulter.Provide(
+            range.Address + (nint)SuperSlab, range.Bytes - SuperSlab, 3, null, CancellationToken.None);
 
         Assert.That(report.Policy, Is.Not.EqualTo(PrefaultPolicy.PopulateWrite));
         Assert.That(report.ToString(), Does.StartWith("128 MiB in ").And.Contain($"Normal pages by {report.Policy}"));
@@ -127,9 +130,7 @@ internal sealed class PrefaulterTests
         public void Report(double value)
         {
             lock (_lock)
-            {
                 Highest = Math.Max(Highest, value);
-            }
 
             WhenReported?.Invoke();
         }

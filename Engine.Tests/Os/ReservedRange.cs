@@ -13,7 +13,9 @@ internal sealed class ReservedRange : IDisposable
         _os = os;
         Bytes = bytes;
         bool isReserved = os.TryReserve(bytes, alignment, out nint address);
-        Assume.That(isReserved || os.Facts.AddressSpaceLimitBytes == nuint.MaxValue, "the limit of address space has no room for this test");
+        Assume.That(
+            isReserved || os.Facts.AddressSpaceLimitBytes == nuint.MaxValue,
+            "the limit of address space has no room for this test");
         Assert.That(isReserved, Is.True, "the reservation must succeed");
         Address = address;
     }
@@ -28,19 +30,19 @@ internal sealed class ReservedRange : IDisposable
 
     public void WriteEveryPage(byte value) => WriteEveryPage(0, Bytes, value);
 
-    public unsafe void WriteEveryPage(nuint offset, nuint bytes, byte value) => Write((byte*)Address + offset, bytes, _os.Facts.PageBytes, value);
+    public unsafe void WriteEveryPage(nuint offset, nuint bytes, byte value) =>
+        Write((byte*)Address + offset, bytes, _os.Facts.PageBytes, value);
 
     /// <summary>The counted write pass: how many faults does a write to every page take?</summary>
     public long FaultsOfWritingEveryPage(byte value = 1) => FaultsOfWritingEveryPage(0, Bytes, value);
 
     public unsafe long FaultsOfWritingEveryPage(nuint offset, nuint bytes, byte value = 1)
     {
-        // Code faults by itself when it runs for the first time, a page of it at a time: all of it runs before it counts.
+        // Code faults by itself when it runs for the first time, a page of it at a time: all of it runs before it
+        // counts.
         byte scratch;
         for (int i = 0; i < 3; i++)
-        {
             _ = Count(&scratch, 1, 1, value);
-        }
 
         return Count((byte*)Address + offset, bytes, _os.Facts.PageBytes, value);
     }
@@ -53,13 +55,12 @@ internal sealed class ReservedRange : IDisposable
         return Faults.HaveAddresses ? inRange : elsewhere;
     }
 
-    /// <summary>Compiled once and for all: a loop that is recompiled while it runs takes faults that are not its own.</summary>
+    /// <summary>Compiled once and for all: a loop that is recompiled while it runs takes faults that are not its
+    /// own.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void Write(byte* address, nuint bytes, nuint step, byte value)
     {
         for (nuint offset = 0; offset < bytes; offset += step)
-        {
             address[offset] = value;
-        }
     }
 }

@@ -1,6 +1,7 @@
 namespace Engine.Tests.Os;
 
-/// <summary>A setting of the kernel, changed for one test and put back. The test is skipped where that is not permitted.</summary>
+/// <summary>A setting of the kernel, changed for one test and put back. The test is skipped where that is not
+/// permitted.</summary>
 internal sealed class SystemSetting : IDisposable
 {
     private readonly string _path;
@@ -25,9 +26,11 @@ internal sealed class SystemSetting : IDisposable
         _before = start < 0 ? before : before[(start + 1)..before.IndexOf(']')];
     }
 
-    public static SystemSetting HugePageCount(int count) => new("/proc/sys/vm/nr_hugepages", count.ToString(provider: null));
+    public static SystemSetting HugePageCount(int count) =>
+        new("/proc/sys/vm/nr_hugepages", count.ToString(provider: null));
 
-    public static SystemSetting TransparentHugePages(string value) => new("/sys/kernel/mm/transparent_hugepage/enabled", value);
+    public static SystemSetting TransparentHugePages(string value) =>
+        new("/sys/kernel/mm/transparent_hugepage/enabled", value);
 
     public void Dispose() => File.WriteAllText(_path, _before);
 }

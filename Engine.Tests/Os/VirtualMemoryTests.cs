@@ -9,7 +9,8 @@ internal sealed class VirtualMemoryTests
     private readonly VirtualMemory _os = VirtualMemory.Create();
 
     [Test]
-    public void A_reservation_is_aligned_and_charges_no_memory([Values(4096u, 65536u, 2u << 20, 64u << 20)] uint alignment)
+    public void A_reservation_is_aligned_and_charges_no_memory(
+        [Values(4096u, 65536u, 2u << 20, 64u << 20)] uint alignment)
     {
         nuint before = _os.ResidentBytes;
         using var range = new ReservedRange(_os, 256 * Mebibyte, alignment);
@@ -44,9 +45,7 @@ internal sealed class VirtualMemoryTests
         _os.Commit(range.Address, range.Bytes);
 
         for (nuint offset = 0; offset < range.Bytes; offset++)
-        {
             Assert.That(range.Read(offset), Is.Zero);
-        }
     }
 
     [Test]
@@ -59,9 +58,7 @@ internal sealed class VirtualMemoryTests
         _os.Discard(range.Address, range.Bytes);
         Assert.That(_os.ResidentBytes, Is.LessThan(written - (60 * Mebibyte)));
         for (nuint offset = 0; offset < range.Bytes; offset += 4096)
-        {
             Assert.That(range.Read(offset), Is.Zero);
-        }
 
         range.WriteEveryPage(8);
         Assert.That(range.Read(4096), Is.EqualTo(8));
@@ -79,7 +76,8 @@ internal sealed class VirtualMemoryTests
         range.WriteEveryPage(0, SuperSlab / 2, 1);
         Assert.That(_os.PagesThatWouldFault(range.Address, range.Bytes), Is.EqualTo(pages / 2));
 
-        // Reading maps the shared zero page, which still faults when written, or (some kernels) a page of one's own, which does not.
+        // Reading maps the shared zero page, which still faults when written, or (some kernels) a page of one's own,
+        // which does not.
         _ = range.Read(SuperSlab - 1);
         long told = _os.PagesThatWouldFault(range.Address, range.Bytes);
         Assert.That(range.FaultsOfWritingEveryPage(), Is.EqualTo(PageFaults.IsPerThread ? told : 0));
@@ -136,10 +134,15 @@ internal sealed class VirtualMemoryTests
     {
         using var range = new ReservedRange(_os, SuperSlab);
 
-        Assert.That(() => _os.Commit(range.Address + 1, SuperSlab), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("page size"));
-        Assert.That(() => _os.Commit(range.Address, 17), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("17"));
+        Assert.That(() =>
+            _os.Commit(range.Address + 1, SuperSlab),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("page size"));
+        Assert.That(() =>
+            _os.Commit(range.Address, 17), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("17"));
         Assert.That(() => _os.Commit(range.Address, 0), Throws.TypeOf<EngineMemoryException>());
-        Assert.That(() => _os.TryReserve(SuperSlab, 3, out _), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("power of two"));
+        Assert.That(() =>
+            _os.TryReserve(SuperSlab, 3, out _),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("power of two"));
         Assert.That(() => _os.Commit(range.Address, nuint.MaxValue - 4095), Throws.TypeOf<EngineMemoryException>());
         Assert.That(_os.TryReserve(nuint.MaxValue - 65535, SuperSlab, out _), Is.False);
     }
@@ -156,7 +159,9 @@ internal sealed class VirtualMemoryTests
         context.Fail(function, call, errno: 12);
 
         Assert.That(os.TryReserve(256 * Mebibyte, 128 * Mebibyte, out _), Is.False);
-        Assert.That(File.ReadAllLines("/proc/self/maps"), Has.Length.LessThanOrEqualTo(mappings + (Machine.IsEmulated ? 20 : 2)));
+        Assert.That(
+            File.ReadAllLines("/proc/self/maps"),
+            Has.Length.LessThanOrEqualTo(mappings + (Machine.IsEmulated ? 20 : 2)));
         Assert.That(context.TotalCalls, Is.EqualTo(os.OsCalls), "every call that changes memory is counted");
     }
 
@@ -169,7 +174,9 @@ internal sealed class VirtualMemoryTests
         using var range = new ReservedRange(os, SuperSlab);
         context.Fail("mprotect", call: 1, errno: 12);
 
-        Assert.That(() => os.Commit(range.Address, SuperSlab), Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("(12)"));
+        Assert.That(() =>
+            os.Commit(range.Address, SuperSlab),
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("(12)"));
         os.Commit(range.Address, SuperSlab);
         range.WriteEveryPage(1);
     }

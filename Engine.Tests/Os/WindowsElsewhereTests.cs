@@ -75,7 +75,9 @@ internal sealed class WindowsElsewhereTests
         var os = new WindowsVirtualMemory(context);
         Assert.That(os.TryReserve(SuperSlab, SuperSlab, out nint address), Is.True);
         Refuse("VirtualFree/release");
-        Assert.That(() => os.Release(address, SuperSlab), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Release of 2097152 bytes was refused"));
+        Assert.That(() =>
+            os.Release(address, SuperSlab),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Release of 2097152 bytes was refused"));
     }
 
     [Test]
@@ -87,15 +89,21 @@ internal sealed class WindowsElsewhereTests
         os.Commit(range.Address, range.Bytes);
         range.WriteEveryPage(7);
         Assert.That(os.TryReleasePart(range.Address, SuperSlab), Is.False);
-        Assert.That(MemoryMap.IsAccessible(range.Address), Is.False, "what was to be released is at least not there any more");
+        Assert.That(
+            MemoryMap.IsAccessible(range.Address), Is.False, "what was to be released is at least not there any more");
         os.Discard(range.Address + (nint)SuperSlab, SuperSlab);
-        Assert.That(new ReadOnlySpan<byte>((void*)(range.Address + (nint)SuperSlab), (int)SuperSlab).IndexOfAnyExcept((byte)0), Is.EqualTo(-1));
+        Assert.That(
+            new ReadOnlySpan<byte>((void*)(range.Address + (nint)SuperSlab), (int)SuperSlab).IndexOfAnyExcept((byte)0),
+            Is.EqualTo(-1));
         Refuse("VirtualAlloc/commit");
-        Assert.That(() => os.Discard(range.Address + (nint)SuperSlab, SuperSlab), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Discard"));
+        Assert.That(() =>
+            os.Discard(range.Address + (nint)SuperSlab, SuperSlab),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Discard"));
     }
 
     [Test]
-    public void Every_policy_leaves_no_page_to_fault_or_says_why([Values] PrefaultPolicy policy, [Values] PageKind pages)
+    public void Every_policy_leaves_no_page_to_fault_or_says_why(
+        [Values] PrefaultPolicy policy, [Values] PageKind pages)
     {
         using WindowsFunctionsHere context = new();
         var os = new WindowsVirtualMemory(context);
@@ -104,22 +112,19 @@ internal sealed class WindowsElsewhereTests
         prefaulter.Provide(range.Address, range.Bytes);
         TestContext.Out.WriteLine(prefaulter.Describe());
         if (policy != PrefaultPolicy.None)
-        {
             Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.Zero);
-        }
     }
 
     [TestCase(PrefaultPolicy.Prefetch, "PrefetchVirtualMemory", true, "PrefetchVirtualMemory is absent")]
     [TestCase(PrefaultPolicy.Prefetch, "PrefetchVirtualMemory", false, "PrefetchVirtualMemory: ")]
     [TestCase(PrefaultPolicy.Lock, "VirtualLock", true, "VirtualLock is absent")]
     [TestCase(PrefaultPolicy.Lock, "VirtualLock", false, "VirtualLock: ")]
-    public void A_policy_that_is_absent_or_refused_falls_back_with_the_reason(PrefaultPolicy policy, string function, bool isAbsent, string reason)
+    public void A_policy_that_is_absent_or_refused_falls_back_with_the_reason(
+        PrefaultPolicy policy, string function, bool isAbsent, string reason)
     {
         using WindowsFunctionsHere context = isAbsent ? new(function) : new();
         if (!isAbsent)
-        {
             Refuse(function);
-        }
 
         var os = new WindowsVirtualMemory(context);
         var prefaulter = new Prefaulter(os, policy, PageKind.Normal);
@@ -130,14 +135,17 @@ internal sealed class WindowsElsewhereTests
     }
 
     [Test]
-    public void A_lock_that_needs_a_larger_working_set_gets_one_and_falls_back_where_it_does_not([Values("", "GetProcessWorkingSetSize", "SetProcessWorkingSetSize")] string absent)
+    public void A_lock_that_needs_a_larger_working_set_gets_one_and_falls_back_where_it_does_not(
+        [Values("", "GetProcessWorkingSetSize", "SetProcessWorkingSetSize")] string absent)
     {
         using WindowsFunctionsHere context = new(absent);
         var os = new WindowsVirtualMemory(context);
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Lock, PageKind.Normal);
         using var range = new ReservedRange(os, 4 * SuperSlab);
         prefaulter.Provide(range.Address, range.Bytes);
-        Assert.That(prefaulter.Describe(), Does.Contain(absent.Length == 0 ? "VirtualLock on normal pages: ok" : "VirtualLock: "));
+        Assert.That(
+            prefaulter.Describe(),
+            Does.Contain(absent.Length == 0 ? "VirtualLock on normal pages: ok" : "VirtualLock: "));
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.Zero);
     }
 
@@ -160,7 +168,8 @@ internal sealed class WindowsElsewhereTests
     [TestCase("OpenProcessToken", 0, "OpenProcessToken: ")]
     [TestCase("LookupPrivilegeValue", 0, "SeLockMemoryPrivilege: ")]
     [TestCase("", NotAllAssigned, "SeLockMemoryPrivilege: ")]
-    public void A_privilege_that_is_not_given_is_the_reason_against_large_pages(string refused, int error, string reason)
+    public void A_privilege_that_is_not_given_is_the_reason_against_large_pages(
+        string refused, int error, string reason)
     {
         using WindowsFunctionsHere context = new();
         LargePageBytes = SuperSlab;
@@ -178,7 +187,9 @@ internal sealed class WindowsElsewhereTests
     {
         using WindowsFunctionsHere context = new("AdjustTokenPrivileges");
         LargePageBytes = SuperSlab;
-        Assert.That(new WindowsVirtualMemory(context).ReasonAgainst(PageKind.ExplicitHuge), Does.Contain("functions that ask for SeLockMemoryPrivilege are absent"));
+        Assert.That(
+            new WindowsVirtualMemory(context).ReasonAgainst(PageKind.ExplicitHuge),
+            Does.Contain("functions that ask for SeLockMemoryPrivilege are absent"));
     }
 
     [Test]
@@ -213,7 +224,8 @@ internal sealed class WindowsElsewhereTests
 
     [TestCase(1ul << 30, 2ul << 30, "available physical memory of GlobalMemoryStatusEx")]
     [TestCase(2ul << 30, 1ul << 30, "commit limit of GlobalMemoryStatusEx")]
-    public void What_is_available_is_the_lesser_of_memory_and_commit_limit(ulong physical, ulong pageFile, string source)
+    public void What_is_available_is_the_lesser_of_memory_and_commit_limit(
+        ulong physical, ulong pageFile, string source)
     {
         using WindowsFunctionsHere context = new();
         AvailablePhysical = physical;
@@ -235,6 +247,8 @@ internal sealed class WindowsElsewhereTests
     public void Without_a_function_that_everything_needs_it_is_told_by_name()
     {
         using WindowsFunctionsHere context = new("VirtualFree");
-        Assert.That(() => new WindowsVirtualMemory(context), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("no function named VirtualFree"));
+        Assert.That(() =>
+            new WindowsVirtualMemory(context),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("no function named VirtualFree"));
     }
 }

@@ -5,9 +5,9 @@ using Silk.NET.Core.Contexts;
 namespace Engine.Tests.Os;
 
 /// <summary>
-/// The functions that the engine asks of Windows, made of Linux's own: memory is really reserved, committed and given back, so what the
-/// code for Windows does with it can be seen without Windows, and each refusal be had at will. Only one may live at a time, because native
-/// code calls static functions.
+/// The functions that the engine asks of Windows, made of Linux's own: memory is really reserved, committed and given
+/// back, so what the code for Windows does with it can be seen without Windows, and each refusal be had at will. Only
+/// one may live at a time, because native code calls static functions.
 /// </summary>
 internal sealed unsafe class WindowsFunctionsHere : INativeContext
 {
@@ -25,7 +25,8 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static readonly SystemLibraries s_system = new();
     private static readonly delegate* unmanaged<nint, nuint, int, int, int, nint, nint> s_mmap =
         (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)s_system.GetProcAddress("mmap");
-    private static readonly delegate* unmanaged<nint, nuint, int> s_munmap = (delegate* unmanaged<nint, nuint, int>)s_system.GetProcAddress("munmap");
+    private static readonly delegate* unmanaged<nint, nuint,
+        int> s_munmap = (delegate* unmanaged<nint, nuint, int>)s_system.GetProcAddress("munmap");
     private static readonly delegate* unmanaged<nint, nuint, int, int> s_mprotect =
         (delegate* unmanaged<nint, nuint, int, int>)s_system.GetProcAddress("mprotect");
     private static readonly delegate* unmanaged<nint, nuint, byte*, int> s_mincore =
@@ -35,20 +36,28 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static readonly Dictionary<string, nint> s_functions = new()
     {
         ["VirtualAlloc"] = (nint)(delegate* unmanaged<nint, nuint, uint, uint, nint>)&VirtualAlloc,
-        ["VirtualAlloc2"] = (nint)(delegate* unmanaged<nint, nint, nuint, uint, uint, WindowsFunctions.ExtendedParameter*, uint, nint>)&VirtualAlloc2,
+        ["VirtualAlloc2"] =
+            (nint)(delegate* unmanaged<nint, nint, nuint, uint, uint, WindowsFunctions.ExtendedParameter*, uint,
+            nint>)&VirtualAlloc2,
         ["VirtualFree"] = (nint)(delegate* unmanaged<nint, nuint, uint, int>)&VirtualFree,
         ["VirtualLock"] = (nint)(delegate* unmanaged<nint, nuint, int>)&VirtualLock,
-        ["PrefetchVirtualMemory"] = (nint)(delegate* unmanaged<nint, nuint, WindowsFunctions.MemoryRange*, uint, int>)&PrefetchVirtualMemory,
+        ["PrefetchVirtualMemory"] =
+            (nint)(delegate* unmanaged<nint, nuint, WindowsFunctions.MemoryRange*, uint, int>)&PrefetchVirtualMemory,
         ["GetProcessWorkingSetSize"] = (nint)(delegate* unmanaged<nint, nuint*, nuint*, int>)&GetProcessWorkingSetSize,
         ["SetProcessWorkingSetSize"] = (nint)(delegate* unmanaged<nint, nuint, nuint, int>)&SetProcessWorkingSetSize,
-        ["K32QueryWorkingSetEx"] = (nint)(delegate* unmanaged<nint, WindowsFunctions.WorkingSetEntry*, uint, int>)&QueryWorkingSetEx,
-        ["K32GetProcessMemoryInfo"] = (nint)(delegate* unmanaged<nint, WindowsFunctions.MemoryCounters*, uint, int>)&GetProcessMemoryInfo,
-        ["GlobalMemoryStatusEx"] = (nint)(delegate* unmanaged<WindowsFunctions.MemoryStatus*, int>)&GlobalMemoryStatusEx,
+        ["K32QueryWorkingSetEx"] =
+            (nint)(delegate* unmanaged<nint, WindowsFunctions.WorkingSetEntry*, uint, int>)&QueryWorkingSetEx,
+        ["K32GetProcessMemoryInfo"] =
+            (nint)(delegate* unmanaged<nint, WindowsFunctions.MemoryCounters*, uint, int>)&GetProcessMemoryInfo,
+        ["GlobalMemoryStatusEx"] =
+            (nint)(delegate* unmanaged<WindowsFunctions.MemoryStatus*, int>)&GlobalMemoryStatusEx,
         ["GetSystemInfo"] = (nint)(delegate* unmanaged<WindowsFunctions.SystemInfo*, void>)&GetSystemInfo,
         ["GetLargePageMinimum"] = (nint)(delegate* unmanaged<nuint>)&GetLargePageMinimum,
         ["OpenProcessToken"] = (nint)(delegate* unmanaged<nint, uint, nint*, int>)&OpenProcessToken,
         ["LookupPrivilegeValueW"] = (nint)(delegate* unmanaged<char*, char*, long*, int>)&LookupPrivilegeValue,
-        ["AdjustTokenPrivileges"] = (nint)(delegate* unmanaged<nint, int, WindowsFunctions.TokenPrivilege*, uint, void*, uint*, int>)&AdjustTokenPrivileges,
+        ["AdjustTokenPrivileges"] =
+            (nint)(delegate* unmanaged<nint, int, WindowsFunctions.TokenPrivilege*, uint, void*, uint*,
+            int>)&AdjustTokenPrivileges,
         ["CloseHandle"] = (nint)(delegate* unmanaged<nint, int>)&CloseHandle,
     };
 
@@ -64,9 +73,7 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     {
         Assume.That(OperatingSystem.IsLinux(), "they are made of Linux's functions");
         if (Interlocked.Exchange(ref s_living, 1) != 0)
-        {
             throw new InvalidOperationException("Another one is alive; dispose of it first.");
-        }
 
         _absent = [.. absent];
         s_refused.Clear();
@@ -94,7 +101,8 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     /// <summary>Handles that were opened and not closed.</summary>
     public static int OpenTokens => s_openTokens;
 
-    /// <summary>The function fails from now on, or what it does for this flag: "VirtualAlloc", "VirtualAlloc/commit", "VirtualFree/release", ...</summary>
+    /// <summary>The function fails from now on, or what it does for this flag: "VirtualAlloc", "VirtualAlloc/commit",
+    /// "VirtualFree/release", ...</summary>
     public static void Refuse(string function) => s_refused.Add(function);
 
     public bool TryGetProcAddress(string proc, out nint addr, int? slot = default)
@@ -112,9 +120,7 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     {
         bool refuses = s_refused.Contains(function);
         if (refuses)
-        {
             Marshal.SetLastSystemError(error);
-        }
 
         return refuses;
     }
@@ -128,11 +134,10 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static nint Reserve(nint address, nuint bytes, nuint alignment, int protection)
     {
         nuint around = bytes + (address == 0 ? alignment : 0);
-        nint mapped = s_mmap(address, around, protection, PrivateAnonymousNoReserve | (address == 0 ? 0 : FixedNoReplace), -1, 0);
+        nint mapped =
+            s_mmap(address, around, protection, PrivateAnonymousNoReserve | (address == 0 ? 0 : FixedNoReplace), -1, 0);
         if (mapped == -1)
-        {
             return Fail(NotEnoughMemory);
-        }
 
         nuint start = ((nuint)mapped + alignment - 1) & ~(alignment - 1);
         if (address == 0)
@@ -148,18 +153,14 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static void Cut(nuint from, nuint to)
     {
         if (to > from)
-        {
             s_munmap((nint)from, to - from);
-        }
     }
 
     [UnmanagedCallersOnly]
     private static nint VirtualAlloc(nint address, nuint bytes, uint type, uint protection)
     {
         if ((type & WindowsFunctions.MemLargePages) != 0)
-        {
             return Refuses("VirtualAlloc/large", NotEnoughMemory) ? 0 : Reserve(0, bytes, LargePageBytes, ReadWrite);
-        }
 
         if ((type & WindowsFunctions.MemReserve) != 0)
         {
@@ -168,11 +169,14 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
                 : Reserve(address, bytes, Granularity, (type & WindowsFunctions.MemCommit) != 0 ? ReadWrite : 0);
         }
 
-        return Refuses("VirtualAlloc/commit", NotEnoughMemory) || s_mprotect(address, bytes, ReadWrite) != 0 ? 0 : address;
+        return Refuses("VirtualAlloc/commit", NotEnoughMemory) || s_mprotect(address, bytes, ReadWrite) != 0 ? 0
+            : address;
     }
 
     [UnmanagedCallersOnly]
-    private static nint VirtualAlloc2(nint process, nint address, nuint bytes, uint type, uint protection, WindowsFunctions.ExtendedParameter* parameters, uint count) =>
+    private static nint VirtualAlloc2(
+        nint process, nint address, nuint bytes, uint type, uint protection,
+        WindowsFunctions.ExtendedParameter* parameters, uint count) =>
         Refuses("VirtualAlloc2", NotEnoughMemory) ? 0 : Reserve(0, bytes, parameters->Requirements->Alignment, 0);
 
     [UnmanagedCallersOnly]
@@ -180,7 +184,8 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     {
         if ((type & WindowsFunctions.MemRelease) != 0)
         {
-            return !Refuses("VirtualFree/release", NotEnoughMemory) && s_reserved.TryRemove(address, out nuint reserved) && s_munmap(address, reserved) == 0 ? 1 : 0;
+            return !Refuses("VirtualFree/release", NotEnoughMemory)
+                && s_reserved.TryRemove(address, out nuint reserved) && s_munmap(address, reserved) == 0 ? 1 : 0;
         }
 
         return !Refuses("VirtualFree/decommit", NotEnoughMemory)
@@ -191,16 +196,15 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static int VirtualLock(nint address, nuint bytes)
     {
         if (bytes > s_workingSet || Refuses("VirtualLock", WorkingSetQuota))
-        {
             return (int)Fail(WorkingSetQuota);
-        }
 
         PageToucher.Touch(address, bytes, PageBytes);
         return 1;
     }
 
     [UnmanagedCallersOnly]
-    private static int PrefetchVirtualMemory(nint process, nuint count, WindowsFunctions.MemoryRange* ranges, uint flags) =>
+    private static int PrefetchVirtualMemory(
+        nint process, nuint count, WindowsFunctions.MemoryRange* ranges, uint flags) =>
         Refuses("PrefetchVirtualMemory", NotEnoughMemory) ? 0 : 1;
 
     [UnmanagedCallersOnly]
@@ -222,9 +226,7 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static int QueryWorkingSetEx(nint process, WindowsFunctions.WorkingSetEntry* entries, uint bytes)
     {
         if (Refuses("QueryWorkingSetEx", NotEnoughMemory))
-        {
             return 0;
-        }
 
         for (uint index = 0; index < bytes / sizeof(WindowsFunctions.WorkingSetEntry); index++)
         {
@@ -239,9 +241,7 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static int GetProcessMemoryInfo(nint process, WindowsFunctions.MemoryCounters* counters, uint bytes)
     {
         if (Refuses("GetProcessMemoryInfo", NotEnoughMemory))
-        {
             return 0;
-        }
 
         // The tenth field of proc(5)'s stat is the process's minor faults, the 24th its resident pages.
         string[] fields = File.ReadAllText("/proc/self/stat").Split(' ');
@@ -260,7 +260,8 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
 
     [UnmanagedCallersOnly]
     private static void GetSystemInfo(WindowsFunctions.SystemInfo* info) =>
-        *info = new WindowsFunctions.SystemInfo { PageSize = PageBytes, AllocationGranularity = (uint)Granularity, ProcessorCount = 2 };
+        *info = new WindowsFunctions.SystemInfo { PageSize = PageBytes, AllocationGranularity = (uint)Granularity,
+            ProcessorCount = 2 };
 
     [UnmanagedCallersOnly]
     private static nuint GetLargePageMinimum() => LargePageBytes;
@@ -269,9 +270,7 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     private static int OpenProcessToken(nint process, uint access, nint* token)
     {
         if (Refuses("OpenProcessToken", PrivilegeNotHeld))
-        {
             return 0;
-        }
 
         *token = 77;
         s_openTokens++;
@@ -286,7 +285,8 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
     }
 
     [UnmanagedCallersOnly]
-    private static int AdjustTokenPrivileges(nint token, int disables, WindowsFunctions.TokenPrivilege* privilege, uint bytes, void* previous, uint* needed)
+    private static int AdjustTokenPrivileges(
+        nint token, int disables, WindowsFunctions.TokenPrivilege* privilege, uint bytes, void* previous, uint* needed)
     {
         Marshal.SetLastSystemError(PrivilegeError);
         return 1;

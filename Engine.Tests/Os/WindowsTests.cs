@@ -1,6 +1,7 @@
 namespace Engine.Tests.Os;
 
-/// <summary>What is particular to Windows. Under Wine this sees its gaps too: no large pages, a prefetch that does nothing, no fault count.</summary>
+/// <summary>What is particular to Windows. Under Wine this sees its gaps too: no large pages, a prefetch that does
+/// nothing, no fault count.</summary>
 [Platform("Win")]
 internal sealed class WindowsTests
 {
@@ -33,7 +34,9 @@ internal sealed class WindowsTests
         using var range = new ReservedRange(_os, SuperSlab);
         prefaulter.Provide(range.Address, range.Bytes);
         TestContext.Out.WriteLine(prefaulter.Describe());
-        Assert.That(prefaulter.Describe(), Does.StartWith("MEM_LARGE_PAGES: ").And.Contain("touch on normal pages: ok, 0 of 512 pages would fault"));
+        Assert.That(
+            prefaulter.Describe(),
+            Does.StartWith("MEM_LARGE_PAGES: ").And.Contain("touch on normal pages: ok, 0 of 512 pages would fault"));
     }
 
     [Test]
@@ -48,14 +51,17 @@ internal sealed class WindowsTests
     [Test]
     public void Without_newer_functions_an_aligned_reservation_still_succeeds()
     {
-        using var context = new HidingContext("VirtualAlloc2", "PrefetchVirtualMemory", "GetLargePageMinimum", "VirtualLock");
+        using var context =
+            new HidingContext("VirtualAlloc2", "PrefetchVirtualMemory", "GetLargePageMinimum", "VirtualLock");
         VirtualMemory os = VirtualMemory.Create(context);
         using var range = new ReservedRange(os, 32 * SuperSlab, 16 * SuperSlab);
         Assert.That((nuint)range.Address % (16 * SuperSlab) == 0);
 
         var prefaulter = new Prefaulter(os, PrefaultPolicy.Prefetch, PageKind.Normal);
         prefaulter.Provide(range.Address, range.Bytes);
-        Assert.That(prefaulter.Describe(), Does.Contain("PrefetchVirtualMemory is absent").And.Contain("touch on normal pages: ok"));
+        Assert.That(
+            prefaulter.Describe(),
+            Does.Contain("PrefetchVirtualMemory is absent").And.Contain("touch on normal pages: ok"));
     }
 
     [Test]

@@ -22,8 +22,10 @@ internal sealed class CsvFileTests
         IReadOnlyList<string> files = CsvFile.Write(profile, _folder);
         Assert.That(files.Select(file => (Path.GetFileName(file), Rows(file).Count - 1)), Is.EquivalentTo(new[]
         {
-            ("frames.csv", 300), ("memory.csv", 15), ("hitches.csv", profile.Hitches.Count), ("arenas.csv", 3), ("classes.csv", 14), ("superslabs.csv", 600),
-            ("lanes.csv", 8), ("thread-caches.csv", 8), ("tags.csv", 3), ("faults.csv", 3), ("frame-faults.csv", profile.Faults.Frames.Count), ("events.csv", 3),
+            ("frames.csv", 300), ("memory.csv", 15), ("hitches.csv", profile.Hitches.Count), ("arenas.csv", 3),
+                ("classes.csv", 14), ("superslabs.csv", 600),
+            ("lanes.csv", 8), ("thread-caches.csv", 8), ("tags.csv", 3), ("faults.csv", 3),
+                ("frame-faults.csv", profile.Faults.Frames.Count), ("events.csv", 3),
         }));
         foreach (string file in files)
         {
@@ -32,9 +34,13 @@ internal sealed class CsvFileTests
         }
     }
 
-    [TestCase("frames", "frame,start,nanoseconds,allocations,allocated_bytes,page_faults,overflows,managed_bytes,collections")]
+    [TestCase(
+        "frames",
+        "frame,start,nanoseconds,allocations,allocated_bytes,page_faults,overflows,managed_bytes,collections")]
     [TestCase("hitches", "frame,nanoseconds,reason")]
-    [TestCase("arenas", "name,kind,superslabs,live_bytes,cached_bytes,peak_bytes,soft_budget,hard_budget,soft_overruns,hard_overruns")]
+    [TestCase(
+        "arenas",
+        "name,kind,superslabs,live_bytes,cached_bytes,peak_bytes,soft_budget,hard_budget,soft_overruns,hard_overruns")]
     [TestCase("classes", "arena,block_bytes,live,free,cached,waste_bytes")]
     [TestCase("superslabs", "index,state,pages,arena,used_bytes")]
     [TestCase("lanes", "arena,lane,capacity_bytes,used_bytes,high_water_bytes")]
@@ -55,7 +61,8 @@ internal sealed class CsvFileTests
         ProfileDocument profile = SampleProfile.Create(frames: 300, SampleProfile.HostileName);
         CsvFile.Write(profile, _folder);
         List<string[]> frames = Rows(Path.Combine(_folder, "frames.csv"));
-        Assert.That(frames.Skip(1).Select(row => long.Parse(row[2], CultureInfo.InvariantCulture)), Is.EqualTo(profile.Frames.Nanoseconds));
+        Assert.That(frames.Skip(1).Select(row =>
+            long.Parse(row[2], CultureInfo.InvariantCulture)), Is.EqualTo(profile.Frames.Nanoseconds));
         Assert.That(Rows(Path.Combine(_folder, "arenas.csv"))[1][0], Is.EqualTo(SampleProfile.HostileName));
         Assert.That(Rows(Path.Combine(_folder, "tags.csv"))[3][2], Is.EqualTo("-4096"));
     }
@@ -63,18 +70,20 @@ internal sealed class CsvFileTests
     [Test]
     public void What_was_not_counted_is_empty_and_not_zero()
     {
-        CsvFile.Write(SampleProfile.Empty with { Frames = new ProfileFrames { Count = 1, Columns = new Dictionary<string, long[]> { ["start"] = [0], ["nanoseconds"] = [5] } } }, _folder);
+        CsvFile.Write(
+            SampleProfile.Empty with { Frames =
+            new ProfileFrames { Count = 1, Columns = new Dictionary<string,
+            long[]> { ["start"] = [0], ["nanoseconds"] = [5] } } }, _folder);
         Assert.That(string.Join('|', Rows(Path.Combine(_folder, "frames.csv"))[1]), Is.EqualTo("0|0|5||||||"));
     }
 
     private static List<string[]> Rows(string path)
     {
-        using TextFieldParser parser = new(path) { Delimiters = [","], HasFieldsEnclosedInQuotes = true, TrimWhiteSpace = false };
+        using TextFieldParser parser =
+            new(path) { Delimiters = [","], HasFieldsEnclosedInQuotes = true, TrimWhiteSpace = false };
         List<string[]> rows = [];
         while (parser.ReadFields() is { } fields)
-        {
             rows.Add(fields);
-        }
 
         return rows;
     }

@@ -11,7 +11,8 @@ namespace Engine.Tests.Reports;
 internal sealed partial class HtmlReportTests
 {
     private static readonly string[] s_parts =
-        ["overview", "frames", "memory", "arenas", "tags", "classes", "superslabs", "threads", "faults", "policies", "plans"];
+        ["overview", "frames", "memory", "arenas", "tags", "classes", "superslabs", "threads", "faults", "policies",
+            "plans"];
 
     private string _path = "";
 
@@ -32,12 +33,16 @@ internal sealed partial class HtmlReportTests
             Assert.That(browser.FindAll(".empty").Select(note => note.Text), Is.Empty.Or.All.StartsWith("No slabs"));
             Assert.That(PathLength(browser, "#frames .series"), Is.GreaterThan(3000), "the frame chart");
             Assert.That(browser.FindAll("#frames .mark"), Has.Count.EqualTo(4), "its hitches");
-            Assert.That(browser.FindAll("#histogram .bar").Count(bar => double.Parse(bar.GetAttribute("height")!, null) > 0), Is.GreaterThan(5));
+            Assert.That(browser.FindAll("#histogram .bar").Count(bar =>
+                double.Parse(bar.GetAttribute("height")!, null) > 0), Is.GreaterThan(5));
             Assert.That(browser.FindAll("#memory .series"), Has.Count.EqualTo(3));
             Assert.That(browser.FindAll("#classes tbody tr"), Has.Count.EqualTo(14));
-            Assert.That(browser.FindAll("#superslabs .cells").Sum(cells => cells.GetAttribute("d")!.Count(letter => letter == 'M')), Is.EqualTo(176));
+            Assert.That(browser.FindAll("#superslabs .cells").Sum(cells => cells.GetAttribute("d")!.Count(letter =>
+                letter == 'M')), Is.EqualTo(176));
             Assert.That(browser.FindAll("#superslab .slabs li"), Has.Count.EqualTo(32));
-            Assert.That(browser.Find("#faults").Text, Does.Contain("1,060 page faults with an owner").And.Contain("Game.World.Spawn"));
+            Assert.That(
+                browser.Find("#faults").Text,
+                Does.Contain("1,060 page faults with an owner").And.Contain("Game.World.Spawn"));
             Assert.That(browser.Find("#policies").Text, Does.Contain("nr_hugepages is 0"));
             Assert.That(browser.Find("#plans").Text, Does.Contain("90 MiB (30 %) never used"));
         });
@@ -50,7 +55,8 @@ internal sealed partial class HtmlReportTests
         Assert.That(browser.Console(), Is.Empty);
         foreach (string part in s_parts.Skip(1))
         {
-            Assert.That(browser.FindAll($"#{part} .empty").Select(note => note.Text), Is.Not.Empty.And.All.Length.GreaterThan(15), part);
+            Assert.That(browser.FindAll($"#{part} .empty").Select(note =>
+                note.Text), Is.Not.Empty.And.All.Length.GreaterThan(15), part);
         }
     }
 
@@ -62,8 +68,12 @@ internal sealed partial class HtmlReportTests
         {
             Assert.That(browser.Console(), Is.Empty);
             Assert.That(browser.FindAll("img"), Is.Empty);
-            Assert.That(browser.Evaluate<string>("return document.querySelector('#arenas tbody td').textContent"), Is.EqualTo(SampleProfile.HostileName));
-            Assert.That(browser.Evaluate<string>("return document.querySelector('#plans h3').textContent"), Is.EqualTo(SampleProfile.HostileName));
+            Assert.That(
+                browser.Evaluate<string>("return document.querySelector('#arenas tbody td').textContent"),
+                Is.EqualTo(SampleProfile.HostileName));
+            Assert.That(
+                browser.Evaluate<string>("return document.querySelector('#plans h3').textContent"),
+                Is.EqualTo(SampleProfile.HostileName));
         });
     }
 
@@ -73,8 +83,11 @@ internal sealed partial class HtmlReportTests
         HtmlReport.Write(SampleProfile.Create(), _path);
         string page = File.ReadAllText(_path);
         string[] addresses = [.. Address().Matches(page).Select(match => match.Value).Distinct()];
-        Assert.That(page.Contains("default-src 'none'", StringComparison.Ordinal), "the browser is told to load nothing");
-        Assert.That(addresses, Has.Length.EqualTo(1).And.All.EqualTo("http://www.w3.org/2000/svg"), "the name of SVG's namespace, which nobody asks for");
+        Assert.That(
+            page.Contains("default-src 'none'", StringComparison.Ordinal), "the browser is told to load nothing");
+        Assert.That(
+            addresses, Has.Length.EqualTo(1).And.All.EqualTo("http://www.w3.org/2000/svg"),
+            "the name of SVG's namespace, which nobody asks for");
     }
 
     [Test]
@@ -90,7 +103,9 @@ internal sealed partial class HtmlReportTests
                 Assert.That(Contrast(browser, "body", "h1"), Is.GreaterThan(7), $"headings, {theme}");
                 Assert.That(Contrast(browser, "#arenas", "#arenas td"), Is.GreaterThan(7), $"tables, {theme}");
                 Assert.That(Contrast(browser, "#arenas", ".lead"), Is.GreaterThan(4.5), $"secondary text, {theme}");
-                Assert.That(browser.Evaluate<bool>($"return {Luminance("section")} {(theme == "light" ? ">" : "<")} 0.5"), Is.True, theme);
+                Assert.That(
+                    browser.Evaluate<bool>($"return {Luminance("section")} {(theme == "light" ? ">" : "<")} 0.5"),
+                    Is.True, theme);
             });
         }
     }
@@ -104,7 +119,9 @@ internal sealed partial class HtmlReportTests
         string whole = browser.Find("#frames .series").GetAttribute("d")!;
         Focus(browser, "#frames .plot");
         browser.Press(Keys.Home, Keys.PageDown);
-        Assert.That(chart.GetAttribute("aria-valuetext"), Does.StartWith("frame 500: ").And.Contains("hitch: 3 page faults in world"));
+        Assert.That(
+            chart.GetAttribute("aria-valuetext"),
+            Does.StartWith("frame 500: ").And.Contains("hitch: 3 page faults in world"));
         browser.Press(Keys.ArrowRight);
         Assert.That(chart.GetAttribute("aria-valuetext"), Does.Not.StartWith("frame 500:").And.Not.Contains("hitch"));
         browser.Press("+++++++");
@@ -126,7 +143,9 @@ internal sealed partial class HtmlReportTests
         Assert.That(browser.Find("#superslab h3").Text, Does.StartWith("SuperSlab 2 · owned by world"));
         Assert.That(browser.FindAll("#superslab .slabs li"), Has.Count.EqualTo(32));
         browser.Press(Keys.ArrowDown, Keys.End);
-        Assert.That(browser.Find("#superslab").Text, Does.StartWith("SuperSlab 175 · extent by world").And.Contains("one block of whole SuperSlabs"));
+        Assert.That(
+            browser.Find("#superslab").Text,
+            Does.StartWith("SuperSlab 175 · extent by world").And.Contains("one block of whole SuperSlabs"));
     }
 
     [Test]
@@ -140,14 +159,10 @@ internal sealed partial class HtmlReportTests
         {
             browser.Press(Keys.Tab);
             if (browser.Evaluate<bool>("return document.activeElement === document.body"))
-            {
                 break;
-            }
 
             if (browser.Evaluate<bool>("return document.activeElement.closest('main') !== null"))
-            {
                 tops.Add(browser.Evaluate<double>("return document.activeElement.closest('section').offsetTop + 0.5"));
-            }
         }
 
         Assert.That(tops, Is.Ordered);
@@ -166,7 +181,8 @@ internal sealed partial class HtmlReportTests
         Assert.That(Status(browser), Is.EqualTo("copied"));
         string text = browser.Await<string>("navigator.clipboard.readText()");
         ScenePlan plan = ScenePlan.Parse(Encoding.UTF8.GetBytes(text));
-        Assert.That((plan.Name, plan.Arenas[0].Name, plan.Arenas[0].SuperSlabCount), Is.EqualTo(("world", "world", 105)));
+        Assert.That(
+            (plan.Name, plan.Arenas[0].Name, plan.Arenas[0].SuperSlabCount), Is.EqualTo(("world", "world", 105)));
         Assert.That(text, Is.EqualTo(SampleProfile.Create().Plans[0].SuggestedPlan));
     }
 
@@ -180,7 +196,9 @@ internal sealed partial class HtmlReportTests
         PressCopy(browser, isByKeyboard);
         Assert.That(Status(browser), Does.StartWith("the browser gives no clipboard to this page"));
         Assert.That(browser.Find("#plans [role=status]").Displayed, Is.True);
-        Assert.That(browser.Evaluate<string>("return getSelection().toString()"), Is.EqualTo(SampleProfile.Create().Plans[0].SuggestedPlan));
+        Assert.That(
+            browser.Evaluate<string>("return getSelection().toString()"),
+            Is.EqualTo(SampleProfile.Create().Plans[0].SuggestedPlan));
     }
 
     [Test]
@@ -195,7 +213,9 @@ internal sealed partial class HtmlReportTests
     }
 
     /// <summary>Whatever makes a browser load something.</summary>
-    [GeneratedRegex(@"https?:[^""'\s]*|<(?:link|img|iframe|script\s[^>]*src)|@import|url\(|fetch\(|XMLHttpRequest|WebSocket", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"https?:[^""'\s]*|<(?:link|img|iframe|script\s[^>]*src)|@import|url\(|fetch\(|XMLHttpRequest|WebSocket",
+        RegexOptions.IgnoreCase)]
     private static partial Regex Address();
 
     private Browser Open(ProfileDocument document)
@@ -227,13 +247,15 @@ internal sealed partial class HtmlReportTests
         })
         """);
 
-    private static void Focus(Browser browser, string selector) => browser.Evaluate<object>($"document.querySelector('{selector}').focus()");
+    private static void Focus(Browser browser, string selector) =>
+        browser.Evaluate<object>($"document.querySelector('{selector}').focus()");
 
     private static int PathLength(Browser browser, string selector) => browser.Find(selector).GetAttribute("d")!.Length;
 
     /// <summary>The contrast of WCAG 2: 1 to 21; 4.5 is the least for text, 7 is good.</summary>
     private static double Contrast(Browser browser, string behind, string text) => browser.Evaluate<double>(
-        $"const a = {Luminance(behind)}, b = {Luminance(text, "color")}; return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)");
+        $"const a = {Luminance(behind)}, b = {Luminance(text, "color")}; return (Math.max(a, b) + 0.05) / "
+            + "(Math.min(a, b) + 0.05)");
 
     private static string Luminance(string selector, string property = "backgroundColor") =>
         $$"""

@@ -17,12 +17,16 @@ internal sealed class LiveViewTests
     public void It_fills_a_screen_of_any_size_and_leaves_the_terminal_as_it_was(int width, int height)
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
-        using Terminal terminal = Terminal.StartProfiler(width, height, "", "--attach", Text(game.Id), "--seconds", "5");
+        using Terminal terminal =
+            Terminal.StartProfiler(width, height, "", "--attach", Text(game.Id), "--seconds", "5");
         Assert.That(terminal.ExitCode(), Is.Zero);
         MustBeAView(terminal.See(screen => screen.Second), width, height, game.Id);
-        Assert.That(terminal.See(screen => (screen.Clears, screen.Scrolls, screen.HasColors)), Is.EqualTo((1, 0, true)), "cleared once, then drawn over");
+        Assert.That(terminal.See(screen =>
+            (screen.Clears, screen.Scrolls, screen.HasColors)), Is.EqualTo((1, 0, true)),
+            "cleared once, then drawn over");
         MustBeRestored(terminal);
-        Assert.That(terminal.See(screen => screen.First), Does.Match(@"frames \d+(\.\d+)?/s p50 "), "what it showed last stays as a line");
+        Assert.That(terminal.See(screen =>
+            screen.First), Does.Match(@"frames \d+(\.\d+)?/s p50 "), "what it showed last stays as a line");
     }
 
     [Test]
@@ -32,7 +36,8 @@ internal sealed class LiveViewTests
         using Terminal terminal = Terminal.StartProfiler(120, 40, "", "--attach", Text(game.Id));
         terminal.Await(screen => screen.Second.Contains("frames/s", StringComparison.Ordinal));
         terminal.Resize(80, 24);
-        terminal.Await(screen => screen.Clears == 2 && screen.Second.Contains("collections 0/1/2", StringComparison.Ordinal));
+        terminal.Await(screen =>
+            screen.Clears == 2 && screen.Second.Contains("collections 0/1/2", StringComparison.Ordinal));
         terminal.Press(ControlC);
         Assert.That(terminal.ExitCode(), Is.Zero);
         MustBeAView(terminal.See(screen => screen.Second), 80, 24, game.Id);
@@ -44,7 +49,8 @@ internal sealed class LiveViewTests
     public void Without_colors_it_says_the_same()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
-        using Terminal terminal = Terminal.StartProfiler(80, 24, "NO_COLOR=1", "--attach", Text(game.Id), "--seconds", "5");
+        using Terminal terminal =
+            Terminal.StartProfiler(80, 24, "NO_COLOR=1", "--attach", Text(game.Id), "--seconds", "5");
         Assert.That(terminal.ExitCode(), Is.Zero);
         string view = terminal.See(screen => screen.Second);
         MustBeAView(view, 80, 24, game.Id);
@@ -57,7 +63,8 @@ internal sealed class LiveViewTests
     public void A_terminal_that_can_only_print_gets_lines()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
-        using Terminal terminal = Terminal.StartProfiler(80, 24, "TERM=dumb", "--attach", Text(game.Id), "--seconds", "5");
+        using Terminal terminal =
+            Terminal.StartProfiler(80, 24, "TERM=dumb", "--attach", Text(game.Id), "--seconds", "5");
         Assert.That(terminal.ExitCode(), Is.Zero);
         Assert.That(terminal.See(screen => screen.First), Does.Match(@"frames \d+(\.\d+)?/s p50 "));
         Assert.That(terminal.See(screen => screen.Second), Is.Empty);
@@ -72,7 +79,8 @@ internal sealed class LiveViewTests
         game.Kill();
         Assert.That(terminal.ExitCode(), Is.Zero);
         MustBeRestored(terminal);
-        Assert.That(terminal.See(screen => screen.First), Does.Contain($"process {Text(game.Id)} ").And.Contains("has ended."));
+        Assert.That(terminal.See(screen =>
+            screen.First), Does.Contain($"process {Text(game.Id)} ").And.Contains("has ended."));
     }
 
     [Test]
@@ -81,10 +89,13 @@ internal sealed class LiveViewTests
     {
         using ChildProgram idle = ChildProgram.StartTarget("idle");
         using Terminal terminal = Terminal.StartProfiler(200, 30, "", "--attach", Text(idle.Id));
-        terminal.Await(screen => screen.IsSecond && screen.Second.Contains("waiting for what it tells", StringComparison.Ordinal));
+        terminal.Await(screen =>
+            screen.IsSecond && screen.Second.Contains("waiting for what it tells", StringComparison.Ordinal));
         Assert.That(terminal.ExitCode(), Is.EqualTo(2));
         MustBeRestored(terminal);
-        Assert.That(terminal.See(screen => screen.First), Does.Contain("error: --attach: process").And.Contains("tells nothing of an engine's memory"));
+        Assert.That(terminal.See(screen =>
+            screen.First),
+            Does.Contain("error: --attach: process").And.Contains("tells nothing of an engine's memory"));
     }
 
     [Test]
@@ -107,13 +118,17 @@ internal sealed class LiveViewTests
             Assert.That(rows.Count(row => row[0] == '╰' && row[^1] == '╯'), Is.EqualTo(4), view);
             Assert.That(rows[0], Does.Contain($" · process {Text(process)}─"));
             Assert.That(rows[1], Does.Match(@"^│ frames/s \d+\.\d +p50 .* p90 "));
-            Assert.That(view, Does.Match("[▁▂▃▄▅▆▇█]{3}").And.Match(@"│ world .* MiB ").And.Match(@"│ scratch ").And.Match(@"│ physics .* 1 MiB "));
-            Assert.That(view, Does.Contain("SuperSlabs owned").And.Contains("collections 0/1/2").And.Contains("longest pause"));
+            Assert.That(
+                view, Does.Match("[▁▂▃▄▅▆▇█]{3}").And.Match(@"│ world .* MiB ").And.Match(@"│ scratch ").And.Match(
+                @"│ physics .* 1 MiB "));
+            Assert.That(
+                view, Does.Contain("SuperSlabs owned").And.Contains("collections 0/1/2").And.Contains("longest pause"));
         });
     }
 
     private static void MustBeRestored(Terminal terminal) => Assert.That(
-        terminal.See(screen => (screen.IsSecond, screen.ShowsCursor, screen.SendsApplicationKeys)), Is.EqualTo((false, true, false)),
+        terminal.See(screen =>
+            (screen.IsSecond, screen.ShowsCursor, screen.SendsApplicationKeys)), Is.EqualTo((false, true, false)),
         "the second screen, the cursor, the keys' mode");
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -26,7 +26,10 @@ internal sealed partial class ProfilerSampleTests
         Assert.That(code, Is.Zero, error);
         string[] lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(lines, Has.Length.InRange(2, 6));
-        Assert.That(lines[^1], Does.Match(@"^frames [1-9][\d.]*/s p50 .* p99 .* max .*, SuperSlabs [1-9]\d* owned \d+ ready, OS calls [1-9]\d*, faults in frames \d+"));
+        Assert.That(
+            lines[^1],
+            Does.Match(
+            @"^frames [1-9][\d.]*/s p50 .* p99 .* max .*, SuperSlabs [1-9]\d* owned \d+ ready, OS calls [1-9]\d*, faults in frames \d+"));
     }
 
     [Test]
@@ -34,21 +37,27 @@ internal sealed partial class ProfilerSampleTests
     public void The_view_names_arenas_tags_and_loads()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
-        (int code, _, string error) = ChildProgram.RunProfiler("--attach", Text(game.Id), "--seconds", "2", "--save-view", _path);
+        (int code, _, string error) =
+            ChildProgram.RunProfiler("--attach", Text(game.Id), "--seconds", "2", "--save-view", _path);
         Assert.That(code, Is.Zero, error);
         string view = Tag().Replace(File.ReadAllText(_path), "");
-        Assert.That(view, Does.Contain("world").And.Contains("scratch").And.Contains("physics").And.Contains("SuperSlabs owned").And.Match("[▁▂▃▄▅▆▇█]{20}"));
+        Assert.That(
+            view, Does.Contain("world").And.Contains("scratch").And.Contains("physics").And.Contains(
+            "SuperSlabs owned").And.Match("[▁▂▃▄▅▆▇█]{20}"));
     }
 
     [Test]
     public void The_report_of_a_running_process_holds_its_frames_and_arenas()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");
-        (int code, string output, string error) = ChildProgram.RunProfiler("--attach", Text(game.Id), "--report", _path);
+        (int code, string output, string error) =
+            ChildProgram.RunProfiler("--attach", Text(game.Id), "--report", _path);
         Assert.That(code, Is.Zero, error);
         Match said = Regex.Match(output, @": (\d+) frames of ");
         Assert.That(int.Parse(said.Groups[1].Value, CultureInfo.InvariantCulture), Is.GreaterThan(100));
-        Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"world\"").And.Contains("[\"physics\",").And.Contains("load \\u0027meadow\\u0027"));
+        Assert.That(
+            File.ReadAllText(_path),
+            Does.Contain("\"name\":\"world\"").And.Contains("[\"physics\",").And.Contains("load \\u0027meadow\\u0027"));
     }
 
     [Test]

@@ -40,7 +40,9 @@ internal sealed class TraceFileTests
     {
         int[] named = [.. Of("M").Where(item => item.GetProperty("name").GetString() == "thread_name").Select(Thread)];
         Assert.That(named, Is.Unique.And.EquivalentTo(_events.Select(Thread).Distinct()));
-        Assert.That(Of("M").Single(item => item.GetProperty("name").GetString() == "process_name").GetProperty("args").GetProperty("name").GetString(), Is.EqualTo(s_profile.Application));
+        Assert.That(Of("M").Single(item =>
+            item.GetProperty("name").GetString() == "process_name").GetProperty("args").GetProperty(
+            "name").GetString(), Is.EqualTo(s_profile.Application));
     }
 
     [Test]
@@ -54,10 +56,12 @@ internal sealed class TraceFileTests
             decimal begin = frames[index].GetProperty("ts").GetDecimal();
             Assert.That(begin, Is.EqualTo(s_profile.Frames.Starts[index] / 1000m).And.GreaterThanOrEqualTo(end));
             end = begin + frames[index].GetProperty("dur").GetDecimal();
-            Assert.That(end, Is.EqualTo((s_profile.Frames.Starts[index] + s_profile.Frames.Nanoseconds[index]) / 1000m));
+            Assert.That(
+                end, Is.EqualTo((s_profile.Frames.Starts[index] + s_profile.Frames.Nanoseconds[index]) / 1000m));
         }
 
-        Assert.That(frames[500].GetProperty("args").GetProperty("hitch").GetString(), Is.EqualTo(s_profile.Hitches[0].Reason));
+        Assert.That(
+            frames[500].GetProperty("args").GetProperty("hitch").GetString(), Is.EqualTo(s_profile.Hitches[0].Reason));
     }
 
     [Test]
@@ -68,7 +72,8 @@ internal sealed class TraceFileTests
         Assert.That(begins.Select(item => item.GetProperty("id").GetInt32()), Is.Unique);
         foreach (JsonElement begin in begins)
         {
-            JsonElement end = Of("e").Single(item => item.GetProperty("id").GetInt32() == begin.GetProperty("id").GetInt32());
+            JsonElement end = Of("e").Single(item =>
+                item.GetProperty("id").GetInt32() == begin.GetProperty("id").GetInt32());
             Assert.That(end.GetProperty("cat").GetString(), Is.EqualTo(begin.GetProperty("cat").GetString()));
             Assert.That(end.GetProperty("name").GetString(), Is.EqualTo(begin.GetProperty("name").GetString()));
             Assert.That(end.GetProperty("ts").GetDecimal(), Is.GreaterThan(begin.GetProperty("ts").GetDecimal()));
@@ -80,11 +85,14 @@ internal sealed class TraceFileTests
     {
         JsonElement[] memory = [.. Counters("memory by arena")];
         Assert.That(memory, Has.Length.EqualTo(s_profile.Memory.Times.Count));
-        Assert.That(memory.Select(item => item.GetProperty("args").GetProperty(SampleProfile.HostileName).GetInt64()), Is.EqualTo(s_profile.Memory.Arenas[0].Values));
+        Assert.That(memory.Select(item =>
+            item.GetProperty("args").GetProperty(SampleProfile.HostileName).GetInt64()),
+            Is.EqualTo(s_profile.Memory.Arenas[0].Values));
 
         // Drawn as it was until the next value.
         Dictionary<decimal, long> faults = Counters("page faults").ToDictionary(
-            item => item.GetProperty("ts").GetDecimal(), item => item.GetProperty("args").GetProperty("in the frame").GetInt64());
+            item => item.GetProperty("ts").GetDecimal(), item =>
+                item.GetProperty("args").GetProperty("in the frame").GetInt64());
         long seen = 0;
         for (int index = 0; index < s_profile.Frames.Starts.Count; index++)
         {
@@ -98,15 +106,20 @@ internal sealed class TraceFileTests
     {
         ProfileSeries.Curve[] twins = [new("twin", [1, 2]), new("twin", [3, 4])];
         using MemoryStream stream = new();
-        TraceFile.Write(SampleProfile.Empty with { Memory = new ProfileSeries { Times = [0, 10], Arenas = twins } }, stream);
+        TraceFile.Write(
+            SampleProfile.Empty with { Memory = new ProfileSeries { Times = [0, 10], Arenas = twins } }, stream);
         using JsonDocument trace = JsonDocument.Parse(stream.ToArray());
-        JsonElement values = trace.RootElement.GetProperty("traceEvents").EnumerateArray().Last(item => item.GetProperty("ph").GetString() == "C").GetProperty("args");
-        Assert.That(values.EnumerateObject().Select(value => (value.Name, value.Value.GetInt64())), Is.EqualTo(new[] { ("twin", 2L), ("twin (2)", 4L) }));
+        JsonElement values = trace.RootElement.GetProperty("traceEvents").EnumerateArray().Last(item =>
+            item.GetProperty("ph").GetString() == "C").GetProperty("args");
+        Assert.That(values.EnumerateObject().Select(value =>
+            (value.Name, value.Value.GetInt64())), Is.EqualTo(new[] { ("twin", 2L), ("twin (2)", 4L) }));
     }
 
     private static int Thread(JsonElement item) => item.GetProperty("tid").GetInt32();
 
-    private IEnumerable<JsonElement> Of(string phase) => _events.Where(item => item.GetProperty("ph").GetString() == phase);
+    private IEnumerable<JsonElement> Of(string phase) => _events.Where(item =>
+        item.GetProperty("ph").GetString() == phase);
 
-    private IEnumerable<JsonElement> Counters(string name) => Of("C").Where(item => item.GetProperty("name").GetString() == name);
+    private IEnumerable<JsonElement> Counters(string name) => Of("C").Where(item =>
+        item.GetProperty("name").GetString() == name);
 }

@@ -8,11 +8,13 @@ namespace Engine.Tests.Reports;
 internal sealed class TraceViewerTests
 {
     private static readonly string[] s_importers =
-        [Environment.GetEnvironmentVariable("BIGRIG") ?? "", "/usr/lib/node_modules/bigrig", "/usr/local/lib/node_modules/bigrig"];
+        [Environment.GetEnvironmentVariable("BIGRIG") ?? "", "/usr/lib/node_modules/bigrig",
+            "/usr/local/lib/node_modules/bigrig"];
 
     private static readonly string[] s_threads = ["frames", "loads", "SuperSlabs"];
     private static readonly string[] s_counters =
-        ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "garbage collections", "memory by arena", "memory by tag"];
+        ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "garbage collections",
+            "memory by arena", "memory by tag"];
 
     [Test]
     public void It_is_imported_without_a_warning_with_all_its_tracks_and_counters()
@@ -24,15 +26,18 @@ internal sealed class TraceViewerTests
         Dictionary<string, JsonElement> counters = process.GetProperty("counters").EnumerateArray().ToDictionary(Name);
         Assert.Multiple(() =>
         {
-            Assert.That(imported.RootElement.GetProperty("warnings").EnumerateArray().Select(warning => warning.GetString()), Is.Empty);
+            Assert.That(imported.RootElement.GetProperty("warnings").EnumerateArray().Select(warning =>
+                warning.GetString()), Is.Empty);
             Assert.That(Name(process), Is.EqualTo(profile.Application));
             Assert.That(threads.Keys, Is.EquivalentTo(s_threads));
             Assert.That(
                 threads["frames"].GetProperty("slices").EnumerateArray().Select(Microseconds),
                 Is.EqualTo(profile.Frames.Nanoseconds.Select(time => (long)Math.Round(time / 1000.0))));
             Assert.That(
-                threads["loads"].GetProperty("spans").EnumerateArray().Select(span => (span.GetProperty("title").GetString(), Microseconds(span))),
-                Is.EquivalentTo(new[] { ("load world", 90_000L), ("load caves", 120_000L) }), "they overlap, and both are there");
+                threads["loads"].GetProperty("spans").EnumerateArray().Select(span =>
+                    (span.GetProperty("title").GetString(), Microseconds(span))),
+                Is.EquivalentTo(new[] { ("load world", 90_000L), ("load caves", 120_000L) }),
+                    "they overlap, and both are there");
             Assert.That(threads["SuperSlabs"].GetProperty("slices").GetArrayLength(), Is.EqualTo(1));
             Assert.That(counters.Keys, Is.EquivalentTo(s_counters));
             MustCarry(counters["memory by arena"], profile.Memory.Arenas);
@@ -43,10 +48,13 @@ internal sealed class TraceViewerTests
     [Test]
     public void Arenas_of_one_name_and_names_of_any_characters_are_taken_in()
     {
-        ProfileSeries.Curve[] curves = [new("twin", [1, 2]), new("twin", [3, 4]), new(SampleProfile.HostileName, [5, 6])];
-        using JsonDocument imported = Import(SampleProfile.Empty with { Memory = new ProfileSeries { Times = [0, 10], Arenas = curves } });
+        ProfileSeries.Curve[] curves =
+            [new("twin", [1, 2]), new("twin", [3, 4]), new(SampleProfile.HostileName, [5, 6])];
+        using JsonDocument imported =
+            Import(SampleProfile.Empty with { Memory = new ProfileSeries { Times = [0, 10], Arenas = curves } });
         Assert.That(imported.RootElement.GetProperty("warnings").GetArrayLength(), Is.Zero);
-        JsonElement counter = imported.RootElement.GetProperty("processes")[0].GetProperty("counters").EnumerateArray().Single();
+        JsonElement counter =
+            imported.RootElement.GetProperty("processes")[0].GetProperty("counters").EnumerateArray().Single();
         MustCarry(counter, [curves[0], curves[1] with { Name = "twin (2)" }, curves[2]]);
     }
 
@@ -56,7 +64,8 @@ internal sealed class TraceViewerTests
         Assert.That(series.Keys, Is.EquivalentTo(curves.Select(curve => curve.Name)));
         foreach (ProfileSeries.Curve curve in curves)
         {
-            Assert.That(series[curve.Name].GetProperty("values").EnumerateArray().Select(value => value.GetInt64()), Is.EqualTo(curve.Values), curve.Name);
+            Assert.That(series[curve.Name].GetProperty("values").EnumerateArray().Select(value =>
+                value.GetInt64()), Is.EqualTo(curve.Values), curve.Name);
         }
     }
 
@@ -65,7 +74,9 @@ internal sealed class TraceViewerTests
         string? importer = s_importers.FirstOrDefault(Directory.Exists);
         if (importer is null)
         {
-            Assert.Ignore("There is no importer of chrome://tracing here: .ci/trace-viewer installs npm's package bigrig, or BIGRIG names its folder.");
+            Assert.Ignore(
+                "There is no importer of chrome://tracing here: .ci/trace-viewer installs npm's package bigrig, or "
+                + "BIGRIG names its folder.");
         }
 
         string path = Path.Combine(Path.GetTempPath(), $"engine-trace-{Guid.NewGuid():n}.json");
@@ -73,7 +84,10 @@ internal sealed class TraceViewerTests
         try
         {
             string script = Path.Combine(AppContext.BaseDirectory, "Support", "import-trace.js");
-            using Process node = Process.Start(new ProcessStartInfo("node", [script, importer!, path]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using Process node =
+                Process.Start(
+                new ProcessStartInfo(
+                "node", [script, importer!, path]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
             Task<string> error = node.StandardError.ReadToEndAsync();
             string output = node.StandardOutput.ReadToEnd();
             node.WaitForExit();
@@ -89,5 +103,6 @@ internal sealed class TraceViewerTests
     private static string Name(JsonElement item) => item.GetProperty("name").GetString()!;
 
     /// <summary>The importer counts in milliseconds.</summary>
-    private static long Microseconds(JsonElement slice) => (long)Math.Round(slice.GetProperty("duration").GetDouble() * 1000);
+    private static long Microseconds(JsonElement slice) =>
+        (long)Math.Round(slice.GetProperty("duration").GetDouble() * 1000);
 }

@@ -6,7 +6,8 @@ using Samples.Common;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>The benchmarks as a user runs them, on the smallest workload, and each workload with hardly any work.</summary>
+/// <summary>The benchmarks as a user runs them, on the smallest workload, and each workload with hardly any
+/// work.</summary>
 [TestFixture]
 internal sealed class BenchmarksTests
 {
@@ -16,7 +17,8 @@ internal sealed class BenchmarksTests
     private static readonly byte[] PngSignature = [0x89, 0x50, 0x4E, 0x47];
 
     // The other native allocators are not loaded into the tests' own process.
-    private static readonly string[] Everywhere = ["null", "handle", "engine", "malloc", "NativeMemory", "GC", "ArrayPool"];
+    private static readonly string[] Everywhere =
+        ["null", "handle", "engine", "malloc", "NativeMemory", "GC", "ArrayPool"];
 
     [Test]
     [Category(Lane.Slow)]
@@ -25,7 +27,9 @@ internal sealed class BenchmarksTests
         string folder = Directory.CreateTempSubdirectory("benchmarks-").FullName;
         string json = Path.Combine(folder, "result.json");
         string chart = Path.Combine(folder, "chart.png");
-        SampleProcess run = SampleProcess.Run("Benchmarks", "--quick", "--workload", "pair-16", "--repeat", "1", "--json", json, "--chart", chart);
+        SampleProcess run =
+            SampleProcess.Run(
+            "Benchmarks", "--quick", "--workload", "pair-16", "--repeat", "1", "--json", json, "--chart", chart);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var document = JsonDocument.Parse(File.ReadAllText(json));
         JsonElement work = document.RootElement.GetProperty("workloads")[0];
@@ -36,27 +40,33 @@ internal sealed class BenchmarksTests
             Assert.That(work.GetProperty("name").GetString(), Is.EqualTo("pair"));
             Assert.That(work.GetProperty("parameters").GetProperty("bytes").GetInt32(), Is.EqualTo(16));
             Assert.That(contestants.Select(Name), Is.SupersetOf(Everywhere));
-            Assert.That(contestants.Select(contestant => contestant.GetProperty("nanosecondsPerOperation").GetProperty("min").GetDouble()), Is.All.Positive);
+            Assert.That(contestants.Select(contestant =>
+                contestant.GetProperty("nanosecondsPerOperation").GetProperty("min").GetDouble()), Is.All.Positive);
             Assert.That(run.Output, Does.Contain("handle").And.Contains("median"));
             Assert.That(File.ReadAllBytes(chart).Take(PngSignature.Length), Is.EqualTo(PngSignature));
         }
 
         // The fastest native allocator is what the ratios are of; without a C compiler there is none.
-        JsonElement[] natives = Array.FindAll(contestants, contestant => ContestantNames.NativePeers.Contains(Name(contestant)));
-        Assert.That(natives.Length == 0 ? 1.0 : natives.Min(contestant => contestant.GetProperty("ratioToBestPeer").GetDouble()), Is.EqualTo(1.0));
+        JsonElement[] natives = Array.FindAll(contestants, contestant =>
+            ContestantNames.NativePeers.Contains(Name(contestant)));
+        Assert.That(natives.Length == 0 ? 1.0 : natives.Min(contestant =>
+            contestant.GetProperty("ratioToBestPeer").GetDouble()), Is.EqualTo(1.0));
         Directory.Delete(folder, recursive: true);
     }
 
     [TestCaseSource(typeof(SmallWorkloads), nameof(SmallWorkloads.All))]
     public void All_contestants_do_the_same_work(Workload work)
     {
-        ulong[] checksums = [.. work.Contestants.Where(IsEverywhere).Select(contestant => work.Measure(contestant).Checksum)];
+        ulong[] checksums = [.. work.Contestants.Where(IsEverywhere).Select(contestant =>
+            work.Measure(contestant).Checksum)];
         Assert.That(checksums, Has.Length.GreaterThan(5).And.All.EqualTo(checksums[0]));
     }
 
     [TestCaseSource(typeof(SmallWorkloads), nameof(SmallWorkloads.All))]
     public void What_is_prewarmed_for_the_engine_suffices(Workload work) =>
-        Assert.That(new[] { work.Measure(ContestantNames.Handle).OsCalls, work.Measure(ContestantNames.Engine).OsCalls }, Is.All.EqualTo(0L));
+        Assert.That(
+            new[] { work.Measure(ContestantNames.Handle).OsCalls, work.Measure(ContestantNames.Engine).OsCalls },
+            Is.All.EqualTo(0L));
 
     [Test]
     public void Cold_memory_is_counted()
@@ -78,7 +88,9 @@ internal sealed class BenchmarksTests
 
     [Test]
     public void A_contestant_that_is_not_there_is_an_error() =>
-        Assert.That(() => SmallWorkloads.All[0].Measure("nobody"), Throws.TypeOf<RunFailedException>().With.Message.Contains("nobody"));
+        Assert.That(() =>
+            SmallWorkloads.All[0].Measure("nobody"),
+            Throws.TypeOf<RunFailedException>().With.Message.Contains("nobody"));
 
     [TestCase("There is no workload 'pear'", "--workload", "pear")]
     [TestCase("takes 1 to 1000, not 0", "--repeat", "0")]
@@ -88,7 +100,8 @@ internal sealed class BenchmarksTests
     public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
         SampleProcess.Run("Benchmarks", arguments).MustBeBadInput(message);
 
-    private static bool IsEverywhere(string contestant) => !Array.Exists(Peer.All[1..], peer => peer.Name == contestant);
+    private static bool IsEverywhere(string contestant) => !Array.Exists(Peer.All[1..], peer =>
+        peer.Name == contestant);
 
     private static string Name(JsonElement contestant) => contestant.GetProperty("name").GetString()!;
 }

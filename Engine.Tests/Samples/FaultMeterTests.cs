@@ -3,8 +3,8 @@ using Samples.GameReplay.Playing;
 namespace Engine.Tests.Samples;
 
 /// <summary>
-/// The meter that the main job's zeros rest on sees faults where there are some: an engine told not to prefault takes one for every
-/// page, and all of them lie in its memory.
+/// The meter that the main job's zeros rest on sees faults where there are some: an engine told not to prefault takes
+/// one for every page, and all of them lie in its memory.
 /// </summary>
 [TestFixture]
 internal sealed unsafe class FaultMeterTests
@@ -16,11 +16,10 @@ internal sealed unsafe class FaultMeterTests
     public void Faults_are_counted_and_told_from_others_by_their_address()
     {
         if (!PageFaultRecorder.IsAvailable(out string reason))
-        {
             Assert.Ignore($"The addresses of faults are not to be had here: {reason}.");
-        }
 
-        using var memory = new EngineMemory(new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+        using var memory =
+            new EngineMemory(new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
         using LongLivedArena arena = memory.CreateLongLivedArena("unprepared");
         using var meter = new FaultMeter(1, records: true);
         Count(meter, memory, null);
@@ -38,7 +37,8 @@ internal sealed unsafe class FaultMeterTests
     [Test]
     public void Without_addresses_only_a_total_of_zero_says_something_about_the_parts()
     {
-        using var memory = new EngineMemory(new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+        using var memory =
+            new EngineMemory(new EngineMemoryOptions { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
         using LongLivedArena arena = memory.CreateLongLivedArena("unprepared");
         using var meter = new FaultMeter(1, records: false);
         byte* block = (byte*)arena.Allocate(Pages * PageBytes);
@@ -55,9 +55,7 @@ internal sealed unsafe class FaultMeterTests
     {
         meter.Start();
         for (int page = 0; block != null && page < Pages; page++)
-        {
             block[page * PageBytes] = 1;
-        }
 
         meter.Stop();
         return (meter.Count, meter.CountWithin(memory.ReservationBase, memory.ReservationBytes));

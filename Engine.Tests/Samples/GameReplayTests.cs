@@ -34,12 +34,19 @@ internal sealed class GameReplayTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape));
-            Assert.That(runs.EnumerateArray().Select(row => $"{row.GetProperty("allocator")} {row.GetProperty("prewarmed")}"), Is.EqualTo(rows));
-            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("frames").GetInt32()), Is.All.EqualTo(2999));
-            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("allocations").GetInt64()), Is.All.EqualTo(290_409));
-            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("frameNanoseconds").GetProperty("p50").GetInt64()), Is.All.Positive);
-            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("peakResidentBytes").GetInt64()), Is.All.Positive);
-            Assert.That(runs[3].GetProperty("hotLoop").GetProperty("managedBytes").GetInt64(), Is.GreaterThan(1_000_000), "arrays are garbage");
+            Assert.That(runs.EnumerateArray().Select(row =>
+                $"{row.GetProperty("allocator")} {row.GetProperty("prewarmed")}"), Is.EqualTo(rows));
+            Assert.That(runs.EnumerateArray().Select(row =>
+                row.GetProperty("frames").GetInt32()), Is.All.EqualTo(2999));
+            Assert.That(runs.EnumerateArray().Select(row =>
+                row.GetProperty("allocations").GetInt64()), Is.All.EqualTo(290_409));
+            Assert.That(runs.EnumerateArray().Select(row =>
+                row.GetProperty("frameNanoseconds").GetProperty("p50").GetInt64()), Is.All.Positive);
+            Assert.That(runs.EnumerateArray().Select(row =>
+                row.GetProperty("peakResidentBytes").GetInt64()), Is.All.Positive);
+            Assert.That(
+                runs[3].GetProperty("hotLoop").GetProperty("managedBytes").GetInt64(), Is.GreaterThan(1_000_000),
+                "arrays are garbage");
             Assert.That(run.Output.Split('\n').Select(line => line.Length), Is.All.LessThanOrEqualTo(160));
             Assert.That(run.Output, Does.Contain("engine prewarmed").And.Contains("GC arrays"));
         }
@@ -50,18 +57,23 @@ internal sealed class GameReplayTests
     [Test]
     public void Each_fault_of_a_cold_replay_has_an_owner()
     {
-        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", "extremetuxracer-race", "--allocator", "malloc", "--faults", "--json", "-");
+        SampleProcess run =
+            SampleProcess.Run(
+            "GameReplay", "--trace", "extremetuxracer-race", "--allocator", "malloc", "--faults", "--json", "-");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         RunDocument row = JsonSerializer.Deserialize(run.Output, ReplayJson.Default.ReplayDocument)!.Runs[0];
         Assert.That(row.Faults!.Owners.Sum(owner => owner.Count), Is.EqualTo(row.Faults.KernelCount));
         Assert.That(row.HotLoop.PageFaults, Is.Positive);
-        Assert.That(row.Faults.Unavailable.Length == 0 ? row.Faults.Frames.Sum(frame => frame.Count) : row.Faults.KernelCount, Is.GreaterThanOrEqualTo(row.HotLoop.PageFaults));
+        Assert.That(row.Faults.Unavailable.Length == 0 ? row.Faults.Frames.Sum(frame =>
+            frame.Count) : row.Faults.KernelCount, Is.GreaterThanOrEqualTo(row.HotLoop.PageFaults));
     }
 
     [Test]
     public void Verification_of_a_recorded_game_passes()
     {
-        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", "extremetuxracer-race", "--allocator", "engine", "--verify", "--json", "-");
+        SampleProcess run =
+            SampleProcess.Run(
+            "GameReplay", "--trace", "extremetuxracer-race", "--allocator", "engine", "--verify", "--json", "-");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var document = JsonDocument.Parse(run.Output);
         MustBeSilent(document.RootElement.GetProperty("runs")[0]);
@@ -93,7 +105,9 @@ internal sealed class GameReplayTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(run.ExitCode, Is.Zero, run.Error);
-            Assert.That(run.Output, Does.Contain("engine cold").And.Contains("least .. most").And.Contains("medians of 2 runs"));
+            Assert.That(
+                run.Output,
+                Does.Contain("engine cold").And.Contains("least .. most").And.Contains("medians of 2 runs"));
             Assert.That(run.Output, Does.Not.Contain("engine prewarmed"));
         }
     }
@@ -104,27 +118,36 @@ internal sealed class GameReplayTests
         .MustBeBadInput("bad: record 1 of 1, byte 9: there is no opcode 0x09");
 
     [Test]
-    public void A_plan_recorded_from_a_game_holds_for_the_game_and_wastes_little([Values("extremetuxracer-race", "supertuxkart-race")] string trace)
+    public void A_plan_recorded_from_a_game_holds_for_the_game_and_wastes_little(
+        [Values("extremetuxracer-race", "supertuxkart-race")] string trace)
     {
         string plan = Path.Combine(_folder, trace + ".json");
-        SampleProcess recording = SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "2", "--json", "-");
+        SampleProcess recording =
+            SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "2", "--json", "-");
         Assert.That(recording.ExitCode, Is.Zero, recording.Error);
         using var recorded = JsonDocument.Parse(recording.Output);
         Assert.That(
             JsonShape.Of(recorded.RootElement.GetProperty("recording")),
             Is.EqualTo("{repeats,workNanosecondsWithout,workNanosecondsWith,planNanoseconds,percent}"));
 
-        SampleProcess replay = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-");
+        SampleProcess replay =
+            SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-");
         Assert.That(replay.ExitCode, Is.Zero, replay.Error);
         using var document = JsonDocument.Parse(replay.Output);
         JsonElement run = document.RootElement.GetProperty("runs")[0];
         JsonElement use = run.GetProperty("planUse");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape[..^3] + ",planUse:{prewarmedBytes,usedBytes,arenas,wasteBytes,wasteLimitBytes}}]}"));
+            Assert.That(
+                JsonShape.Of(document.RootElement),
+                Is.EqualTo(Shape[..^3] + ",planUse:{prewarmedBytes,usedBytes,arenas,wasteBytes,wasteLimitBytes}}]}"));
             Assert.That(use.GetProperty("arenas").GetInt32(), Is.EqualTo(1));
-            Assert.That(use.GetProperty("usedBytes").GetInt64(), Is.InRange(40L << 20, use.GetProperty("prewarmedBytes").GetInt64()));
-            Assert.That(run.GetProperty("peakResidentBytes").GetInt64(), Is.GreaterThan(use.GetProperty("prewarmedBytes").GetInt64()));
+            Assert.That(
+                use.GetProperty("usedBytes").GetInt64(),
+                Is.InRange(40L << 20, use.GetProperty("prewarmedBytes").GetInt64()));
+            Assert.That(
+                run.GetProperty("peakResidentBytes").GetInt64(),
+                Is.GreaterThan(use.GetProperty("prewarmedBytes").GetInt64()));
         }
 
         MustBeSilent(run);
@@ -135,21 +158,27 @@ internal sealed class GameReplayTests
     {
         string trace = Save("planned.alloctrace.gz", Relay().ToFile());
         string little = Save("little.json", """{ "name": "little", "arenas": { "main": {} } }"""u8.ToArray());
-        SampleProcess faulted = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", little, "--allocator", "engine");
+        SampleProcess faulted =
+            SampleProcess.Run("GameReplay", "--trace", trace, "--plan", little, "--allocator", "engine");
         string plan = Path.Combine(_folder, "much.json");
-        SampleProcess recording = SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "3");
+        SampleProcess recording =
+            SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "3");
         ScenePlan recorded = ScenePlan.Load(plan);
         ArenaPlan arena = recorded.Arenas[0];
 
-        // Twice the recorded blocks as well: threads that take turns otherwise than in the recordings may hold more at once.
-        arena = arena with { SuperSlabCount = 40, Blocks = [.. arena.Blocks.Select(block => block with { Count = 2 * block.Count })] };
+        // Twice the recorded blocks as well: threads that take turns otherwise than in the recordings may hold more at
+        // once.
+        arena = arena with { SuperSlabCount = 40, Blocks = [.. arena.Blocks.Select(block =>
+            block with { Count = 2 * block.Count })] };
         File.WriteAllText(plan, (recorded with { Arenas = [arena] }).ToJson());
-        SampleProcess wasted = SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine");
+        SampleProcess wasted =
+            SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine");
         using (Assert.EnterMultipleScope())
         {
             Assert.That((faulted.ExitCode, recording.ExitCode, wasted.ExitCode), Is.EqualTo((1, 0, 1)));
             Assert.That(faulted.Error, Does.Contain("OS calls by the engine"));
-            Assert.That(recording.Output, Does.Contain("engine recorded").And.Contains("recording: the frames' work took"));
+            Assert.That(
+                recording.Output, Does.Contain("engine recorded").And.Contains("recording: the frames' work took"));
             Assert.That(wasted.Error, Does.Contain("were never used"));
             Assert.That(wasted.Output, Does.Contain("plan:").And.Contains("waste"));
         }
@@ -157,7 +186,8 @@ internal sealed class GameReplayTests
 
     [TestCase("engine.json", """{ "name": "no arena" }""", "has no long-lived arena")]
     [TestCase("typo.json", """{ "nam": "x" }""", "nam")]
-    public void A_file_that_is_no_plan_to_replay_by_is_one_line_and_exit_code_2(string name, string text, string message) => SampleProcess
+    public void A_file_that_is_no_plan_to_replay_by_is_one_line_and_exit_code_2(
+        string name, string text, string message) => SampleProcess
         .Run("GameReplay", "--plan", Save(name, System.Text.Encoding.UTF8.GetBytes(text)))
         .MustBeBadInput(message);
 
@@ -206,7 +236,8 @@ internal sealed class GameReplayTests
         }
     }
 
-    /// <summary>Four threads; in every frame each makes blocks of all sizes, resizes its neighbour's and frees its other neighbour's.</summary>
+    /// <summary>Four threads; in every frame each makes blocks of all sizes, resizes its neighbour's and frees its
+    /// other neighbour's.</summary>
     private static TraceWriter Relay()
     {
         const int Threads = 4;
@@ -220,9 +251,7 @@ internal sealed class GameReplayTests
                 for (int thread = 0; thread < Threads; thread++)
                 {
                     if (frame + phase + thread > 0)
-                    {
                         trace.Thread(thread);
-                    }
 
                     Play(trace, phase, blocks, thread, sizes);
                 }
@@ -251,13 +280,9 @@ internal sealed class GameReplayTests
         foreach (ulong block in blocks[(thread + phase) % blocks.Length])
         {
             if (phase == 1)
-            {
                 trace.Realloc(block, 1 + (block * 7919 % 9000));
-            }
             else
-            {
                 trace.Free(block);
-            }
         }
     }
 

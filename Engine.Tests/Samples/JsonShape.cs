@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>The names in a JSON document, written as one line: objects as {name,name:shape}, arrays as [shape of the first element].</summary>
+/// <summary>The names in a JSON document, written as one line: objects as {name,name:shape}, arrays as [shape of the
+/// first element].</summary>
 internal static class JsonShape
 {
     public static string Of(JsonElement element) => element.ValueKind switch

@@ -41,10 +41,13 @@ internal sealed class LevelStreamingTests
             Assert.That(rows.Select(row => row.GetProperty("checksum").GetUInt32()).Distinct().Count(), Is.EqualTo(1));
             Assert.That(rows.Select(row => row.GetProperty("frames").GetInt32()), Is.All.EqualTo(240));
             Assert.That(rows[0].GetProperty("violations").GetInt64(), Is.Zero);
-            Assert.That(rows[1].GetProperty("violations").GetInt64(), Is.Positive, "without prewarming it shows what that costs");
+            Assert.That(
+                rows[1].GetProperty("violations").GetInt64(), Is.Positive,
+                "without prewarming it shows what that costs");
             Assert.That(rows[2].GetProperty("violations").GetInt64(), Is.EqualTo(240), "each frame makes garbage");
             Assert.That(rows[0].GetProperty("levels").GetArrayLength(), Is.EqualTo(6));
-            Assert.That(rows[0].GetProperty("levels").EnumerateArray().Select(level => level.GetProperty("born").GetInt64()), Is.All.Positive);
+            Assert.That(rows[0].GetProperty("levels").EnumerateArray().Select(level =>
+                level.GetProperty("born").GetInt64()), Is.All.Positive);
         }
     }
 
@@ -56,7 +59,8 @@ internal sealed class LevelStreamingTests
         Assert.That(recording.ExitCode, Is.Zero, recording.Error);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(Directory.GetFiles(plans).Select(Path.GetFileNameWithoutExtension).Order(), Is.EqualTo(s_levels));
+            Assert.That(
+                Directory.GetFiles(plans).Select(Path.GetFileNameWithoutExtension).Order(), Is.EqualTo(s_levels));
             Assert.That(ScenePlan.Load(Path.Combine(plans, "jungle.json")).Arenas[0].Blocks, Has.Count.GreaterThan(10));
         }
 
@@ -64,7 +68,8 @@ internal sealed class LevelStreamingTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(walk.ExitCode, Is.Zero, walk.Error);
-            Assert.That(walk.Output, Does.Contain("prewarmed: 0 violations in 120 frames").And.Contains("prewarmed: tundra"));
+            Assert.That(
+                walk.Output, Does.Contain("prewarmed: 0 violations in 120 frames").And.Contains("prewarmed: tundra"));
             Assert.That(walk.Output.Split('\n').Select(line => line.Length), Is.All.LessThanOrEqualTo(240));
         }
     }
@@ -83,7 +88,8 @@ internal sealed class LevelStreamingTests
             Assert.That(beside.GetProperty("pageFaults").GetInt64(), Is.Zero);
             Assert.That(beside.GetProperty("ratio").GetDouble(), Is.Positive);
             Assert.That(
-                beside.GetProperty("repetitions").EnumerateArray().Select(one => one.GetProperty("loading").GetProperty("frames").GetInt32()),
+                beside.GetProperty("repetitions").EnumerateArray().Select(one =>
+                    one.GetProperty("loading").GetProperty("frames").GetInt32()),
                 Is.All.GreaterThanOrEqualTo(1000));
         }
     }
@@ -97,7 +103,8 @@ internal sealed class LevelStreamingTests
     public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
         SampleProcess.Run("LevelStreaming", arguments).MustBeBadInput(message);
 
-    /// <summary>The kernel may take pages of code away from any process at any time, which is no fault of the walk: it may be taken three times.</summary>
+    /// <summary>The kernel may take pages of code away from any process at any time, which is no fault of the walk: it
+    /// may be taken three times.</summary>
     private static SampleProcess Undisturbed(params string[] arguments)
     {
         SampleProcess run = SampleProcess.Run("LevelStreaming", arguments);

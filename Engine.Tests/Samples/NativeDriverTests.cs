@@ -16,9 +16,7 @@ internal sealed class NativeDriverTests
     {
         _driver = NativeDriver.TryCreate(out string reason);
         if (_driver is null)
-        {
             Assert.Ignore(reason);
-        }
     }
 
     [OneTimeTearDown]
@@ -31,8 +29,11 @@ internal sealed class NativeDriverTests
         IReadOnlyList<string> arguments = _driver!.ArgumentsOf(work);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(NativeOutput.Parse(_driver.Run(arguments, Peer.All[0]), work).Checksum, Is.EqualTo(expected), "malloc");
-            Assert.That(NativeOutput.Parse(_driver.Run(arguments, null), work).Checksum, Is.EqualTo(expected), "the empty loop");
+            Assert.That(
+                NativeOutput.Parse(_driver.Run(arguments, Peer.All[0]), work).Checksum, Is.EqualTo(expected), "malloc");
+            Assert.That(
+                NativeOutput.Parse(_driver.Run(arguments, null), work).Checksum, Is.EqualTo(expected),
+                "the empty loop");
         }
     }
 

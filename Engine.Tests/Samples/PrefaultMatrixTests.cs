@@ -5,7 +5,8 @@ using Samples.RandomMixed;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>The matrix of prefault policies: that it has them all, and that its rows tell where the faults went.</summary>
+/// <summary>The matrix of prefault policies: that it has them all, and that its rows tell where the faults
+/// went.</summary>
 [TestFixture]
 [Category(Lane.Slow)]
 internal sealed class PrefaultMatrixTests
@@ -42,7 +43,8 @@ internal sealed class PrefaultMatrixTests
                 trials.Select(trial => (trial.Policy, trial.Pages)),
                 Is.EqualTo(expected.Prepend((PrefaultPolicy.Automatic, PageKind.Automatic))));
             Assert.That(trials.Select(trial => trial.Description), Is.All.Not.Empty);
-            Assert.That(MatrixRows.Of(trials[0], s_everything).Select(row => row.IsPrewarmed), Is.EqualTo(s_firstIsNot));
+            Assert.That(MatrixRows.Of(trials[0], s_everything).Select(row =>
+                row.IsPrewarmed), Is.EqualTo(s_firstIsNot));
         }
     }
 
@@ -59,12 +61,14 @@ internal sealed class PrefaultMatrixTests
             if (PageFaults.IsSupported && Environment.SystemPageSize == 4096)
             {
                 Assert.That(runs[0].GetProperty("pageFaultsInLoop").GetInt64(), Is.GreaterThan(faultsWhenCold), "cold");
-                Assert.That(runs[1].GetProperty("pageFaultsInLoop").GetInt64() > 0, Is.Not.EqualTo(isPrefaulted), "prewarmed");
+                Assert.That(
+                    runs[1].GetProperty("pageFaultsInLoop").GetInt64() > 0, Is.Not.EqualTo(isPrefaulted), "prewarmed");
             }
 
             foreach (JsonElement run in runs)
             {
-                Assert.That(Figure(run, "faultsLeft") is null || Figure(run, "faultsLeft") == 0 == isPrefaulted, "faults left");
+                Assert.That(
+                    Figure(run, "faultsLeft") is null || Figure(run, "faultsLeft") == 0 == isPrefaulted, "faults left");
                 Assert.That(run.GetProperty("prefault").GetString(), Does.Contain("on normal pages: ok"));
             }
         }
@@ -74,7 +78,9 @@ internal sealed class PrefaultMatrixTests
     [Platform("Linux")]
     public void What_the_machine_does_not_have_gets_a_row_and_the_reason()
     {
-        SampleProcess run = SampleProcess.Run("RandomMixed", "--matrix", "--prefault", "prefetch", "--pages", "normal", "--repeat", "1");
+        SampleProcess run =
+            SampleProcess.Run(
+            "RandomMixed", "--matrix", "--prefault", "prefetch", "--pages", "normal", "--repeat", "1");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(run.ExitCode, Is.Zero, run.Error);
@@ -88,7 +94,8 @@ internal sealed class PrefaultMatrixTests
     public void The_row_that_repeats_the_original_is_marked()
     {
         SampleProcess run = SampleProcess.Run(
-            "RandomMixed", "--operations", "1000", "--matrix", "--prefault", "clear", "--pages", "normal", "--cold", "--repeat", "1");
+            "RandomMixed", "--operations", "1000", "--matrix", "--prefault", "clear", "--pages", "normal", "--cold",
+                "--repeat", "1");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(run.ExitCode, Is.Zero, run.Error);
@@ -101,15 +108,18 @@ internal sealed class PrefaultMatrixTests
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(EnumNames<PrefaultPolicy>.Of(PrefaultPolicy.PopulateAtMapping), Is.EqualTo("populate-at-mapping"));
-            Assert.That(EnumNames<PageKind>.All.Select(name => EnumNames<PageKind>.Find(name)), Is.EqualTo(Enum.GetValues<PageKind>()));
+            Assert.That(
+                EnumNames<PrefaultPolicy>.Of(PrefaultPolicy.PopulateAtMapping), Is.EqualTo("populate-at-mapping"));
+            Assert.That(EnumNames<PageKind>.All.Select(name =>
+                EnumNames<PageKind>.Find(name)), Is.EqualTo(Enum.GetValues<PageKind>()));
             Assert.That(EnumNames<PageKind>.Find("giant"), Is.Null);
         }
     }
 
     private static JsonElement[] Run(params string[] arguments)
     {
-        SampleProcess run = SampleProcess.Run("RandomMixed", ["--operations", "20000", "--repeat", "1", "--json", "-", .. arguments]);
+        SampleProcess run =
+            SampleProcess.Run("RandomMixed", ["--operations", "20000", "--repeat", "1", "--json", "-", .. arguments]);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var document = JsonDocument.Parse(run.Output);
         return [.. document.RootElement.Clone().GetProperty("runs").EnumerateArray()];

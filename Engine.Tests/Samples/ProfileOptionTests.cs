@@ -15,15 +15,15 @@ internal sealed class ProfileOptionTests
     private string _output = "";
 
     [SetUp]
-    public void NameFolder() => _folder = Path.Combine(Path.GetTempPath(), $"profile-{Environment.ProcessId}-{TestContext.CurrentContext.Test.ID}");
+    public void NameFolder() =>
+        _folder =
+        Path.Combine(Path.GetTempPath(), $"profile-{Environment.ProcessId}-{TestContext.CurrentContext.Test.ID}");
 
     [TearDown]
     public void DeleteFolder()
     {
         if (Directory.Exists(_folder))
-        {
             Directory.Delete(_folder, recursive: true);
-        }
     }
 
     [TestCase("handle")]
@@ -35,7 +35,8 @@ internal sealed class ProfileOptionTests
         {
             Assert.That(document.Frames.Count, Is.EqualTo(100));
             Assert.That(EngineFaults(document), Is.All.Zero, "it is prewarmed");
-            Assert.That(document.Frames["allocations"].Sum(), Is.InRange(49_000, 51_200), "half of the operations allocate");
+            Assert.That(
+                document.Frames["allocations"].Sum(), Is.InRange(49_000, 51_200), "half of the operations allocate");
             Assert.That(document.Plans, Has.Count.EqualTo(1));
         }
     }
@@ -45,7 +46,8 @@ internal sealed class ProfileOptionTests
     {
         ProfileDocument document = ProfileOf("RandomMixed", "--operations", "100000", "--cold");
         Assert.That(document.Plans, Is.Empty);
-        Assert.That(document.Events.Select(one => one.Track), Has.Some.EqualTo("SuperSlabs"), "its memory comes in the frames");
+        Assert.That(document.Events.Select(one =>
+            one.Track), Has.Some.EqualTo("SuperSlabs"), "its memory comes in the frames");
     }
 
     [Test]
@@ -56,7 +58,9 @@ internal sealed class ProfileOptionTests
         {
             Assert.That(document.Frames.Count, Is.EqualTo(2045));
             Assert.That(document.ThreadCaches, Has.Count.EqualTo(22));
-            Assert.That(document.Frames["allocations"].Sum(), Is.InRange(960_240, 961_000), "what the trace allocates in its frames, and blocks that moved");
+            Assert.That(
+                document.Frames["allocations"].Sum(), Is.InRange(960_240, 961_000),
+                "what the trace allocates in its frames, and blocks that moved");
             Assert.That(
                 document.Tags.Single().LiveBytes,
                 Is.EqualTo(document.Classes.Sum(row => row.LiveCount * row.BlockBytes)),
@@ -74,7 +78,8 @@ internal sealed class ProfileOptionTests
             Assert.That(document.Frames.Count, Is.EqualTo(6), "three repetitions twice, without those that warm up");
             Assert.That(document.Frames["allocations"], Is.All.EqualTo(allocations).Within(tolerance));
             Assert.That(document.Plans, Has.Count.EqualTo(1));
-            Assert.That(_output, Does.Contain(workload).And.Contains("no figure of the benchmarks").And.Not.Contains("median"));
+            Assert.That(
+                _output, Does.Contain(workload).And.Contains("no figure of the benchmarks").And.Not.Contains("median"));
         }
     }
 
@@ -84,14 +89,19 @@ internal sealed class ProfileOptionTests
     {
         const int SuperSlabs = 8;
         ProfileDocument document = ProfileOf("PlatformProbe");
-        string[] policies = [.. document.Events.Where(one => one.Track == "policies" && one.Nanoseconds > 0).Select(one => one.Name).Where(name => !name.Contains("not here"))];
+        string[] policies = [.. document.Events.Where(one =>
+            one.Track == "policies" && one.Nanoseconds > 0).Select(one => one.Name).Where(name =>
+            !name.Contains("not here"))];
         long[] faults = [.. EngineFaults(document).Chunk(SuperSlabs).Select(frames => frames.Sum())];
         Assert.That(policies, Does.Contain("none, normal").And.Contains("touch, normal"));
         Assert.That(faults, Has.Length.EqualTo(policies.Length));
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(faults[Array.IndexOf(policies, "none, normal")], Is.EqualTo(SuperSlabs * (2 << 20) / Environment.SystemPageSize));
-            Assert.That(faults.Where((_, index) => !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.Zero);
+            Assert.That(
+                faults[Array.IndexOf(policies, "none, normal")],
+                Is.EqualTo(SuperSlabs * (2 << 20) / Environment.SystemPageSize));
+            Assert.That(faults.Where((_, index) =>
+                !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.Zero);
             Assert.That(document.Plans.Select(plan => plan.Scene), Is.EquivalentTo(policies));
             Assert.That(_output, Does.Contain("no figure of the probe").And.Not.Contains("us/MiB"));
         }
@@ -104,7 +114,9 @@ internal sealed class ProfileOptionTests
         ProfileDocument document = ProfileOf("FastPath", way, "3500");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(document.Frames["allocations"], Is.EqualTo(new long[] { ofFullFrame, ofFullFrame, ofFullFrame, ofFullFrame / 2 }));
+            Assert.That(
+                document.Frames["allocations"],
+                Is.EqualTo(new long[] { ofFullFrame, ofFullFrame, ofFullFrame, ofFullFrame / 2 }));
             Assert.That(_output, Does.Contain(way).And.Contains("not to be counted"));
         }
     }
@@ -128,15 +140,21 @@ internal sealed class ProfileOptionTests
         {
             Assert.That(loads.Select(load => load.Name), Is.EqualTo(levels.Select(level => $"load '{level.Name}'")));
             Assert.That(loads.Select(load => load.Nanoseconds), Is.All.Positive);
-            Assert.That(loads.Zip(levels).Select(pair => pair.Second.StartNanoseconds + pair.Second.Nanoseconds - pair.First.StartNanoseconds - pair.First.Nanoseconds), Is.All.Positive, "loaded before it is left");
-            Assert.That(loads[2..].Count(load => load.StartNanoseconds > levels[0].StartNanoseconds), Is.EqualTo(loads.Length - 2));
+            Assert.That(loads.Zip(levels).Select(pair =>
+                pair.Second.StartNanoseconds
+                + pair.Second.Nanoseconds - pair.First.StartNanoseconds - pair.First.Nanoseconds), Is.All.Positive,
+                "loaded before it is left");
+            Assert.That(loads[2..].Count(load =>
+                load.StartNanoseconds > levels[0].StartNanoseconds), Is.EqualTo(loads.Length - 2));
         }
 
         using var trace = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "trace.json")));
         string[] phases = [.. trace.RootElement.GetProperty("traceEvents").EnumerateArray()
             .Where(item => item.TryGetProperty("cat", out JsonElement track) && track.GetString() == "background loads")
             .Select(item => item.GetProperty("ph").GetString()!)];
-        Assert.That(phases.CountBy(phase => phase).ToDictionary(), Is.EquivalentTo(new Dictionary<string, int> { ["b"] = loads.Length, ["e"] = loads.Length }));
+        Assert.That(phases.CountBy(phase =>
+            phase).ToDictionary(),
+            Is.EquivalentTo(new Dictionary<string, int> { ["b"] = loads.Length, ["e"] = loads.Length }));
     }
 
     [Test]
@@ -147,7 +165,8 @@ internal sealed class ProfileOptionTests
         {
             Assert.That(document.Frames.Count, Is.GreaterThan(50));
             Assert.That(document.Tags.Single(tag => tag.Name.Is("churn")).AllocationCount, Is.Positive);
-            Assert.That(document.Arenas.Select(arena => arena.Name.ToString()), Is.SupersetOf((string[])["world", "frame"]));
+            Assert.That(document.Arenas.Select(arena =>
+                arena.Name.ToString()), Is.SupersetOf((string[])["world", "frame"]));
         }
     }
 
@@ -166,29 +185,27 @@ internal sealed class ProfileOptionTests
     [TestCase("FastPath", "'handel' is not a way", "handel", "1000")]
     [TestCase("FastPath", "expected a way", "handle", "many")]
     [TestCase("PlatformProbe", "'--jason'", "--jason")]
-    public void Wrong_arguments_are_one_line_and_exit_code_2(string sample, string message, params string[] arguments) =>
+    public void Wrong_arguments_are_one_line_and_exit_code_2(
+        string sample, string message, params string[] arguments) =>
         SampleProcess.Run(sample, arguments).MustBeBadInput(message);
 
     [Test]
     public void A_folder_that_cannot_be_made_is_one_line_and_exit_code_2() =>
-        SampleProcess.Run("RandomMixed", "--operations", "1000", "--profile", "/proc/no/such/folder").MustBeBadInput("no folder can be made");
+        SampleProcess.Run("RandomMixed", "--operations", "1000", "--profile", "/proc/no/such/folder").MustBeBadInput(
+            "no folder can be made");
 
     /// <summary>
-    /// The page faults of each frame in the engine's memory: the runtime may take its own in a thread at any time. Where the system tells no
-    /// addresses, those of the whole thread.
+    /// The page faults of each frame in the engine's memory: the runtime may take its own in a thread at any time.
+    /// Where the system tells no addresses, those of the whole thread.
     /// </summary>
     private static long[] EngineFaults(ProfileDocument document)
     {
         if (document.Faults.Unavailable.Length != 0)
-        {
             return [.. document.Frames["page_faults"]];
-        }
 
         long[] faults = new long[document.Frames.Count];
         foreach (ProfileFaults.OwnerInFrame row in document.Faults.Frames.Where(row => s_ofEngine.Contains(row.Kind)))
-        {
             faults[row.Frame] += row.Count;
-        }
 
         return faults;
     }
@@ -200,7 +217,8 @@ internal sealed class ProfileOptionTests
         _output = run.Output;
         ProfileDocument document = ProfileDocument.Read(Path.Combine(_folder, "profile.json"));
         Assert.That(document.HasCounters);
-        Assert.That(document.Frames.Nanoseconds, Has.Count.EqualTo(Math.Min(document.Frames.Count, 16_384)).And.All.Positive);
+        Assert.That(
+            document.Frames.Nanoseconds, Has.Count.EqualTo(Math.Min(document.Frames.Count, 16_384)).And.All.Positive);
         return document;
     }
 }

@@ -27,24 +27,31 @@ internal sealed class RandomMixedTests
     [Category(Lane.Slow)]
     public void All_rows_with_few_operations()
     {
-        SampleProcess run = SampleProcess.Run("RandomMixed", "--operations", "50000", "--working-set", "1000", "--seed", "7", "--repeat", "1", "--json", "-");
+        SampleProcess run =
+            SampleProcess.Run(
+            "RandomMixed", "--operations", "50000", "--working-set", "1000", "--seed", "7", "--repeat", "1", "--json",
+            "-");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var document = JsonDocument.Parse(run.Output);
         JsonElement runs = document.RootElement.GetProperty("runs");
-        string[] rows = ["engine True", "engine False", "handle True", "malloc True", "gc True", "arraypool True", "null True"];
+        string[] rows =
+            ["engine True", "engine False", "handle True", "malloc True", "gc True", "arraypool True", "null True"];
         using (Assert.EnterMultipleScope())
         {
             Assert.That(JsonShape.Of(document.RootElement), Does.StartWith("{runs:[{").And.EndsWith("}]}"));
             Assert.That(JsonShape.Of(runs[3]), Is.EqualTo(Shape));
-            Assert.That(JsonShape.Of(runs[0]), Does.StartWith(Shape[..^1] + ",engineMemory:{policy,pages,osCallsInLoop"));
-            Assert.That(runs.EnumerateArray().Select(row => $"{row.GetProperty("allocator")} {row.GetProperty("prewarmed")}"), Is.EqualTo(rows));
+            Assert.That(
+                JsonShape.Of(runs[0]), Does.StartWith(Shape[..^1] + ",engineMemory:{policy,pages,osCallsInLoop"));
+            Assert.That(runs.EnumerateArray().Select(row =>
+                $"{row.GetProperty("allocator")} {row.GetProperty("prewarmed")}"), Is.EqualTo(rows));
             Assert.That(runs[0].GetProperty("pageFaultsInLoop").GetInt64(), Is.Zero);
             Assert.That(runs[2].GetProperty("pageFaultsInLoop").GetInt64(), Is.Zero);
             Assert.That(runs[0].GetProperty("operations").GetInt64(), Is.EqualTo(50_000));
             Assert.That(runs[0].GetProperty("workingSet").GetInt64(), Is.EqualTo(1000));
             Assert.That(runs[0].GetProperty("seed").GetInt64(), Is.EqualTo(7));
             Assert.That(runs[0].GetProperty("prefault").GetString(), Is.Not.Empty.And.Not.EqualTo("none"));
-            Assert.That(runs.EnumerateArray().Select(row => row.GetProperty("operationsPerSecond").GetInt64()), Is.All.Positive);
+            Assert.That(runs.EnumerateArray().Select(row =>
+                row.GetProperty("operationsPerSecond").GetInt64()), Is.All.Positive);
         }
     }
 
@@ -52,17 +59,22 @@ internal sealed class RandomMixedTests
     [Category(Lane.Slow)]
     public void Each_fault_of_a_cold_loop_has_an_owner()
     {
-        SampleProcess run = SampleProcess.Run("RandomMixed", "--working-set", "20000", "--prefault", "none", "--pages", "normal", "--cold", "--faults", "--repeat", "1", "--json", "-");
+        SampleProcess run =
+            SampleProcess.Run(
+            "RandomMixed", "--working-set", "20000", "--prefault", "none", "--pages", "normal", "--cold", "--faults",
+            "--repeat", "1", "--json", "-");
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         foreach (RunDocument row in JsonSerializer.Deserialize(run.Output, MixedJson.Default.MixedDocument)!.Runs)
         {
-            Assert.That(row.Faults!.Owners.Sum(owner => owner.Count), Is.EqualTo(row.Faults.KernelCount), row.Allocator);
+            Assert.That(row.Faults!.Owners.Sum(owner =>
+                owner.Count), Is.EqualTo(row.Faults.KernelCount), row.Allocator);
             Assert.That(row.Faults.KernelCount, Is.GreaterThanOrEqualTo(row.PageFaultsInLoop), row.Allocator);
         }
     }
 
     [Test]
-    public void Every_allocator_does_the_work_that_C_does([Values("engine", "handle", "malloc", "gc", "arraypool", "null")] string name)
+    public void Every_allocator_does_the_work_that_C_does(
+        [Values("engine", "handle", "malloc", "gc", "arraypool", "null")] string name)
     {
         var row = new RowSpec(EnumNames<AllocatorKind>.Find(name)!.Value, IsPrewarmed: true);
         Measurement measurement = RowRun.Measure(row, new MixedWork(1_000_000, 256, 42));
@@ -72,7 +84,9 @@ internal sealed class RandomMixedTests
     [Test]
     public void Cold_rows_are_chosen_by_cold()
     {
-        SampleProcess run = SampleProcess.Run("RandomMixed", "--operations", "1000", "--allocator", "malloc", "--cold", "--repeat", "1");
+        SampleProcess run =
+            SampleProcess.Run(
+            "RandomMixed", "--operations", "1000", "--allocator", "malloc", "--cold", "--repeat", "1");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(run.ExitCode, Is.Zero, run.Error);
@@ -84,7 +98,8 @@ internal sealed class RandomMixedTests
     public void The_prefault_of_the_engines_rows_is_chosen_and_explained()
     {
         SampleProcess run = SampleProcess.Run(
-            "RandomMixed", "--operations", "1000", "--allocator", "engine", "--prewarm", "--prefault", "touch", "--pages", "normal", "--repeat", "1");
+            "RandomMixed", "--operations", "1000", "--allocator", "engine", "--prewarm", "--prefault", "touch",
+                "--pages", "normal", "--repeat", "1");
         using (Assert.EnterMultipleScope())
         {
             Assert.That(run.ExitCode, Is.Zero, run.Error);

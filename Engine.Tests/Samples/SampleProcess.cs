@@ -2,22 +2,23 @@ using System.Diagnostics;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>Runs a sample as a user would, as a process, and keeps what it printed. The build puts the samples beside the tests.</summary>
+/// <summary>Runs a sample as a user would, as a process, and keeps what it printed. The build puts the samples beside
+/// the tests.</summary>
 internal sealed record SampleProcess(int ExitCode, string Output, string Error)
 {
     private const int PatienceMilliseconds = 120_000;
 
-    public static SampleProcess Run(string sample, params string[] arguments) => Run(sample, arguments, processors: null);
+    public static SampleProcess Run(string sample, params string[] arguments) =>
+        Run(sample, arguments, processors: null);
 
     /// <summary>The same in a runtime that takes the machine for one with so many processors.</summary>
     public static SampleProcess Run(string sample, string[] arguments, int? processors)
     {
         string file = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? sample + ".exe" : sample);
-        var start = new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start =
+            new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (processors is not null)
-        {
             start.Environment["DOTNET_PROCESSOR_COUNT"] = $"{processors:x}";
-        }
 
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();

@@ -9,7 +9,8 @@ using Samples.Common;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>The scaling workloads of the benchmarks: each with hardly any work, by all contestants, and as a user runs them.</summary>
+/// <summary>The scaling workloads of the benchmarks: each with hardly any work, by all contestants, and as a user runs
+/// them.</summary>
 [TestFixture]
 [Category(Lane.Slow)]
 internal sealed class ScalingTests
@@ -40,18 +41,19 @@ internal sealed class ScalingTests
     public void All_contestants_do_the_same_work_and_lose_nothing(ScalingWork work)
     {
         ScalingLoad load = LoadOf(work);
-        List<ScalingMeasurement> measurements = [.. Everywhere.Select(name => ScalingHost.Measure(load, name, counter: null))];
+        List<ScalingMeasurement> measurements = [.. Everywhere.Select(name =>
+            ScalingHost.Measure(load, name, counter: null))];
         if (_driver is not null)
-        {
             measurements.Add(ScalingMeasurement.Parse(_driver.Run(load, Peer.All[0]), load));
-        }
 
         using (Assert.EnterMultipleScope())
         {
             Assert.That(measurements, Has.Count.GreaterThanOrEqualTo(6));
-            Assert.That(measurements.Select(measured => measured.Checksum), Is.All.EqualTo(measurements[0].Checksum).And.All.Positive);
+            Assert.That(measurements.Select(measured =>
+                measured.Checksum), Is.All.EqualTo(measurements[0].Checksum).And.All.Positive);
             Assert.That(measurements.Select(measured => measured.LostBlocks), Is.All.Zero);
-            Assert.That(measurements.Select(measured => measured.Nanoseconds), Is.All.Length.EqualTo(Repetitions).And.All.All.Positive);
+            Assert.That(measurements.Select(measured =>
+                measured.Nanoseconds), Is.All.Length.EqualTo(Repetitions).And.All.All.Positive);
             Assert.That(measurements.Select(measured => measured.Latency).Select(IsInOrder), Is.All.True);
         }
     }
@@ -97,9 +99,7 @@ internal sealed class ScalingTests
         string library = Driver().SystemCallsLibrary;
         var counter = new SystemCallCounter(library);
         if (!counter.TryBegin())
-        {
             Assert.Ignore("this system does not dispatch system calls to the thread");
-        }
 
         long none = counter.End();
         Assert.That(counter.TryBegin(), Is.True);
@@ -124,17 +124,17 @@ internal sealed class ScalingTests
     {
         var times = new CallTimes();
         for (int call = 1; call <= 10_000; call++)
-        {
             times.Add(call);
-        }
 
         CallLatency latency = CallTimes.Of([times]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(latency.P50, Is.InRange(5000, 5000 + (5000 / 64)));
             Assert.That(latency.P999, Is.InRange(9990, 10_000));
-            Assert.That((latency.P9999, latency.Longest, latency.LongestUndisturbed), Is.EqualTo((10_000L, 10_000L, 10_000L)));
-            Assert.That(CallTimes.Of([times, new CallTimes()]), Is.EqualTo(latency), "threads without calls change nothing");
+            Assert.That(
+                (latency.P9999, latency.Longest, latency.LongestUndisturbed), Is.EqualTo((10_000L, 10_000L, 10_000L)));
+            Assert.That(
+                CallTimes.Of([times, new CallTimes()]), Is.EqualTo(latency), "threads without calls change nothing");
         }
     }
 
@@ -142,7 +142,8 @@ internal sealed class ScalingTests
     [TestCase(2, "1,2,8")]
     [TestCase(6, "1,2,4,6,24")]
     [TestCase(16, "1,2,4,8,16,64")]
-    public void Usual_numbers_of_threads_are_powers_of_two_the_processors_and_four_for_each(int processors, string expected) =>
+    public void Usual_numbers_of_threads_are_powers_of_two_the_processors_and_four_for_each(
+        int processors, string expected) =>
         Assert.That(string.Join(',', ThreadCounts.Default(processors)), Is.EqualTo(expected));
 
     [Test]
@@ -154,7 +155,9 @@ internal sealed class ScalingTests
         var result = new ScalingResult(ScalingWork.All[0], [one, all], ["malloc (C)", "newer (C)"]);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(result.OfOneThread(all, all.Find("handle")!), Is.EqualTo(1.5), "60 ns, four times a quarter of a processor, of 10");
+            Assert.That(
+                result.OfOneThread(all, all.Find("handle")!), Is.EqualTo(1.5),
+                "60 ns, four times a quarter of a processor, of 10");
             Assert.That(result.OfBestPeer(one, one.Find("handle")!), Is.EqualTo(1.25));
             Assert.That(result.OfBestPeer(all, all.Find("handle")!), Is.EqualTo(0.75));
         }
@@ -166,7 +169,8 @@ internal sealed class ScalingTests
         DirectoryInfo folder = Directory.CreateTempSubdirectory("scaling-");
         string json = Path.Combine(folder.FullName, "result.json"), chart = Path.Combine(folder.FullName, "chart.png");
         List<string> arguments =
-            ["--threads", "2,1", "--workload", "batch64", "--operations", "2000", "--repeat", "1", "--json", json, "--chart", chart];
+            ["--threads", "2,1", "--workload", "batch64", "--operations", "2000", "--repeat", "1", "--json", json,
+                "--chart", chart];
 
         // The C library itself, as if it were another allocator.
         string? library = _driver is null ? null : LibcPath();
@@ -175,13 +179,16 @@ internal sealed class ScalingTests
         Assert.That(run.ExitCode, Is.Zero, run.Error);
         using var document = JsonDocument.Parse(File.ReadAllText(json));
         JsonElement[] points = [.. document.RootElement.GetProperty("scaling").EnumerateArray()];
-        string[] names = [.. points[0].GetProperty("contestants").EnumerateArray().Select(row => row.GetProperty("name").GetString()!)];
+        string[] names = [.. points[0].GetProperty("contestants").EnumerateArray().Select(row =>
+            row.GetProperty("name").GetString()!)];
         using (Assert.EnterMultipleScope())
         {
             Assert.That(JsonShape.Of(document.RootElement), Is.EqualTo(Shape));
-            Assert.That(string.Join(',', points.Select(point => point.GetProperty("threads").GetInt32())), Is.EqualTo("1,2"));
+            Assert.That(string.Join(',', points.Select(point =>
+                point.GetProperty("threads").GetInt32())), Is.EqualTo("1,2"));
             Assert.That(names, Is.SupersetOf(Everywhere));
-            Assert.That(names, library is null ? Has.No.Member("again (C)") : Has.Member("again (C)").And.Member("malloc (C)"));
+            Assert.That(
+                names, library is null ? Has.No.Member("again (C)") : Has.Member("again (C)").And.Member("malloc (C)"));
             Assert.That(run.Output, Does.Contain("p99.99").And.Contains("longest").And.Contains("voluntary"));
             Assert.That(File.ReadAllBytes(chart).Take(PngSignature.Length), Is.EqualTo(PngSignature));
         }
@@ -208,11 +215,13 @@ internal sealed class ScalingTests
     public void A_library_without_malloc_is_bad_input()
     {
         string library = Driver().SystemCallsLibrary;
-        SampleProcess.Run("Benchmarks", "--threads", "1", "--library", $"other={library}").MustBeBadInput("does not take malloc's place");
+        SampleProcess.Run("Benchmarks", "--threads", "1", "--library", $"other={library}").MustBeBadInput(
+            "does not take malloc's place");
     }
 
     private static bool IsInOrder(CallLatency latency) =>
-        latency.P50 > 0 && latency.P50 <= latency.P999 && latency.P999 <= latency.P9999 && latency.P9999 <= latency.Longest
+        latency.P50 > 0 && latency.P50 <= latency.P999 && latency.P999 <= latency.P9999
+            && latency.P9999 <= latency.Longest
         && latency.LongestUndisturbed > 0 && latency.LongestUndisturbed <= latency.Longest;
 
     private static ScalingLoad LoadOf(ScalingWork work) => new(work, Threads, Operations, Repetitions);
@@ -225,10 +234,12 @@ internal sealed class ScalingTests
     }
 
     private static ScalingMeasurement Made(double[] nanoseconds) =>
-        new() { Workload = "mixed", Threads = 1, Nanoseconds = nanoseconds, Checksum = 7, LostBlocks = 0, Latency = default };
+        new() { Workload = "mixed", Threads = 1, Nanoseconds = nanoseconds, Checksum = 7, LostBlocks = 0,
+            Latency = default };
 
     private static string? LibcPath() =>
-        File.ReadLines("/proc/self/maps").Select(line => line.Split(' ')[^1]).FirstOrDefault(path => path.EndsWith("/libc.so.6", StringComparison.Ordinal));
+        File.ReadLines("/proc/self/maps").Select(line => line.Split(' ')[^1]).FirstOrDefault(path =>
+            path.EndsWith("/libc.so.6", StringComparison.Ordinal));
 
     [DllImport("libc", EntryPoint = "sched_yield")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
@@ -237,14 +248,13 @@ internal sealed class ScalingTests
     private NativeDriver Driver()
     {
         if (_driver is null)
-        {
             Assert.Ignore(_driverReason);
-        }
 
         return _driver!;
     }
 
-    /// <summary>A broken allocator: it hands the same four places out by turns, whether they are in use or not.</summary>
+    /// <summary>A broken allocator: it hands the same four places out by turns, whether they are in use or
+    /// not.</summary>
     private readonly struct ReusingAllocator : IAllocator<Address>, IContestant<ReusingAllocator>
     {
         private const int Places = 4;
@@ -256,7 +266,8 @@ internal sealed class ScalingTests
 
         public ReusingAllocator Open() => this;
 
-        public unsafe Address Allocate(nuint bytes, uint place) => new((byte*)_start + ((nuint)(_count[0]++ % Places) * ScalingWork.MostBytes));
+        public unsafe Address Allocate(nuint bytes, uint place) =>
+            new((byte*)_start + ((nuint)(_count[0]++ % Places) * ScalingWork.MostBytes));
 
         public void Free(Address block)
         {

@@ -23,7 +23,8 @@ internal sealed class SoakTests
             Assert.That(root.GetProperty("floorBytes").GetArrayLength(), Is.GreaterThanOrEqualTo(3));
             Assert.That(root.GetProperty("threadsBorn").GetInt64(), Is.Positive);
             Assert.That(root.GetProperty("scenesLoaded").GetInt64(), Is.Positive);
-            Assert.That(root.GetProperty("failuresInjected").GetInt64(), OperatingSystem.IsLinux() ? Is.Positive : Is.Zero);
+            Assert.That(
+                root.GetProperty("failuresInjected").GetInt64(), OperatingSystem.IsLinux() ? Is.Positive : Is.Zero);
         }
     }
 

@@ -37,7 +37,9 @@ internal sealed unsafe class StepCompilerTests
         trace.Thread(1);
         trace.Free(block);
         trace.Frame();
-        Assert.That(Compile(trace)[1], Is.EqualTo("Frame 0:[Allocate! Wait(1,2) Resize!] 1:[Wait(0,1) Resize! Wait(0,3) Free]"));
+        Assert.That(
+            Compile(trace)[1],
+            Is.EqualTo("Frame 0:[Allocate! Wait(1,2) Resize!] 1:[Wait(0,1) Resize! Wait(0,3) Free]"));
     }
 
     [Test]
@@ -48,14 +50,10 @@ internal sealed unsafe class StepCompilerTests
         for (int part = 0; part < 3; part++)
         {
             for (int record = 0; record < Records; record++)
-            {
                 trace.Alloc(8);
-            }
 
             if (part < 2)
-            {
                 trace.Frame();
-            }
         }
 
         using var reader = new TraceReader(new MemoryStream(trace.ToFile()), "t");
@@ -63,9 +61,7 @@ internal sealed unsafe class StepCompilerTests
         var script = new StepScript();
         List<(StepKind, int)> steps = [];
         while (compiler.TryCompile(script))
-        {
             steps.Add((script.Kind, script.Operations(0).Count));
-        }
 
         const int Full = StepCompiler.LoadingStepRecords;
         Assert.That(steps, Is.EqualTo(new[]
@@ -84,7 +80,8 @@ internal sealed unsafe class StepCompilerTests
         List<string> steps = [];
         while (compiler.TryCompile(script))
         {
-            steps.Add(script.Kind + string.Concat(Enumerable.Range(0, script.ThreadCount).Select(thread => Text(script, thread))));
+            steps.Add(script.Kind + string.Concat(Enumerable.Range(0, script.ThreadCount).Select(thread =>
+                Text(script, thread))));
         }
 
         return steps;

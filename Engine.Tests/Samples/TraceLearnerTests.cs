@@ -3,7 +3,8 @@ using Samples.GameReplay.Tracing;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>The first pass counts for every order in which the threads may run, not just for the recorded one.</summary>
+/// <summary>The first pass counts for every order in which the threads may run, not just for the recorded
+/// one.</summary>
 [TestFixture]
 internal sealed class TraceLearnerTests
 {
@@ -16,20 +17,14 @@ internal sealed class TraceLearnerTests
         for (int thread = 0; thread < 2; thread++)
         {
             if (thread > 0)
-            {
                 trace.Thread(thread);
-            }
 
             ulong first = trace.Alloc(48);
             for (int block = 1; block < 10; block++)
-            {
                 trace.Alloc(48);
-            }
 
             for (ulong block = 0; block < 10; block++)
-            {
                 trace.Free(first + block);
-            }
         }
 
         trace.Frame();

@@ -6,7 +6,8 @@ using Samples.GameReplay.Tracing;
 
 namespace Engine.Tests.Samples;
 
-/// <summary>Every way in which a trace can be wrong is told in one exact line; whatever else is tried ends in such a line too.</summary>
+/// <summary>Every way in which a trace can be wrong is told in one exact line; whatever else is tried ends in such a
+/// line too.</summary>
 [TestFixture]
 internal sealed class TraceReaderTests
 {
@@ -15,50 +16,91 @@ internal sealed class TraceReaderTests
 
     private static IEnumerable<TestCaseData> Malformed()
     {
-        yield return Case("wrong magic", "t: header, byte 3: not an allocation trace: it does not begin with 'ATRC'", Bytes('A', 'T', 'X', 'C', 1, 0, 0, 0, 0));
-        yield return Case("wrong version", "t: header, byte 5: version 2, this reader knows version 1", Bytes('A', 'T', 'R', 'C', 2, 0, 0, 0, 0));
+        yield return Case(
+            "wrong magic", "t: header, byte 3: not an allocation trace: it does not begin with 'ATRC'",
+            Bytes('A', 'T', 'X', 'C', 1, 0, 0, 0, 0));
+        yield return Case(
+            "wrong version", "t: header, byte 5: version 2, this reader knows version 1",
+            Bytes('A', 'T', 'R', 'C', 2, 0, 0, 0, 0));
         yield return Case("cut header", "t: header, byte 7: the file ends here", Bytes('A', 'T', 'R', 'C', 1, 0, 0));
         yield return Case("no opcode 0", "t: record 1 of 1, byte 9: there is no opcode 0x00", File(1, 1, 0, 0, 0));
         yield return Case("no opcode 8", "t: record 1 of 1, byte 9: there is no opcode 0x08", File(1, 1, 0, 0, 8));
-        yield return Case("long number", "t: record 1 of 1, byte 9: a number that is not in its shortest form", File(1, 1, 0, 1, 1, 0x85, 0));
+        yield return Case(
+            "long number", "t: record 1 of 1, byte 9: a number that is not in its shortest form",
+            File(1, 1, 0, 1, 1, 0x85, 0));
         yield return Case(
             "huge number",
             "t: record 1 of 1, byte 9: a number of more than 64 bits",
             File(1, 1, 0, 1, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2));
         yield return Case("cut record", "t: record 1 of 1, byte 9: the file ends here", File(1, 1, 0, 1, 1));
         yield return Case("missing record", "t: record 2 of 2, byte 11: the file ends here", File(2, 1, 0, 1, 1, 5));
-        yield return Case("bytes at the end", "t: record 1 of 1, byte 11: there are bytes after the last record", File(1, 1, 0, 1, 1, 5, 6));
-        yield return Case("back 0", "t: record 2 of 2, byte 11: it reaches back 0 blocks, and 1 have been allocated", File(2, 1, 0, 1, 1, 5, 3, 0));
-        yield return Case("back below 0", "t: record 2 of 2, byte 11: it reaches back 2 blocks, and 1 have been allocated", File(2, 1, 0, 1, 1, 5, 3, 2));
-        yield return Case("double free", "t: record 3 of 3, byte 13: block 0 is not live any more", File(3, 1, 0, 1, 1, 5, 3, 1, 3, 1));
-        yield return Case("resize of a freed block", "t: record 3 of 3, byte 13: block 0 is not live any more", File(3, 1, 0, 1, 1, 5, 3, 1, 4, 1, 9));
-        yield return Case("resize to 0", "t: record 2 of 2, byte 11: a Realloc to 0 bytes", File(2, 1, 0, 1, 1, 5, 4, 1, 0));
-        yield return Case("alignment 3", "t: record 1 of 1, byte 9: the alignment 3 is not a power of two", File(1, 1, 0, 1, 2, 5, 3));
-        yield return Case("alignment 0", "t: record 1 of 1, byte 9: the alignment 0 is not a power of two", File(1, 1, 0, 1, 2, 5, 0));
-        yield return Case("thread again", "t: record 1 of 2, byte 9: a Thread record for thread 0, which is already the current one", File(2, 1, 1, 0, 5, 0, 6));
-        yield return Case("thread skipped", "t: record 1 of 2, byte 9: thread 2 appears before thread 1", File(2, 3, 1, 0, 5, 2, 6));
-        yield return Case("two thread records", "t: record 2 of 3, byte 11: two Thread records in a row", File(3, 2, 1, 0, 5, 1, 5, 0, 6));
-        yield return Case("thread at the end", "t: record 2 of 2, byte 10: a Thread record is the last record", File(2, 2, 1, 0, 6, 5, 1));
-        yield return Case("too many frames", "t: record 2 of 2, byte 10: a Frame record more than the 1 the header promises", File(2, 1, 1, 0, 6, 6));
-        yield return Case("too few frames", "t: record 1 of 1, byte 10: the header promises 2 frames, the records hold 1", File(1, 1, 2, 0, 6));
-        yield return Case("too few blocks", "t: record 1 of 1, byte 11: the header promises 2 blocks, the records hold 1", File(1, 1, 0, 2, 1, 5));
-        yield return Case("too many blocks", "t: record 1 of 1, byte 11: the header promises 0 blocks, the records hold 1", File(1, 1, 0, 0, 1, 5));
-        yield return Case("too few threads", "t: record 1 of 1, byte 10: the header promises 2 threads, the records hold 1", File(1, 2, 1, 0, 6));
+        yield return Case(
+            "bytes at the end", "t: record 1 of 1, byte 11: there are bytes after the last record",
+            File(1, 1, 0, 1, 1, 5, 6));
+        yield return Case(
+            "back 0", "t: record 2 of 2, byte 11: it reaches back 0 blocks, and 1 have been allocated",
+            File(2, 1, 0, 1, 1, 5, 3, 0));
+        yield return Case(
+            "back below 0", "t: record 2 of 2, byte 11: it reaches back 2 blocks, and 1 have been allocated",
+            File(2, 1, 0, 1, 1, 5, 3, 2));
+        yield return Case(
+            "double free", "t: record 3 of 3, byte 13: block 0 is not live any more",
+            File(3, 1, 0, 1, 1, 5, 3, 1, 3, 1));
+        yield return Case(
+            "resize of a freed block", "t: record 3 of 3, byte 13: block 0 is not live any more",
+            File(3, 1, 0, 1, 1, 5, 3, 1, 4, 1, 9));
+        yield return Case(
+            "resize to 0", "t: record 2 of 2, byte 11: a Realloc to 0 bytes", File(2, 1, 0, 1, 1, 5, 4, 1, 0));
+        yield return Case(
+            "alignment 3", "t: record 1 of 1, byte 9: the alignment 3 is not a power of two",
+            File(1, 1, 0, 1, 2, 5, 3));
+        yield return Case(
+            "alignment 0", "t: record 1 of 1, byte 9: the alignment 0 is not a power of two",
+            File(1, 1, 0, 1, 2, 5, 0));
+        yield return Case(
+            "thread again", "t: record 1 of 2, byte 9: a Thread record for thread 0, which is already the current one",
+            File(2, 1, 1, 0, 5, 0, 6));
+        yield return Case(
+            "thread skipped", "t: record 1 of 2, byte 9: thread 2 appears before thread 1", File(2, 3, 1, 0, 5, 2, 6));
+        yield return Case(
+            "two thread records", "t: record 2 of 3, byte 11: two Thread records in a row",
+            File(3, 2, 1, 0, 5, 1, 5, 0, 6));
+        yield return Case(
+            "thread at the end", "t: record 2 of 2, byte 10: a Thread record is the last record",
+            File(2, 2, 1, 0, 6, 5, 1));
+        yield return Case(
+            "too many frames", "t: record 2 of 2, byte 10: a Frame record more than the 1 the header promises",
+            File(2, 1, 1, 0, 6, 6));
+        yield return Case(
+            "too few frames", "t: record 1 of 1, byte 10: the header promises 2 frames, the records hold 1",
+            File(1, 1, 2, 0, 6));
+        yield return Case(
+            "too few blocks", "t: record 1 of 1, byte 11: the header promises 2 blocks, the records hold 1",
+            File(1, 1, 0, 2, 1, 5));
+        yield return Case(
+            "too many blocks", "t: record 1 of 1, byte 11: the header promises 0 blocks, the records hold 1",
+            File(1, 1, 0, 0, 1, 5));
+        yield return Case(
+            "too few threads", "t: record 1 of 1, byte 10: the header promises 2 threads, the records hold 1",
+            File(1, 2, 1, 0, 6));
     }
 
     [TestCaseSource(nameof(Malformed))]
     public void Malformed_traces_are_told_exactly(byte[] unpacked, string message) =>
-        Assert.That(() => Learn(TraceWriter.Pack(unpacked)), Throws.TypeOf<TraceFormatException>().With.Message.EqualTo(message));
+        Assert.That(() =>
+            Learn(TraceWriter.Pack(unpacked)), Throws.TypeOf<TraceFormatException>().With.Message.EqualTo(message));
 
     [Test]
     public void Files_that_are_no_gzip_are_told()
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => Learn([]), Throws.TypeOf<TraceFormatException>().With.Message.EqualTo("t: the file is empty"));
+            Assert.That(() =>
+                Learn([]), Throws.TypeOf<TraceFormatException>().With.Message.EqualTo("t: the file is empty"));
             Assert.That(
                 () => Learn("ATRC"u8.ToArray()),
-                Throws.TypeOf<TraceFormatException>().With.Message.EqualTo("t: not a gzip file: it does not begin with the bytes 1F 8B"));
+                Throws.TypeOf<TraceFormatException>().With.Message.EqualTo(
+                    "t: not a gzip file: it does not begin with the bytes 1F 8B"));
         }
     }
 
@@ -69,7 +111,8 @@ internal sealed class TraceReaderTests
         for (int length = 0; length < file.Length; length++)
         {
             byte[] cut = file[..length];
-            Assert.That(() => Learn(cut), Throws.TypeOf<TraceFormatException>(), $"cut to {length} of {file.Length} bytes");
+            Assert.That(() =>
+                Learn(cut), Throws.TypeOf<TraceFormatException>(), $"cut to {length} of {file.Length} bytes");
         }
     }
 
@@ -98,7 +141,8 @@ internal sealed class TraceReaderTests
     [Test]
     public void A_header_that_promises_the_moon_takes_no_memory()
     {
-        byte[] file = TraceWriter.Pack(Small().ToBytes(new TraceHeader(ulong.MaxValue, 1000, ulong.MaxValue, ulong.MaxValue)));
+        byte[] file =
+            TraceWriter.Pack(Small().ToBytes(new TraceHeader(ulong.MaxValue, 1000, ulong.MaxValue, ulong.MaxValue)));
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.That(() => Learn(file), Throws.TypeOf<TraceFormatException>());
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4_000_000));
@@ -114,7 +158,9 @@ internal sealed class TraceReaderTests
             trace.Alloc(1);
         }
 
-        Assert.That(() => Learn(trace.ToFile()), Throws.TypeOf<TraceFormatException>().With.Message.Contains("more than 1024 threads"));
+        Assert.That(() =>
+            Learn(trace.ToFile()),
+            Throws.TypeOf<TraceFormatException>().With.Message.Contains("more than 1024 threads"));
     }
 
     [Test]
@@ -122,7 +168,8 @@ internal sealed class TraceReaderTests
 
     [Test]
     [Category(Lane.Slow)]
-    public void The_embedded_traces_are_in_order([ValueSource(typeof(TraceFile), nameof(TraceFile.EmbeddedNames))] string name)
+    public void The_embedded_traces_are_in_order(
+        [ValueSource(typeof(TraceFile), nameof(TraceFile.EmbeddedNames))] string name)
     {
         TraceProfile profile = TraceLearner.Learn(TraceFile.Find(name).Open(), name);
         Assert.That(profile.Frames, Is.GreaterThan(600));

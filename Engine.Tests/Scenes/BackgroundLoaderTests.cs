@@ -3,7 +3,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Scenes that load and unload on other threads: nothing is left behind, nothing is taken from a running scene.</summary>
+/// <summary>Scenes that load and unload on other threads: nothing is left behind, nothing is taken from a running
+/// scene.</summary>
 internal sealed class BackgroundLoaderTests
 {
     private const int Cycles = 1000;
@@ -52,7 +53,9 @@ internal sealed class BackgroundLoaderTests
 
         memory.Validate();
         double growth = (ResidentMemory.Settled() - (double)after) / (1 << 20);
-        TestContext.Out.WriteLine($"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s, resident memory changed by {growth:F2} MiB, metadata {memory.MetadataBytes} bytes");
+        TestContext.Out.WriteLine(
+            $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s, resident memory changed by {growth:F2} MiB, "
+            + $"metadata {memory.MetadataBytes} bytes");
         nuint retired = memory.MetadataBytes - metadata;
         Assert.That(retired, Is.LessThanOrEqualTo(MetadataHeap.MostRetiredBytes), "what handles may still read");
         Assert.That(growth, Is.LessThan(2 + ((double)retired / (1 << 20))));
@@ -68,7 +71,8 @@ internal sealed class BackgroundLoaderTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using BackgroundLoader loader = new(memory);
         using Scene running = Scene.Load(memory, PlanOf(0));
-        StreamedScene next = loader.Add(new ScenePlan { Name = "next", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 128)] }] });
+        StreamedScene next =
+            loader.Add(new ScenePlan { Name = "next", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 128)] }] });
         next.Load();
         next.Wait();
         next.Unload();
@@ -90,7 +94,8 @@ internal sealed class BackgroundLoaderTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
         using BackgroundLoader loader = new(memory);
-        StreamedScene scene = loader.Add(new ScenePlan { Name = "large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 200)] }] });
+        StreamedScene scene =
+            loader.Add(new ScenePlan { Name = "large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 200)] }] });
         scene.Load();
         scene.Cancel();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
@@ -111,7 +116,9 @@ internal sealed class BackgroundLoaderTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         using BackgroundLoader loader = new(memory);
-        StreamedScene scene = loader.Add(new ScenePlan { Name = "too large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 1000)] }] });
+        StreamedScene scene =
+            loader.Add(
+            new ScenePlan { Name = "too large", Arenas = [new ArenaPlan { Blocks = [new(1 << 20, 1000)] }] });
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Failed));
         Assert.That(scene.Error, Is.InstanceOf<EngineOutOfMemoryException>());
@@ -130,7 +137,8 @@ internal sealed class BackgroundLoaderTests
         using CancellationTokenSource cancellation = new();
         await cancellation.CancelAsync();
         Assert.That(
-            async () => await Scene.LoadAsync(memory, PlanOf(1), new SceneLoadOptions { Cancellation = cancellation.Token }),
+            async () =>
+                await Scene.LoadAsync(memory, PlanOf(1), new SceneLoadOptions { Cancellation = cancellation.Token }),
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
     }
@@ -168,12 +176,16 @@ internal sealed class BackgroundLoaderTests
         from folder in Directory.EnumerateDirectories("/proc/self/task")
         let stat = File.ReadAllText(folder + "/stat")
         where stat.Contains("(" + name, StringComparison.Ordinal)
-        select int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[16], System.Globalization.CultureInfo.InvariantCulture);
+        select int.Parse(
+            stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[16], System.Globalization.CultureInfo.InvariantCulture);
 
     private static ScenePlan PlanOf(int index) => new()
     {
         Name = $"level {index}",
-        Arenas = [new ArenaPlan { Blocks = [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)], ThreadCount = 2 }],
+        Arenas =
+            [new ArenaPlan { Blocks =
+            [new(64, 1000 * (index + 1)), new((nuint)(1000 << index), 200), new(3 << 20, index + 1)],
+            ThreadCount = 2 }],
         FrameArena = new FrameArenaOptions { BytesPerLane = (nuint)(64 * 1024 * (index + 1)), LaneCount = 2 },
     };
 
@@ -181,9 +193,7 @@ internal sealed class BackgroundLoaderTests
     {
         Assert.That(streamed.Wait(), Is.EqualTo(StreamState.Loaded), streamed.Error?.ToString());
         for (int block = 0; block < 100; block++)
-        {
             *(byte*)streamed.Scene.Arena.Allocate(64) = 1;
-        }
     }
 
     private static unsafe void PlayUntilLoaded(HotLoopGuard guard, Scene running, StreamedScene next)
@@ -193,9 +203,7 @@ internal sealed class BackgroundLoaderTests
         {
             guard.BeginFrame();
             if (frame == 3)
-            {
                 next.Load();
-            }
 
             running.FrameArena.NextFrame();
             running.FrameArena.Lane(0).AllocateSpan<float>(1000).Fill(frame);

@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Memories and arenas that are disposed while something goes on in them. A callback holds the moment open.</summary>
+/// <summary>Memories and arenas that are disposed while something goes on in them. A callback holds the moment
+/// open.</summary>
 internal sealed class DisposeWhileLoadingTests
 {
     private readonly ManualResetEventSlim _isInside = new();
@@ -30,10 +31,14 @@ internal sealed class DisposeWhileLoadingTests
     [Test]
     public void A_memory_waits_for_a_load_which_is_cancelled_and_leaves_nothing([Values(1, 4)] int prefaultThreads)
     {
-        Task<Scene> load = Scene.LoadAsync(_memory, Plan(), new SceneLoadOptions { Progress = new Told(HoldOpen), PrefaultThreadCount = prefaultThreads });
+        Task<Scene> load =
+            Scene.LoadAsync(
+            _memory, Plan(),
+            new SceneLoadOptions { Progress = new Told(HoldOpen), PrefaultThreadCount = prefaultThreads });
         _isInside.Wait();
         Thread disposing = StartToDispose(_memory);
-        Assert.That(() => _memory.CreateLongLivedArena("late"), Throws.TypeOf<ObjectDisposedException>(), "nothing new begins");
+        Assert.That(() =>
+            _memory.CreateLongLivedArena("late"), Throws.TypeOf<ObjectDisposedException>(), "nothing new begins");
         Assert.That(disposing.Join(50), Is.False, "it waits");
         _mayGoOn.Set();
         disposing.Join();
@@ -46,7 +51,8 @@ internal sealed class DisposeWhileLoadingTests
     public void A_loader_whose_memory_is_disposed_fails_what_loads_and_goes_on()
     {
         using BackgroundLoader loader = new(_memory);
-        StreamedScene loaded = loader.Add(new ScenePlan { Name = "loaded", Arenas = [new ArenaPlan { Name = "arena" }] });
+        StreamedScene loaded =
+            loader.Add(new ScenePlan { Name = "loaded", Arenas = [new ArenaPlan { Name = "arena" }] });
         StreamedScene loading = loader.Add(Plan(), new SceneLoadOptions { Progress = new Told(HoldOpen) });
         loaded.Load();
         Assert.That(loaded.Wait(), Is.EqualTo(StreamState.Loaded));
@@ -64,18 +70,19 @@ internal sealed class DisposeWhileLoadingTests
     }
 
     [Test]
-    public void A_dispose_by_the_progress_of_its_own_load_is_refused_on_whichever_thread([Values(1, 4)] int prefaultThreads)
+    public void A_dispose_by_the_progress_of_its_own_load_is_refused_on_whichever_thread(
+        [Values(1, 4)] int prefaultThreads)
     {
         List<Exception?> thrown = [];
         Told disposing = new(_ =>
         {
             Exception? caught = Caught(_memory.Dispose);
             lock (thrown)
-            {
                 thrown.Add(caught);
-            }
         });
-        using Scene scene = Scene.Load(_memory, Plan(), new SceneLoadOptions { Progress = disposing, PrefaultThreadCount = prefaultThreads });
+        using Scene scene =
+            Scene.Load(
+            _memory, Plan(), new SceneLoadOptions { Progress = disposing, PrefaultThreadCount = prefaultThreads });
         Assert.That(thrown, Has.Count.GreaterThan(4));
         Assert.That(thrown, Has.All.TypeOf<InvalidOperationException>());
         _memory.Validate();
@@ -130,7 +137,9 @@ internal sealed class DisposeWhileLoadingTests
     public void A_frame_arena_that_is_being_made_is_cancelled_too()
     {
         Exception? thrown = null;
-        Thread making = new(() => thrown = Caught(() => _memory.CreateFrameArena("frames", new FrameArenaOptions { BytesPerLane = Size.MiB(96) }, new Told(HoldOpen))));
+        Thread making = new(() => thrown = Caught(() =>
+            _memory.CreateFrameArena(
+            "frames", new FrameArenaOptions { BytesPerLane = Size.MiB(96) }, new Told(HoldOpen))));
         making.Start();
         _isInside.Wait();
         Thread disposing = StartToDispose(_memory);
@@ -147,7 +156,8 @@ internal sealed class DisposeWhileLoadingTests
         using CancellationTokenSource cancellation = new();
         Told cancelling = new(_ => cancellation.Cancel());
         Assert.That(
-            () => Scene.Load(_memory, Plan(), new SceneLoadOptions { Progress = cancelling, Cancellation = cancellation.Token }),
+            () => Scene.Load(
+                _memory, Plan(), new SceneLoadOptions { Progress = cancelling, Cancellation = cancellation.Token }),
             Throws.InstanceOf<OperationCanceledException>());
     }
 
@@ -156,7 +166,8 @@ internal sealed class DisposeWhileLoadingTests
     private static ScenePlan Plan() => new()
     {
         Name = "large",
-        Arenas = [new ArenaPlan { Name = "first", Blocks = Blocks() }, new ArenaPlan { Name = "second", Blocks = Blocks() }],
+        Arenas =
+            [new ArenaPlan { Name = "first", Blocks = Blocks() }, new ArenaPlan { Name = "second", Blocks = Blocks() }],
         FrameArena = new FrameArenaOptions(),
     };
 

@@ -32,11 +32,12 @@ internal sealed unsafe class GameFramesTests
         frames.BeginFrame();
         scene.FrameArena.Lane(0).Allocate(100 * 1024);
         Assert.That(frames.EndFrame, Throws.TypeOf<HotLoopViolationException>());
-        Assert.That(calls, Is.EqualTo(new[]
-        {
+        string[] expected =
+        [
             "one begins 1", "two begins 1", "two ends: 0 overflows", "one ends: 0 overflows",
             "one begins 2", "two begins 2", "two ends: 1 overflows", "one ends: 1 overflows",
-        }), "a scene that is watched twice counts once");
+        ];
+        Assert.That(calls, Is.EqualTo(expected), "a scene that is watched twice counts once");
         frames.Remove(scene);
         frames.BeginFrame();
         scene.FrameArena.Lane(0).Allocate(100 * 1024);
@@ -50,10 +51,13 @@ internal sealed unsafe class GameFramesTests
         GameFrames frames = new();
         Observer observer = new("one", []);
         frames.Add(observer);
-        Assert.That(frames.EndFrame, Throws.InvalidOperationException.With.Message.Contains("call BeginFrame before EndFrame"));
-        Assert.That(() => frames.Add(observer), Throws.InvalidOperationException.With.Message.Contains("a second time"));
+        Assert.That(
+            frames.EndFrame, Throws.InvalidOperationException.With.Message.Contains("call BeginFrame before EndFrame"));
+        Assert.That(() =>
+            frames.Add(observer), Throws.InvalidOperationException.With.Message.Contains("a second time"));
         frames.BeginFrame();
-        Assert.That(frames.BeginFrame, Throws.InvalidOperationException.With.Message.StartsWith("Frame 1 has not ended"));
+        Assert.That(
+            frames.BeginFrame, Throws.InvalidOperationException.With.Message.StartsWith("Frame 1 has not ended"));
         Assert.That(() => frames.Remove(observer), Throws.InvalidOperationException);
         frames.EndFrame();
         frames.Remove(observer);

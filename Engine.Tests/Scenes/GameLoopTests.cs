@@ -29,7 +29,8 @@ internal sealed class GameLoopTests
     public void A_hitch_is_dropped_instead_of_made_up_for()
     {
         Clock clock = new();
-        GameLoop loop = new(new GameLoopOptions { StepDuration = TimeSpan.FromSeconds(0.01), MaximumStepCount = 4, Clock = clock });
+        GameLoop loop =
+            new(new GameLoopOptions { StepDuration = TimeSpan.FromSeconds(0.01), MaximumStepCount = 4, Clock = clock });
         Game game = new();
         loop.RunFrame(ref game);
         clock.Advance(1.005);
@@ -50,7 +51,8 @@ internal sealed class GameLoopTests
         GameLoop loop = new(new GameLoopOptions { Frames = new GameFrames(guard) });
         Game game = new() { Garbage = true, Frames = 15 };
         loop.WarmUp(ref game, 10);
-        Assert.That((loop.StepCount, loop.FrameCount, guard.IsArmed, guard.ViolationCount), Is.EqualTo((10, 10, true, 0)));
+        Assert.That(
+            (loop.StepCount, loop.FrameCount, guard.IsArmed, guard.ViolationCount), Is.EqualTo((10, 10, true, 0)));
         loop.Run(ref game);
         Assert.That(guard.ViolationCount, Is.EqualTo(5));
         Assert.That(loop.FrameCount, Is.EqualTo(15));
@@ -69,9 +71,15 @@ internal sealed class GameLoopTests
     [Test]
     public void Options_are_checked()
     {
-        Assert.That(() => new GameLoop(new GameLoopOptions { StepDuration = TimeSpan.Zero }), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => new GameLoop(new GameLoopOptions { MaximumStepCount = 0 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => new GameLoop(new GameLoopOptions { FrameDuration = TimeSpan.FromSeconds(-1) }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new GameLoop(new GameLoopOptions { StepDuration = TimeSpan.Zero }),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new GameLoop(new GameLoopOptions { MaximumStepCount = 0 }),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new GameLoop(new GameLoopOptions { FrameDuration = TimeSpan.FromSeconds(-1) }),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
     private sealed class Clock : TimeProvider
@@ -107,9 +115,7 @@ internal sealed class GameLoopTests
             Alpha = alpha;
             _drawn++;
             if (Garbage)
-            {
                 s_garbage = new byte[100];
-            }
         }
     }
 }

@@ -5,7 +5,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Frames that are broken on purpose, each in one way: the guard must catch it, count it as the system does, and name who did it.</summary>
+/// <summary>Frames that are broken on purpose, each in one way: the guard must catch it, count it as the system does,
+/// and name who did it.</summary>
 internal sealed unsafe class HotLoopGuardTests
 {
     private static readonly ScenePlan Plan = new()
@@ -73,7 +74,10 @@ internal sealed unsafe class HotLoopGuardTests
             Assert.That(violation.BlockBytes, Is.EqualTo(SizeClasses.BlockBytes(SizeClasses.IndexOf(3 << 20))));
             Assert.That(violation.Thread, Is.EqualTo("main"));
             Assert.That(violation.CallStack, Does.Contain(nameof(SpawnTheGiant)));
-            Assert.That(violation.ToString(), Does.Contain("arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 4194304 bytes"));
+            Assert.That(
+                violation.ToString(),
+                Does.Contain(
+                "arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 4194304 bytes"));
         }
     }
 
@@ -120,7 +124,9 @@ internal sealed unsafe class HotLoopGuardTests
     {
         Assume.That(PageFaults.IsPerThread);
         Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None,
+            Pages = PageKind.Normal });
         using LongLivedArena cold = memory.CreateLongLivedArena("cold");
         byte* block = (byte*)cold.Allocate(1 << 20);
         using HotLoopGuard guard = new(memory);
@@ -161,7 +167,8 @@ internal sealed unsafe class HotLoopGuardTests
             least = (Math.Min(least.Counted, guard.LastFrame.PageFaults), Math.Min(least.Taken, faults));
         }
 
-        Assert.That(least, Is.EqualTo(((long)pages, (long)pages)), "as the guard counts, and as getrusage does around it");
+        Assert.That(
+            least, Is.EqualTo(((long)pages, (long)pages)), "as the guard counts, and as getrusage does around it");
     }
 
     [Test]
@@ -198,14 +205,18 @@ internal sealed unsafe class HotLoopGuardTests
         HotLoopCounts ten = Counts(10);
         Assert.That(HotLoopCounts.Add(one, ten), Is.EqualTo(Counts(11)));
         Assert.That(HotLoopCounts.Subtract(ten, one), Is.EqualTo(Counts(9)).And.Not.EqualTo(one));
-        Assert.That(Enum.GetValues<HotLoopMetric>().Select(metric => ten[metric]), Is.EqualTo(new[] { 10, 20, 30, 40, 50, 60, 70, 80 }));
+        long[] expected = [10, 20, 30, 40, 50, 60, 70, 80];
+        Assert.That(Enum.GetValues<HotLoopMetric>().Select(metric => ten[metric]), Is.EqualTo(expected));
         Assert.That(ten.SoftOverruns, Is.EqualTo(60 - 80));
-        Assert.That(one.ToString(), Does.StartWith("1 page faults, 2 OS calls, 3 managed bytes").And.EndsWith("8 overruns of hard budgets"));
+        Assert.That(
+            one.ToString(),
+            Does.StartWith("1 page faults, 2 OS calls, 3 managed bytes").And.EndsWith("8 overruns of hard budgets"));
 
         static HotLoopCounts Counts(int factor) => new()
         {
             PageFaults = factor, OsCalls = 2 * factor, ManagedBytes = 3 * factor, Collections = 4 * factor,
-            FrameOverflows = 5 * factor, BudgetOverruns = 6 * factor, TagOverruns = 7 * factor, HardOverruns = 8 * factor,
+            FrameOverflows = 5 * factor, BudgetOverruns = 6 * factor, TagOverruns = 7 * factor,
+                HardOverruns = 8 * factor,
         };
     }
 
@@ -218,11 +229,14 @@ internal sealed unsafe class HotLoopGuardTests
     public void Rules_are_equal_by_their_values()
     {
         HotLoopRules rules = new() { WarmUpFrameCount = 3, OsCalls = new(2, HotLoopAction.Log) };
-        Assert.That(rules, Is.EqualTo(new HotLoopRules { WarmUpFrameCount = 3, OsCalls = new(2, HotLoopAction.Log), PageFaults = default }));
+        Assert.That(
+            rules, Is.EqualTo(
+            new HotLoopRules { WarmUpFrameCount = 3, OsCalls = new(2, HotLoopAction.Log), PageFaults = default }));
         Assert.That(rules.GetHashCode(), Is.EqualTo((rules with { }).GetHashCode()));
         Assert.That(rules with { TagOverrun = default(HotLoopRule) }, Is.Not.EqualTo(rules));
         Assert.That(rules with { OsCalls = default }, Is.Not.EqualTo(rules));
-        Assert.That(rules.OsCalls, Is.EqualTo(new HotLoopRule(2, HotLoopAction.Log)), "a changed copy leaves the original");
+        Assert.That(
+            rules.OsCalls, Is.EqualTo(new HotLoopRule(2, HotLoopAction.Log)), "a changed copy leaves the original");
     }
 
     [Test]
@@ -230,11 +244,13 @@ internal sealed unsafe class HotLoopGuardTests
     {
         using HotLoopGuard guard = Guard();
         using GuardedThread thread = new Func<GuardedThread>(() => guard.RegisterThread("other"))();
-        Assert.That(guard.EndFrame, Throws.InvalidOperationException.With.Message.Contains("call BeginFrame before EndFrame"));
+        Assert.That(
+            guard.EndFrame, Throws.InvalidOperationException.With.Message.Contains("call BeginFrame before EndFrame"));
         Assert.That(thread.End, Throws.InvalidOperationException.With.Message.Contains("call Begin before End"));
         guard.BeginFrame();
         thread.Begin();
-        Assert.That(guard.BeginFrame, Throws.InvalidOperationException.With.Message.StartsWith("Frame 1 has not ended"));
+        Assert.That(
+            guard.BeginFrame, Throws.InvalidOperationException.With.Message.StartsWith("Frame 1 has not ended"));
         Assert.That(thread.Begin, Throws.InvalidOperationException.With.Message.Contains("each Begin needs its End"));
         Assert.That(() => guard.Watch(_scene), Throws.InvalidOperationException);
         Assert.That(() => guard.WarmUp(1), Throws.InvalidOperationException);
@@ -257,7 +273,9 @@ internal sealed unsafe class HotLoopGuardTests
         guard.EndFrame();
         HotLoopViolation violation = Violation(guard);
         Assert.That(violation.Counts.OsCalls, Is.Positive, "the frame did overflow");
-        Assert.That(violation.Broken, Does.Not.Contain(HotLoopMetric.FrameOverflow).And.Not.Contain(HotLoopMetric.BudgetOverrun));
+        Assert.That(
+            violation.Broken,
+            Does.Not.Contain(HotLoopMetric.FrameOverflow).And.Not.Contain(HotLoopMetric.BudgetOverrun));
     }
 
     [Test]
@@ -296,7 +314,8 @@ internal sealed unsafe class HotLoopGuardTests
     [Test]
     public void Warm_up_frames_are_held_to_nothing()
     {
-        using HotLoopGuard guard = new(_memory, NoFaultRule with { WarmUpFrameCount = 2, ManagedBytes = new(0, HotLoopAction.Throw) });
+        using HotLoopGuard guard =
+            new(_memory, NoFaultRule with { WarmUpFrameCount = 2, ManagedBytes = new(0, HotLoopAction.Throw) });
         for (int frame = 0; frame < 2; frame++)
         {
             Assert.That(guard.IsArmed, Is.False);
@@ -325,7 +344,8 @@ internal sealed unsafe class HotLoopGuardTests
     {
         List<string> lines = [];
         List<HotLoopViolation> calls = [];
-        HotLoopRules rules = NoFaultRule with { ManagedBytes = new(64, HotLoopAction.Log), OsCalls = new(0, HotLoopAction.Callback) };
+        HotLoopRules rules =
+            NoFaultRule with { ManagedBytes = new(64, HotLoopAction.Log), OsCalls = new(0, HotLoopAction.Callback) };
         ManualTime clock = new();
         HotLoopGuardOptions options = new()
         {
@@ -408,7 +428,8 @@ internal sealed unsafe class HotLoopGuardTests
     {
         var os = VirtualMemory.Create();
         ReservedRange fresh = new(os, 4 << 20);
-        Assert.That(os.TryPrepare(fresh.Address, fresh.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
+        Assert.That(
+            os.TryPrepare(fresh.Address, fresh.Bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None), out _));
 
         // Its tables of pages come with the first touch near by; the code that writes is compiled, too.
         fresh.WriteEveryPage(fresh.Bytes / 2, 4096, 1);

@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Frames that end with more under a tag than its budget. Blocks of 4096 bytes are counted as just that.</summary>
+/// <summary>Frames that end with more under a tag than its budget. Blocks of 4096 bytes are counted as just
+/// that.</summary>
 internal sealed unsafe class HotLoopTagTests
 {
     private const int BlockBytes = 4096;
@@ -22,12 +23,16 @@ internal sealed unsafe class HotLoopTagTests
         Assert.That(guard.LastFrame.TagOverruns, Is.EqualTo(1));
         Assert.That(guard.FirstViolation!.Broken, Is.EqualTo(new[] { HotLoopMetric.TagOverrun }));
         Assert.That(guard.FirstViolation.Tag, Is.EqualTo("terrain"));
-        Assert.That(guard.FirstViolation.ToString(), Does.Contain("tag 'terrain' has 16384 live bytes, and its budget is 12288").And.Contains("1 tags over their budgets"));
+        Assert.That(
+            guard.FirstViolation.ToString(),
+            Does.Contain("tag 'terrain' has 16384 live bytes, and its budget is 12288").And.Contains(
+            "1 tags over their budgets"));
 
         Frame(guard, () => { });
         Assert.That(guard.ViolationCount, Is.EqualTo(2), "it still is");
         Frame(guard, () => FreeUnder(terrain, arena, blocks[0]));
-        Assert.That((guard.ViolationCount, guard.LastFrame.TagOverruns, guard.Total.TagOverruns), Is.EqualTo((2, 0, 2)));
+        Assert.That(
+            (guard.ViolationCount, guard.LastFrame.TagOverruns, guard.Total.TagOverruns), Is.EqualTo((2, 0, 2)));
     });
 
     [Test]
@@ -42,7 +47,8 @@ internal sealed unsafe class HotLoopTagTests
         AllocateIn(guard, arena, little, 11);
         Assert.That(told, Is.Empty, "one is allowed");
         AllocateIn(guard, arena, much, 3);
-        Assert.That(told.Select(violation => (violation.Tag, violation.Counts.TagOverruns)), Is.EqualTo(new[] { ("much", 2L) }));
+        Assert.That(told.Select(violation =>
+            (violation.Tag, violation.Counts.TagOverruns)), Is.EqualTo(new[] { ("much", 2L) }));
     });
 
     [Test]
@@ -60,7 +66,8 @@ internal sealed unsafe class HotLoopTagTests
     });
 
     [Test]
-    public void The_frame_throws_where_the_rule_says_so_and_is_not_looked_at_without_a_rule() => WithCounters.Run(static () =>
+    public void The_frame_throws_where_the_rule_says_so_and_is_not_looked_at_without_a_rule() =>
+        WithCounters.Run(static () =>
     {
         using EngineMemory memory = Memory();
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
@@ -70,7 +77,9 @@ internal sealed unsafe class HotLoopTagTests
         Assert.That((guard.ViolationCount, guard.LastFrame.TagOverruns), Is.EqualTo((0, 0)));
         guard.Rules = guard.Rules with { TagOverrun = new HotLoopRule(0, HotLoopAction.Throw) };
         guard.BeginFrame();
-        Assert.That(guard.EndFrame, Throws.TypeOf<HotLoopViolationException>().With.Message.Contains("tag 'physics' has 8192 live bytes"));
+        Assert.That(
+            guard.EndFrame,
+            Throws.TypeOf<HotLoopViolationException>().With.Message.Contains("tag 'physics' has 8192 live bytes"));
     });
 
     [Test]
@@ -92,9 +101,7 @@ internal sealed unsafe class HotLoopTagTests
         HotLoopCost cost = HotLoopCost.BestOf(5, () => HotLoopCost.Of(memory, () =>
         {
             for (int frame = 0; frame < 200; frame++)
-            {
                 Frame(guard, work);
-            }
         }));
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
         Assert.That(guard.ViolationCount, Is.Zero, guard.FirstViolation?.ToString());
@@ -104,9 +111,14 @@ internal sealed unsafe class HotLoopTagTests
     public void Without_counters_the_rule_is_refused_and_the_guard_goes_on()
     {
         using EngineMemory memory = Memory();
-        Assert.That(() => Guard(memory), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("tagOverrun").And.Message.Contains("MemoryCounters.Enable()"));
+        Assert.That(() =>
+            Guard(memory),
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("tagOverrun").And.Message.Contains(
+            "MemoryCounters.Enable()"));
         using HotLoopGuard guard = Guard(memory, rule: null);
-        Assert.That(() => guard.Rules = new HotLoopRules { TagOverrun = default(HotLoopRule) }, Throws.TypeOf<EngineMemoryException>());
+        Assert.That(() =>
+            guard.Rules = new HotLoopRules { TagOverrun = default(HotLoopRule) },
+            Throws.TypeOf<EngineMemoryException>());
         Assert.That(guard.Rules.TagOverrun, Is.Null);
         Frame(guard, () => { });
         Assert.That(guard.LastFrame.TagOverruns, Is.Zero);
@@ -117,10 +129,12 @@ internal sealed unsafe class HotLoopTagTests
     private static HotLoopGuard Guard(EngineMemory memory) => Guard(memory, default(HotLoopRule));
 
     /// <summary>A guard that does not mind anything but tags.</summary>
-    private static HotLoopGuard Guard(EngineMemory memory, HotLoopRule? rule, Action<HotLoopViolation>? onViolation = null)
+    private static HotLoopGuard Guard(
+        EngineMemory memory, HotLoopRule? rule, Action<HotLoopViolation>? onViolation = null)
     {
         HotLoopRule any = new(long.MaxValue);
-        HotLoopRules rules = new() { PageFaults = any, OsCalls = any, ManagedBytes = any, Collections = any, TagOverrun = rule };
+        HotLoopRules rules =
+            new() { PageFaults = any, OsCalls = any, ManagedBytes = any, Collections = any, TagOverrun = rule };
         return new HotLoopGuard(memory, rules, new HotLoopGuardOptions { OnViolation = onViolation });
     }
 
@@ -144,9 +158,7 @@ internal sealed unsafe class HotLoopTagTests
         using (tag.Begin())
         {
             for (int block = 0; block < count; block++)
-            {
                 blocks[block] = (nint)arena.Allocate(BlockBytes);
-            }
         }
 
         return blocks;

@@ -14,7 +14,8 @@ public class InvalidPlanTests
     [TestCaseSource(nameof(Names))]
     public void Invalid_plan_gets_its_exact_message(string name)
     {
-        ScenePlanException refused = Assert.Throws<ScenePlanException>(() => ScenePlan.Parse(PlanFiles.Invalid(name), PlanFiles.Base));
+        ScenePlanException refused = Assert.Throws<ScenePlanException>(() =>
+            ScenePlan.Parse(PlanFiles.Invalid(name), PlanFiles.Base));
 
         Assert.That(refused.Message, Is.EqualTo(PlanFiles.Message(name)));
         Assert.That(refused.Errors, Is.Not.Empty);
@@ -45,21 +46,30 @@ public class InvalidPlanTests
     }
 
     [Test]
-    public void Byte_order_mark_is_skipped() => Assert.That(PlanFiles.Parse("\uFEFF{ \"name\": \"forest\" }").Name, Is.EqualTo("forest"));
+    public void Byte_order_mark_is_skipped() =>
+        Assert.That(PlanFiles.Parse("\uFEFF{ \"name\": \"forest\" }").Name, Is.EqualTo("forest"));
 
     [Test]
     public void Base_without_anything_that_finds_it_is_refused() => Assert.That(
         () => PlanFiles.Parse("{ \"base\": \"common.json\" }"),
         Throws.TypeOf<ScenePlanException>().With.Message.EqualTo(
-            "The scene plan has an error. base: found \"common.json\"; allowed: no base, as there is nothing that finds it."));
+            "The scene plan has an error. base: found \"common.json\"; allowed: no base, as there is nothing that "
+                + "finds it."));
 
     [Test]
     public void Lists_that_are_too_long_are_refused_by_their_length()
     {
-        ScenePlan manyArenas = new() { Arenas = [.. Enumerable.Range(0, 257).Select(number => new ArenaPlan { Name = $"a{number}" })] };
-        Assert.That(manyArenas.Validate, Throws.TypeOf<ScenePlanException>().With.Message.Contains("arenas: found 257 arenas; allowed: at most 256"));
-        ScenePlan manyBlocks = new() { Arenas = [new ArenaPlan { Blocks = [.. Enumerable.Repeat(new BlockCount(64, 1), 4097)] }] };
-        Assert.That(manyBlocks.Validate, Throws.TypeOf<ScenePlanException>().With.Message.Contains("found a list of 4097; allowed: at most 4096"));
+        ScenePlan manyArenas = new() { Arenas = [.. Enumerable.Range(0, 257).Select(number =>
+            new ArenaPlan { Name = $"a{number}" })] };
+        Assert.That(
+            manyArenas.Validate,
+            Throws.TypeOf<ScenePlanException>().With.Message.Contains(
+            "arenas: found 257 arenas; allowed: at most 256"));
+        ScenePlan manyBlocks =
+            new() { Arenas = [new ArenaPlan { Blocks = [.. Enumerable.Repeat(new BlockCount(64, 1), 4097)] }] };
+        Assert.That(
+            manyBlocks.Validate,
+            Throws.TypeOf<ScenePlanException>().With.Message.Contains("found a list of 4097; allowed: at most 4096"));
     }
 
     [Test]
@@ -73,8 +83,10 @@ public class InvalidPlanTests
             FrameArena = new FrameArenaOptions { LaneCount = 0, BytesPerLane = 1 },
             Arenas =
             [
-                new ArenaPlan { Name = "world", ThreadCount = 0, SuperSlabCount = -1, Blocks = [new(64, -1), new(64, 1), new(0, 1, 1000)] },
-                new ArenaPlan { Name = "world", Budget = new ArenaBudget { SoftBytes = 8 << 20, HardBytes = 4 << 20, Overflow = (ArenaOverflow)7 } },
+                new ArenaPlan { Name = "world", ThreadCount = 0, SuperSlabCount = -1,
+                    Blocks = [new(64, -1), new(64, 1), new(0, 1, 1000)] },
+                new ArenaPlan { Name = "world", Budget =
+                    new ArenaBudget { SoftBytes = 8 << 20, HardBytes = 4 << 20, Overflow = (ArenaOverflow)7 } },
                 new ArenaPlan { Name = string.Empty },
             ],
             HotLoop = new HotLoopRules { WarmUpFrameCount = -1, OsCalls = new HotLoopRule(-2, (HotLoopAction)9) },
@@ -116,7 +128,8 @@ public class InvalidPlanTests
             {
                 FrameArenaOptions least = Options(which, ranges[which].Minimum - beyond);
                 FrameArenaOptions most = Options(which, ranges[which].Maximum + beyond);
-                Assert.That(least.Validate, beyond == 0 ? Throws.Nothing : Throws.TypeOf<ArgumentOutOfRangeException>());
+                Assert.That(
+                    least.Validate, beyond == 0 ? Throws.Nothing : Throws.TypeOf<ArgumentOutOfRangeException>());
                 Assert.That(most.Validate, beyond == 0 ? Throws.Nothing : Throws.TypeOf<ArgumentOutOfRangeException>());
             }
         }

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>InvalidPlans.txt, whose head says how it is written: plans that are refused, and the message of each.</summary>
+/// <summary>InvalidPlans.txt, whose head says how it is written: plans that are refused, and the message of
+/// each.</summary>
 internal sealed class InvalidPlans
 {
     private const string BaseMark = "bases/";

@@ -2,17 +2,21 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>What a load calls back may throw, load and unload other scenes, and cancel, at any report: the load fails with that exception and leaves nothing, or is none the worse.</summary>
+/// <summary>What a load calls back may throw, load and unload other scenes, and cancel, at any report: the load fails
+/// with that exception and leaves nothing, or is none the worse.</summary>
 internal sealed unsafe class LoadCallbackTests
 {
     private static readonly ScenePlan s_large = new()
     {
         Name = "large",
         FrameArena = new FrameArenaOptions { BytesPerLane = 40 << 20, BufferCount = 2 },
-        Arenas = [new ArenaPlan { Name = "first", Blocks = [new(1 << 20, 80)] }, new ArenaPlan { Name = "second", Blocks = [new(64, 1000)] }],
+        Arenas =
+            [new ArenaPlan { Name = "first", Blocks = [new(1 << 20, 80)] },
+            new ArenaPlan { Name = "second", Blocks = [new(64, 1000)] }],
     };
 
-    private static readonly ScenePlan s_small = new() { Name = "small", Arenas = [new ArenaPlan { Blocks = [new(64, 1000)] }] };
+    private static readonly ScenePlan s_small =
+        new() { Name = "small", Arenas = [new ArenaPlan { Blocks = [new(64, 1000)] }] };
 
     private EngineMemory _memory = null!;
 
@@ -25,7 +29,8 @@ internal sealed unsafe class LoadCallbackTests
     }
 
     [SetUp]
-    public void MakeMemory() => _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(512) });
+    public void MakeMemory() =>
+        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(512) });
 
     [TearDown]
     public void DisposeMemory() => _memory.Dispose();
@@ -42,11 +47,11 @@ internal sealed unsafe class LoadCallbackTests
             Callback progress = new(_ =>
             {
                 if (Interlocked.Increment(ref reports) == report)
-                {
                     throw thrown;
-                }
             });
-            Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreadCount = way == Way.Background ? 1 : 2 });
+            Exception? failure =
+                Load(way, s_large,
+                new SceneLoadOptions { Progress = progress, PrefaultThreadCount = way == Way.Background ? 1 : 2 });
             IsEmpty();
             if (reports < report)
             {
@@ -67,9 +72,7 @@ internal sealed unsafe class LoadCallbackTests
         Callback progress = new(value =>
         {
             if (value >= 1)
-            {
                 throw thrown;
-            }
         });
         Assert.That(Load(way, s_small, new SceneLoadOptions { Progress = progress }), Is.SameAs(thrown));
         IsEmpty();
@@ -89,11 +92,11 @@ internal sealed unsafe class LoadCallbackTests
             *(byte*)inner.Arena.Allocate(5 << 20) = 1;
             other.Arena.Free(other.Arena.Allocate(3000));
             if (throws && value >= 0.5)
-            {
                 throw thrown;
-            }
         });
-        Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreadCount = way == Way.Background ? 1 : 2 });
+        Exception? failure =
+            Load(way, s_large,
+            new SceneLoadOptions { Progress = progress, PrefaultThreadCount = way == Way.Background ? 1 : 2 });
         Assert.That(failure, throws ? Is.SameAs(thrown) : Is.Null);
         Assert.That(*kept, Is.EqualTo(42));
         Assert.That(_memory.OwnedSuperSlabCount, Is.EqualTo(owned).Or.EqualTo(other.Arena.SuperSlabCount));
@@ -104,16 +107,17 @@ internal sealed unsafe class LoadCallbackTests
     public void A_cancellation_from_a_report_or_another_of_its_callbacks_leaves_nothing([Values] Way way)
     {
         using CancellationTokenSource cancellation = new();
-        using CancellationTokenRegistration told = cancellation.Token.Register(() => throw new InvalidOperationException("a callback of the cancellation"));
+        using CancellationTokenRegistration told = cancellation.Token.Register(() =>
+            throw new InvalidOperationException("a callback of the cancellation"));
         int asked = 0;
         Callback progress = new(_ =>
         {
             if (Interlocked.Exchange(ref asked, 1) == 0)
-            {
                 Assert.That(cancellation.Cancel, Throws.TypeOf<AggregateException>(), "who cancels hears of it");
-            }
         });
-        Exception? failure = Load(way, s_large, new SceneLoadOptions { Progress = progress, PrefaultThreadCount = 2, Cancellation = cancellation.Token });
+        Exception? failure =
+            Load(way, s_large,
+            new SceneLoadOptions { Progress = progress, PrefaultThreadCount = 2, Cancellation = cancellation.Token });
         Assert.That(failure, Is.InstanceOf<OperationCanceledException>());
         IsEmpty();
     }
@@ -129,14 +133,16 @@ internal sealed unsafe class LoadCallbackTests
             Callback progress = new(_ =>
             {
                 if (Interlocked.Increment(ref reports) == report)
-                {
                     throw thrown;
-                }
             });
-            Assert.That(() => _memory.CreateFrameArena("frame", new FrameArenaOptions { BytesPerLane = 64 << 20, BufferCount = 2 }, progress), Throws.Exception.SameAs(thrown));
+            Assert.That(() =>
+                _memory.CreateFrameArena(
+                "frame", new FrameArenaOptions { BytesPerLane = 64 << 20, BufferCount = 2 }, progress),
+                Throws.Exception.SameAs(thrown));
             IsEmpty();
             reports = 0;
-            Assert.That(() => arena.Prewarm([new BlockCount(1 << 20, 120)], 1, progress: progress), Throws.Exception.SameAs(thrown));
+            Assert.That(() =>
+                arena.Prewarm([new BlockCount(1 << 20, 120)], 1, progress: progress), Throws.Exception.SameAs(thrown));
             IsEmpty();
         }
     }
@@ -158,13 +164,12 @@ internal sealed unsafe class LoadCallbackTests
             Progress = new Callback(_ =>
             {
                 reports++;
-                foreach (Action order in (Action[])[loader.Dispose, other.Load, loaded.Unload, scene.Load, () => scene.Wait(), () => loader.Add(s_small)])
+                foreach (Action order in (Action[])[loader.Dispose, other.Load, loaded.Unload, scene.Load, () =>
+                    scene.Wait(), () => loader.Add(s_small)])
                 {
                     Exception? refusal = Thrown(order);
                     lock (refusals)
-                    {
                         refusals.Add(refusal);
-                    }
                 }
 
                 Assert.That(loaded.Wait(), Is.EqualTo(StreamState.Loaded), "what rests may be asked");
@@ -173,7 +178,8 @@ internal sealed unsafe class LoadCallbackTests
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Loaded), scene.Error?.ToString());
         Assert.That(refusals, Has.Count.GreaterThan(6).And.All.TypeOf<InvalidOperationException>());
-        Assert.That((other.State, loaded.State), Is.EqualTo((StreamState.Unloaded, StreamState.Loaded)), "nothing has changed");
+        Assert.That(
+            (other.State, loaded.State), Is.EqualTo((StreamState.Unloaded, StreamState.Loaded)), "nothing has changed");
         other.Load();
         Assert.That(other.Wait(), Is.EqualTo(StreamState.Loaded), "from the game's thread it works");
     }
@@ -195,14 +201,10 @@ internal sealed unsafe class LoadCallbackTests
     private Exception? Load(Way way, ScenePlan plan, SceneLoadOptions options)
     {
         if (way == Way.Load)
-        {
             return Thrown(() => Scene.Load(_memory, plan, options).Dispose());
-        }
 
         if (way == Way.LoadAsync)
-        {
             return Thrown(() => Scene.LoadAsync(_memory, plan, options).GetAwaiter().GetResult().Dispose());
-        }
 
         using BackgroundLoader loader = new(_memory);
         StreamedScene scene = loader.Add(plan, options);
@@ -215,7 +217,9 @@ internal sealed unsafe class LoadCallbackTests
     {
         Assert.That((_memory.OwnedSuperSlabCount, _memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
         long pages = (long)Size.MiB(256) / Environment.SystemPageSize;
-        Assert.That(_memory.PagesThatWouldFault(_memory.ReservationBase, Size.MiB(256)), Is.EqualTo(-1).Or.EqualTo(pages), "the system has all of it back");
+        Assert.That(
+            _memory.PagesThatWouldFault(_memory.ReservationBase, Size.MiB(256)), Is.EqualTo(-1).Or.EqualTo(pages),
+            "the system has all of it back");
         _memory.Validate();
     }
 

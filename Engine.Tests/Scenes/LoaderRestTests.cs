@@ -3,14 +3,17 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Whatever a load or an unload throws, and when ever the loader is disposed, its scenes come to rest, nobody waits for ever, and its threads go on.</summary>
+/// <summary>Whatever a load or an unload throws, and when ever the loader is disposed, its scenes come to rest, nobody
+/// waits for ever, and its threads go on.</summary>
 internal sealed unsafe class LoaderRestTests
 {
     private static readonly ScenePlan s_plan = new()
     {
         Name = "level",
         FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
-        Arenas = [new ArenaPlan { Name = "world", Blocks = [new(64, 1000)] }, new ArenaPlan { Name = "sounds", Blocks = [new(4096, 10)] }],
+        Arenas =
+            [new ArenaPlan { Name = "world", Blocks = [new(64, 1000)] },
+            new ArenaPlan { Name = "sounds", Blocks = [new(4096, 10)] }],
     };
 
     [Test]
@@ -26,7 +29,8 @@ internal sealed unsafe class LoaderRestTests
         Assert.That((loaded.Wait(), failed.Wait()), Is.EqualTo((StreamState.Loaded, StreamState.Failed)));
         loader.Dispose();
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
-        (StreamedScene Scene, StreamState Last)[] all = [(never, StreamState.Unloaded), (loaded, StreamState.Unloaded), (failed, StreamState.Failed)];
+        (StreamedScene Scene, StreamState Last)[] all =
+            [(never, StreamState.Unloaded), (loaded, StreamState.Unloaded), (failed, StreamState.Failed)];
         foreach ((StreamedScene scene, StreamState last) in all)
         {
             Assert.That(scene.Load, Throws.TypeOf<ObjectDisposedException>());
@@ -63,7 +67,9 @@ internal sealed unsafe class LoaderRestTests
 
         go.Set();
         disposal.GetAwaiter().GetResult();
-        Assert.That((first.GetAwaiter().GetResult(), second.GetAwaiter().GetResult()), Is.EqualTo((StreamState.Failed, StreamState.Failed)));
+        Assert.That(
+            (first.GetAwaiter().GetResult(), second.GetAwaiter().GetResult()),
+            Is.EqualTo((StreamState.Failed, StreamState.Failed)));
         Assert.That(running.Error, Is.InstanceOf<OperationCanceledException>());
         Assert.That(queued.Error, Is.InstanceOf<OperationCanceledException>());
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
@@ -75,7 +81,8 @@ internal sealed unsafe class LoaderRestTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         using BackgroundLoader loader = new(memory);
         StreamedScene scene = loader.Add(s_plan);
-        foreach (Action dispose in (Action[])[() => scene.Scene.Dispose(), () => scene.Scene.Arena.Dispose(), () => scene.Scene.FrameArena.Dispose()])
+        foreach (Action dispose in (Action[])[() => scene.Scene.Dispose(), () => scene.Scene.Arena.Dispose(), () =>
+            scene.Scene.FrameArena.Dispose()])
         {
             scene.Load();
             Assert.That(scene.Wait(), Is.EqualTo(StreamState.Loaded));
@@ -156,9 +163,7 @@ internal sealed unsafe class LoaderRestTests
         scene.Load();
         Assert.That(scene.Wait(), Is.EqualTo(StreamState.Loaded));
         for (int block = 0; block < 3; block++)
-        {
             *(byte*)scene.Scene.Arena.Allocate(100_000) = 1;
-        }
 
         return scene;
     }

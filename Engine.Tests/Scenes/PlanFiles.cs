@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>The plans that lie beside these tests: valid ones, and invalid ones with the message that each must get.</summary>
+/// <summary>The plans that lie beside these tests: valid ones, and invalid ones with the message that each must
+/// get.</summary>
 internal static class PlanFiles
 {
     private static readonly string s_folder = Path.Combine(TestContext.CurrentContext.TestDirectory, "Scenes");

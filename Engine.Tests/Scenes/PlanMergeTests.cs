@@ -19,7 +19,9 @@ public class PlanMergeTests
                 SuperSlabCount = 3,
                 ThreadCount = 2,
                 RetainBytes = 10,
-                Budget = new ArenaBudget { SoftBytes = Size.MiB(64), HardBytes = Size.MiB(100), Overflow = ArenaOverflow.Fail },
+                Budget =
+                    new ArenaBudget { SoftBytes = Size.MiB(64), HardBytes = Size.MiB(100),
+                    Overflow = ArenaOverflow.Fail },
             },
         ],
         HotLoop = new HotLoopRules { WarmUpFrameCount = 5, OsCalls = new HotLoopRule(1, HotLoopAction.Throw) },
@@ -51,12 +53,20 @@ public class PlanMergeTests
 
         Assert.That((merged.Name, merged.Pages, merged.HotLoop.WarmUpFrameCount, merged.HotLoop.OsCalls), Is.EqualTo(
             ("first", PageKind.Normal, 9, new HotLoopRule(1, HotLoopAction.Throw))));
-        Assert.That(merged.FrameArena, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 3, BufferCount = 3, OverflowSuperSlabs = 1 }));
+        Assert.That(
+            merged.FrameArena,
+            Is.EqualTo(
+            new FrameArenaOptions { BytesPerLane = 100_000, LaneCount = 3, BufferCount = 3, OverflowSuperSlabs = 1 }));
         Assert.That(string.Join(", ", merged.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, sounds"));
         ArenaPlan world = merged.Arenas[0];
-        Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 150, 0), new(4096, 10), new(Size.MiB(40), 1), new(Size.MiB(48), 1) }));
+        Assert.That(
+            world.Blocks,
+            Is.EqualTo(
+            new BlockCount[] { new(64, 150, 0), new(4096, 10), new(Size.MiB(40), 1), new(Size.MiB(48), 1) }));
         Assert.That((world.SuperSlabCount, world.ThreadCount, world.RetainBytes), Is.EqualTo((3, 2, (nuint)20)));
-        Assert.That(world.Budget, Is.EqualTo(new ArenaBudget { SoftBytes = 0, HardBytes = Size.MiB(200), Overflow = ArenaOverflow.Fail }));
+        Assert.That(
+            world.Budget,
+            Is.EqualTo(new ArenaBudget { SoftBytes = 0, HardBytes = Size.MiB(200), Overflow = ArenaOverflow.Fail }));
     }
 
     [Test]
@@ -64,7 +74,8 @@ public class PlanMergeTests
     {
         ScenePlan merged = ScenePlan.Merge([s_first], 1.1);
 
-        Assert.That(merged.FrameArena, Is.EqualTo(s_first.FrameArena! with { BytesPerLane = 110_000, OverflowSuperSlabs = 2 }));
+        Assert.That(
+            merged.FrameArena, Is.EqualTo(s_first.FrameArena! with { BytesPerLane = 110_000, OverflowSuperSlabs = 2 }));
         ArenaPlan world = merged.Arenas[0];
         Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 165, 2), new(4096, 11) }));
         Assert.That((world.SuperSlabCount, world.ThreadCount, world.RetainBytes), Is.EqualTo((4, 2, (nuint)10)));
@@ -81,10 +92,13 @@ public class PlanMergeTests
     [Test]
     public void Merge_refuses_what_is_wrong()
     {
-        ScenePlan full = new() { Arenas = [new ArenaPlan { SuperSlabCount = 4, Budget = new ArenaBudget { HardBytes = Size.MiB(8) } }] };
+        ScenePlan full =
+            new() { Arenas =
+            [new ArenaPlan { SuperSlabCount = 4, Budget = new ArenaBudget { HardBytes = Size.MiB(8) } }] };
 
         Assert.That(() => ScenePlan.Merge([full], 1.5), Throws.TypeOf<ScenePlanException>().With.Message.EqualTo(
-            "Scene plan 'scene' has an error. arenas.main.budget.hard: found 8 MiB; allowed: at least what is prewarmed, 12 MiB."));
+            "Scene plan 'scene' has an error. arenas.main.budget.hard: found 8 MiB; allowed: at least what is "
+                + "prewarmed, 12 MiB."));
         Assert.That(() => ScenePlan.Merge([]), Throws.ArgumentException);
         Assert.That(() => ScenePlan.Merge([full], 0.9), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => ScenePlan.Merge([full], double.NaN), Throws.TypeOf<ArgumentOutOfRangeException>());

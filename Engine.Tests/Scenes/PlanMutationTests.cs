@@ -3,7 +3,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Whatever plan was read, its scene is loaded whole or not at all. (What is read at all is a matter of Fuzzing/PlanFuzzTests.)</summary>
+/// <summary>Whatever plan was read, its scene is loaded whole or not at all. (What is read at all is a matter of
+/// Fuzzing/PlanFuzzTests.)</summary>
 public class PlanMutationTests
 {
     private const int Loads = 60;
@@ -11,7 +12,8 @@ public class PlanMutationTests
     [Test]
     public void Mutated_plan_is_loaded_whole_or_not_at_all()
     {
-        byte[][] originals = [PlanFiles.Valid("inheriting"), PlanFiles.Valid("everything"), PlanFiles.Valid("comments-and-commas")];
+        byte[][] originals =
+            [PlanFiles.Valid("inheriting"), PlanFiles.Valid("everything"), PlanFiles.Valid("comments-and-commas")];
         PlanMutator mutator = new(TestRandom.Create(), originals);
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         int loaded = 0;
@@ -33,7 +35,9 @@ public class PlanMutationTests
                 using Scene scene = Scene.Load(memory, plan);
                 loaded++;
                 memory.Validate();
-                Assert.That(plan.Arenas.Select(arena => scene.GetArena(arena.Name).Name), Is.EqualTo(plan.Arenas.Select(arena => $"{plan.Name}: {arena.Name}")));
+                Assert.That(plan.Arenas.Select(arena =>
+                    scene.GetArena(arena.Name).Name), Is.EqualTo(plan.Arenas.Select(arena =>
+                    $"{plan.Name}: {arena.Name}")));
             }
             catch (EngineOutOfMemoryException)
             {

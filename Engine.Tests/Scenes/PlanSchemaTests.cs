@@ -6,17 +6,21 @@ namespace Engine.Tests.Scenes;
 /// <summary>The published JSON schema says the same as the reader, as far as a schema can say it.</summary>
 public class PlanSchemaTests
 {
-    private static readonly JsonDocumentOptions s_options = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+    private static readonly JsonDocumentOptions s_options =
+        new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
     private static readonly JsonElement s_schema = ReadSchema();
 
-    private static string PathOfSchema => Path.Combine(TestContext.CurrentContext.TestDirectory, "scene-plan.schema.json");
+    private static string PathOfSchema =>
+        Path.Combine(TestContext.CurrentContext.TestDirectory, "scene-plan.schema.json");
 
     private static IEnumerable<string> ValidNames => PlanFiles.ValidNames;
 
     private static IEnumerable<string> InvalidNames =>
-        PlanFiles.InvalidNames.Where(name => !name.StartsWith("json-", StringComparison.Ordinal) && !IsBeyondSchema(name));
+        PlanFiles.InvalidNames.Where(name =>
+            !name.StartsWith("json-", StringComparison.Ordinal) && !IsBeyondSchema(name));
 
-    /// <summary>What a schema cannot say: that something stands twice, how two values are to each other, how large text with a unit is, that 1e2 is no integer.</summary>
+    /// <summary>What a schema cannot say: that something stands twice, how two values are to each other, how large text
+    /// with a unit is, that 1e2 is no integer.</summary>
     private static bool IsBeyondSchema(string invalid) =>
         invalid.Contains("twice", StringComparison.Ordinal)
         || invalid.StartsWith("base-", StringComparison.Ordinal)
@@ -59,7 +63,10 @@ public class PlanSchemaTests
     {
         string json = $$"""{ "name": "x", "{{property}}": "{{word}}" }""";
         ScenePlan plan = PlanFiles.Parse(json);
-        Assert.That((plan.Prefault, plan.Pages), Is.AnyOf((PrefaultPolicy.PopulateWrite, PageKind.Automatic), (PrefaultPolicy.Automatic, PageKind.TransparentHuge)));
+        Assert.That(
+            (plan.Prefault, plan.Pages),
+            Is.AnyOf(
+            (PrefaultPolicy.PopulateWrite, PageKind.Automatic), (PrefaultPolicy.Automatic, PageKind.TransparentHuge)));
         Assert.That(plan.ToJson(), Does.Contain("populate-write").Or.Contain("transparent-huge"));
         using JsonDocument document = JsonDocument.Parse(json);
         Assert.That(Checker().Check(document.RootElement), Is.Null);
@@ -68,7 +75,8 @@ public class PlanSchemaTests
     [Test]
     public void Every_object_is_closed_and_every_property_explained()
     {
-        foreach (JsonElement definition in s_schema.GetProperty("$defs").EnumerateObject().Select(entry => entry.Value).Append(s_schema))
+        foreach (JsonElement definition in s_schema.GetProperty("$defs").EnumerateObject().Select(entry =>
+            entry.Value).Append(s_schema))
         {
             if (definition.TryGetProperty("properties", out JsonElement properties))
             {

@@ -4,8 +4,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Scenes;
 
 /// <summary>
-/// The system refuses to take an unloaded scene's memory back (madvise, and mmap, which is the other way): the scene is unloaded all the same,
-/// the caller is told, nothing else stops, and the memory is used again.
+/// The system refuses to take an unloaded scene's memory back (madvise, and mmap, which is the other way): the scene is
+/// unloaded all the same, the caller is told, nothing else stops, and the memory is used again.
 /// </summary>
 internal sealed class RefusedUnloadTests
 {
@@ -30,7 +30,8 @@ internal sealed class RefusedUnloadTests
     {
         Assume.That(OperatingSystem.IsLinux(), "the calls that are made to fail are Linux's");
         _context = new FailingContext();
-        _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(128), NativeContext = _context });
+        _memory =
+            new EngineMemory(new EngineMemoryOptions { ReservationBytes = Size.MiB(128), NativeContext = _context });
     }
 
     [TearDown]
@@ -100,9 +101,11 @@ internal sealed class RefusedUnloadTests
             cancellation.Cancel();
             Refuse();
         });
-        ScenePlan large = s_plan with { FrameArena = new FrameArenaOptions { BytesPerLane = 48 << 20, BufferCount = 2 } };
+        ScenePlan large =
+            s_plan with { FrameArena = new FrameArenaOptions { BytesPerLane = 48 << 20, BufferCount = 2 } };
         Assert.That(
-            () => Scene.Load(_memory, large, new SceneLoadOptions { Cancellation = cancellation.Token, Progress = then }),
+            () => Scene.Load(
+                _memory, large, new SceneLoadOptions { Cancellation = cancellation.Token, Progress = then }),
             Throws.InstanceOf<OperationCanceledException>());
         Assert.That(_memory.OwnedSuperSlabCount, Is.Zero);
         LoadsAgain();

@@ -24,8 +24,12 @@ public unsafe class SceneLoadTests
         using Scene scene = Scene.Load(memory, plan);
 
         Assert.That(scene.GetArena("world"), Is.SameAs(scene.Arena));
-        Assert.That((scene.Arena.Name, scene.GetArena("sounds").Name, scene.FrameArena.Name), Is.EqualTo(("forest: world", "forest: sounds", "forest: frame")));
-        Assert.That((scene.GetArena("world").SuperSlabCount, scene.GetArena("sounds").SuperSlabCount, scene.GetArena("scripts").SuperSlabCount), Is.EqualTo((4, 3, 0)));
+        Assert.That(
+            (scene.Arena.Name, scene.GetArena("sounds").Name, scene.FrameArena.Name),
+            Is.EqualTo(("forest: world", "forest: sounds", "forest: frame")));
+        Assert.That(
+            (scene.GetArena("world").SuperSlabCount, scene.GetArena("sounds").SuperSlabCount,
+            scene.GetArena("scripts").SuperSlabCount), Is.EqualTo((4, 3, 0)));
         Assert.That(scene.Report.Bytes, Is.EqualTo((nuint)memory.OwnedSuperSlabCount * Size.MiB(2)));
         Assert.That(() => scene.GetArena("sound"), Throws.ArgumentException.With.Message.StartsWith(
             "Scene 'forest' has no arena 'sound'; it has 'world', 'sounds', 'scripts'."));
@@ -38,9 +42,15 @@ public unsafe class SceneLoadTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
         using Scene scene = Scene.Load(memory, new ScenePlan { Name = "menu" });
 
-        Assert.That(() => scene.Arena, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no long-lived arena."));
-        Assert.That(() => scene.FrameArena, Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no frame arena."));
-        Assert.That(() => scene.GetArena("world"), Throws.ArgumentException.With.Message.StartsWith("Scene 'menu' has no arena 'world'; it has none."));
+        Assert.That(() =>
+            scene.Arena,
+            Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no long-lived arena."));
+        Assert.That(() =>
+            scene.FrameArena,
+            Throws.InvalidOperationException.With.Message.EqualTo("The plan of scene 'menu' has no frame arena."));
+        Assert.That(() =>
+            scene.GetArena("world"),
+            Throws.ArgumentException.With.Message.StartsWith("Scene 'menu' has no arena 'world'; it has none."));
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
     }
 
@@ -66,7 +76,9 @@ public unsafe class SceneLoadTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
         ScenePlan plan = new()
         {
-            Arenas = [new ArenaPlan { SuperSlabCount = 1, Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = overflow } }],
+            Arenas =
+                [new ArenaPlan { SuperSlabCount = 1,
+                Budget = new ArenaBudget { SoftBytes = Size.MiB(2), HardBytes = Size.MiB(4), Overflow = overflow } }],
         };
         List<ArenaOverflowRequest> asked = [];
         Func<ArenaOverflowRequest, bool> onOverflow = request =>
@@ -78,7 +90,8 @@ public unsafe class SceneLoadTests
 
         scene.Arena.Allocate(Size.MiB(4) - 4096 - Size.MiB(2));
         Assert.That(scene.Arena.HardOverruns, Is.Zero);
-        Assert.That(() => scene.Arena.Allocate(Size.MiB(8)), grows ? Throws.Nothing : Throws.TypeOf<EngineOutOfMemoryException>());
+        Assert.That(() =>
+            scene.Arena.Allocate(Size.MiB(8)), grows ? Throws.Nothing : Throws.TypeOf<EngineOutOfMemoryException>());
         Assert.That(scene.Arena.HardOverruns, Is.GreaterThan(0));
         Assert.That(asked, Has.Count.EqualTo(overflow == ArenaOverflow.Callback ? 1 : 0));
     }
@@ -90,7 +103,9 @@ public unsafe class SceneLoadTests
         ScenePlan plan = new()
         {
             FrameArena = new FrameArenaOptions(),
-            Arenas = [new ArenaPlan { Name = "fits", SuperSlabCount = 8, RetainBytes = Size.MiB(16) }, new ArenaPlan { Name = "does not", SuperSlabCount = 100 }],
+            Arenas =
+                [new ArenaPlan { Name = "fits", SuperSlabCount = 8, RetainBytes = Size.MiB(16) },
+                new ArenaPlan { Name = "does not", SuperSlabCount = 100 }],
         };
 
         Assert.That(() => Scene.Load(memory, plan), Throws.TypeOf<EngineOutOfMemoryException>());
@@ -103,16 +118,18 @@ public unsafe class SceneLoadTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(512) });
         using CancellationTokenSource source = new();
-        ScenePlan plan = new() { FrameArena = new FrameArenaOptions(), Arenas = [new ArenaPlan { SuperSlabCount = 8 }, new ArenaPlan { Name = "large", SuperSlabCount = 128 }] };
+        ScenePlan plan =
+            new() { FrameArena = new FrameArenaOptions(),
+            Arenas = [new ArenaPlan { SuperSlabCount = 8 }, new ArenaPlan { Name = "large", SuperSlabCount = 128 }] };
         InlineProgress cancelling = new(value =>
         {
             if (value > 0.1)
-            {
                 source.Cancel();
-            }
         });
 
-        Assert.That(() => Scene.Load(memory, plan, new() { Progress = cancelling, Cancellation = source.Token }), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() =>
+            Scene.Load(memory, plan, new() { Progress = cancelling, Cancellation = source.Token }),
+            Throws.InstanceOf<OperationCanceledException>());
         Assert.That((memory.OwnedSuperSlabCount, memory.ReadySuperSlabCount), Is.EqualTo((0, 0)));
     }
 
@@ -124,11 +141,11 @@ public unsafe class SceneLoadTests
         InlineProgress progress = new(value =>
         {
             lock (told)
-            {
                 told.Add(value);
-            }
         });
-        ScenePlan plan = new() { Arenas = [new ArenaPlan { SuperSlabCount = 64 }, new ArenaPlan { Name = "second", SuperSlabCount = 64 }] };
+        ScenePlan plan =
+            new() { Arenas =
+            [new ArenaPlan { SuperSlabCount = 64 }, new ArenaPlan { Name = "second", SuperSlabCount = 64 }] };
         using Scene scene = Scene.Load(memory, plan, new() { Progress = progress });
 
         Assert.That(told, Has.All.InRange(0.0, 1.0));
@@ -141,7 +158,9 @@ public unsafe class SceneLoadTests
     public void Scenes_policy_prefaults_its_memory()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
-        ScenePlan plan = new() { Prefault = PrefaultPolicy.Touch, Pages = PageKind.Normal, Arenas = [new ArenaPlan { SuperSlabCount = 4 }] };
+        ScenePlan plan =
+            new() { Prefault = PrefaultPolicy.Touch, Pages = PageKind.Normal,
+            Arenas = [new ArenaPlan { SuperSlabCount = 4 }] };
         using Scene scene = Scene.Load(memory, plan);
 
         Assert.That(scene.Report.Prefault, Is.Not.EqualTo(memory.PrefaultDescription));
@@ -157,7 +176,9 @@ public unsafe class SceneLoadTests
         ScenePlan keeping = new()
         {
             Name = "keeping",
-            Arenas = [new ArenaPlan { SuperSlabCount = 64, RetainBytes = Size.MiB(64) }, new ArenaPlan { Name = "b", SuperSlabCount = 32, RetainBytes = Size.MiB(32) }],
+            Arenas =
+                [new ArenaPlan { SuperSlabCount = 64, RetainBytes = Size.MiB(64) },
+                new ArenaPlan { Name = "b", SuperSlabCount = 32, RetainBytes = Size.MiB(32) }],
         };
         ScenePlan giving = new() { Name = "giving", Arenas = [new ArenaPlan { SuperSlabCount = 80 }] };
         Scene.Load(memory, keeping).Dispose();
@@ -190,7 +211,9 @@ public unsafe class SceneLoadTests
     public void Scene_may_be_disposed_after_its_memory()
     {
         EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(64) });
-        Scene scene = Scene.Load(memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabCount = 1, RetainBytes = Size.MiB(2) }] });
+        Scene scene =
+            Scene.Load(
+            memory, new ScenePlan { Arenas = [new ArenaPlan { SuperSlabCount = 1, RetainBytes = Size.MiB(2) }] });
         memory.Dispose();
 
         Assert.That(scene.Dispose, Throws.Nothing);

@@ -2,10 +2,13 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>A scene is played, its plan is recorded, and the same play by that plan must need nothing more and waste little.</summary>
+/// <summary>A scene is played, its plan is recorded, and the same play by that plan must need nothing more and waste
+/// little.</summary>
 internal sealed unsafe class SceneRecorderTests
 {
-    private static readonly ScenePlan Rough = new() { Name = "recorded", Arenas = [new ArenaPlan()], FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 } };
+    private static readonly ScenePlan Rough =
+        new() { Name = "recorded", Arenas = [new ArenaPlan()],
+        FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 } };
 
     private EngineMemory _memory = null!;
 
@@ -35,8 +38,11 @@ internal sealed unsafe class SceneRecorderTests
         foreach (BlockCount peak in again.Arena.PeakBlocks())
         {
             int sizeClass = SizeClasses.IndexOf(peak.Bytes);
-            long slabs = peak.Bytes > SlabGeometry.SuperSlabBytes ? (long)((peak.Bytes + SlabGeometry.SlabBytes - 1) >> SlabGeometry.SlabShift) : SizeClasses.SlabsPerRun(sizeClass);
-            long perRun = peak.Bytes > SlabGeometry.SuperSlabBytes ? 1 : Math.Max(1, (slabs << SlabGeometry.SlabShift) / (long)peak.Bytes);
+            long slabs = peak.Bytes > SlabGeometry.SuperSlabBytes
+                ? (long)((peak.Bytes + SlabGeometry.SlabBytes - 1) >> SlabGeometry.SlabShift)
+                : SizeClasses.SlabsPerRun(sizeClass);
+            long perRun = peak.Bytes > SlabGeometry.SuperSlabBytes ? 1
+                : Math.Max(1, (slabs << SlabGeometry.SlabShift) / (long)peak.Bytes);
             neededSlabs += (peak.Count + perRun - 1) / perRun * slabs;
         }
 
@@ -52,13 +58,12 @@ internal sealed unsafe class SceneRecorderTests
     {
         SceneRecorder recorder = new();
         Assert.That(() => recorder.Plan(), Throws.InvalidOperationException);
-        foreach ((nuint bytes, int count, uint frame) in ((nuint, int, uint)[])[(64, 500, 50_000), (64, 100, 9000), (300, 7, 100)])
+        foreach ((nuint bytes, int count, uint frame) in ((nuint, int, uint)[])[(64, 500, 50_000), (64, 100, 9000),
+            (300, 7, 100)])
         {
             using Scene scene = Scene.Load(_memory, Rough);
             for (int index = 0; index < count; index++)
-            {
                 scene.Arena.Allocate(bytes);
-            }
 
             scene.FrameArena.Lane(1).Allocate(frame);
             recorder.Add(scene);
@@ -68,9 +73,11 @@ internal sealed unsafe class SceneRecorderTests
         Assert.That(plan.FrameArena!.BytesPerLane, Is.EqualTo((nuint)53_248), "50,000 in whole pages");
         Assert.That(plan.FrameArena.LaneCount, Is.EqualTo(2));
         Assert.That(plan.Arenas[0].Blocks.Select(block => block.Bytes), Is.EqualTo(new nuint[] { 64, 320 }));
-        Assert.That(plan.Arenas[0].Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
+        Assert.That(
+            plan.Arenas[0].Blocks[0].Count, Is.InRange(500, 500 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64))));
         ScenePlan roomy = recorder.Plan(1.5);
-        Assert.That(roomy.Arenas[0].Blocks[0].Count, Is.EqualTo((long)Math.Ceiling(plan.Arenas[0].Blocks[0].Count * 1.5)));
+        Assert.That(
+            roomy.Arenas[0].Blocks[0].Count, Is.EqualTo((long)Math.Ceiling(plan.Arenas[0].Blocks[0].Count * 1.5)));
         Assert.That(() => recorder.Plan(0.5), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
@@ -107,8 +114,10 @@ internal sealed unsafe class SceneRecorderTests
     public void Peaks_come_into_a_plan_once_and_within_its_ranges()
     {
         List<BlockCount> used = SceneRecorder.Used(
-            [new(64, 0, 3), new(32 << 20, 0), new(32 << 20, 2, 1), new(4096, 5_000_000_000, 2), new(128, 5, 1000), new(32 << 20, 1, 2), new(256, -1)], out int threads);
-        Assert.That(used, Is.EqualTo(new BlockCount[] { new(128, 5, 512), new(4096, 1_000_000_000, 2), new(32 << 20, 3, 2) }));
+            [new(64, 0, 3), new(32 << 20, 0), new(32 << 20, 2, 1), new(4096, 5_000_000_000, 2), new(128, 5, 1000),
+                new(32 << 20, 1, 2), new(256, -1)], out int threads);
+        Assert.That(
+            used, Is.EqualTo(new BlockCount[] { new(128, 5, 512), new(4096, 1_000_000_000, 2), new(32 << 20, 3, 2) }));
         Assert.That(threads, Is.EqualTo(512));
     }
 
@@ -118,15 +127,15 @@ internal sealed unsafe class SceneRecorderTests
     {
         Random random = new(seed);
         int bits = random.Next(5, 26);
-        ScenePlan rough = Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }], FrameArena = random.Next(3) == 0 ? Rough.FrameArena : Rough.FrameArena! with { BufferCount = 3 } };
+        ScenePlan rough =
+            Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }],
+            FrameArena = random.Next(3) == 0 ? Rough.FrameArena : Rough.FrameArena! with { BufferCount = 3 } };
         SceneRecorder recorder = new();
         for (int recording = random.Next(1, 4); recording >= 0; recording--)
         {
             using Scene scene = Scene.Load(_memory, rough);
             if (recording == 0 || random.Next(2) == 0)
-            {
                 Play(scene, seed, bits);
-            }
 
             if (random.Next(2) == 0)
             {
@@ -136,15 +145,14 @@ internal sealed unsafe class SceneRecorderTests
             }
 
             if (recording == 0)
-            {
                 Play(scene, seed, bits);
-            }
 
             recorder.Add(scene);
             _ = recorder.Plan(1 + random.NextDouble());
         }
 
-        ScenePlan plan = ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(recorder.Plan(random.Next(2) == 0 ? 1 : 1.1).ToJson()));
+        ScenePlan plan =
+            ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(recorder.Plan(random.Next(2) == 0 ? 1 : 1.1).ToJson()));
         Assert.That(plan.Arenas[1].Blocks, Is.Empty);
         using Scene again = Scene.Load(_memory, plan);
         HotLoopCost cost = HotLoopCost.BestOf(3, () =>

@@ -8,7 +8,9 @@ internal sealed unsafe class SceneTests
     private static readonly ScenePlan Plan = new()
     {
         Name = "level 1",
-        Arenas = [new ArenaPlan { Blocks = [new BlockCount(64, 20_000), new BlockCount(2_000, 1_000), new BlockCount(3 << 20, 4)] }],
+        Arenas =
+            [new ArenaPlan { Blocks =
+            [new BlockCount(64, 20_000), new BlockCount(2_000, 1_000), new BlockCount(3 << 20, 4)] }],
         FrameArena = new FrameArenaOptions { BytesPerLane = 4 << 20, OverflowSuperSlabs = 1 },
     };
 
@@ -39,9 +41,7 @@ internal sealed unsafe class SceneTests
                     scene.FrameArena.Lane(0).AllocateSpan<byte>(3_000_000).Fill(1);
                     scene.Arena.Free(large);
                     foreach (nint block in held)
-                    {
                         scene.Arena.Free((void*)block);
-                    }
 
                     scene.FrameArena.NextFrame();
                 }
@@ -92,10 +92,12 @@ internal sealed unsafe class SceneTests
     public void A_load_that_fails_leaves_nothing()
     {
         using var context = new FailingContext();
-        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = context });
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = context });
         nuint before = ResidentMemory.Settled();
         Leaves<EngineOutOfMemoryException>(PlanOf(new BlockCount(1 << 20, 1_000)));
-        Leaves<EngineOutOfMemoryException>(Plan with { FrameArena = new FrameArenaOptions { BytesPerLane = 500 << 20 } });
+        Leaves<EngineOutOfMemoryException>(
+            Plan with { FrameArena = new FrameArenaOptions { BytesPerLane = 500 << 20 } });
         Leaves<ScenePlanException>(Plan with { FrameArena = new FrameArenaOptions { LaneCount = 0 } });
         Leaves<ScenePlanException>(PlanOf(new BlockCount(1, -1)));
         Leaves<ScenePlanException>(Plan with { Arenas = [new ArenaPlan { ThreadCount = -1 }] });
@@ -103,7 +105,9 @@ internal sealed unsafe class SceneTests
         context.FailAlways("mprotect", errno: 12);
         Leaves<EngineOutOfMemoryException>(Plan);
         context.Heal("mprotect");
-        Assert.That(() => Scene.Load(memory, Plan, new() { Cancellation = new CancellationToken(true) }), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() =>
+            Scene.Load(memory, Plan, new() { Cancellation = new CancellationToken(true) }),
+            Throws.InstanceOf<OperationCanceledException>());
         Clean();
         Assert.That(() => Scene.Load(null!, Plan), Throws.ArgumentNullException);
         Assert.That(() => Scene.Load(memory, null!), Throws.ArgumentNullException);
@@ -137,9 +141,13 @@ internal sealed unsafe class SceneTests
             Workers.Run(2, _ => scene.Arena.Free(scene.Arena.Allocate(SizeClasses.BlockBytes(level))));
         }
 
-        Assert.That(memory.MetadataBytes, Is.LessThanOrEqualTo(metadata + (64 * Sizes.KiB) + (nuint)(30 * ((2 * ThreadCache.Bytes) + 1024))), "what the levels' handles may still read, and no more");
+        Assert.That(
+            memory.MetadataBytes,
+            Is.LessThanOrEqualTo(metadata + (64 * Sizes.KiB) + (nuint)(30 * ((2 * ThreadCache.Bytes) + 1024))),
+            "what the levels' handles may still read, and no more");
         Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(4));
     }
 
-    private static ScenePlan PlanOf(params BlockCount[] blocks) => Plan with { Arenas = [Plan.Arenas[0] with { Blocks = blocks }] };
+    private static ScenePlan PlanOf(params BlockCount[] blocks) =>
+        Plan with { Arenas = [Plan.Arenas[0] with { Blocks = blocks }] };
 }

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Engine.Tests.Scenes;
 
 /// <summary>
-/// Checks a document against a JSON schema, as far as the scene plan's schema goes: it knows the keywords that stand there, and throws on
-/// others, so that none is overlooked.
+/// Checks a document against a JSON schema, as far as the scene plan's schema goes: it knows the keywords that stand
+/// there, and throws on others, so that none is overlooked.
 /// </summary>
 internal sealed class SchemaChecker(JsonElement root)
 {
@@ -18,9 +18,7 @@ internal sealed class SchemaChecker(JsonElement root)
         {
             string? error = Check(schema, keyword, value, path);
             if (error is not null)
-            {
                 return error;
-            }
         }
 
         return null;
@@ -42,23 +40,27 @@ internal sealed class SchemaChecker(JsonElement root)
             "maximum" => !isNumber || value.GetDecimal() <= said.GetDecimal(),
             "minLength" => !isText || value.GetString()!.EnumerateRunes().Count() >= said.GetInt32(),
             "maxLength" => !isText || value.GetString()!.EnumerateRunes().Count() <= said.GetInt32(),
-            "pattern" => !isText || Regex.IsMatch(value.GetString()!, said.GetString()!.Replace("$", "\\z", StringComparison.Ordinal)),
+            "pattern" =>
+                !isText || Regex.IsMatch(
+                value.GetString()!, said.GetString()!.Replace("$", "\\z", StringComparison.Ordinal)),
             "maxItems" => !isList || value.GetArrayLength() <= said.GetInt32(),
-            "required" => !isObject || said.EnumerateArray().All(name => value.TryGetProperty(name.GetString()!, out _)),
+            "required" => !isObject || said.EnumerateArray().All(name =>
+                value.TryGetProperty(name.GetString()!, out _)),
             "oneOf" => said.EnumerateArray().Count(branch => Check(branch, value, path) is null) == 1,
             "$ref" or "items" or "propertyNames" or "additionalProperties" => true,
-            _ => throw new NotSupportedException($"The schema has the keyword '{keyword.Name}', which this checker does not know."),
+            _ => throw new NotSupportedException(
+                $"The schema has the keyword '{keyword.Name}', which this checker does not know."),
         };
         if (!holds)
-        {
             return $"{path}: {keyword.Name}";
-        }
 
         return keyword.Name switch
         {
             "$ref" => Check(Definition(said.GetString()!), value, path),
-            "items" when isList => value.EnumerateArray().Select(item => Check(said, item, $"{path}[]")).FirstOrDefault(error => error is not null),
-            "propertyNames" when isObject => Names(value).Select(name => Check(said, name, path)).FirstOrDefault(error => error is not null),
+            "items" when isList => value.EnumerateArray().Select(item =>
+                Check(said, item, $"{path}[]")).FirstOrDefault(error => error is not null),
+            "propertyNames" when isObject => Names(value).Select(name =>
+                Check(said, name, path)).FirstOrDefault(error => error is not null),
             "properties" or "additionalProperties" when isObject => CheckProperties(schema, keyword, value, path),
             _ => null,
         };
@@ -70,12 +72,12 @@ internal sealed class SchemaChecker(JsonElement root)
         foreach (JsonProperty property in value.EnumerateObject())
         {
             JsonElement listed = default;
-            bool isListed = schema.TryGetProperty("properties", out JsonElement properties) && properties.TryGetProperty(property.Name, out listed);
-            string? error = isListed != isAdditional ? Check(isAdditional ? keyword.Value : listed, property, path) : null;
+            bool isListed = schema.TryGetProperty("properties", out JsonElement properties)
+                && properties.TryGetProperty(property.Name, out listed);
+            string? error = isListed != isAdditional ? Check(isAdditional ? keyword.Value : listed, property, path)
+                : null;
             if (error is not null)
-            {
                 return error;
-            }
         }
 
         return null;
@@ -88,7 +90,8 @@ internal sealed class SchemaChecker(JsonElement root)
         _ => Check(schema, property.Value, $"{path}.{property.Name}"),
     };
 
-    private JsonElement Definition(string reference) => reference.Split('/').Skip(1).Aggregate(root, (at, name) => at.GetProperty(name));
+    private JsonElement Definition(string reference) => reference.Split('/').Skip(1).Aggregate(root, (at, name) =>
+        at.GetProperty(name));
 
     private static IEnumerable<JsonElement> Names(JsonElement value) =>
         value.EnumerateObject().Select(property => JsonSerializer.SerializeToElement(property.Name));
@@ -100,7 +103,9 @@ internal sealed class SchemaChecker(JsonElement root)
         "string" => value.ValueKind == JsonValueKind.String,
         "boolean" => value.ValueKind is JsonValueKind.True or JsonValueKind.False,
         "null" => value.ValueKind == JsonValueKind.Null,
-        "integer" => value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number) && decimal.Truncate(number) == number,
+        "integer" =>
+            value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal number)
+            && decimal.Truncate(number) == number,
         _ => throw new NotSupportedException($"The schema has the type '{type}', which this checker does not know."),
     };
 }

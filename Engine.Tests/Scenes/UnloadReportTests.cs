@@ -3,10 +3,12 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>What is left in a scene at its unload is reported by size, and by tag and call stack where it was loaded with tracking.</summary>
+/// <summary>What is left in a scene at its unload is reported by size, and by tag and call stack where it was loaded
+/// with tracking.</summary>
 internal sealed unsafe class UnloadReportTests
 {
-    private static readonly ScenePlan Plan = new() { Name = "level", Arenas = [new ArenaPlan { Blocks = [new(64, 100)] }] };
+    private static readonly ScenePlan Plan =
+        new() { Name = "level", Arenas = [new ArenaPlan { Blocks = [new(64, 100)] }] };
 
     private EngineMemory _memory = null!;
 
@@ -21,9 +23,7 @@ internal sealed unsafe class UnloadReportTests
     {
         Scene scene = Load(tracking);
         for (int round = 0; round < 200; round++)
-        {
             scene.Arena.Free(scene.Arena.Allocate(100));
-        }
 
         UnloadReport report = scene.Unload();
         Assert.That(report.IsClean, report.ToString());
@@ -40,14 +40,16 @@ internal sealed unsafe class UnloadReportTests
         UnloadReport report = scene.Unload();
         Assert.That(report.Leaks, Has.Count.EqualTo(1));
         Assert.That(report.Leaks[0].Arena, Is.EqualTo("level: main"));
-        Assert.That(report.Leaks[0].Blocks.Select(block => (block.Bytes, block.Count)), Is.EquivalentTo(new[] { ((nuint)64, 2L), ((nuint)320, 1L) }));
+        Assert.That(report.Leaks[0].Blocks.Select(block =>
+            (block.Bytes, block.Count)), Is.EquivalentTo(new[] { ((nuint)64, 2L), ((nuint)320, 1L) }));
         Assert.That((report.Leaks[0].Count, report.Leaks[0].Bytes), Is.EqualTo((3L, (nuint)448)));
         Assert.That(report.Leaks[0].Allocations, Is.Empty);
         Assert.That(report.ToString(), Does.Contain("2 of 64 bytes").And.Contain("1 of 320 bytes"));
     }
 
     [Test]
-    public void Leaks_are_told_by_tag_and_call_stack([Values(ArenaTracking.Tags, ArenaTracking.CallStacks)] ArenaTracking tracking)
+    public void Leaks_are_told_by_tag_and_call_stack(
+        [Values(ArenaTracking.Tags, ArenaTracking.CallStacks)] ArenaTracking tracking)
     {
         Scene scene = Load(tracking);
         scene.Arena.AttachThread();
@@ -68,7 +70,8 @@ internal sealed unsafe class UnloadReportTests
             found.Select(leak => (leak.Bytes, leak.Count, leak.Tag)),
             Is.EqualTo(new (nuint, long, string?)[] { (5000, 1, "terrain"), (300, 1, "enemies"), (60, 2, "enemies") }));
         Assert.That(
-            found.Skip(1).Select(leak => leak.CallStack), Is.All.Matches<string?>(stack => tracking == ArenaTracking.Tags ? stack is null : stack!.Contains(nameof(LeakThree))));
+            found.Skip(1).Select(leak => leak.CallStack), Is.All.Matches<string?>(stack =>
+                tracking == ArenaTracking.Tags ? stack is null : stack!.Contains(nameof(LeakThree))));
         Assert.That(report.ToString(), Does.Contain("1 of 300 bytes, enemies"));
     }
 
@@ -114,13 +117,12 @@ internal sealed unsafe class UnloadReportTests
     private static void LeakThree(LongLivedArena arena)
     {
         for (int time = 0; time < 2; time++)
-        {
             arena.Allocate(60);
-        }
 
         arena.Free(arena.Allocate(60));
         arena.Allocate(300);
     }
 
-    private Scene Load(ArenaTracking tracking) => Scene.Load(_memory, Plan, new SceneLoadOptions { Tracking = tracking });
+    private Scene Load(ArenaTracking tracking) =>
+        Scene.Load(_memory, Plan, new SceneLoadOptions { Tracking = tracking });
 }

@@ -20,7 +20,8 @@ public class ValidPlanTests
         for (int index = 0; index < plan.Arenas.Count; index++)
         {
             Assert.That(again.Arenas[index].Blocks, Is.EqualTo(plan.Arenas[index].Blocks));
-            Assert.That(again.Arenas[index] with { Blocks = plan.Arenas[index].Blocks }, Is.EqualTo(plan.Arenas[index]));
+            Assert.That(
+                again.Arenas[index] with { Blocks = plan.Arenas[index].Blocks }, Is.EqualTo(plan.Arenas[index]));
         }
     }
 
@@ -29,14 +30,30 @@ public class ValidPlanTests
     {
         ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("everything"));
 
-        Assert.That((plan.Name, plan.Prefault, plan.Pages), Is.EqualTo(("forest, 🌲 by night", PrefaultPolicy.PopulateWrite, PageKind.TransparentHuge)));
-        Assert.That(plan.FrameArena, Is.EqualTo(new FrameArenaOptions { BytesPerLane = 1536 * 1024, LaneCount = 4, BufferCount = 3, OverflowSuperSlabs = 2 }));
-        Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, the sounds, scripts"));
+        Assert.That(
+            (plan.Name, plan.Prefault, plan.Pages),
+            Is.EqualTo(("forest, 🌲 by night", PrefaultPolicy.PopulateWrite, PageKind.TransparentHuge)));
+        Assert.That(
+            plan.FrameArena,
+            Is.EqualTo(
+            new FrameArenaOptions { BytesPerLane = 1536 * 1024, LaneCount = 4, BufferCount = 3,
+            OverflowSuperSlabs = 2 }));
+        Assert.That(string.Join(", ", plan.Arenas.Select(arena =>
+            arena.Name)), Is.EqualTo("world, the sounds, scripts"));
         ArenaPlan world = plan.Arenas[0];
-        Assert.That(world.Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(96), HardBytes = Size.MiB(128), Overflow = ArenaOverflow.Callback }));
-        Assert.That(world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 100_000), new(1024, 2000, 2), new(3 << 20, 4, 1) }));
-        Assert.That((world.SuperSlabCount, world.ThreadCount, world.Carve, world.RetainBytes), Is.EqualTo((4, 4, false, Size.MiB(16))));
-        Assert.That(plan.Arenas[1].Budget, Is.EqualTo(new ArenaBudget { HardBytes = Size.MiB(8), Overflow = ArenaOverflow.Fail }));
+        Assert.That(
+            world.Budget,
+            Is.EqualTo(
+            new ArenaBudget { SoftBytes = Size.MiB(96), HardBytes = Size.MiB(128),
+            Overflow = ArenaOverflow.Callback }));
+        Assert.That(
+            world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 100_000), new(1024, 2000, 2), new(3 << 20, 4, 1) }));
+        Assert.That(
+            (world.SuperSlabCount, world.ThreadCount, world.Carve, world.RetainBytes),
+            Is.EqualTo((4, 4, false, Size.MiB(16))));
+        Assert.That(
+            plan.Arenas[1].Budget,
+            Is.EqualTo(new ArenaBudget { HardBytes = Size.MiB(8), Overflow = ArenaOverflow.Fail }));
         Assert.That(plan.Arenas[2], Is.EqualTo(new ArenaPlan { Name = "scripts", Blocks = plan.Arenas[2].Blocks }));
         Assert.That(plan.RetainBytes, Is.EqualTo(Size.MiB(16)));
         Assert.That(plan.HotLoop, Is.EqualTo(new HotLoopRules
@@ -57,8 +74,13 @@ public class ValidPlanTests
     {
         ScenePlan plan = ScenePlan.Parse(PlanFiles.Valid("smallest"));
 
-        Assert.That(plan with { Arenas = [] }, Is.EqualTo(new ScenePlan { Name = "forest", Arenas = [] }).Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
-        Assert.That((plan.FrameArena, plan.Arenas.Count, plan.RetainBytes), Is.EqualTo(((FrameArenaOptions?)null, 0, (nuint)0)));
+        Assert.That(
+            plan with { Arenas = [] },
+            Is.EqualTo(new ScenePlan { Name = "forest", Arenas = [] }).Using<ScenePlan>((one, other) =>
+            one.ToJson() == other.ToJson()));
+        Assert.That(
+            (plan.FrameArena, plan.Arenas.Count, plan.RetainBytes),
+            Is.EqualTo(((FrameArenaOptions?)null, 0, (nuint)0)));
     }
 
     [TestCase("1", "1")]
@@ -79,12 +101,12 @@ public class ValidPlanTests
     {
         string json = $$"""{ "name": "x", "arenas": { "a": { "retain": {{text}} } } }""";
         if (bytes is null)
-        {
             Assert.That(() => PlanFiles.Parse(json), Throws.TypeOf<ScenePlanException>());
-        }
         else
         {
-            Assert.That(PlanFiles.Parse(json).RetainBytes.ToString(System.Globalization.CultureInfo.InvariantCulture), Is.EqualTo(bytes));
+            Assert.That(
+                PlanFiles.Parse(json).RetainBytes.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                Is.EqualTo(bytes));
         }
     }
 
@@ -98,7 +120,8 @@ public class ValidPlanTests
         Assert.That(plan.FrameArena, Is.EqualTo(new FrameArenaOptions { BytesPerLane = Size.MiB(2), LaneCount = 4 }));
         Assert.That(string.Join(", ", plan.Arenas.Select(arena => arena.Name)), Is.EqualTo("world, bats"));
         Assert.That(plan.Arenas[0].Blocks, Is.EqualTo(new BlockCount[] { new(32, 1000), new(64, 500), new(96, 50) }));
-        Assert.That(plan.Arenas[0].Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(32), HardBytes = Size.MiB(64) }));
+        Assert.That(
+            plan.Arenas[0].Budget, Is.EqualTo(new ArenaBudget { SoftBytes = Size.MiB(32), HardBytes = Size.MiB(64) }));
         Assert.That(plan.Arenas[1].SuperSlabCount, Is.EqualTo(1));
     }
 
@@ -111,24 +134,33 @@ public class ValidPlanTests
             Directory.CreateDirectory(Path.Combine(folder, "shared"));
             string top = Path.Combine(folder, "top.json");
             File.WriteAllText(top, "{ \"base\": \"shared/middle.json\" }");
-            File.WriteAllText(Path.Combine(folder, "shared", "middle.json"), "{ \"base\": \"../root.json\", \"frame\": { \"lanes\": 3 } }");
+            File.WriteAllText(
+                Path.Combine(folder, "shared", "middle.json"),
+                "{ \"base\": \"../root.json\", \"frame\": { \"lanes\": 3 } }");
             File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"name\": \"root\" }");
-            Assert.That(ScenePlan.Load(top), Is.EqualTo(new ScenePlan { Name = "root", FrameArena = new FrameArenaOptions { LaneCount = 3 } })
+            Assert.That(
+                ScenePlan.Load(top),
+                Is.EqualTo(new ScenePlan { Name = "root", FrameArena = new FrameArenaOptions { LaneCount = 3 } })
                 .Using<ScenePlan>((one, other) => one.ToJson() == other.ToJson()));
 
             File.WriteAllText(Path.Combine(folder, "root.json"), "{ \"base\": \"shared/../top.json\" }");
             Assert.That(() => ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.EqualTo(
-                $"Scene plan '{top}' has an error. ../root.json: base: found \"shared/../top.json\"; allowed: a plan that is not based on this one."));
+                $"Scene plan '{top}' has an error. ../root.json: base: found \"shared/../top.json\"; allowed: a "
+                    + "plan that is not based on this one."));
 
             foreach (string reference in new[] { "missing.json", "shared", "bad\\u0000name" })
             {
                 File.WriteAllText(top, $$"""{ "name": "x", "base": "{{reference}}" }""");
-                Assert.That(() => ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.Contains("base: found"));
+                Assert.That(() =>
+                    ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.Contains("base: found"));
             }
 
             string rooted = Path.Combine(folder, "root.json").Replace('\\', '/');
             File.WriteAllText(top, $$"""{ "base": "{{rooted}}" }""");
-            Assert.That(() => ScenePlan.Load(top), Throws.TypeOf<ScenePlanException>().With.Message.EndsWith("allowed: the path of a file, relative to this plan's."));
+            Assert.That(() =>
+                ScenePlan.Load(top),
+                Throws.TypeOf<ScenePlanException>().With.Message.EndsWith(
+                "allowed: the path of a file, relative to this plan's."));
             Assert.That(() => ScenePlan.Load(Path.Combine(folder, "missing.json")), Throws.InstanceOf<IOException>());
         }
         finally

@@ -2,7 +2,8 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
 
-/// <summary>Fork and join: every item once, by the right worker, without garbage, and without faults from the first job on.</summary>
+/// <summary>Fork and join: every item once, by the right worker, without garbage, and without faults from the first job
+/// on.</summary>
 internal sealed unsafe class WorkerPoolTests
 {
     [TestCase(1)]
@@ -56,7 +57,8 @@ internal sealed unsafe class WorkerPoolTests
             least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
         }
 
-        // All threads are looked at, and the test host's own allocate now and then; a dispatch that did would show 2,000 times.
+        // All threads are looked at, and the test host's own allocate now and then; a dispatch that did would show
+        // 2,000 times.
         Assert.That(least, Is.LessThan(16_000));
     }
 
@@ -79,13 +81,15 @@ internal sealed unsafe class WorkerPoolTests
             Playing job = new(scene);
             job.Execute(0, 100, 0);
             scene.Arena.Reset();
-            using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 2, Arenas = [scene.Arena], Guard = guard });
+            using WorkerPool pool =
+                new(new WorkerPoolOptions { WorkerCount = 2, Arenas = [scene.Arena], Guard = guard });
             pool.Prepare(ref job);
             guard.BeginFrame();
             pool.Run(ref job, 100);
             guard.EndFrame();
             Assert.That(job.Done(), Is.EqualTo(100));
-            return new HotLoopCost(0, guard.LastFrame.PageFaults, guard.LastFrame.OsCalls, guard.LastFrame.ManagedBytes);
+            return new HotLoopCost(
+                0, guard.LastFrame.PageFaults, guard.LastFrame.OsCalls, guard.LastFrame.ManagedBytes);
         });
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
     }
@@ -106,12 +110,15 @@ internal sealed unsafe class WorkerPoolTests
     {
         WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = 2 });
         Nesting job = new(pool);
-        Assert.That(() => pool.Run(ref job, 10), Throws.InvalidOperationException.With.Message.Contains("one job at a time"));
+        Assert.That(() =>
+            pool.Run(ref job, 10), Throws.InvalidOperationException.With.Message.Contains("one job at a time"));
         Assert.That(() => pool.Run(ref job, -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
         pool.Dispose();
         pool.Dispose();
         Assert.That(() => pool.Run(ref job, 1), Throws.InstanceOf<ObjectDisposedException>());
-        Assert.That(() => new WorkerPool(new WorkerPoolOptions { WorkerCount = 300 }), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() =>
+            new WorkerPool(new WorkerPoolOptions { WorkerCount = 300 }),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
     private readonly struct Counting(int[] seen, int workers) : IRangeJob
@@ -123,14 +130,10 @@ internal sealed unsafe class WorkerPoolTests
         public void Execute(int start, int end, int worker)
         {
             for (int index = start; index < end; index++)
-            {
                 Interlocked.Increment(ref Seen[index]);
-            }
 
             if ((uint)worker >= (uint)workers)
-            {
                 Interlocked.Increment(ref WrongWorkers[0]);
-            }
         }
     }
 
@@ -153,9 +156,7 @@ internal sealed unsafe class WorkerPoolTests
         public void Execute(int start, int end, int worker)
         {
             if (start <= item && item < end)
-            {
                 throw new InvalidOperationException($"item {item}");
-            }
         }
     }
 
@@ -173,9 +174,7 @@ internal sealed unsafe class WorkerPoolTests
         public void Execute(int start, int end, int worker)
         {
             if (start == end)
-            {
                 return;
-            }
 
             Span<float> scratch = scene.FrameArena.Lane(worker).AllocateSpan<float>(10_000);
             scratch.Fill(worker);
@@ -189,9 +188,7 @@ internal sealed unsafe class WorkerPoolTests
             }
 
             for (int item = start; item < end; item++)
-            {
                 arena.Free(blocks[item]);
-            }
         }
 
         public long Done()
@@ -199,9 +196,7 @@ internal sealed unsafe class WorkerPoolTests
             // 100 items of the rehearsal are this thread's.
             long sum = -100;
             foreach (long done in _done)
-            {
                 sum += done;
-            }
 
             return sum;
         }

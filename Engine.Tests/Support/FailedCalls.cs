@@ -13,8 +13,8 @@ internal interface IFailingLife : IDisposable
 }
 
 /// <summary>
-/// A life again and again, in which the first, the second, the third ... call of one function fails, until a life passes
-/// without reaching the failure.
+/// A life again and again, in which the first, the second, the third ... call of one function fails, until a life
+/// passes without reaching the failure.
 /// </summary>
 internal static class FailedCalls
 {

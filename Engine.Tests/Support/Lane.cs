@@ -1,8 +1,8 @@
 namespace Engine.Tests.Support;
 
 /// <summary>
-/// Which tests run at each change of the code. The fast lane takes less than a minute on two processors and has tests of
-/// every subject:
+/// Which tests run at each change of the code. The fast lane takes less than a minute on two processors and has tests
+/// of every subject:
 /// <code>
 /// dotnet test -c Release --filter Category!=Slow
 /// </code>
@@ -11,8 +11,9 @@ namespace Engine.Tests.Support;
 internal static class Lane
 {
     /// <summary>
-    /// A category: tests that take long because they try every case (each call that may fail, each order of threads' steps,
-    /// thousands of programs) or wait for a watch of seconds. What they find is seldom what the last hour's work broke.
+    /// A category: tests that take long because they try every case (each call that may fail, each order of threads'
+    /// steps, thousands of programs) or wait for a watch of seconds. What they find is seldom what the last hour's work
+    /// broke.
     /// </summary>
     public const string Slow = "Slow";
 }

@@ -3,8 +3,9 @@ using System.Collections.Concurrent;
 namespace Engine.Tests.Support;
 
 /// <summary>
-/// The addresses of every block that a test has live, across all its arenas and threads. A block whose range overlaps a live one's fails at
-/// once, and the message names both. Each block carries a stamp at its beginning and one at its end, which are looked at when it goes.
+/// The addresses of every block that a test has live, across all its arenas and threads. A block whose range overlaps a
+/// live one's fails at once, and the message names both. Each block carries a stamp at its beginning and one at its
+/// end, which are looked at when it goes.
 /// <code>
 ///   2 MiB of address -> one bit for each 16 bytes, and the blocks that reach into it by their beginning; a lock for each
 /// </code>
@@ -20,15 +21,18 @@ internal sealed unsafe class LiveRanges
     /// <summary>A new block: all its usable bytes are its own, and those that were asked for are stamped.</summary>
     public void Add(void* block, nuint bytes, nuint usableBytes, string arena, long operation)
     {
-        LiveRange range = new((nint)block, bytes, nuint.Max(usableBytes, 1), arena, Environment.CurrentManagedThreadId, operation);
+        LiveRange range =
+            new((nint)block, bytes, nuint.Max(usableBytes, 1), arena, Environment.CurrentManagedThreadId, operation);
         Claim(range);
         Stamp(range.Address, range, bytes);
     }
 
-    /// <summary>A block that is about to be freed, or reallocated: its stamps are there, and from now on its range may be another's.</summary>
+    /// <summary>A block that is about to be freed, or reallocated: its stamps are there, and from now on its range may
+    /// be another's.</summary>
     public LiveRange Remove(void* block)
     {
-        LiveRange range = ShardOf((nint)block).Blocks.TryGetValue((nint)block, out LiveRange found) ? found : throw new AssertionException($"0x{(nint)block:x} is no live block of the test");
+        LiveRange range = ShardOf((nint)block).Blocks.TryGetValue((nint)block, out LiveRange found) ? found
+            : throw new AssertionException($"0x{(nint)block:x} is no live block of the test");
         Check(range.Address, range, range.Bytes, range.Bytes);
         ForEachShard(range, static (shard, range, first, last) => shard.Remove(range, first, last));
         return range;
@@ -37,7 +41,9 @@ internal sealed unsafe class LiveRanges
     /// <summary>A reallocation is over: what was kept is at the new place, which is the block's from now on.</summary>
     public void Moved(LiveRange old, void* to, nuint bytes, nuint usableBytes, long operation)
     {
-        LiveRange range = old with { Address = (nint)to, Bytes = bytes, UsableBytes = usableBytes, Thread = Environment.CurrentManagedThreadId, Operation = operation };
+        LiveRange range =
+            old with { Address = (nint)to, Bytes = bytes, UsableBytes = usableBytes,
+            Thread = Environment.CurrentManagedThreadId, Operation = operation };
         Claim(range);
         Check((nint)to, old, old.Bytes, nuint.Min(old.Bytes, bytes));
         Stamp((nint)to, range, bytes);
@@ -56,13 +62,12 @@ internal sealed unsafe class LiveRanges
         foreach ((nint number, Shard shard) in _shards)
         {
             foreach (LiveRange range in shard.Blocks.Values.Where(range => range.Address >> ShardShift == number))
-            {
                 Check(range.Address, range, range.Bytes, range.Bytes);
-            }
         }
     }
 
-    private void Claim(LiveRange range) => ForEachShard(range, static (shard, range, first, last) => shard.Add(range, first, last));
+    private void Claim(LiveRange range) => ForEachShard(range, static (shard, range, first, last) =>
+        shard.Add(range, first, last));
 
     private Shard ShardOf(nint address) => _shards.GetOrAdd(address >> ShardShift, static _ => new Shard());
 
@@ -75,9 +80,7 @@ internal sealed unsafe class LiveRanges
             nint start = number * UnitsOfShard;
             Shard shard = ShardOf(number << ShardShift);
             lock (shard)
-            {
                 work(shard, range, nint.Max(first - start, 0), nint.Min(last - start, UnitsOfShard - 1));
-            }
         }
     }
 
@@ -85,23 +88,25 @@ internal sealed unsafe class LiveRanges
     {
         Write(address, nuint.Min(bytes, sizeof(ulong)), range.Stamp);
         if (bytes >= 2 * sizeof(ulong))
-        {
             Write(address + (nint)bytes - sizeof(ulong), sizeof(ulong), ~range.Stamp);
-        }
     }
 
     /// <summary>The stamps that a block of so many bytes has, as far as they lie within what was kept.</summary>
     private static void Check(nint address, LiveRange range, nuint bytes, nuint kept)
     {
         bool same = Read(address, nuint.Min(kept, sizeof(ulong)), range.Stamp)
-            && (bytes < 2 * sizeof(ulong) || kept < bytes || Read(address + (nint)bytes - sizeof(ulong), sizeof(ulong), ~range.Stamp));
+            && (bytes < 2 * sizeof(ulong) || kept < bytes
+                || Read(address + (nint)bytes - sizeof(ulong), sizeof(ulong), ~range.Stamp));
         if (!same)
         {
-            throw new AssertionException($"The contents of {range} have changed{(address == range.Address ? "" : $" on the way to 0x{address:x}")}.");
+            throw new AssertionException(
+                $"The contents of {range} have "
+                + $"changed{(address == range.Address ? "" : $" on the way to 0x{address:x}")}.");
         }
     }
 
-    private static void Write(nint address, nuint bytes, ulong stamp) => new ReadOnlySpan<byte>(&stamp, (int)bytes).CopyTo(new Span<byte>((void*)address, (int)bytes));
+    private static void Write(nint address, nuint bytes, ulong stamp) =>
+        new ReadOnlySpan<byte>(&stamp, (int)bytes).CopyTo(new Span<byte>((void*)address, (int)bytes));
 
     private static bool Read(nint address, nuint bytes, ulong stamp) =>
         new ReadOnlySpan<byte>((void*)address, (int)bytes).SequenceEqual(new ReadOnlySpan<byte>(&stamp, (int)bytes));
@@ -132,9 +137,7 @@ internal sealed unsafe class LiveRanges
         public void Remove(LiveRange range, nint first, nint last)
         {
             for (nint word = first / 64; word <= last / 64; word++)
-            {
                 _taken[word] &= ~MaskOf(word, first, last);
-            }
 
             Blocks.TryRemove(range.Address, out _);
         }
@@ -150,13 +153,16 @@ internal sealed unsafe class LiveRanges
 }
 
 /// <summary>A live block of a test: where it is, and who made it when.</summary>
-internal readonly record struct LiveRange(nint Address, nuint Bytes, nuint UsableBytes, string Arena, int Thread, long Operation)
+internal readonly record struct LiveRange(
+    nint Address, nuint Bytes, nuint UsableBytes, string Arena, int Thread, long Operation)
 {
     /// <summary>What stands at its beginning, and inverted at its end.</summary>
     public ulong Stamp => ((ulong)Address + (ulong)Operation) * 0x9E3779B97F4A7C15;
 
     public bool Overlaps(LiveRange other) =>
-        (nuint)Address < (nuint)other.Address + other.UsableBytes && (nuint)other.Address < (nuint)Address + UsableBytes;
+        (nuint)Address < (nuint)other.Address + other.UsableBytes && (nuint)other.Address < (nuint)Address
+            + UsableBytes;
 
-    public override string ToString() => $"0x{Address:x} ({Bytes} bytes, {UsableBytes} usable, arena '{Arena}', thread {Thread}, operation {Operation})";
+    public override string ToString() =>
+        $"0x{Address:x} ({Bytes} bytes, {UsableBytes} usable, arena '{Arena}', thread {Thread}, operation {Operation})";
 }

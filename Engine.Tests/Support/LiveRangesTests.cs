@@ -29,7 +29,8 @@ internal sealed unsafe class LiveRangesTests
         _ranges.Add(_memory + first, (nuint)firstBytes, (nuint)firstBytes, "one", 11);
         Assert.That(
             () => _ranges.Add(_memory + second, (nuint)secondBytes, (nuint)secondBytes, "two", 22),
-            Throws.TypeOf<AssertionException>().With.Message.Contains("'one'").And.Message.Contains("operation 11").And.Message.Contains("'two'").And.Message.Contains("operation 22"));
+            Throws.TypeOf<AssertionException>().With.Message.Contains("'one'").And.Message.Contains(
+                "operation 11").And.Message.Contains("'two'").And.Message.Contains("operation 22"));
     }
 
     [Test]
@@ -62,7 +63,8 @@ internal sealed unsafe class LiveRangesTests
             LiveRanges ranges = new();
             ranges.Add(_memory, (nuint)bytes, (nuint)bytes, "stamped", 1);
             _memory[offset] ^= 1;
-            Assert.That(() => ranges.Remove(_memory), Throws.TypeOf<AssertionException>().With.Message.Contains("have changed"));
+            Assert.That(() =>
+                ranges.Remove(_memory), Throws.TypeOf<AssertionException>().With.Message.Contains("have changed"));
             Assert.That(ranges.CheckAll, Throws.TypeOf<AssertionException>());
             _memory[offset] ^= 1;
             LiveRange old = ranges.Remove(_memory);

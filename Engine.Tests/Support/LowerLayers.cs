@@ -2,7 +2,8 @@ using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Support;
 
-/// <summary>The layers below the arenas, put together as <see cref="EngineMemory"/> does it, for tests of one of them alone.</summary>
+/// <summary>The layers below the arenas, put together as <see cref="EngineMemory"/> does it, for tests of one of them
+/// alone.</summary>
 internal sealed class LowerLayers : IDisposable
 {
     public LowerLayers(nuint bytes = 0, INativeContext? context = null, nuint retainBytes = 0)
@@ -29,9 +30,7 @@ internal sealed class LowerLayers : IDisposable
     {
         byte* address = (byte*)Reservation.AddressOf(start);
         for (nuint offset = 0; offset < (nuint)count << SlabGeometry.SuperSlabShift; offset += 4096)
-        {
             address[offset] = 1;
-        }
     }
 
     public void Dispose() => Reservation.Dispose();

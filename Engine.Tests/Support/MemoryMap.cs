@@ -1,6 +1,7 @@
 namespace Engine.Tests.Support;
 
-/// <summary>The process's mappings, from /proc/self/maps and smaps. Where there is no such file, nothing is counted.</summary>
+/// <summary>The process's mappings, from /proc/self/maps and smaps. Where there is no such file, nothing is
+/// counted.</summary>
 internal static class MemoryMap
 {
     public static bool IsReadable => OperatingSystem.IsLinux() && File.Exists("/proc/self/smaps");
@@ -11,11 +12,14 @@ internal static class MemoryMap
 
     /// <summary>Address space of the mappings that begin in a range.</summary>
     public static ulong MappedWithin(nint start, nuint bytes) =>
-        Ranges().Where(range => range.Start - (ulong)start < bytes).Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
+        Ranges().Where(range => range.Start - (ulong)start < bytes).Aggregate(0UL, (sum, range) =>
+            sum + range.End - range.Start);
 
     /// <summary>How many addresses of a range belong to some mapping.</summary>
     public static ulong CoveredWithin(nint start, nuint bytes) => Ranges().Aggregate(
-        0UL, (sum, range) => sum + Math.Max(Math.Min(range.End, (ulong)start + bytes), (ulong)start) - Math.Min(Math.Max(range.Start, (ulong)start), (ulong)start + bytes));
+        0UL, (sum, range) =>
+            sum + Math.Max(Math.Min(range.End, (ulong)start + bytes), (ulong)start) - Math.Min(
+            Math.Max(range.Start, (ulong)start), (ulong)start + bytes));
 
     /// <summary>Whether an address may be read and written.</summary>
     public static bool IsAccessible(nint address)
@@ -24,7 +28,8 @@ internal static class MemoryMap
         {
             int dash = line.IndexOf('-', StringComparison.Ordinal);
             int space = line.IndexOf(' ', StringComparison.Ordinal);
-            if ((ulong)address >= Convert.ToUInt64(line[..dash], 16) && (ulong)address < Convert.ToUInt64(line[(dash + 1)..space], 16))
+            if ((ulong)address >= Convert.ToUInt64(line[..dash], 16)
+                && (ulong)address < Convert.ToUInt64(line[(dash + 1)..space], 16))
             {
                 return line.AsSpan(space + 1).StartsWith("rw", StringComparison.Ordinal);
             }
@@ -36,7 +41,8 @@ internal static class MemoryMap
     /// <summary>All address space of the process in bytes.</summary>
     public static ulong TotalBytes() => Ranges().Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
 
-    /// <summary>Resident bytes of the mappings that begin in a range: of the engine's memory alone, without the managed heap's noise.</summary>
+    /// <summary>Resident bytes of the mappings that begin in a range: of the engine's memory alone, without the managed
+    /// heap's noise.</summary>
     public static ulong ResidentWithin(nint start, nuint bytes)
     {
         ulong resident = 0;
@@ -44,13 +50,17 @@ internal static class MemoryMap
         foreach (string line in File.ReadLines("/proc/self/smaps"))
         {
             int dash = line.IndexOf('-', StringComparison.Ordinal);
-            if (dash > 0 && ulong.TryParse(line.AsSpan(0, dash), System.Globalization.NumberStyles.HexNumber, null, out ulong address))
+            if (dash > 0
+                && ulong.TryParse(
+                line.AsSpan(0, dash), System.Globalization.NumberStyles.HexNumber, null, out ulong address))
             {
                 isWithin = address - (ulong)start < bytes;
             }
             else if (isWithin && line.StartsWith("Rss:", StringComparison.Ordinal))
             {
-                resident += ulong.Parse(line.AsSpan(4, line.Length - 6), System.Globalization.NumberStyles.AllowLeadingWhite | System.Globalization.NumberStyles.AllowTrailingWhite, null) * 1024;
+                resident += ulong.Parse(
+                    line.AsSpan(4, line.Length - 6),
+                    System.Globalization.NumberStyles.AllowLeadingWhite | System.Globalization.NumberStyles.AllowTrailingWhite, null) * 1024;
             }
         }
 
@@ -79,9 +89,7 @@ internal static class MemoryMap
     private static IEnumerable<(ulong Start, ulong End)> Ranges()
     {
         if (!IsReadable)
-        {
             yield break;
-        }
 
         foreach (string line in File.ReadLines("/proc/self/maps"))
         {

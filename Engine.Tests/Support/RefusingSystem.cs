@@ -4,8 +4,8 @@ using Silk.NET.Core.Contexts;
 namespace Engine.Tests.Support;
 
 /// <summary>
-/// Linux's memory functions, of which some calls in a row fail, whichever function is called: a call, and what is done to undo it. One
-/// lives at a time, because native code calls static functions.
+/// Linux's memory functions, of which some calls in a row fail, whichever function is called: a call, and what is done
+/// to undo it. One lives at a time, because native code calls static functions.
 /// </summary>
 internal sealed unsafe class RefusingSystem : INativeContext
 {
@@ -43,17 +43,17 @@ internal sealed unsafe class RefusingSystem : INativeContext
     public bool TryGetProcAddress(string proc, out nint addr, int? slot = default)
     {
         if (!_libraries.TryGetProcAddress(proc, out addr))
-        {
             return false;
-        }
 
         addr = proc switch
         {
-            "mmap" => Instead(ref s_mmap, addr, (nint)(delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)&Mmap),
+            "mmap" =>
+                Instead(ref s_mmap, addr, (nint)(delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)&Mmap),
             "munmap" => Instead(ref s_munmap, addr, (nint)(delegate* unmanaged<nint, nuint, int>)&Munmap),
             "mprotect" => Instead(ref s_mprotect, addr, (nint)(delegate* unmanaged<nint, nuint, int, int>)&Mprotect),
             "madvise" => Instead(ref s_madvise, addr, (nint)(delegate* unmanaged<nint, nuint, int, int>)&Madvise),
-            "mremap" => Instead(ref s_mremap, addr, (nint)(delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)&Mremap),
+            "mremap" =>
+                Instead(ref s_mremap, addr, (nint)(delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)&Mremap),
             _ => addr,
         };
         return true;
@@ -79,9 +79,7 @@ internal sealed unsafe class RefusingSystem : INativeContext
         Called?.Invoke();
         long call = Interlocked.Increment(ref s_calls) - Volatile.Read(ref s_first);
         if (call < 0 || call >= Volatile.Read(ref s_count))
-        {
             return false;
-        }
 
         Marshal.SetLastSystemError(OutOfMemory);
         return true;
@@ -89,10 +87,13 @@ internal sealed unsafe class RefusingSystem : INativeContext
 
     [UnmanagedCallersOnly]
     private static nint Mmap(nint address, nuint bytes, int protection, int flags, int file, nint offset) =>
-        Fails() ? -1 : ((delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)s_mmap)(address, bytes, protection, flags, file, offset);
+        Fails() ? -1
+            : ((delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)s_mmap)(address, bytes, protection, flags,
+            file, offset);
 
     [UnmanagedCallersOnly]
-    private static int Munmap(nint address, nuint bytes) => Fails() ? -1 : ((delegate* unmanaged<nint, nuint, int>)s_munmap)(address, bytes);
+    private static int Munmap(nint address, nuint bytes) =>
+        Fails() ? -1 : ((delegate* unmanaged<nint, nuint, int>)s_munmap)(address, bytes);
 
     [UnmanagedCallersOnly]
     private static int Mprotect(nint address, nuint bytes, int protection) =>
@@ -104,5 +105,6 @@ internal sealed unsafe class RefusingSystem : INativeContext
 
     [UnmanagedCallersOnly]
     private static nint Mremap(nint from, nuint oldBytes, nuint newBytes, int flags, nint to) =>
-        Fails() ? -1 : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)s_mremap)(from, oldBytes, newBytes, flags, to);
+        Fails() ? -1
+            : ((delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)s_mremap)(from, oldBytes, newBytes, flags, to);
 }

@@ -1,11 +1,13 @@
 namespace Engine.Tests.Support;
 
-/// <summary>The memory that the process really holds, asked from the operating system; the engine's own counters prove nothing.</summary>
+/// <summary>The memory that the process really holds, asked from the operating system; the engine's own counters prove
+/// nothing.</summary>
 internal static class ResidentMemory
 {
     private static readonly VirtualMemory Os = VirtualMemory.Create();
 
-    /// <summary>Resident bytes now. The managed heap is part of it: tests use blocks so large that its noise does not matter.</summary>
+    /// <summary>Resident bytes now. The managed heap is part of it: tests use blocks so large that its noise does not
+    /// matter.</summary>
     public static nuint Bytes
     {
         get

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Engine.Tests.Support;
 
 /// <summary>
-/// Remembers every live block beside the allocator: where it is, how long, and what was written into it. It checks alignment when a
-/// block comes, contents when it goes, and overlaps when asked. One thread at a time.
+/// Remembers every live block beside the allocator: where it is, how long, and what was written into it. It checks
+/// alignment when a block comes, contents when it goes, and overlaps when asked. One thread at a time.
 /// </summary>
 internal sealed unsafe class ShadowModel
 {
@@ -93,7 +93,8 @@ internal sealed unsafe class ShadowModel
         LiveBytes = 0;
     }
 
-    /// <summary>Removes all live blocks from the model, checking each, and hands them to <paramref name="free"/>.</summary>
+    /// <summary>Removes all live blocks from the model, checking each, and hands them to
+    /// <paramref name="free"/>.</summary>
     public void Drain(Action<nint> free)
     {
         while (_addresses.Count != 0)
@@ -106,47 +107,40 @@ internal sealed unsafe class ShadowModel
 
     private static void Fill(nint address, Block block, nuint from)
     {
-        // Byte by byte up to a word's border, words, bytes again: the byte at an offset is that byte of the pattern whatever the border.
+        // Byte by byte up to a word's border, words, bytes again: the byte at an offset is that byte of the pattern
+        // whatever the border.
         byte* start = (byte*)address;
         nuint offset = from;
         for (; offset < block.Bytes && offset % sizeof(ulong) != 0; offset++)
-        {
             start[offset] = PatternByte(block, offset);
-        }
 
         nuint words = (block.Bytes - offset) / sizeof(ulong);
         if (words != 0)
-        {
             MemoryMarshal.CreateSpan(ref *(ulong*)(start + offset), (int)words).Fill(block.Pattern);
-        }
 
         for (offset += words * sizeof(ulong); offset < block.Bytes; offset++)
-        {
             start[offset] = PatternByte(block, offset);
-        }
     }
 
     private static void Check(nint address, Block block, nuint bytes)
     {
         byte* start = (byte*)address;
         nuint words = bytes / sizeof(ulong);
-        bool same = words == 0 || MemoryMarshal.CreateReadOnlySpan(ref *(ulong*)start, (int)words).IndexOfAnyExcept(block.Pattern) < 0;
+        bool same = words == 0
+            || MemoryMarshal.CreateReadOnlySpan(ref *(ulong*)start, (int)words).IndexOfAnyExcept(block.Pattern) < 0;
         for (nuint offset = words * sizeof(ulong); offset < bytes; offset++)
-        {
             same &= start[offset] == PatternByte(block, offset);
-        }
 
         Require(same, $"the contents of the {block.Bytes} bytes at 0x{address:x} have changed");
     }
 
-    private static byte PatternByte(Block block, nuint offset) => (byte)(block.Pattern >> (int)(offset % sizeof(ulong) * 8));
+    private static byte PatternByte(Block block, nuint offset) =>
+        (byte)(block.Pattern >> (int)(offset % sizeof(ulong) * 8));
 
     private static void Require(bool holds, string otherwise)
     {
         if (!holds)
-        {
             throw new AssertionException(otherwise);
-        }
     }
 
     private readonly record struct Block(nuint Bytes, ulong Pattern, int Index);

@@ -1,6 +1,7 @@
 namespace Engine.Tests.Support;
 
-/// <summary>Uses of a handle or a lane whose arena is gone. Each must say so; none may give memory or take any.</summary>
+/// <summary>Uses of a handle or a lane whose arena is gone. Each must say so; none may give memory or take
+/// any.</summary>
 internal static unsafe class StaleUse
 {
     /// <param name="handle">The handle.</param>

@@ -4,8 +4,9 @@ using System.Runtime.Loader;
 namespace Engine.Tests.Support;
 
 /// <summary>
-/// Runs a test with memory counters on. They are a constant of the process's engine, which the other tests have off, so such a test runs in
-/// copies of the engine and of this assembly, loaded anew for it: with its own statics, threads' slots and tags.
+/// Runs a test with memory counters on. They are a constant of the process's engine, which the other tests have off, so
+/// such a test runs in copies of the engine and of this assembly, loaded anew for it: with its own statics, threads'
+/// slots and tags.
 /// </summary>
 internal static class WithCounters
 {
@@ -19,9 +20,7 @@ internal static class WithCounters
     {
         string path = typeof(WithCounters).Assembly.Location;
         if (path.Length == 0 || !File.Exists(Path.Combine(AppContext.BaseDirectory, "SuperSlab.Engine.dll")))
-        {
             Assert.Ignore("The assemblies are not files here, and cannot be loaded a second time.");
-        }
 
         // Here they stay off, whatever the switch says from now on.
         Assert.That(MemoryCounters.AreOn, Is.False);
@@ -44,6 +43,7 @@ internal static class WithCounters
     private sealed class Copies : AssemblyLoadContext
     {
         protected override Assembly? Load(AssemblyName assemblyName) =>
-            assemblyName.Name == "SuperSlab.Engine" ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, "SuperSlab.Engine.dll")) : null;
+            assemblyName.Name == "SuperSlab.Engine"
+                ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, "SuperSlab.Engine.dll")) : null;
     }
 }

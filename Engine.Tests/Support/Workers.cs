@@ -31,13 +31,9 @@ internal static class Workers
         }
 
         foreach (Thread thread in threads)
-        {
             thread.Join();
-        }
 
         if (failure is not null)
-        {
             ExceptionDispatchInfo.Throw(failure);
-        }
     }
 }

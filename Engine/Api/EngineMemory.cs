@@ -12,7 +12,7 @@ namespace SuperSlab;
 ///   EngineMemory
 ///     |-- LongLivedArena ... : thread caches -> slab runs by size class -> slabs
 ///     |-- FrameArena ...     : lanes                                            \
-///     '-- SuperSlabPool      : SuperSlabs of 2 MiB, prefaulted  &lt;------------ Prefaulter &lt;-- VirtualMemory (the OS)
+///     '-- SuperSlabPool      : SuperSlabs of 2 MiB, prefaulted  &lt;-- Prefaulter &lt;-- VirtualMemory (the OS)
 /// </code>
 /// </summary>
 public sealed class EngineMemory : IDisposable
@@ -68,17 +68,28 @@ public sealed class EngineMemory : IDisposable
     public EngineMemoryOptions Options { get; }
 
     /// <summary>The settings in force on this machine, one a line, for logs and reports.</summary>
-    public string Settings => string.Create(
-        CultureInfo.InvariantCulture,
-        $"""
-        system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {(_os.Facts.HugePageBytes == 0 ? "absent" : "of " + Sizes.Text(_os.Facts.HugePageBytes))}
-        reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({(Options.ReservationBytes == 0 ? "automatic" : "as asked")})
-        prefault: {Options.Prefault} on pages {Options.Pages}; {PrefaultDescription}
-        memory nodes: {_os.Nodes}
-        retain: {Sizes.Text(Options.RetainBytes)}
-        checks: {Options.Checks}
-        environment: {(_environment.Length == 0 ? "nothing set" : _environment.Trim().ReplaceLineEndings(", "))}
-        """);
+    public string Settings
+    {
+        get
+        {
+            nuint hugePage = _os.Facts.HugePageBytes;
+            string asked = Options.ReservationBytes == 0 ? "automatic" : "as asked";
+            string variables = _environment.Length == 0
+                ? "nothing set"
+                : _environment.Trim().ReplaceLineEndings(", ");
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"""
+                system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {HugeText(hugePage)}
+                reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({asked})
+                prefault: {Options.Prefault} on pages {Options.Pages}; {PrefaultDescription}
+                memory nodes: {_os.Nodes}
+                retain: {Sizes.Text(Options.RetainBytes)}
+                checks: {Options.Checks}
+                environment: {variables}
+                """);
+        }
+    }
 
     /// <summary>Where the reservation begins.</summary>
     public nint ReservationBase => _reservation.Base;
@@ -384,6 +395,8 @@ public sealed class EngineMemory : IDisposable
             return prefaulter;
         }
     }
+
+    private static string HugeText(nuint bytes) => bytes == 0 ? "absent" : "of " + Sizes.Text(bytes);
 
     /// <returns>The first exception of a callback. Memory that the system refuses here goes with the
     /// reservation.</returns>

@@ -9,7 +9,8 @@ namespace SuperSlab;
 /// checked when the memory is made:
 /// <code>
 ///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB", units B, bytes, KiB, MiB, GiB or TiB; or plain bytes
-///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping, populate-write, lock, prefetch
+///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping,
+///                                                  populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
 ///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above

@@ -26,8 +26,8 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
     }
 
     /// <summary>
-    /// Reads a size above zero as <see cref="SizeText"/> has it, or a plain number of bytes; <paramref name="fallback"/>
-    /// where the variable is empty or not set.
+    /// Reads a size above zero as <see cref="SizeText"/> has it, or a plain number of bytes;
+    /// <paramref name="fallback"/> where the variable is empty or not set.
     /// </summary>
     /// <exception cref="EngineMemoryException">The value is not such a size, or does not fit an address.</exception>
     public nuint Bytes(string name, nuint fallback)

@@ -13,7 +13,8 @@ internal static class SizeText
     /// <summary>The grammar as a regular expression, for the schema of plans.</summary>
     public const string Pattern = @"^[0-9]{1,15}(\.[0-9]{1,9})? ?(B|bytes|KiB|MiB|GiB|TiB)$";
 
-    /// <summary>The largest first: a size is written in the first unit that divides it. "bytes" stands before "B" for that.</summary>
+    /// <summary>The largest first: a size is written in the first unit that divides it. "bytes" stands before "B" for
+    /// that.</summary>
     private static readonly (string Name, ulong Bytes)[] s_units =
         [("TiB", 1UL << 40), ("GiB", 1UL << 30), ("MiB", 1UL << 20), ("KiB", 1UL << 10), ("bytes", 1), ("B", 1)];
 
@@ -76,7 +77,8 @@ internal sealed class ChoiceWords<T>(params (string Word, T Value)[] all)
     }
 
     /// <summary>The word for a value, or null where it has none.</summary>
-    public string? WordOf(T value) => Array.Find(all, choice => EqualityComparer<T>.Default.Equals(choice.Value, value)).Word;
+    public string? WordOf(T value) => Array.Find(all, choice =>
+        EqualityComparer<T>.Default.Equals(choice.Value, value)).Word;
 
     /// <summary>The same words without the one for a value.</summary>
     public ChoiceWords<T> Without(T value) =>

@@ -212,7 +212,8 @@ public readonly record struct PrefaultReport(
 /// <param name="Policy">The policy that was asked for.</param>
 /// <param name="Pages">The kind of pages that was asked for.</param>
 /// <param name="IsObtained">Whether the SuperSlab got both, without a fallback.</param>
-/// <param name="Description">What was tried and what came of it, as <see cref="EngineMemory.PrefaultDescription"/> has it.</param>
+/// <param name="Description">What was tried and what came of it, as <see cref="EngineMemory.PrefaultDescription"/> has
+/// it.</param>
 internal sealed record PrefaultTrial(PrefaultPolicy Policy, PageKind Pages, bool IsObtained, string Description)
 {
     private const nuint SuperSlabBytes = 2 << 20;

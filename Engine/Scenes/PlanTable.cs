@@ -34,7 +34,8 @@ internal static class PlanTable
             "Threads that allocate or free blocks of this class; 0, the default, where all may.")
         .Add("includesCaches", new PlanFlag(),
             block => block.IncludesCaches, (block, value) => block with { IncludesCaches = value },
-            "Whether count includes the free blocks in thread caches, as a recorded peak does. Default false: they are added.");
+            "Whether count includes the free blocks in thread caches, as a recorded peak does. Default false: they "
+                + "are added.");
 
     public static readonly PlanObject<ArenaPlan> Budget = new PlanObject<ArenaPlan>("budget", new ArenaPlan())
         .Add("soft", new PlanNumber<nuint>(new(2 << 20, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),

@@ -110,7 +110,8 @@ public sealed record ScenePlan
         {
             throw new ArgumentOutOfRangeException(
                 nameof(headroom), headroom, string.Create(
-                    CultureInfo.InvariantCulture, $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}."));
+                    CultureInfo.InvariantCulture,
+                        $"The headroom is {headroom}; it must be from 1 to {MaximumHeadroom}."));
         }
 
         // The first plan is merged with itself, too: that adds up its blocks of one class.

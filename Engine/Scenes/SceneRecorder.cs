@@ -51,7 +51,8 @@ public sealed class SceneRecorder
 
         nuint most = (nuint)PlanRange.BytesPerLane.Maximum;
         nuint beyond = bytes <= most ? 0
-            : Sizes.DivideRoundingUp(bytes - most, SlabGeometry.SuperSlabBytes) * (nuint)(frame.LaneCount * frame.BufferCount);
+            : Sizes.DivideRoundingUp(
+                bytes - most, SlabGeometry.SuperSlabBytes) * (nuint)(frame.LaneCount * frame.BufferCount);
         return new FrameArenaOptions
         {
             BytesPerLane = nuint.Min(Sizes.AlignUp(bytes, 4096), most),

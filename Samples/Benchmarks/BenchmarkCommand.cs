@@ -271,7 +271,9 @@ internal static class BenchmarkCommand
 
         if (!isScaling && Array.Find(
             ScalingOptions, option => result.GetResult(option) is OptionResult { Implicit: false }) is { } alone)
+        {
             result.AddError($"{alone.Name} is for the scaling workloads: {Threads.Name} is missing.");
+        }
     }
 
     private static void CheckProfile(CommandResult result)

@@ -26,8 +26,10 @@ public sealed class TextTable
     public void Add(params string[] cells)
     {
         if (_rows.Count > 0 && cells.Length != _rows[0].Length)
+        {
             throw new ArgumentException(
                 $"The table has {_rows[0].Length} columns, the row {cells.Length} cells.", nameof(cells));
+        }
 
         _rows.Add(cells);
     }

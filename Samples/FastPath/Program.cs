@@ -22,8 +22,10 @@ internal static unsafe class Program
     {
         if (arguments is not ([_, _] or [_, _, "--profile", _])
             || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
+        {
             return Refuse(
                 $"expected a way ({string.Join(", ", Ways)}) and how often, and after them maybe --profile DIR");
+        }
 
         if (Array.IndexOf(Ways, arguments[0]) < 0)
             return Refuse($"'{arguments[0]}' is not a way; expected one of {string.Join(", ", Ways)}");

@@ -74,9 +74,11 @@ internal static class Program
     private static List<RowSpec> Rows(ReplayOptions options)
     {
         if (options.Profile is null)
+        {
             return options.RecordPlan is null
                 ? RowSpec.Select(options.Allocator, options.Cold)
                 : [.. RowSpec.Recording];
+        }
 
         RowSpec plain = new(AllocatorKind.Engine, !options.Cold);
         RowSpec profiled = plain with { IsProfiled = true };

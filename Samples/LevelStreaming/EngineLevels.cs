@@ -43,8 +43,10 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
     {
         StreamedScene streamed = _scenes[ring];
         if (streamed.Wait() != StreamState.Loaded)
+        {
             throw new RunFailedException(
                 $"Level '{LevelSpec.Ring[ring].Name}' could not be loaded: {streamed.Error?.Message}", streamed.Error!);
+        }
 
         Scene scene = streamed.Scene;
         _loads[ring] = (scene.Report.Duration.TotalMilliseconds, (long)scene.Report.Bytes);

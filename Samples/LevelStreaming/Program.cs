@@ -73,8 +73,10 @@ internal static class Program
     private static string? Problem(RowDocument row, RowDocument first)
     {
         if (row.Checksum != first.Checksum)
+        {
             return $"{row.Row} did other work than {first.Row}: checksum {row.Checksum:x8} instead of "
                 + $"{first.Checksum:x8}";
+        }
 
         return row.Row != EnumNames<RowKind>.Of(RowKind.Prewarmed) ? null
             : row.Violations != 0 ? $"{row.Row}: {row.Violations} frames broke the rules. {row.FirstViolation}"

@@ -19,7 +19,8 @@ internal static class ProfilerCommand
         the engine.
         """;
 
-    private static readonly Option<int?> Attach = new("--attach") { Description = "The process to listen to, by its number.", HelpName = "PID" };
+    private static readonly Option<int?> Attach =
+        new("--attach") { Description = "The process to listen to, by its number.", HelpName = "PID" };
 
     private static readonly Option<double?> Seconds = new("--seconds")
     {
@@ -27,11 +28,13 @@ internal static class ProfilerCommand
         HelpName = "N",
     };
 
-    private static readonly Option<string?> Report = new("--report") { Description = "Write the report, an HTML file, there.", HelpName = "PATH" };
+    private static readonly Option<string?> Report =
+        new("--report") { Description = "Write the report, an HTML file, there.", HelpName = "PATH" };
 
     private static readonly Option<string?> Profile = new("--profile")
     {
-        Description = "Make the report of this profile.json, which a finished process left, instead of a running process.",
+        Description =
+            "Make the report of this profile.json, which a finished process left, instead of a running process.",
         HelpName = "PATH",
     };
 
@@ -46,7 +49,8 @@ internal static class ProfilerCommand
     {
         Seconds.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, out double value) && value is not (>= 0.1 and <= 1_000_000))
+            if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, out double value)
+                && value is not (>= 0.1 and <= 1_000_000))
             {
                 result.AddError($"--seconds takes 0.1 to 1000000, not {value}.");
             }
@@ -70,7 +74,8 @@ internal static class ProfilerCommand
         bool reads = result.GetResult(Profile) is not null;
         if (attaches == reads)
         {
-            result.AddError("Give either --attach PID, for a running process, or --profile PATH, for one that has ended.");
+            result.AddError(
+                "Give either --attach PID, for a running process, or --profile PATH, for one that has ended.");
         }
         else if (reads && result.GetResult(Report) is null)
         {
@@ -78,7 +83,8 @@ internal static class ProfilerCommand
         }
         else if (reads && (result.GetResult(Seconds) is not null || result.GetResult(SaveView) is not null))
         {
-            result.AddError("--seconds and --save-view are for a running process, and --profile names one that has ended.");
+            result.AddError(
+                "--seconds and --save-view are for a running process, and --profile names one that has ended.");
         }
     }
 }

@@ -111,8 +111,10 @@ internal static class MixedCommand
         {
             bool hasOther = result.GetValue(Allocator) is not (null or "engine" or "handle");
             if (result.GetValue(Matrix) && hasOther)
+            {
                 result.AddError(
                     $"{Matrix.Name} has rows of the engine only: {Allocator.Name} can be engine or handle.");
+            }
 
             if (result.GetValue(Profile) is not null && (result.GetValue(Matrix) || hasOther))
             {

@@ -233,16 +233,20 @@ internal sealed unsafe class SoakRun : IDisposable
         _exchange.Free(int.MaxValue);
         _frames.Trim();
         if (_world.LiveBlocks() is { Count: > 0 } left)
+        {
             throw new RunFailedException(
                 $"everything was freed, and yet {left[0].Count} blocks of {left[0].Bytes} bytes are live");
+        }
 
         _world.Trim();
         _memory.Trim();
         _memory.Validate();
         if (_memory.OwnedSuperSlabCount != _world.SuperSlabCount + _frameArena.SuperSlabCount)
+        {
             throw new RunFailedException(
                 $"{_memory.OwnedSuperSlabCount} SuperSlabs are owned, and not only by the arenas that are left: "
                 + $"{Owners()}");
+        }
 
         GC.Collect();
         GC.WaitForPendingFinalizers();
@@ -275,7 +279,8 @@ internal sealed unsafe class SoakRun : IDisposable
         _memory.Trim();
         long absent = _memory.PagesThatWouldFault(start, bytes);
         long resident = absent < 0 ? 0 : ((long)bytes / Environment.SystemPageSize) - absent;
-        if (_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount != 0 || (resident != 0 && _verdict.NotTakenBack == 0))
+        if (_memory.OwnedSuperSlabCount + _memory.ReadySuperSlabCount != 0
+            || (resident != 0 && _verdict.NotTakenBack == 0))
         {
             throw new RunFailedException(
                 $"after all arenas are gone {_memory.OwnedSuperSlabCount} SuperSlabs are owned, "
@@ -296,8 +301,10 @@ internal sealed unsafe class SoakRun : IDisposable
             _verdict.Add($"with everything freed, resident memory grew by {growth} bytes over the run");
 
         if (_verdict.Refusals > injected)
+        {
             _verdict.Add(
                 $"the engine had no memory {_verdict.Refusals} times, and only {injected} OS calls were made to fail");
+        }
 
         SoakDocument result = new()
         {

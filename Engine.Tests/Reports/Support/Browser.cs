@@ -13,11 +13,14 @@ internal sealed class Browser : IDisposable
     {
         ChromeOptions options = new() { BinaryLocation = Chromium };
         options.AddArguments(
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-device-scale-factor=1", "--hide-scrollbars",
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-device-scale-factor=1",
+                "--hide-scrollbars",
             $"--window-size={width},{height}", $"--user-data-dir={_profile}");
         options.SetLoggingPreference(LogType.Browser, LogLevel.All);
-        ChromeDriverService service = ChromeDriverService.CreateDefaultService(Path.GetDirectoryName(Driver)!, Path.GetFileName(Driver));
+        ChromeDriverService service =
+            ChromeDriverService.CreateDefaultService(Path.GetDirectoryName(Driver)!, Path.GetFileName(Driver));
         service.SuppressInitialDiagnosticInformation = true;
         _driver = new ChromeDriver(service, options, TimeSpan.FromMinutes(2));
     }
@@ -33,7 +36,9 @@ internal sealed class Browser : IDisposable
     {
         if (!File.Exists(Chromium) || !File.Exists(Driver))
         {
-            Assert.Ignore($"There is no {Chromium} and {Driver} here: .ci/chromium installs them, or CHROMIUM and CHROMEDRIVER name others.");
+            Assert.Ignore(
+                $"There is no {Chromium} and {Driver} here: .ci/chromium installs them, or CHROMIUM and "
+                + "CHROMEDRIVER name others.");
         }
 
         Browser browser = new(width, height);
@@ -41,8 +46,10 @@ internal sealed class Browser : IDisposable
         return browser;
     }
 
-    /// <summary>What the page wrote to the console and what the browser complained of, security policy included.</summary>
-    public string[] Console() => [.. _driver.Manage().Logs.GetLog(LogType.Browser).Select(entry => $"{entry.Level}: {entry.Message}")];
+    /// <summary>What the page wrote to the console and what the browser complained of, security policy
+    /// included.</summary>
+    public string[] Console() => [.. _driver.Manage().Logs.GetLog(LogType.Browser).Select(entry =>
+        $"{entry.Level}: {entry.Message}")];
 
     public IWebElement Find(string selector) => _driver.FindElement(By.CssSelector(selector));
 
@@ -54,15 +61,18 @@ internal sealed class Browser : IDisposable
     public T Await<T>(string promise) => (T)_driver.ExecuteAsyncScript(
         $"const done = arguments[arguments.length - 1]; ({promise}).then(done, (error) => done(String(error)))")!;
 
-    /// <summary>Lets pages do something that a browser asks its user about, or forbids it: "granted", "denied".</summary>
-    public void SetPermission(string name, string setting) => _driver.ExecuteCdpCommand("Browser.setPermission", new Dictionary<string, object?>
+    /// <summary>Lets pages do something that a browser asks its user about, or forbids it: "granted",
+    /// "denied".</summary>
+    public void SetPermission(string name, string setting) =>
+        _driver.ExecuteCdpCommand("Browser.setPermission", new Dictionary<string, object?>
     {
         ["permission"] = new Dictionary<string, object> { ["name"] = name },
         ["setting"] = setting,
     });
 
     /// <summary>Sends keys to whatever has the focus.</summary>
-    public void Press(params string[] keys) => new OpenQA.Selenium.Interactions.Actions(_driver).SendKeys(string.Concat(keys)).Perform();
+    public void Press(params string[] keys) =>
+        new OpenQA.Selenium.Interactions.Actions(_driver).SendKeys(string.Concat(keys)).Perform();
 
     public void Dispose()
     {

@@ -50,7 +50,8 @@ internal sealed class ChildProgram : IDisposable
         Task<string> output = _process.StandardOutput.ReadToEndAsync();
         if (!_process.WaitForExit(s_patience))
         {
-            Assert.Fail($"{_process.StartInfo.FileName} {string.Join(' ', _process.StartInfo.ArgumentList)} did not end.");
+            Assert.Fail(
+                $"{_process.StartInfo.FileName} {string.Join(' ', _process.StartInfo.ArgumentList)} did not end.");
         }
 
         return (_process.ExitCode, output.Result, _error.Result);

@@ -1,9 +1,11 @@
 namespace Engine.Tests.Reports.Support;
 
-/// <summary>Made-up profiles with everything in them: plausible, the same on every run, and of nothing that ever ran.</summary>
+/// <summary>Made-up profiles with everything in them: plausible, the same on every run, and of nothing that ever
+/// ran.</summary>
 internal static class SampleProfile
 {
-    /// <summary>Text that would break out of a script, an attribute, a cell or a line if anything forgot to escape it.</summary>
+    /// <summary>Text that would break out of a script, an attribute, a cell or a line if anything forgot to escape
+    /// it.</summary>
     public const string HostileName = "</script><img src=x onerror=alert(1)>\"',\n&amp;\u2028<!--";
 
     private const long SuperSlabBytes = 2 << 20;
@@ -30,9 +32,7 @@ internal static class SampleProfile
         long[] times = [.. Enumerable.Range(0, frames).Select(frame => FrameNanoseconds(frame, random))];
         long[] starts = new long[frames];
         for (int frame = 1; frame < frames; frame++)
-        {
             starts[frame] = starts[frame - 1] + Math.Max(times[frame - 1], 16_666_667);
-        }
 
         return Empty with
         {
@@ -43,7 +43,8 @@ internal static class SampleProfile
             Policies =
             [
                 new("ExplicitHuge pages by PopulateWrite", "left", "no huge pages are set aside: nr_hugepages is 0"),
-                new("TransparentHuge pages by PopulateWrite", "in force", "0 of 512 pages would fault, 2 of 2 MiB in huge pages"),
+                new("TransparentHuge pages by PopulateWrite", "in force",
+                    "0 of 512 pages would fault, 2 of 2 MiB in huge pages"),
                 new("Normal pages by Touch", "not tried", "an earlier policy holds"),
             ],
             Arenas =
@@ -70,10 +71,13 @@ internal static class SampleProfile
                 new(Sounds, bytes, random.Next(4000), random.Next(1000), random.Next(100), bytes),
             })],
             Lanes = [.. Enumerable.Range(0, 8).Select(lane =>
-                new LaneRow(FrameArena, lane, 4 << 20, random.Next(2 << 20), (2 << 20) + random.Next(lane == 5 ? 4 << 20 : 1 << 20)))],
+                new LaneRow(
+                    FrameArena, lane, 4 << 20, random.Next(2 << 20),
+                    (2 << 20) + random.Next(lane == 5 ? 4 << 20 : 1 << 20)))],
             ThreadCaches = [.. Enumerable.Range(0, 8).Select(slot =>
                 new ThreadCacheRow(
-                    slot % 2 == 0 ? World : Sounds, slot, new(slot == 0 ? name : $"worker {slot}"), slot, false, random.Next(4000), random.Next(300_000)))],
+                    slot % 2 == 0 ? World : Sounds, slot, new(slot == 0 ? name : $"worker {slot}"), slot, false,
+                        random.Next(4000), random.Next(300_000)))],
             Tags =
             [
                 new(1, new(name), 96 << 20, 4_000_000, 80 << 20, 3_800_000, 0, 112 << 20),
@@ -82,7 +86,9 @@ internal static class SampleProfile
             ],
             Frames = Frames(times, starts),
             Hitches = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame =>
-                new ProfileDocument.Hitch(frame, times[frame], frame % 2 == 0 ? $"3 page faults in {name}" : "a collection of generation 0"))],
+                new ProfileDocument.Hitch(
+                    frame, times[frame],
+                    frame % 2 == 0 ? $"3 page faults in {name}" : "a collection of generation 0"))],
             Memory = new ProfileSeries
             {
                 Times = [.. starts.Where((_, frame) => frame % 20 == 0)],
@@ -99,7 +105,8 @@ internal static class SampleProfile
                     new("GC heap", "generation 0", 300, "Game.Scripts.Run"),
                     new("library", "libc.so.6", 60, ""),
                 ],
-                Frames = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame => new ProfileFaults.OwnerInFrame(frame, "SuperSlab payload", $"{name}, blocks of 64 B", 3))],
+                Frames = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame =>
+                    new ProfileFaults.OwnerInFrame(frame, "SuperSlab payload", $"{name}, blocks of 64 B", 3))],
             },
             Events =
             [
@@ -114,7 +121,8 @@ internal static class SampleProfile
     private static bool IsHitch(int frame) => frame % 977 == 500;
 
     private static long FrameNanoseconds(int frame, Random random) =>
-        (long)(2_000_000 + (600_000 * Math.Sin(frame / 180.0)) + (random.NextDouble() * 500_000)) * (IsHitch(frame) ? 12 : 1);
+        (long)(2_000_000 + (600_000 * Math.Sin(frame / 180.0)) + (random.NextDouble() * 500_000)) * (IsHitch(frame)
+            ? 12 : 1);
 
     private static ProfileFrames Frames(long[] times, long[] starts)
     {
@@ -136,12 +144,14 @@ internal static class SampleProfile
                 ["collections"] = new long[times.Length],
             },
             Percentiles = new ProfileFrames.TimePercentiles(At(0.5), At(0.9), At(0.99), At(0.999), sorted[^1]),
-            Histogram = [.. times.GroupBy(time => time / 100_000).OrderBy(bucket => bucket.Key).Select(bucket => new ProfileFrames.Bucket(bucket.Key * 100_000, bucket.Count()))],
+            Histogram = [.. times.GroupBy(time => time / 100_000).OrderBy(bucket => bucket.Key).Select(bucket =>
+                new ProfileFrames.Bucket(bucket.Key * 100_000, bucket.Count()))],
         };
     }
 
     private static ProfileSeries.Curve Curve(string name, int frames, int superSlabs) =>
-        new(name, [.. Enumerable.Range(0, (frames + 19) / 20).Select(sample => (long)SuperSlabBytes * (superSlabs - (superSlabs / (2 + (sample / 10)))))]);
+        new(name, [.. Enumerable.Range(0, (frames + 19) / 20).Select(sample =>
+            (long)SuperSlabBytes * (superSlabs - (superSlabs / (2 + (sample / 10)))))]);
 
     private static SuperSlabRow[] SuperSlabs(Random random) => [.. Enumerable.Range(0, 600).Select(index => index switch
     {
@@ -155,8 +165,10 @@ internal static class SampleProfile
     private static SuperSlabRow Divided(int index, int arena, Random random)
     {
         long[] sizes = [16, 48, 64, 128, 320, 1024, 4096];
-        long[] slabs = [.. Enumerable.Range(0, 32).Select(_ => random.Next(5) == 0 ? 0 : sizes[random.Next(sizes.Length)])];
-        return SuperSlab(index, SuperSlabState.Owned, arena, random.Next(10) * SuperSlabBytes / 10) with { Slabs = slabs };
+        long[] slabs = [.. Enumerable.Range(0, 32).Select(_ =>
+            random.Next(5) == 0 ? 0 : sizes[random.Next(sizes.Length)])];
+        return SuperSlab(
+            index, SuperSlabState.Owned, arena, random.Next(10) * SuperSlabBytes / 10) with { Slabs = slabs };
     }
 
     private static SuperSlabRow SuperSlab(int index, SuperSlabState state, int arena, long used) =>

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace Engine.Tests.Reports.Support;
 
-/// <summary>The profiler in a pseudo-terminal, which "script" of util-linux makes, and the screen that somebody would see.</summary>
+/// <summary>The profiler in a pseudo-terminal, which "script" of util-linux makes, and the screen that somebody would
+/// see.</summary>
 internal sealed class Terminal : IDisposable
 {
     private const string Script = "/usr/bin/script";
@@ -19,7 +20,8 @@ internal sealed class Terminal : IDisposable
         _screen = new TerminalScreen(width, height);
         string profiler = Path.Combine(AppContext.BaseDirectory, "Profiler");
 
-        // A shell that runs the tests in its background has them ignore the interrupt, and what they start inherits that.
+        // A shell that runs the tests in its background has them ignore the interrupt, and what they start inherits
+        // that.
         string command = string.Create(
             CultureInfo.InvariantCulture,
             $"tty; stty cols {width} rows {height}; exec env --default-signal=INT {variables} '{profiler}' "
@@ -34,7 +36,8 @@ internal sealed class Terminal : IDisposable
         start.Environment["SHELL"] = "/bin/sh";
         start.Environment.Remove("NO_COLOR");
         _process = Process.Start(start)!;
-        _reading = Task.Factory.StartNew(Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _reading =
+            Task.Factory.StartNew(Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>Starts the profiler, or ends the test as skipped where there is no pseudo-terminal for it.</summary>
@@ -46,7 +49,9 @@ internal sealed class Terminal : IDisposable
     {
         if (!File.Exists(Script))
         {
-            Assert.Ignore($"There is no {Script} here, which makes a pseudo-terminal: it is part of util-linux (Debian's package bsdutils).");
+            Assert.Ignore(
+                $"There is no {Script} here, which makes a pseudo-terminal: it is part of util-linux (Debian's "
+                + "package bsdutils).");
         }
 
         return new Terminal(width, height, variables, arguments);
@@ -56,9 +61,7 @@ internal sealed class Terminal : IDisposable
     public T See<T>(Func<TerminalScreen, T> look)
     {
         lock (_lock)
-        {
             return look(_screen);
-        }
     }
 
     /// <summary>Waits until the screen is as asked.</summary>
@@ -69,7 +72,9 @@ internal sealed class Terminal : IDisposable
         {
             if (_reading.IsCompleted || Stopwatch.GetElapsedTime(began) > s_patience)
             {
-                Assert.Fail($"It never came on the screen, which shows:\n{See(screen => screen.IsSecond ? screen.Second : screen.First)}");
+                Assert.Fail(
+                    "It never came on the screen, which "
+                    + $"shows:\n{See(screen => screen.IsSecond ? screen.Second : screen.First)}");
             }
 
             Thread.Sleep(20);
@@ -87,7 +92,10 @@ internal sealed class Terminal : IDisposable
     public void Resize(int width, int height)
     {
         string device = See(screen => screen.First).Split('\n')[0];
-        using Process resize = Process.Start("stty", ["-F", device, "cols", width.ToString(CultureInfo.InvariantCulture), "rows", height.ToString(CultureInfo.InvariantCulture)]);
+        using Process resize =
+            Process.Start(
+            "stty", ["-F", device, "cols", width.ToString(CultureInfo.InvariantCulture), "rows",
+            height.ToString(CultureInfo.InvariantCulture)]);
         resize.WaitForExit();
         Assert.That(resize.ExitCode, Is.Zero, device);
     }
@@ -96,9 +104,7 @@ internal sealed class Terminal : IDisposable
     public int ExitCode()
     {
         if (!_process.WaitForExit(s_patience))
-        {
             Assert.Fail($"The profiler did not end. The screen shows:\n{See(screen => screen.Second)}");
-        }
 
         _reading.GetAwaiter().GetResult();
         return _process.ExitCode;
@@ -123,9 +129,7 @@ internal sealed class Terminal : IDisposable
             lock (_lock)
             {
                 foreach (char character in text[..count])
-                {
                     _screen.Write(character);
-                }
             }
         }
     }

@@ -3,8 +3,8 @@ using System.Text;
 namespace Engine.Tests.Reports.Support;
 
 /// <summary>
-/// What a terminal of a fixed size shows of a program's output: the few control sequences that the profiler and the runtime write, after
-/// ECMA-48 and xterm. One that is not known is an error.
+/// What a terminal of a fixed size shows of a program's output: the few control sequences that the profiler and the
+/// runtime write, after ECMA-48 and xterm. One that is not known is an error.
 /// </summary>
 internal sealed class TerminalScreen(int width, int height)
 {
@@ -43,7 +43,8 @@ internal sealed class TerminalScreen(int width, int height)
             if (character == '\e')
                 _sequence.Clear();
             _sequence.Append(character);
-            if (_sequence.Length > 1 && !(_sequence.Length == 2 && character == '[') && !(char.IsAsciiDigit(character) || character is ';' or '?'))
+            if (_sequence.Length > 1 && !(_sequence.Length == 2 && character == '[')
+                && !(char.IsAsciiDigit(character) || character is ';' or '?'))
             {
                 Control(_sequence.ToString()[1..]);
                 _sequence.Clear();
@@ -63,11 +64,13 @@ internal sealed class TerminalScreen(int width, int height)
         }
     }
 
-    private static char[][] Blank(int width, int height) => [.. Enumerable.Range(0, height).Select(_ => BlankRow(width))];
+    private static char[][] Blank(int width, int height) => [.. Enumerable.Range(0, height).Select(_ =>
+        BlankRow(width))];
 
     private static char[] BlankRow(int width) => [.. Enumerable.Repeat(' ', width)];
 
-    private static string Text(char[][] rows) => string.Join('\n', rows.Select(row => new string(row).TrimEnd())).TrimEnd();
+    private static string Text(char[][] rows) => string.Join('\n', rows.Select(row =>
+        new string(row).TrimEnd())).TrimEnd();
 
     /// <summary>A character behind the last column goes to the next row.</summary>
     private void Print(char character)
@@ -84,9 +87,7 @@ internal sealed class TerminalScreen(int width, int height)
     private void LineFeed()
     {
         if (++_cursor.Row < height)
-        {
             return;
-        }
 
         _cursor.Row = height - 1;
         Scrolls += IsSecond ? 1 : 0;
@@ -128,9 +129,7 @@ internal sealed class TerminalScreen(int width, int height)
                 break;
             default:
                 if (sequence[^1] != 'm')
-                {
                     throw new InvalidDataException($"The terminal does not know ESC {sequence}.");
-                }
 
                 // 39 and 49 are the terminal's own colors.
                 HasColors |= sequence[1..^1].Split(';').Any(code => code.Length > 1 && code is not ("39" or "49"));
@@ -144,8 +143,6 @@ internal sealed class TerminalScreen(int width, int height)
         char[][] rows = Shown();
         Array.Fill(rows[row], ' ', Math.Min(column, width - 1), width - Math.Min(column, width - 1));
         for (int below = row + 1; below < height; below++)
-        {
             rows[below] = BlankRow(width);
-        }
     }
 }

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Engine.Tests.Reports.Target;
 
 /// <summary>
-/// What this assembly is when it is started as a program: a process for the profiler to watch. "game" plays frames with the engine's
-/// memory, "idle" has no engine. It says "ready", and ends when its standard input does.
+/// What this assembly is when it is started as a program: a process for the profiler to watch. "game" plays frames with
+/// the engine's memory, "idle" has no engine. It says "ready", and ends when its standard input does.
 /// </summary>
 internal static class Program
 {
@@ -47,16 +47,12 @@ internal static class Program
             using (physics.Begin())
             {
                 for (int block = 0; block < 50 && blocks.Count < 10_000; block++)
-                {
                     blocks.Enqueue((nint)world.Allocate(256));
-                }
             }
 
             profiler.EndFrame();
             if (frame == 100)
-            {
                 Console.Out.WriteLine("ready");
-            }
 
             Thread.Sleep(2);
         }

@@ -145,7 +145,9 @@ internal static class NativeOutput
 
         if (!lines.TryGetValue(work.NativeTime, out string[]? times)
             || !lines.TryGetValue("checksum", out string[]? checksum))
+        {
             throw new RunFailedException($"{work.Id}: the native driver printed no result");
+        }
 
         return new Measurement
         {

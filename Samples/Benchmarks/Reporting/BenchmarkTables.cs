@@ -32,7 +32,9 @@ internal static class WorkloadTable
             ]);
         foreach (string contestant in results.SelectMany(result => result.Contestants)
             .Select(contestant => contestant.Name).Distinct())
+        {
             table.Add([contestant, .. results.SelectMany(result => Cells(result, contestant))]);
+        }
 
         return table;
     }

@@ -50,9 +50,11 @@ internal sealed class Targets(IReadOnlyList<WorkloadResult> results)
             "random-mixed 256 implicit, above the empty loop, of best peer", 0.8, ContestantNames.Engine,
             "random-mixed-256");
         foreach (string workingSet in (string[])["4096", "65536", "1000000"])
+        {
             yield return Ratio(
                 $"random-mixed {workingSet} by handle, of best peer", 1.0, ContestantNames.Handle,
                 "random-mixed-" + workingSet);
+        }
 
         yield return AboveEmptyLoop(
             "producer-consumer by handle, above the empty ring, of best peer", 0.5, ContestantNames.Handle,

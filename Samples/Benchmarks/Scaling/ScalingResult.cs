@@ -141,8 +141,10 @@ internal sealed class ScalingPoint(ScalingLoad load)
             if (row.Repeats.Sum(round => round.LostBlocks) is > 0 and long lost)
                 yield return $"{what}: {lost} blocks had lost what was written to them";
             else if (row.Repeats.FirstOrDefault(round => round.Checksum != expected) is { } other)
+            {
                 yield return $"{what} did other work than {_rows[0].Name}: checksum {other.Checksum:x} instead of "
                     + $"{expected:x}";
+            }
         }
     }
 }

@@ -42,7 +42,8 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
         [Name, isDoubling ? "1" : "0", $"{rounds}", $"{repetitions}"];
 
     public override IReadOnlyList<BlockCount> Blocks =>
-        [.. _sizes.GroupBy(bytes => LongLivedArena.BlockBytes(bytes)).Select(sameClass => new BlockCount(sameClass.Max(), Buffers))];
+        [.. _sizes.GroupBy(bytes => LongLivedArena.BlockBytes(bytes)).Select(sameClass =>
+            new BlockCount(sameClass.Max(), Buffers))];
 
     public override uint Places => Buffers;
     public override nuint LargestBytes => _sizes[^1];

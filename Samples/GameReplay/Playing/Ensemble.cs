@@ -28,8 +28,10 @@ internal sealed class Ensemble<TContestant, TAllocator, TBlock, TTouch> : IDispo
         _meeting.Expect(players);
         _players = new Player<TContestant, TAllocator, TBlock, TTouch>[players];
         for (int number = 0; number < players; number++)
+        {
             _players[number] = new Player<TContestant, TAllocator, TBlock, TTouch>(
                 number, players, recordsFaults, _progress, _meeting);
+        }
 
         _meeting.Wait();
     }

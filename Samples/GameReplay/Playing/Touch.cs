@@ -120,8 +120,10 @@ internal readonly struct TouchAll : ITouch
     public static void Fresh(ref byte block, nuint bytes, uint tag, byte alignmentShift, bool zeroed)
     {
         for (nuint offset = 0; offset < bytes; offset += PieceBytes)
+        {
             Unsafe.InitBlockUnaligned(
                 ref Unsafe.Add(ref block, offset), (byte)tag, (uint)nuint.Min(bytes - offset, PieceBytes));
+        }
     }
 
     public static void Resized(ref byte block, nuint oldBytes, nuint bytes, uint tag) =>
@@ -147,8 +149,10 @@ internal readonly unsafe struct TouchVerify : ITouch
     {
         // Native, or pinned: arrays with an alignment are.
         if (alignmentShift > 0 && ((nuint)Unsafe.AsPointer(ref block) & (((nuint)1 << alignmentShift) - 1)) != 0)
+        {
             throw new RunFailedException(
                 $"block {tag} of {bytes} bytes is not aligned to {1L << alignmentShift} bytes");
+        }
 
         if (zeroed)
             CheckZeros(ref block, bytes, tag);
@@ -197,8 +201,10 @@ internal readonly unsafe struct TouchVerify : ITouch
         for (nuint offset = 0; offset < bytes; offset++)
         {
             if (Unsafe.Add(ref block, offset) != 0)
+            {
                 throw new RunFailedException(
                     $"block {tag} of {bytes} bytes was to be zeros, and is not at byte {offset}");
+            }
         }
     }
 

@@ -7,7 +7,8 @@ using SuperSlab.Diagnostics;
 namespace Samples.Profiler.Listening;
 
 /// <summary>
-/// Listens to a process's engine and to its collector, on a thread of its own, and keeps what was heard in a <see cref="LiveState"/>.
+/// Listens to a process's engine and to its collector, on a thread of its own, and keeps what was heard in a
+/// <see cref="LiveState"/>.
 /// </summary>
 internal sealed class EngineSession : IDisposable
 {
@@ -19,16 +20,19 @@ internal sealed class EngineSession : IDisposable
     /// <exception cref="Samples.Common.BadInputException">The process cannot be listened to.</exception>
     public EngineSession(Target target)
     {
-        const EventKeywords EngineKeywords = MemoryEventSource.Keywords.Frames | MemoryEventSource.Keywords.Spans | MemoryEventSource.Keywords.State;
+        const EventKeywords EngineKeywords =
+            MemoryEventSource.Keywords.Frames | MemoryEventSource.Keywords.Spans | MemoryEventSource.Keywords.State;
         _session = target.Open(
             new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)EngineKeywords),
-            new EventPipeProvider(ClrTraceEventParser.ProviderName, EventLevel.Informational, (long)ClrTraceEventParser.Keywords.GC));
+            new EventPipeProvider(
+                ClrTraceEventParser.ProviderName, EventLevel.Informational, (long)ClrTraceEventParser.Keywords.GC));
         _source = new EventPipeEventSource(_session.EventStream);
         _source.Dynamic.All += OnEvent;
         _source.Clr.GCStart += data => State.AddCollection(data.Depth);
         _source.Clr.GCSuspendEEStart += data => State.BeginPause(data.TimeStampRelativeMSec);
         _source.Clr.GCRestartEEStop += data => State.EndPause(data.TimeStampRelativeMSec);
-        _reading = Task.Factory.StartNew(Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _reading =
+            Task.Factory.StartNew(Read, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>What was heard so far.</summary>
@@ -81,7 +85,8 @@ internal sealed class EngineSession : IDisposable
         {
             case "Frame":
                 State.Add(new LiveFrame(
-                    data.TimeStampRelativeMSec / 1000, Number("number"), Number("nanoseconds"), Number("allocations"), Number("allocatedBytes"), Number("pageFaults"),
+                    data.TimeStampRelativeMSec / 1000, Number("number"), Number("nanoseconds"), Number("allocations"),
+                        Number("allocatedBytes"), Number("pageFaults"),
                     Number("overflows"), Number("managedBytes"), Number("collections")));
                 break;
             case "Span":

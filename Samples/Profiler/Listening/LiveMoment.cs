@@ -30,16 +30,19 @@ internal sealed record LiveMoment
 
     /// <summary>Frames a second, over the frames that are kept.</summary>
     public double FramesPerSecond =>
-        LastFrames.Count < 2 ? 0 : (LastFrames.Count - 1) / Math.Max(1e-9, LastFrames[^1].Seconds - LastFrames[0].Seconds);
+        LastFrames.Count < 2 ? 0
+            : (LastFrames.Count - 1) / Math.Max(1e-9, LastFrames[^1].Seconds - LastFrames[0].Seconds);
 
-    /// <summary>The time in nanoseconds that a share of the last frames did not exceed; 0 where there are none.</summary>
+    /// <summary>The time in nanoseconds that a share of the last frames did not exceed; 0 where there are
+    /// none.</summary>
     public long Percentile(double share)
     {
         long[] times = [.. LastFrames.Select(frame => frame.Nanoseconds).Order()];
         return times.Length == 0 ? 0 : times[(int)Math.Ceiling((times.Length - 1) * share)];
     }
 
-    /// <summary>The longest frame of each of so many equal parts of the last ten seconds, in nanoseconds; 0 where there was none.</summary>
+    /// <summary>The longest frame of each of so many equal parts of the last ten seconds, in nanoseconds; 0 where there
+    /// was none.</summary>
     public long[] Columns(int count)
     {
         long[] columns = new long[count];

@@ -3,8 +3,8 @@ using SuperSlab.Diagnostics;
 namespace Samples.Profiler.Listening;
 
 /// <summary>
-/// What was heard of a process so far: the frames of the last ten seconds one by one, sums since the session began, and the memory at its
-/// last reading. The session's thread adds, another looks.
+/// What was heard of a process so far: the frames of the last ten seconds one by one, sums since the session began, and
+/// the memory at its last reading. The session's thread adds, another looks.
 /// </summary>
 internal sealed class LiveState
 {
@@ -80,7 +80,9 @@ internal sealed class LiveState
 
         lock (_lock)
         {
-            _moment = _moment with { LongestPauseMilliseconds = Math.Max(_moment.LongestPauseMilliseconds, milliseconds - _pauseBegan) };
+            _moment =
+                _moment with { LongestPauseMilliseconds =
+                Math.Max(_moment.LongestPauseMilliseconds, milliseconds - _pauseBegan) };
         }
     }
 

@@ -17,13 +17,15 @@ internal static class ReportSession
     {
         // The pipe holds the last event back until another one comes: the state comes again and again.
         const EventKeywords Asked = MemoryEventSource.Keywords.Report | MemoryEventSource.Keywords.State;
-        using EventPipeSession session = target.Open(new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)Asked));
+        using EventPipeSession session =
+            target.Open(new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)Asked));
         using EventPipeEventSource source = new(session.EventStream);
         DocumentParts parts = new();
         TaskCompletionSource<ProfileDocument> complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
         source.Dynamic.All += data =>
         {
-            if (data.ProviderName == MemoryEventSource.SourceName && data.EventName == "ReportPart" && parts.Add(data) is { } document)
+            if (data.ProviderName == MemoryEventSource.SourceName && data.EventName == "ReportPart"
+                && parts.Add(data) is { } document)
             {
                 complete.TrySetResult(document);
             }
@@ -34,7 +36,8 @@ internal static class ReportSession
         {
             throw first < 0
                 ? new RunFailedException(
-                    $"process {target.Id} ({target.Name}) gave no profile within {s_patience.TotalSeconds:0} s: no frame ended, or it has no SuperSlab.Diagnostics.Profiler.")
+                    $"process {target.Id} ({target.Name}) gave no profile within {s_patience.TotalSeconds:0} s: no "
+                        + "frame ended, or it has no SuperSlab.Diagnostics.Profiler.")
                 : target.Vanished(reading.Exception);
         }
 

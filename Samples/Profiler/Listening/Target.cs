@@ -34,16 +34,20 @@ internal sealed record Target(int Id, string Name)
         try
         {
             using CancellationTokenSource patience = new(s_answer);
-            return new DiagnosticsClient(Id).StartEventPipeSessionAsync(providers, requestRundown: false, circularBufferMB: 64, patience.Token).GetAwaiter().GetResult();
+            return new DiagnosticsClient(Id).StartEventPipeSessionAsync(
+                providers, requestRundown: false, circularBufferMB: 64, patience.Token).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException error)
         {
-            throw new RunFailedException($"process {Id} ({Name}) did not answer within {s_answer.TotalSeconds:0} s.", error);
+            throw new RunFailedException(
+                $"process {Id} ({Name}) did not answer within {s_answer.TotalSeconds:0} s.", error);
         }
-        catch (Exception error) when (error is ServerNotAvailableException or SocketException or UnauthorizedAccessException)
+        catch (Exception error) when (error is ServerNotAvailableException or SocketException
+            or UnauthorizedAccessException)
         {
             throw new BadInputException(
-                $"--attach: process {Id} ({Name}) cannot be listened to: it is no .NET process, runs as another user, or was compiled without EventSourceSupport.",
+                $"--attach: process {Id} ({Name}) cannot be listened to: it is no .NET process, runs as another "
+                    + "user, or was compiled without EventSourceSupport.",
                 error);
         }
         catch (EndOfStreamException error)
@@ -59,5 +63,6 @@ internal sealed record Target(int Id, string Name)
     }
 
     public BadInputException WithoutEngine() => new(
-        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no SuperSlab.Diagnostics.Profiler.");
+        $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no "
+            + "SuperSlab.Diagnostics.Profiler.");
 }

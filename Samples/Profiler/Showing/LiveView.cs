@@ -6,8 +6,9 @@ using SuperSlab.Diagnostics;
 namespace Samples.Profiler.Showing;
 
 /// <summary>
-/// The process as a screen of text: frames above, arenas and tags below, the system's side at the bottom. It fits the screen: where rows
-/// are few, the smaller arenas and tags are left out and counted; where columns are few, the bars are left out.
+/// The process as a screen of text: frames above, arenas and tags below, the system's side at the bottom. It fits the
+/// screen: where rows are few, the smaller arenas and tags are left out and counted; where columns are few, the bars
+/// are left out.
 /// </summary>
 internal sealed class LiveView(Target target)
 {
@@ -23,7 +24,8 @@ internal sealed class LiveView(Target target)
     private const int TenthsKept = (int)(LiveState.Window * 10);
     private const string Bars = " ▁▂▃▄▅▆▇█";
 
-    private static readonly ProfileDocument s_noReading = new() { Application = "", Machine = "", Began = default, Nanoseconds = 0, Totals = default };
+    private static readonly ProfileDocument s_noReading =
+        new() { Application = "", Machine = "", Began = default, Nanoseconds = 0, Totals = default };
 
     /// <summary>Nothing is known of the process yet.</summary>
     public IRenderable DrawWaiting(int width) => Boxed(
@@ -37,7 +39,8 @@ internal sealed class LiveView(Target target)
         List<IRenderable> frames = Frames(moment, inner);
         List<IRenderable> system = System(moment, inner);
         ProfileDocument state = moment.State ?? s_noReading;
-        int[] arenas = [.. Enumerable.Range(0, state.Arenas.Count).OrderByDescending(row => state.Arenas[row].SuperSlabCount)];
+        int[] arenas = [.. Enumerable.Range(0, state.Arenas.Count).OrderByDescending(row =>
+            state.Arenas[row].SuperSlabCount)];
         int[] tags =
         [
             .. Enumerable.Range(0, state.Tags.Count).Where(row => state.Tags[row].AllocationCount > 0)
@@ -63,7 +66,8 @@ internal sealed class LiveView(Target target)
         Padding = new Padding(1, 0),
     };
 
-    private Panel Boxed(int width, List<IRenderable> content) => Titled($"{target.Name} · process {target.Id}", width, content);
+    private Panel Boxed(int width, List<IRenderable> content) =>
+        Titled($"{target.Name} · process {target.Id}", width, content);
 
     private static List<IRenderable> Frames(LiveMoment moment, int width)
     {
@@ -75,7 +79,8 @@ internal sealed class LiveView(Target target)
         long[] tenths = moment.Columns(TenthsKept)[^Math.Min(TenthsKept, width)..];
         long median = moment.Percentile(0.5);
         long longest = Math.Max(1, tenths.Max());
-        string line = string.Concat(tenths.Select(time => time == 0 ? ' ' : Bars[1 + (int)(time * (Bars.Length - 2) / longest)]));
+        string line = string.Concat(tenths.Select(time =>
+            time == 0 ? ' ' : Bars[1 + (int)(time * (Bars.Length - 2) / longest)]));
         string heard = moment.Frames.ToString("N0", Texts.Culture);
         return
         [
@@ -88,25 +93,33 @@ internal sealed class LiveView(Target target)
                 ("p99.9", Texts.Time(moment.Percentile(0.999))),
                 ("max", Texts.Time(moment.Percentile(1)))),
             new Text(line, new Style(longest > 4 * Math.Max(1, median) ? Color.Yellow : Color.Green)),
-            ViewTable.Line(string.Create(Texts.Culture, $"longest frame of each tenth of a second, {tenths.Length / 10.0:0.#} s; {heard} frames heard"), width),
+            ViewTable.Line(
+                string.Create(
+                Texts.Culture,
+                $"longest frame of each tenth of a second, {tenths.Length / 10.0:0.#} s; {heard} frames heard"), width),
         ];
     }
 
     private static IRenderable Arenas(ProfileDocument state, int[] rows, int width, int lines) => rows.Length == 0
         ? new Text("none", ViewTable.Quiet)
-        : Table(ProfileTable.Arenas, state, rows, width, lines, row => state.Arenas[row].SuperSlabCount, (row, column) =>
-            column == "peak_bytes" && state.Arenas[row] is { SoftBudgetBytes: > 0 } arena && arena.PeakBytes > arena.SoftBudgetBytes);
+        : Table(ProfileTable.Arenas, state, rows, width, lines, row =>
+            state.Arenas[row].SuperSlabCount, (row, column) =>
+            column == "peak_bytes" && state.Arenas[row] is { SoftBudgetBytes: > 0 } arena
+                && arena.PeakBytes > arena.SoftBudgetBytes);
 
     private static IRenderable Tags(ProfileDocument state, int[] rows, int width, int lines) => rows.Length == 0
-        ? ViewTable.Line("none: the process registered no tags, or its counters are off (SuperSlab.MemoryCounters)", width)
+        ? ViewTable.Line(
+            "none: the process registered no tags, or its counters are off (SuperSlab.MemoryCounters)", width)
         : Table(ProfileTable.Tags, state, rows, width, lines, row => state.Tags[row].LiveBytes, (row, column) =>
             column == "live_bytes" && state.Tags[row] is { BudgetBytes: > 0 } tag && tag.LiveBytes > tag.BudgetBytes);
 
     /// <summary>The columns of an engine's table: a name and perhaps a kind, then numbers.</summary>
     private static IRenderable Table(
-        ProfileTable table, ProfileDocument state, int[] rows, int width, int lines, Func<int, long> bar, Func<int, string, bool> isOver)
+        ProfileTable table, ProfileDocument state, int[] rows, int width, int lines, Func<int, long> bar, Func<int,
+            string, bool> isOver)
     {
-        ProfileTable.Column[] texts = [.. table.ColumnsOf(ProfileTable.Outputs.Live).Where(column => column.Unit == ProfileTable.Unit.Text)];
+        ProfileTable.Column[] texts = [.. table.ColumnsOf(ProfileTable.Outputs.Live).Where(column =>
+            column.Unit == ProfileTable.Unit.Text)];
         ProfileTable.Column[] numbers = [.. table.ColumnsOf(ProfileTable.Outputs.Live).Except(texts)];
         string[] titles = [.. numbers.Select(column => column.Title)];
         ViewTable view = new(width >= ColumnsForBars, texts[0].Title, titles);
@@ -117,7 +130,8 @@ internal sealed class LiveView(Target target)
             bar(row) / (double)most,
             [.. numbers.Select(column => new ViewCell(
                 Texts.Value(column, state, row),
-                isOver(row, column.Name) || (column.Outputs.HasFlag(ProfileTable.Outputs.Alarm) && column.Number(state, row) > 0)))]));
+                isOver(row, column.Name)
+                    || (column.Outputs.HasFlag(ProfileTable.Outputs.Alarm) && column.Number(state, row) > 0)))]));
         return view.Content;
     }
 
@@ -130,7 +144,8 @@ internal sealed class LiveView(Target target)
 
         List<IRenderable> rows = Facts(
             width,
-            [.. ProfileTable.Totals.ColumnsOf(ProfileTable.Outputs.Live).Select(column => (column.Title, Texts.Value(column, state, 0)))]);
+            [.. ProfileTable.Totals.ColumnsOf(ProfileTable.Outputs.Live).Select(column =>
+                (column.Title, Texts.Value(column, state, 0)))]);
         rows.AddRange(Facts(
             width,
             ("faults in frames", moment.PageFaults.ToString("N0", Texts.Culture)),
@@ -147,7 +162,8 @@ internal sealed class LiveView(Target target)
     }
 
     /// <summary>What took no time was a moment.</summary>
-    private static string Said(LiveSpan span) => span.Nanoseconds == 0 ? span.Name : $"{span.Name} {Texts.Time(span.Nanoseconds)}";
+    private static string Said(LiveSpan span) =>
+        span.Nanoseconds == 0 ? span.Name : $"{span.Name} {Texts.Time(span.Nanoseconds)}";
 
     /// <summary>Facts in as few lines as they fit in; a title and its value stay together.</summary>
     private static List<IRenderable> Facts(int width, params (string Title, string Value)[] facts)
@@ -166,7 +182,8 @@ internal sealed class LiveView(Target target)
                 used = 0;
             }
 
-            line.Append(used == 0 ? "" : new string(' ', Gap)).Append(title + " ", ViewTable.Quiet).Append(value, new Style(decoration: Decoration.Bold));
+            line.Append(used == 0 ? "" : new string(' ', Gap)).Append(title + " ", ViewTable.Quiet).Append(
+                value, new Style(decoration: Decoration.Bold));
             used += (used == 0 ? 0 : Gap) + length;
         }
 

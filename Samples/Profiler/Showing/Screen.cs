@@ -4,8 +4,9 @@ using Spectre.Console;
 namespace Samples.Profiler.Showing;
 
 /// <summary>
-/// The terminal's second screen, which leaves what stood on the first as it was. Each view is drawn over the last one in a single write,
-/// so nothing flickers, and in the size that the terminal has then; the screen is cleared only when that size is another one.
+/// The terminal's second screen, which leaves what stood on the first as it was. Each view is drawn over the last one
+/// in a single write, so nothing flickers, and in the size that the terminal has then; the screen is cleared only when
+/// that size is another one.
 /// </summary>
 internal sealed class Screen : IDisposable
 {
@@ -23,7 +24,8 @@ internal sealed class Screen : IDisposable
     }
 
     /// <summary>Whether a console is a terminal that can do it.</summary>
-    public static bool IsOn(IAnsiConsole console) => console.Profile.Out.IsTerminal && console.Profile.Capabilities.Ansi;
+    public static bool IsOn(IAnsiConsole console) =>
+        console.Profile.Out.IsTerminal && console.Profile.Capabilities.Ansi;
 
     /// <summary>Draws a view.</summary>
     /// <param name="view">Makes the view for so many columns and rows.</param>

@@ -19,7 +19,10 @@ internal static class Texts
             value /= 1024;
         }
 
-        return string.Create(Culture, $"{(bytes < 0 ? "-" : "")}{value.ToString(unit == 0 || value >= 100 ? "0" : "0.#", Culture)} {s_byteUnits[unit]}");
+        return string.Create(
+            Culture,
+            $"{(bytes < 0 ? "-" : "")}{value.ToString(unit == 0 || value >= 100 ? "0" : "0.#", Culture)} "
+            + $"{s_byteUnits[unit]}");
     }
 
     /// <summary>A cell of an engine's table; a dash where the column does not apply to the row.</summary>

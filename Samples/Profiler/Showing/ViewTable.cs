@@ -5,7 +5,8 @@ namespace Samples.Profiler.Showing;
 
 /// <summary>A cell of numbers.</summary>
 /// <param name="Text">What it says.</param>
-/// <param name="IsWrong">Whether it is more than it should be: it is red then, and marked where there are no colors.</param>
+/// <param name="IsWrong">Whether it is more than it should be: it is red then, and marked where there are no
+/// colors.</param>
 internal readonly record struct ViewCell(string Text, bool IsWrong = false);
 
 /// <summary>A row of a <see cref="ViewTable"/>.</summary>
@@ -15,7 +16,8 @@ internal readonly record struct ViewCell(string Text, bool IsWrong = false);
 /// <param name="Cells">Its numbers.</param>
 internal sealed record ViewRow(string Name, string Kind, double Share, ViewCell[] Cells);
 
-/// <summary>A table of names and numbers, with a bar for the first number where there is room. A row is one line, whatever its names are.</summary>
+/// <summary>A table of names and numbers, with a bar for the first number where there is room. A row is one line,
+/// whatever its names are.</summary>
 internal sealed class ViewTable
 {
     public static readonly Style Quiet = new(Color.Grey);
@@ -43,7 +45,8 @@ internal sealed class ViewTable
     public IRenderable Content => _rest.Length == 0 ? _table : new Rows(_table, new Text(_rest, Quiet));
 
     /// <summary>A quiet line that is cut where it is too long.</summary>
-    public static Text Line(string text, int width) => new(text.Length <= width ? text : text[..(width - 1)] + "…", Quiet);
+    public static Text Line(string text, int width) =>
+        new(text.Length <= width ? text : text[..(width - 1)] + "…", Quiet);
 
     /// <summary>Adds the first of the items, in so many lines at the most.</summary>
     public void Add<T>(IEnumerable<T> items, int lines, Func<T, ViewRow> row)
@@ -66,10 +69,13 @@ internal sealed class ViewTable
         {
             name.Append(row.Kind.Length == 0 ? "" : $" · {row.Kind}", Quiet);
             int length = (int)(Math.Clamp(row.Share, 0, 1) * BarWidth);
-            cells.Add(new Paragraph().Append(new string('━', length), new Style(Color.CornflowerBlue)).Append(new string('╌', BarWidth - length), new Style(Color.Grey23)));
+            cells.Add(
+                new Paragraph().Append(new string('━', length), new Style(Color.CornflowerBlue)).Append(
+                new string('╌', BarWidth - length), new Style(Color.Grey23)));
         }
 
-        cells.AddRange(row.Cells.Select(cell => cell.IsWrong ? new Text("! " + cell.Text, new Style(Color.Red)) : new Text(cell.Text)));
+        cells.AddRange(row.Cells.Select(cell =>
+            cell.IsWrong ? new Text("! " + cell.Text, new Style(Color.Red)) : new Text(cell.Text)));
         _table.AddRow(cells);
     }
 }

@@ -6,7 +6,8 @@ using Spectre.Console;
 
 namespace Samples.Profiler.Showing;
 
-/// <summary>Shows a process until it ends, the time is over, or somebody stops it: a live view in a terminal, else a line a second.</summary>
+/// <summary>Shows a process until it ends, the time is over, or somebody stops it: a live view in a terminal, else a
+/// line a second.</summary>
 internal static class Watching
 {
     private static readonly TimeSpan s_redraw = TimeSpan.FromSeconds(0.5);
@@ -33,7 +34,8 @@ internal static class Watching
             using (Screen screen = new(AnsiConsole.Console))
             {
                 screen.Draw((width, _) => view.DrawWaiting(width));
-                Watch(target, session, options, s_redraw, moment => screen.Draw((width, height) => view.Draw(moment, width, height)), stop);
+                Watch(target, session, options, s_redraw, moment => screen.Draw((width, height) =>
+                    view.Draw(moment, width, height)), stop);
             }
 
             // The screen is gone; what it showed last stays as a line.
@@ -41,7 +43,8 @@ internal static class Watching
         }
         else
         {
-            Watch(target, session, options, s_line, moment => Console.Out.WriteLine(PlainLine.Of(target, moment)), stop);
+            Watch(target, session, options, s_line, moment =>
+                Console.Out.WriteLine(PlainLine.Of(target, moment)), stop);
         }
 
         if (options.SaveView is not null)
@@ -61,7 +64,8 @@ internal static class Watching
     }
 
     private static void Watch(
-        Target target, EngineSession session, ProfilerOptions options, TimeSpan interval, Action<LiveMoment> show, CancellationTokenSource stop)
+        Target target, EngineSession session, ProfilerOptions options, TimeSpan interval, Action<LiveMoment> show,
+            CancellationTokenSource stop)
     {
         AwaitReading(target, session, stop.Token);
         if (options.Seconds is { } seconds)
@@ -107,6 +111,8 @@ internal static class Watching
         }).CreateRecorder();
         recorder.Profile.Width = LiveView.Saved.Width;
         recorder.Write(view);
-        File.WriteAllText(path, $"<!doctype html><meta charset=\"utf-8\"><body style=\"background:#15171b;color:#d7d9de;padding:12px 16px\">{recorder.ExportHtml()}</body>\n");
+        File.WriteAllText(
+            path, "<!doctype html><meta charset=\"utf-8\"><body "
+            + $"style=\"background:#15171b;color:#d7d9de;padding:12px 16px\">{recorder.ExportHtml()}</body>\n");
     }
 }

@@ -37,8 +37,10 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
         {
             nuint end = nuint.Min(at + sizeof(ulong), Bytes);
             if (end <= bytes && Read(address, at, end) != Word(at, end))
+            {
                 throw new RunFailedException(
                     $"the contents of the {Bytes} bytes at 0x{address:x} changed at offset {at}");
+            }
         }
     }
 

@@ -131,8 +131,10 @@ internal sealed class Level(BackgroundLoader loader, string name, Random random,
         {
             _wasLoading = false;
             if (_scene.Error is null || !Verdict.IsRefusal(_scene.Error))
+            {
                 throw new RunFailedException(
                     $"a scene could not be loaded for another reason than want of memory: {_scene.Error}");
+            }
 
             verdict.CountRefusal(_scene.Error);
         }
