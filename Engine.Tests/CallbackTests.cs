@@ -41,7 +41,7 @@ internal sealed unsafe class CallbackTests
     private static IEnumerable<TestCaseData> Cases() =>
         from site in Enum.GetValues<Site>()
         from deed in Enum.GetValues<Deed>()
-        // which is being disposed
+            // which is being disposed
         where (site, deed) is not (Site.CheckReport, Deed.UsesTheSameArena or Deed.WaitsForAnAllocation)
         select new TestCaseData(site, deed);
 

@@ -67,11 +67,11 @@ internal sealed unsafe class CultureTests
         CultureInfo culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
         (culture.NumberFormat.NumberDecimalSeparator, culture.NumberFormat.NumberGroupSeparator,
             culture.NumberFormat.NegativeSign) = name switch
-        {
-            "de-DE" or "tr-TR" => (",", ".", "-"),
-            "ar-SA" => ("\u066b", "\u066c", "\u061c-"),
-            _ => (",", "\u00a0", "\u2212"),
-        };
+            {
+                "de-DE" or "tr-TR" => (",", ".", "-"),
+                "ar-SA" => ("\u066b", "\u066c", "\u061c-"),
+                _ => (",", "\u00a0", "\u2212"),
+            };
         CultureInfo.CurrentCulture = culture;
     }
 }

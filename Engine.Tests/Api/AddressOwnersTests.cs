@@ -10,8 +10,12 @@ internal sealed unsafe class AddressOwnersTests
     public void Owners_are_found_while_arenas_are_made_and_disposed()
     {
         using EngineMemory memory =
-            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None,
-            Pages = PageKind.Normal });
+            new(new EngineMemoryOptions
+            {
+                ReservationBytes = Size.GiB(1),
+                Prefault = PrefaultPolicy.None,
+                Pages = PageKind.Normal
+            });
         using LongLivedArena steady = memory.CreateLongLivedArena("steady");
         nint block = (nint)steady.Allocate(48);
         nint table = (nint)steady.Caches.Table;

@@ -40,8 +40,13 @@ internal sealed unsafe class FrameGrowthTests
                 new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), RetainBytes = 0 });
             using FrameArena arena = memory.CreateFrameArena(
                 "steady",
-                    new FrameArenaOptions { BufferCount = buffers, LaneCount = 2, BytesPerLane = 64 * 1024,
-                    OverflowSuperSlabs = random.Next(4) });
+                    new FrameArenaOptions
+                    {
+                        BufferCount = buffers,
+                        LaneCount = 2,
+                        BytesPerLane = 64 * 1024,
+                        OverflowSuperSlabs = random.Next(4)
+                    });
             int length = random.Next(1, 4) * buffers; // frames of a turn: each buffer meets several kinds
             int[] seeds = [.. Enumerable.Range(0, length).Select(_ => random.Next())];
             for (int turn = 0; turn < (rewinds ? 12 : 2 * length); turn++)

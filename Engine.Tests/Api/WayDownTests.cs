@@ -54,8 +54,12 @@ internal sealed unsafe class WayDownTests
     }
 
     private static EngineMemory MakeMemory(RefusingSystem system) =>
-        new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256), NativeContext = system,
-            Prefault = PrefaultPolicy.PopulateWrite });
+        new(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.MiB(256),
+            NativeContext = system,
+            Prefault = PrefaultPolicy.PopulateWrite
+        });
 
     /// <summary>The engine's types on the stack from the outermost in, each once for neighbouring calls.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]

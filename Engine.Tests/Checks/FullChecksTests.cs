@@ -349,8 +349,12 @@ internal sealed unsafe class FullChecksTests
         _memory?.Dispose();
         _memory =
             new EngineMemory(
-            new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Checks = MemoryChecks.Full,
-            CheckSettings = settings });
+            new EngineMemoryOptions
+            {
+                ReservationBytes = Size.GiB(1),
+                Checks = MemoryChecks.Full,
+                CheckSettings = settings
+            });
         _arena = _memory.CreateLongLivedArena("checked");
     }
 }

@@ -148,7 +148,8 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         Arena.Prewarm([new(64, 2_000 + SizeClasses.CacheBlocks(SizeClasses.IndexOf(64)))], threads: 1);
         nint[] held = new nint[2_000];
         Assert.That(HotLoopCost.BestOf(5, () =>
-            HotLoopCost.Of(Memory, Frame)) with { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
+            HotLoopCost.Of(Memory, Frame)) with
+        { OtherFaults = 0 }, Is.EqualTo(HotLoopCost.Nothing));
 
         void Frame()
         {

@@ -327,13 +327,13 @@ internal sealed unsafe class QuarantineTests
 
     private static EngineMemory Make(CheckSettings settings, FailingContext? context = null, nuint retainBytes = 0) =>
         new(new EngineMemoryOptions
-    {
-        ReservationBytes = Size.GiB(1),
-        Checks = MemoryChecks.Full,
-        CheckSettings = settings,
-        NativeContext = context,
-        RetainBytes = retainBytes,
-    });
+        {
+            ReservationBytes = Size.GiB(1),
+            Checks = MemoryChecks.Full,
+            CheckSettings = settings,
+            NativeContext = context,
+            RetainBytes = retainBytes,
+        });
 
     private static string? MessageOf(Action misuse)
     {

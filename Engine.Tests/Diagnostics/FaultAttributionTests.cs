@@ -22,8 +22,13 @@ internal sealed unsafe class FaultAttributionTests
         Assume.That(Faults.HaveAddresses, "the kernel tells the addresses of faults");
         _memory =
             new EngineMemory(
-            new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None,
-            Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
+            new EngineMemoryOptions
+            {
+                ReservationBytes = Size.GiB(1),
+                Prefault = PrefaultPolicy.None,
+                Pages = PageKind.Normal,
+                Checks = SuperSlab.MemoryChecks.Off
+            });
     }
 
     [TearDown]
@@ -188,8 +193,13 @@ internal sealed unsafe class FaultAttributionTests
     public void Pages_that_the_engine_asks_for_are_counted_and_no_interruption()
     {
         using EngineMemory memory =
-            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.PopulateWrite,
-            Pages = PageKind.Normal, Checks = SuperSlab.MemoryChecks.Off });
+            new(new EngineMemoryOptions
+            {
+                ReservationBytes = Size.GiB(1),
+                Prefault = PrefaultPolicy.PopulateWrite,
+                Pages = PageKind.Normal,
+                Checks = SuperSlab.MemoryChecks.Off
+            });
         LongLivedArena arena = memory.CreateLongLivedArena("world");
         ProfileFaults table = Observe(() => Touch(arena.Allocate(4 << 20), 4 << 20), memory: memory);
         Assert.That(CountOf(table, FaultKinds.Populated), Is.GreaterThanOrEqualTo((4 << 20) / (int)Page));
@@ -286,8 +296,13 @@ internal sealed unsafe class FaultAttributionTests
     public void Where_the_kernel_does_not_tell_faults_are_counted_by_thread_with_the_reason()
     {
         using EngineMemory memory =
-            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), NativeContext = new HidingContext("ioctl"),
-            Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
+            new(new EngineMemoryOptions
+            {
+                ReservationBytes = Size.GiB(1),
+                NativeContext = new HidingContext("ioctl"),
+                Prefault = PrefaultPolicy.None,
+                Pages = PageKind.Normal
+            });
         LongLivedArena arena = memory.CreateLongLivedArena("world");
         ProfileFaults table = Observe(() => Touch(arena.Allocate(64 * Page), 64 * Page), memory: memory);
         Assert.That(table.Unavailable, Does.Contain("ioctl"));

@@ -1,8 +1,7 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Tracing;
 using System.Diagnostics;
+using System.Diagnostics.Tracing;
 using System.Text;
-
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Diagnostics;

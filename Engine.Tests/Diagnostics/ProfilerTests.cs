@@ -209,8 +209,11 @@ internal sealed unsafe class ProfilerTests
         using Profiler profiler = new(memory);
         using (Scene scene =
             Scene.Load(
-            memory, new ScenePlan { Name = "forest",
-            Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }] }))
+            memory, new ScenePlan
+            {
+                Name = "forest",
+                Arenas = [new ArenaPlan { Blocks = [new BlockCount(256, 20_000)] }]
+            }))
         {
             profiler.NoteLoad(scene);
             scene.Arena.Allocate(256);

@@ -28,8 +28,12 @@ internal sealed unsafe class ProgramRun : IDisposable
     {
         _memory =
             new EngineMemory(
-            new EngineMemoryOptions { ReservationBytes = Size.MiB(512), RetainBytes = 4 << 20,
-            NativeContext = _system });
+            new EngineMemoryOptions
+            {
+                ReservationBytes = Size.MiB(512),
+                RetainBytes = 4 << 20,
+                NativeContext = _system
+            });
         _frame = NewFrames();
         NewArena();
     }
@@ -96,8 +100,11 @@ internal sealed unsafe class ProgramRun : IDisposable
                 break;
             case OperationKind.ChangeBudget:
                 on.Arena.Budget =
-                    new ArenaBudget { SoftBytes = (nuint)operation.Size,
-                    HardBytes = operation.Which % 2 == 0 ? 0 : Size.MiB(2048) };
+                    new ArenaBudget
+                    {
+                        SoftBytes = (nuint)operation.Size,
+                        HardBytes = operation.Which % 2 == 0 ? 0 : Size.MiB(2048)
+                    };
                 break;
             case OperationKind.DisposeArena when !_scenes.Exists(scene => scene.Arena == on.Arena):
                 _arenas.Remove(on);

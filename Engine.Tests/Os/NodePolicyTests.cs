@@ -39,8 +39,12 @@ internal sealed unsafe class NodePolicyTests
     {
         AssumeNodes();
         using EngineMemory memory =
-            new(new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.Interleave,
-            Prefault = prefault });
+            new(new EngineMemoryOptions
+            {
+                ReservationBytes = s_reservation,
+                Nodes = NodePolicy.Interleave,
+                Prefault = prefault
+            });
         Assert.That(memory.Settings, Does.Contain("memory nodes: interleaved over "));
         using (LongLivedArena arena = memory.CreateLongLivedArena("level"))
         {
@@ -89,8 +93,12 @@ internal sealed unsafe class NodePolicyTests
         Assume.That(OperatingSystem.IsLinux());
         using HidingContext context = new("syscall");
         using EngineMemory memory = new(
-            new EngineMemoryOptions { ReservationBytes = s_reservation, Nodes = NodePolicy.Interleave,
-                NativeContext = context });
+            new EngineMemoryOptions
+            {
+                ReservationBytes = s_reservation,
+                Nodes = NodePolicy.Interleave,
+                NativeContext = context
+            });
         Assert.That(memory.Settings, Does.Contain("memory nodes: first touch, mbind: "));
         using LongLivedArena arena = memory.CreateLongLivedArena("level");
         arena.Free(arena.Allocate(Size.MiB(5)));

@@ -260,8 +260,12 @@ internal sealed unsafe class WindowsFunctionsHere : INativeContext
 
     [UnmanagedCallersOnly]
     private static void GetSystemInfo(WindowsFunctions.SystemInfo* info) =>
-        *info = new WindowsFunctions.SystemInfo { PageSize = PageBytes, AllocationGranularity = (uint)Granularity,
-            ProcessorCount = 2 };
+        *info = new WindowsFunctions.SystemInfo
+        {
+            PageSize = PageBytes,
+            AllocationGranularity = (uint)Granularity,
+            ProcessorCount = 2
+        };
 
     [UnmanagedCallersOnly]
     private static nuint GetLargePageMinimum() => LargePageBytes;

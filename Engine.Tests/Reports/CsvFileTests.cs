@@ -71,9 +71,17 @@ internal sealed class CsvFileTests
     public void What_was_not_counted_is_empty_and_not_zero()
     {
         CsvFile.Write(
-            SampleProfile.Empty with { Frames =
-            new ProfileFrames { Count = 1, Columns = new Dictionary<string,
-            long[]> { ["start"] = [0], ["nanoseconds"] = [5] } } }, _folder);
+            SampleProfile.Empty with
+            {
+                Frames =
+            new ProfileFrames
+            {
+                Count = 1,
+                Columns = new Dictionary<string,
+            long[]>
+                { ["start"] = [0], ["nanoseconds"] = [5] }
+            }
+            }, _folder);
         Assert.That(string.Join('|', Rows(Path.Combine(_folder, "frames.csv"))[1]), Is.EqualTo("0|0|5||||||"));
     }
 

@@ -1,5 +1,5 @@
-using System.Text.RegularExpressions;
 using System.Text;
+using System.Text.RegularExpressions;
 using Engine.Tests.Reports.Support;
 using Engine.Tests.Support;
 using OpenQA.Selenium;

@@ -87,7 +87,8 @@ internal sealed class TraceViewerTests
             using Process node =
                 Process.Start(
                 new ProcessStartInfo(
-                "node", [script, importer!, path]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+                "node", [script, importer!, path])
+                { RedirectStandardOutput = true, RedirectStandardError = true })!;
             Task<string> error = node.StandardError.ReadToEndAsync();
             string output = node.StandardOutput.ReadToEnd();
             node.WaitForExit();

@@ -1,5 +1,5 @@
 global using NUnit.Framework;
 global using SuperSlab;
 global using SuperSlab.Diagnostics;
-global using SuperSlab.Scenes;
 global using SuperSlab.Reports;
+global using SuperSlab.Scenes;

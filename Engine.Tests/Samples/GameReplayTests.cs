@@ -168,8 +168,12 @@ internal sealed class GameReplayTests
 
         // Twice the recorded blocks as well: threads that take turns otherwise than in the recordings may hold more at
         // once.
-        arena = arena with { SuperSlabCount = 40, Blocks = [.. arena.Blocks.Select(block =>
-            block with { Count = 2 * block.Count })] };
+        arena = arena with
+        {
+            SuperSlabCount = 40,
+            Blocks = [.. arena.Blocks.Select(block =>
+            block with { Count = 2 * block.Count })]
+        };
         File.WriteAllText(plan, (recorded with { Arenas = [arena] }).ToJson());
         SampleProcess wasted =
             SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine");

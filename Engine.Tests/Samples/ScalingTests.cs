@@ -234,8 +234,15 @@ internal sealed class ScalingTests
     }
 
     private static ScalingMeasurement Made(double[] nanoseconds) =>
-        new() { Workload = "mixed", Threads = 1, Nanoseconds = nanoseconds, Checksum = 7, LostBlocks = 0,
-            Latency = default };
+        new()
+        {
+            Workload = "mixed",
+            Threads = 1,
+            Nanoseconds = nanoseconds,
+            Checksum = 7,
+            LostBlocks = 0,
+            Latency = default
+        };
 
     private static string? LibcPath() =>
         File.ReadLines("/proc/self/maps").Select(line => line.Split(' ')[^1]).FirstOrDefault(path =>

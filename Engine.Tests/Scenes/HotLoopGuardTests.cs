@@ -125,8 +125,12 @@ internal sealed unsafe class HotLoopGuardTests
         Assume.That(PageFaults.IsPerThread);
         Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
         using EngineMemory memory =
-            new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Prefault = PrefaultPolicy.None,
-            Pages = PageKind.Normal });
+            new(new EngineMemoryOptions
+            {
+                ReservationBytes = Size.GiB(1),
+                Prefault = PrefaultPolicy.None,
+                Pages = PageKind.Normal
+            });
         using LongLivedArena cold = memory.CreateLongLivedArena("cold");
         byte* block = (byte*)cold.Allocate(1 << 20);
         using HotLoopGuard guard = new(memory);
@@ -214,9 +218,14 @@ internal sealed unsafe class HotLoopGuardTests
 
         static HotLoopCounts Counts(int factor) => new()
         {
-            PageFaults = factor, OsCalls = 2 * factor, ManagedBytes = 3 * factor, Collections = 4 * factor,
-            FrameOverflows = 5 * factor, BudgetOverruns = 6 * factor, TagOverruns = 7 * factor,
-                HardOverruns = 8 * factor,
+            PageFaults = factor,
+            OsCalls = 2 * factor,
+            ManagedBytes = 3 * factor,
+            Collections = 4 * factor,
+            FrameOverflows = 5 * factor,
+            BudgetOverruns = 6 * factor,
+            TagOverruns = 7 * factor,
+            HardOverruns = 8 * factor,
         };
     }
 
@@ -349,7 +358,10 @@ internal sealed unsafe class HotLoopGuardTests
         ManualTime clock = new();
         HotLoopGuardOptions options = new()
         {
-            Log = lines.Add, LogInterval = TimeSpan.FromMilliseconds(200), Clock = clock, OnViolation = calls.Add,
+            Log = lines.Add,
+            LogInterval = TimeSpan.FromMilliseconds(200),
+            Clock = clock,
+            OnViolation = calls.Add,
         };
         using HotLoopGuard guard = new(_memory, rules, options);
         for (int frame = 0; frame < 10; frame++)

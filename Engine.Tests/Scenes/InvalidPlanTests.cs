@@ -15,7 +15,7 @@ public class InvalidPlanTests
     public void Invalid_plan_gets_its_exact_message(string name)
     {
         ScenePlanException refused = Assert.Throws<ScenePlanException>(() =>
-            ScenePlan.Parse(PlanFiles.Invalid(name), PlanFiles.Base));
+            ScenePlan.Parse(PlanFiles.Invalid(name), PlanFiles.Base))!;
 
         Assert.That(refused.Message, Is.EqualTo(PlanFiles.Message(name)));
         Assert.That(refused.Errors, Is.Not.Empty);
@@ -59,8 +59,11 @@ public class InvalidPlanTests
     [Test]
     public void Lists_that_are_too_long_are_refused_by_their_length()
     {
-        ScenePlan manyArenas = new() { Arenas = [.. Enumerable.Range(0, 257).Select(number =>
-            new ArenaPlan { Name = $"a{number}" })] };
+        ScenePlan manyArenas = new()
+        {
+            Arenas = [.. Enumerable.Range(0, 257).Select(number =>
+            new ArenaPlan { Name = $"a{number}" })]
+        };
         Assert.That(
             manyArenas.Validate,
             Throws.TypeOf<ScenePlanException>().With.Message.Contains(
@@ -92,7 +95,7 @@ public class InvalidPlanTests
             HotLoop = new HotLoopRules { WarmUpFrameCount = -1, OsCalls = new HotLoopRule(-2, (HotLoopAction)9) },
         };
 
-        ScenePlanException refused = Assert.Throws<ScenePlanException>(plan.Validate);
+        ScenePlanException refused = Assert.Throws<ScenePlanException>(plan.Validate)!;
         Assert.That(string.Join('\n', refused.Errors.Select(error => $"{error.Path}: {error.Found}")), Is.EqualTo("""
             name: "a\u000ab"
             frame.bytesPerLane: 1

@@ -93,8 +93,11 @@ public class PlanMergeTests
     public void Merge_refuses_what_is_wrong()
     {
         ScenePlan full =
-            new() { Arenas =
-            [new ArenaPlan { SuperSlabCount = 4, Budget = new ArenaBudget { HardBytes = Size.MiB(8) } }] };
+            new()
+            {
+                Arenas =
+            [new ArenaPlan { SuperSlabCount = 4, Budget = new ArenaBudget { HardBytes = Size.MiB(8) } }]
+            };
 
         Assert.That(() => ScenePlan.Merge([full], 1.5), Throws.TypeOf<ScenePlanException>().With.Message.EqualTo(
             "Scene plan 'scene' has an error. arenas.main.budget.hard: found 8 MiB; allowed: at least what is "

@@ -119,8 +119,11 @@ public unsafe class SceneLoadTests
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(512) });
         using CancellationTokenSource source = new();
         ScenePlan plan =
-            new() { FrameArena = new FrameArenaOptions(),
-            Arenas = [new ArenaPlan { SuperSlabCount = 8 }, new ArenaPlan { Name = "large", SuperSlabCount = 128 }] };
+            new()
+            {
+                FrameArena = new FrameArenaOptions(),
+                Arenas = [new ArenaPlan { SuperSlabCount = 8 }, new ArenaPlan { Name = "large", SuperSlabCount = 128 }]
+            };
         InlineProgress cancelling = new(value =>
         {
             if (value > 0.1)
@@ -144,8 +147,11 @@ public unsafe class SceneLoadTests
                 told.Add(value);
         });
         ScenePlan plan =
-            new() { Arenas =
-            [new ArenaPlan { SuperSlabCount = 64 }, new ArenaPlan { Name = "second", SuperSlabCount = 64 }] };
+            new()
+            {
+                Arenas =
+            [new ArenaPlan { SuperSlabCount = 64 }, new ArenaPlan { Name = "second", SuperSlabCount = 64 }]
+            };
         using Scene scene = Scene.Load(memory, plan, new() { Progress = progress });
 
         Assert.That(told, Has.All.InRange(0.0, 1.0));
@@ -159,8 +165,12 @@ public unsafe class SceneLoadTests
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
         ScenePlan plan =
-            new() { Prefault = PrefaultPolicy.Touch, Pages = PageKind.Normal,
-            Arenas = [new ArenaPlan { SuperSlabCount = 4 }] };
+            new()
+            {
+                Prefault = PrefaultPolicy.Touch,
+                Pages = PageKind.Normal,
+                Arenas = [new ArenaPlan { SuperSlabCount = 4 }]
+            };
         using Scene scene = Scene.Load(memory, plan);
 
         Assert.That(scene.Report.Prefault, Is.Not.EqualTo(memory.PrefaultDescription));

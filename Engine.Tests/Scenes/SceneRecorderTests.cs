@@ -7,8 +7,12 @@ namespace Engine.Tests.Scenes;
 internal sealed unsafe class SceneRecorderTests
 {
     private static readonly ScenePlan Rough =
-        new() { Name = "recorded", Arenas = [new ArenaPlan()],
-        FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 } };
+        new()
+        {
+            Name = "recorded",
+            Arenas = [new ArenaPlan()],
+            FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = 2 }
+        };
 
     private EngineMemory _memory = null!;
 
@@ -128,8 +132,11 @@ internal sealed unsafe class SceneRecorderTests
         Random random = new(seed);
         int bits = random.Next(5, 26);
         ScenePlan rough =
-            Rough with { Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }],
-            FrameArena = random.Next(3) == 0 ? Rough.FrameArena : Rough.FrameArena! with { BufferCount = 3 } };
+            Rough with
+            {
+                Arenas = [new ArenaPlan(), new ArenaPlan { Name = "unused" }],
+                FrameArena = random.Next(3) == 0 ? Rough.FrameArena : Rough.FrameArena! with { BufferCount = 3 }
+            };
         SceneRecorder recorder = new();
         for (int recording = random.Next(1, 4); recording >= 0; recording--)
         {

@@ -36,16 +36,25 @@ public class ValidPlanTests
         Assert.That(
             plan.FrameArena,
             Is.EqualTo(
-            new FrameArenaOptions { BytesPerLane = 1536 * 1024, LaneCount = 4, BufferCount = 3,
-            OverflowSuperSlabs = 2 }));
+            new FrameArenaOptions
+            {
+                BytesPerLane = 1536 * 1024,
+                LaneCount = 4,
+                BufferCount = 3,
+                OverflowSuperSlabs = 2
+            }));
         Assert.That(string.Join(", ", plan.Arenas.Select(arena =>
             arena.Name)), Is.EqualTo("world, the sounds, scripts"));
         ArenaPlan world = plan.Arenas[0];
         Assert.That(
             world.Budget,
             Is.EqualTo(
-            new ArenaBudget { SoftBytes = Size.MiB(96), HardBytes = Size.MiB(128),
-            Overflow = ArenaOverflow.Callback }));
+            new ArenaBudget
+            {
+                SoftBytes = Size.MiB(96),
+                HardBytes = Size.MiB(128),
+                Overflow = ArenaOverflow.Callback
+            }));
         Assert.That(
             world.Blocks, Is.EqualTo(new BlockCount[] { new(64, 100_000), new(1024, 2000, 2), new(3 << 20, 4, 1) }));
         Assert.That(

@@ -42,8 +42,14 @@ internal sealed unsafe class LiveRanges
     public void Moved(LiveRange old, void* to, nuint bytes, nuint usableBytes, long operation)
     {
         LiveRange range =
-            old with { Address = (nint)to, Bytes = bytes, UsableBytes = usableBytes,
-            Thread = Environment.CurrentManagedThreadId, Operation = operation };
+            old with
+            {
+                Address = (nint)to,
+                Bytes = bytes,
+                UsableBytes = usableBytes,
+                Thread = Environment.CurrentManagedThreadId,
+                Operation = operation
+            };
         Claim(range);
         Check((nint)to, old, old.Bytes, nuint.Min(old.Bytes, bytes));
         Stamp((nint)to, range, bytes);

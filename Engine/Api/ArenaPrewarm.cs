@@ -253,7 +253,10 @@ public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 
             return this;
 
         long heldBack = (long)(Threads == 0 ? threads : Threads) * SizeClasses.CacheBlocks(SizeClasses.IndexOf(Bytes));
-        return this with { Count = Count > long.MaxValue - heldBack ? long.MaxValue : Count + heldBack,
-            IncludesCaches = true };
+        return this with
+        {
+            Count = Count > long.MaxValue - heldBack ? long.MaxValue : Count + heldBack,
+            IncludesCaches = true
+        };
     }
 }

@@ -407,8 +407,11 @@ public sealed unsafe partial class FrameArena : IArena
             for (int buffer = 0; buffer < _buffers; buffer++)
             {
                 lane->First[buffer] =
-                    new FrameChunk { Start = memory + ((nuint)((buffer * LaneCount) + index) * LaneBytes),
-                    Bytes = LaneBytes };
+                    new FrameChunk
+                    {
+                        Start = memory + ((nuint)((buffer * LaneCount) + index) * LaneBytes),
+                        Bytes = LaneBytes
+                    };
             }
 
             LaneMarks.Begin(lane, _heap);

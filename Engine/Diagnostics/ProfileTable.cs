@@ -29,13 +29,13 @@ public sealed class ProfileTable
 
     public enum Unit
     {
-            Text,
+        Text,
 
-            Count,
+        Count,
 
-            Bytes,
+        Bytes,
 
-            Nanoseconds,
+        Nanoseconds,
     }
 
     /// <summary>The outputs that show a column.</summary>
@@ -244,11 +244,11 @@ public sealed class ProfileTable
         /// <summary>Its name in files and scripts, as in "live_bytes".</summary>
         public string Name { get; }
 
-            public string Title { get; }
+        public string Title { get; }
 
-            public Unit Unit { get; }
+        public Unit Unit { get; }
 
-            public Outputs Outputs { get; }
+        public Outputs Outputs { get; }
 
         internal Func<ProfileDocument, int, string>? TextOf { get; init; }
 

@@ -234,8 +234,12 @@ internal sealed record PosixConstants
     /// <summary>From asm-generic/mman-common.h and asm-generic/mman.h (x86-64, arm64, riscv64).</summary>
     public static PosixConstants Linux { get; } = new()
     {
-        System = SystemKinds.Linux, MapAnonymous = 0x20, MapNoReserve = 0x4000, MapFixedNoReplace = 0x100000,
-        ErrorTryAgain = 11, FaultsOfThread = 1,
+        System = SystemKinds.Linux,
+        MapAnonymous = 0x20,
+        MapNoReserve = 0x4000,
+        MapFixedNoReplace = 0x100000,
+        ErrorTryAgain = 11,
+        FaultsOfThread = 1,
     };
 
     /// <summary>From sys/mman.h of xnu.</summary>

@@ -217,7 +217,8 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
     {
         if (ReleaseCore(address, bytes) is { } reason)
             ThrowRefused("Release", bytes, reason);
-    }}
+    }
+}
 
 /// <summary>
 /// Large pages of Windows. They need the privilege SeLockMemoryPrivilege ("Lock pages in memory", which a policy grants

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Security;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
 
 namespace SuperSlab.Scenes;
 

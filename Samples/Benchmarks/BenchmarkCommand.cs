@@ -1,6 +1,6 @@
 // The command line and what it asks for.
-using System.CommandLine.Parsing;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Scaling;
 using Samples.Benchmarks.Workloads;
@@ -152,7 +152,7 @@ internal static class BenchmarkCommand
         Library.Validators.Add(CheckLibraries);
         AheadOfTime.Validators.Add(CheckFile);
         Threads.Arity = ArgumentArity.ZeroOrOne;
-        var command = new RootCommand(Purpose) 
+        var command = new RootCommand(Purpose)
         {
             Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance,
         };

@@ -1,6 +1,6 @@
 // Where a sample writes its results.
-using System.Text.Json.Serialization.Metadata;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Samples.Common;
 

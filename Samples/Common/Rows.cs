@@ -1,6 +1,6 @@
 // Rows of measurements: each repeat in a process of its own, the rows by turns.
-using System.Text.Json.Serialization.Metadata;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Samples.Common;
 

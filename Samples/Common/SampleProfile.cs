@@ -1,8 +1,8 @@
 using System.Diagnostics;
+using SuperSlab;
 using SuperSlab.Diagnostics;
 using SuperSlab.Reports;
 using SuperSlab.Scenes;
-using SuperSlab;
 
 namespace Samples.Common;
 

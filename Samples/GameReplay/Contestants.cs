@@ -2,8 +2,8 @@
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Rows;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay;
 

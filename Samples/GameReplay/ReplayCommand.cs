@@ -1,6 +1,6 @@
 // The command line, what it asks for, and the plan files that it names.
-using System.CommandLine.Parsing;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Samples.Common;
 using Samples.GameReplay.Playing;
 using Samples.GameReplay.Rows;

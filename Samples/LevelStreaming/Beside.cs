@@ -2,8 +2,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Samples.Common;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming;
 

@@ -1,8 +1,8 @@
 // Levels in the engine's memory.
 using Samples.Common;
+using SuperSlab;
 using SuperSlab.Diagnostics;
 using SuperSlab.Scenes;
-using SuperSlab;
 
 namespace Samples.LevelStreaming;
 

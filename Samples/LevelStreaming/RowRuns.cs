@@ -1,7 +1,7 @@
 // Runs one row in this process.
 using Samples.Common;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming;
 

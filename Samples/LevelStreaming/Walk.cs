@@ -1,8 +1,8 @@
 // The walk through the levels, and its figures.
 using System.Diagnostics;
 using Samples.Common;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming;
 

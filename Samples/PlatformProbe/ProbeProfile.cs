@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Samples.Common;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace PlatformProbe;
 

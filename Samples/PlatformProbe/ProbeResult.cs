@@ -1,7 +1,7 @@
 // What the probe finds, as JSON and as text.
 using System.Globalization;
-using System.Text.Json.Serialization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace PlatformProbe;
 

@@ -43,7 +43,8 @@ internal static class MixedTable
 
     private static long? Malloc(IReadOnlyList<RowResults> results) => results
         .FirstOrDefault(
-            row => row.Row is { Allocator: AllocatorKind.Malloc, IsPrewarmed: true })?.Summary().OperationsPerSecond;}
+            row => row.Row is { Allocator: AllocatorKind.Malloc, IsPrewarmed: true })?.Summary().OperationsPerSecond;
+}
 
 /// <summary>Prints the matrix of prefault policies for people.</summary>
 internal static class MatrixTable
@@ -111,4 +112,5 @@ internal static class MatrixTable
             FigureText.Count(engine.InterruptionsInLoop),
             FigureText.Count(engine.OsCallsInLoop),
             FigureText.Count(engine.FaultsLeft));
-    }}
+    }
+}

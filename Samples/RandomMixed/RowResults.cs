@@ -1,8 +1,8 @@
 // One row over all repeats, and the JSON documents.
 using System.Text.Json.Serialization;
 using Samples.Common;
-using SuperSlab.Diagnostics;
 using SuperSlab;
+using SuperSlab.Diagnostics;
 
 namespace Samples.RandomMixed;
 

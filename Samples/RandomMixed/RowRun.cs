@@ -2,9 +2,9 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Samples.Common;
+using SuperSlab;
 using SuperSlab.Diagnostics;
 using SuperSlab.Scenes;
-using SuperSlab;
 
 namespace Samples.RandomMixed;
 

@@ -1,11 +1,11 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Samples.Common;
 using Samples.Soak.Load;
+using SuperSlab;
 using SuperSlab.Diagnostics;
 using SuperSlab.Scenes;
-using SuperSlab;
 
 namespace Samples.Soak;
 

@@ -1,5 +1,5 @@
-using OpenQA.Selenium.Chrome;
 using OpenQA.Selenium;
+using OpenQA.Selenium.Chrome;
 
 namespace Engine.Tests.Reports.Support;
 
@@ -65,10 +65,10 @@ internal sealed class Browser : IDisposable
     /// "denied".</summary>
     public void SetPermission(string name, string setting) =>
         _driver.ExecuteCdpCommand("Browser.setPermission", new Dictionary<string, object?>
-    {
-        ["permission"] = new Dictionary<string, object> { ["name"] = name },
-        ["setting"] = setting,
-    });
+        {
+            ["permission"] = new Dictionary<string, object> { ["name"] = name },
+            ["setting"] = setting,
+        });
 
     /// <summary>Sends keys to whatever has the focus.</summary>
     public void Press(params string[] keys) =>

@@ -168,7 +168,8 @@ internal static class SampleProfile
         long[] slabs = [.. Enumerable.Range(0, 32).Select(_ =>
             random.Next(5) == 0 ? 0 : sizes[random.Next(sizes.Length)])];
         return SuperSlab(
-            index, SuperSlabState.Owned, arena, random.Next(10) * SuperSlabBytes / 10) with { Slabs = slabs };
+            index, SuperSlabState.Owned, arena, random.Next(10) * SuperSlabBytes / 10) with
+        { Slabs = slabs };
     }
 
     private static SuperSlabRow SuperSlab(int index, SuperSlabState state, int arena, long used) =>

@@ -15,7 +15,8 @@ internal static class Program
         {
             Console.In.ReadToEnd();
             stop.Cancel();
-        }) { IsBackground = true }.Start();
+        })
+        { IsBackground = true }.Start();
         if (arguments is ["game"])
         {
             Play(stop.Token);

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.Benchmarks.Contestants;
 

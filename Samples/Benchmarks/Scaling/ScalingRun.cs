@@ -3,8 +3,8 @@ using System.Diagnostics;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Workloads;
 using Samples.Common;
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.Benchmarks.Scaling;
 
@@ -48,14 +48,14 @@ internal static class ScalingHost
     /// <exception cref="RunFailedException">The contestant is not there.</exception>
     public static ScalingMeasurement Measure(ScalingLoad load, string contestant, SystemCallCounter? counter) =>
         contestant switch
-    {
-        ContestantNames.Engine or ContestantNames.Handle => MeasureEngine(load, contestant, counter),
-        ContestantNames.NativeMemory =>
-            Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(load, default, counter),
-        ContestantNames.Gc => Run<GcAllocator, GcAllocator, ArrayBlock>(load, default, counter),
-        ContestantNames.ArrayPool => Run<PoolAllocator, PoolAllocator, ArrayBlock>(load, default, counter),
-        _ => Run<FunctionAllocator, FunctionAllocator, Address>(load, Peer.Load(contestant), counter),
-    };
+        {
+            ContestantNames.Engine or ContestantNames.Handle => MeasureEngine(load, contestant, counter),
+            ContestantNames.NativeMemory =>
+                Run<NativeMemoryAllocator, NativeMemoryAllocator, Address>(load, default, counter),
+            ContestantNames.Gc => Run<GcAllocator, GcAllocator, ArrayBlock>(load, default, counter),
+            ContestantNames.ArrayPool => Run<PoolAllocator, PoolAllocator, ArrayBlock>(load, default, counter),
+            _ => Run<FunctionAllocator, FunctionAllocator, Address>(load, Peer.Load(contestant), counter),
+        };
 
     private static ScalingMeasurement MeasureEngine(ScalingLoad load, string contestant, SystemCallCounter? counter)
     {

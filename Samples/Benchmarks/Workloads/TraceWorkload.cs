@@ -4,12 +4,12 @@ using System.Runtime.InteropServices;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Measuring;
 using Samples.Common;
+using Samples.GameReplay;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Playing;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Tracing;
-using Samples.GameReplay;
 using SuperSlab.Scenes;
 
 namespace Samples.Benchmarks.Workloads;

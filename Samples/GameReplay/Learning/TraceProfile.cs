@@ -1,6 +1,6 @@
 // What the first pass learns, and the plan made of it.
-using SuperSlab.Scenes;
 using SuperSlab;
+using SuperSlab.Scenes;
 
 namespace Samples.GameReplay.Learning;
 

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Samples.Common;
 using Samples.GameReplay.Scripts;
-using SuperSlab.Diagnostics;
 using SuperSlab;
+using SuperSlab.Diagnostics;
 
 namespace Samples.GameReplay.Playing;
 

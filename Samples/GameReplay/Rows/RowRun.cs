@@ -5,9 +5,9 @@ using Samples.GameReplay.Learning;
 using Samples.GameReplay.Playing;
 using Samples.GameReplay.Scripts;
 using Samples.GameReplay.Tracing;
+using SuperSlab;
 using SuperSlab.Diagnostics;
 using SuperSlab.Scenes;
-using SuperSlab;
 
 namespace Samples.GameReplay.Rows;
 
@@ -71,8 +71,13 @@ internal static class RowRun<TContestant, TAllocator, TBlock, TTouch>
             {
                 unprofiled?.EndFrame();
                 profiled?.EndFrame(
-                    new HotLoopCounts { PageFaults = figures.PageFaults, OsCalls = figures.OsCalls,
-                        ManagedBytes = figures.ManagedBytes, Collections = figures.Collections });
+                    new HotLoopCounts
+                    {
+                        PageFaults = figures.PageFaults,
+                        OsCalls = figures.OsCalls,
+                        ManagedBytes = figures.ManagedBytes,
+                        Collections = figures.Collections
+                    });
                 profilerTicks[frames] = (profiled?.CostTicks ?? 0) - spentTicks;
                 spentTicks += profilerTicks[frames];
                 frameTicks[frames++] = figures.WorkTicks;

@@ -81,8 +81,11 @@ internal sealed class LiveState
         lock (_lock)
         {
             _moment =
-                _moment with { LongestPauseMilliseconds =
-                Math.Max(_moment.LongestPauseMilliseconds, milliseconds - _pauseBegan) };
+                _moment with
+                {
+                    LongestPauseMilliseconds =
+                Math.Max(_moment.LongestPauseMilliseconds, milliseconds - _pauseBegan)
+                };
         }
     }
 

@@ -1,6 +1,6 @@
 using Samples.Profiler.Listening;
-using Spectre.Console.Rendering;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Showing;

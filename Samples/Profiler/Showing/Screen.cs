@@ -1,5 +1,5 @@
-using Spectre.Console.Rendering;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace Samples.Profiler.Showing;
 
