@@ -12,7 +12,9 @@ internal sealed unsafe partial class ArenaCaches
     /// <param name="hasSlabs">Whether the arena has free slabs, for any class.</param>
     public void Rehearse(int sizeClass, long blocks, bool hasSlabs)
     {
-        int depth = hasSlabs ? 2 : 1;
+        // Slabs that carving left over become runs too, of blocks as small as here.
+        bool hasRest = _slabs.Space.HasRun(1);
+        int depth = hasSlabs ? 3 : hasRest ? 2 : 1;
         if (s_rehearsed >= depth || _slabs.MagazineBlocks(sizeClass) == 0)
             return;
 
@@ -22,11 +24,12 @@ internal sealed unsafe partial class ArenaCaches
 
         s_rehearsed = depth;
         ThreadCache.Initialise(cache, slot: 0, home: 0);
-        foreach (int size in hasSlabs ? (ReadOnlySpan<int>)[0, Magazine.FirstOfOne] : [sizeClass])
+        foreach (int size in hasSlabs ? (ReadOnlySpan<int>)[0, Magazine.FirstOfOne] : hasRest ? [sizeClass, 0]
+            : [sizeClass])
         {
             int one = ThreadCache.ClassFor(cache, size);
             long peak = _slabs.ClassOf(one)->PeakBlocksOut;
-            Rehearse(cache, one, hasSlabs ? long.MaxValue : blocks);
+            Rehearse(cache, one, hasSlabs || (hasRest && size == 0) ? long.MaxValue : blocks);
             _slabs.RestorePeak(one, peak);
             _slabs.RehearseMove(one);
         }

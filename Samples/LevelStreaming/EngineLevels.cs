@@ -86,9 +86,9 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
 
 /// <summary>
 /// A level in the engine's memory: animals, genes, lists and terrain in the scene's arena, scratch space in its frame
-/// lanes.
+/// lanes. A struct, since the runtime looks up generic code of classes when a thread first runs it, which faults.
 /// </summary>
-internal sealed unsafe class EngineStore : ILevelStore<nint>
+internal readonly unsafe struct EngineStore : ILevelStore<nint>
 {
     private static readonly AllocationTag s_animalsTag = AllocationTag.Register("animals");
     private static readonly AllocationTag s_groundTag = AllocationTag.Register("ground");
