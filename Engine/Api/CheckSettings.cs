@@ -12,7 +12,7 @@ public sealed record CheckSettings
     /// </summary>
     public nuint GuardFromBytes { get; init; } = 64 * Sizes.KiB;
 
-    /// <summary>One in so many smaller blocks ends at such a page too. Default 64; 0 for none.</summary>
+    /// <summary>One in this many smaller blocks ends at such a page too. Default 64; 0 is none.</summary>
     public int GuardOneIn { get; init; } = 64;
 
     /// <summary>

@@ -81,7 +81,7 @@ public sealed unsafe partial class FrameArena
                 + $"{Sizes.Text(_reservation.BlockBytes)} has no room for them.");
     }
 
-    /// <summary>A chunk for an overflow of so many bytes: a spare one if that is enough.</summary>
+    /// <summary>A chunk for an overflow block: a spare one where the block fits in it.</summary>
     private FrameChunk* NewChunk(nuint bytes)
     {
         int superSlabs = (int)Sizes.DivideRoundingUp(nuint.Max(bytes, 1), SlabGeometry.SuperSlabBytes);

@@ -254,8 +254,8 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     }
 
     /// <summary>
-    /// Returns the blocks that were freed the longest ago to their runs until so many bytes are held back, and tries
-    /// those again that were refused.
+    /// Returns the blocks that were freed first to their runs, until no more than the limit is held back, and tries
+    /// the refused ones again.
     /// </summary>
     /// <returns>What was damaged, a sentence each, or null.</returns>
     private string? ReleaseDownTo(nuint heldBytes, out bool any)

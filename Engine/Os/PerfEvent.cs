@@ -266,7 +266,7 @@ internal sealed unsafe class PerfFunctions(INativeContext context)
     /// <param name="counted">What it counts.</param>
     /// <param name="leader">The event that leads it, or -1.</param>
     /// <param name="withKernel">Whether it counts faults that the kernel takes in system calls.</param>
-    /// <param name="callers">0 samples addresses only; more adds the time and at most so many callers.</param>
+    /// <param name="callers">0 samples addresses only; more adds the time and at most this many callers.</param>
     /// <returns>Its file, negative where the system refuses.</returns>
     public int Open(Event counted, int leader, bool withKernel, int callers)
     {

@@ -186,7 +186,7 @@ internal sealed class Prefaulter
 internal readonly record struct PrefaultRange(
     nint Address, nuint Bytes, int Threads, IProgress<double>? Progress, CancellationToken Cancellation)
 {
-    /// <summary>What is left of it behind so many bytes.</summary>
+    /// <summary>The rest of the range behind its first <paramref name="offset"/> bytes.</summary>
     public PrefaultRange From(nuint offset) => this with { Address = Address + (nint)offset, Bytes = Bytes - offset };
 }
 
