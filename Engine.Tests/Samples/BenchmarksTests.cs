@@ -9,6 +9,7 @@ namespace Engine.Tests.Samples;
 /// <summary>The benchmarks as a user runs them, on the smallest workload, and each workload with hardly any
 /// work.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class BenchmarksTests
 {
     private const string Shape =
@@ -21,7 +22,6 @@ internal sealed class BenchmarksTests
         ["null", "handle", "engine", "malloc", "NativeMemory", "GC", "ArrayPool"];
 
     [Test]
-    [Category(Lane.Slow)]
     public void A_quick_run_writes_tables_JSON_and_a_chart()
     {
         string folder = Directory.CreateTempSubdirectory("benchmarks-").FullName;

@@ -7,6 +7,7 @@ namespace Engine.Tests.Samples;
 
 /// <summary>The random-mixed benchmark: its names, its promises, and that it does the work it says.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class RandomMixedTests
 {
     private const string Shape =
@@ -24,7 +25,6 @@ internal sealed class RandomMixedTests
     }
 
     [Test]
-    [Category(Lane.Slow)]
     public void All_rows_with_few_operations()
     {
         SampleProcess run =
@@ -56,7 +56,6 @@ internal sealed class RandomMixedTests
     }
 
     [Test]
-    [Category(Lane.Slow)]
     public void Each_fault_of_a_cold_loop_has_an_owner()
     {
         SampleProcess run =

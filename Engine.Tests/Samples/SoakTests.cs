@@ -6,10 +6,10 @@ namespace Engine.Tests.Samples;
 
 /// <summary>A short soak: it passes, and it finds the faults that it is told to make.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class SoakTests
 {
     [Test]
-    [Category(Lane.Slow)]
     public void Some_seconds_of_everything_leave_no_trace()
     {
         SampleProcess run = SampleProcess.Run("Soak", "--seconds", "6", "--seed", "7", "--json", "-");
@@ -31,7 +31,6 @@ internal sealed class SoakTests
     [TestCase("growth", "resident memory grew")]
     [TestCase("corruption", "changed at offset 0")]
     [TestCase("leak", "everything was freed, and yet")]
-    [Category(Lane.Slow)]
     public void A_fault_is_found(string sabotage, string message)
     {
         SampleProcess run = SampleProcess.Run("Soak", "--seconds", "4", "--sabotage", sabotage);
