@@ -46,6 +46,7 @@ internal sealed unsafe class CallbackTests
         select new TestCaseData(site, deed);
 
     [TestCaseSource(nameof(Cases))]
+    [Category(Lane.Slow)]
     public void What_a_users_function_does_harms_nothing(Site site, Deed deed)
     {
         Stage stage = new(site, deed);

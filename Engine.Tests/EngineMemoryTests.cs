@@ -262,6 +262,7 @@ internal sealed unsafe class EngineMemoryTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_memory_that_several_threads_dispose_is_disposed_once_when_each_returns()
     {
         for (int round = 0; round < 10; round++)

@@ -124,10 +124,11 @@ internal sealed unsafe class FailureInjectionTests
     }
 
     /// <summary>
-    /// Threads without a cache free what others allocated, while the system refuses what their bookkeeping would like
-    /// to have: all is freed, and nobody is told.
+    /// Threads without a cache free the blocks of others while the system refuses memory for bookkeeping: every block
+    /// is freed, and no free throws.
     /// </summary>
     [Test]
+    [Category(Lane.Slow)]
     public void A_free_never_fails_for_want_of_memory()
     {
         if (!OperatingSystem.IsLinux())

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
 using Engine.Tests.Os;
+using Engine.Tests.Support;
 
 namespace Engine.Tests;
 
@@ -27,6 +28,7 @@ internal sealed partial class ReadmeTests
 
     [Test]
     [Category(Machine.NeedsRealKernel)]
+    [Category(Lane.Slow)]
     public void First_example_runs_in_a_new_console_project_as_it_is_pasted()
     {
         string example = Block("README.md", "csharp");

@@ -121,6 +121,7 @@ internal sealed unsafe class ArenaLifetimeTests : ArenaFixture
 
     [Category(Engine.Tests.Os.Machine.NeedsRealKernel)]
     [Test]
+    [Category(Lane.Slow)]
     public void Ten_million_live_blocks_are_disposed_in_under_50_milliseconds_and_their_memory_is_gone()
     {
         const int Blocks = 10_000_000;

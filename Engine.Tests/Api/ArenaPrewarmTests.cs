@@ -415,6 +415,7 @@ internal sealed unsafe class ArenaPrewarmTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_prewarm_whose_system_takes_nothing_back_is_whole_or_nothing(
         [Range(1, 12)] int call, [Values(1, 3, 100)] int count)
     {

@@ -30,6 +30,7 @@ internal sealed unsafe class FrameGrowthTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Equal_turns_of_any_frames_make_no_OS_call_and_no_chunk_after_the_second(
         [Values(1, 2, 3)] int buffers, [Values] bool rewinds)
     {

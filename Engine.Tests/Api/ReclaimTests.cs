@@ -3,8 +3,7 @@ using Engine.Tests.Support;
 
 namespace Engine.Tests.Api;
 
-/// <summary>Before an arena says that there is no memory, it takes back everything that is free, whoever holds
-/// it.</summary>
+/// <summary>An arena takes back all free memory, of every thread, before it reports that memory ran out.</summary>
 internal sealed unsafe class ReclaimTests
 {
     /// <summary>What the free blocks were: a few large ones, or many small ones that fill as much.</summary>

@@ -35,6 +35,7 @@ internal sealed unsafe class HandOverTests : ArenaFixture
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Blocks_are_handed_over_whole_in_every_pattern_while_threads_die_and_arenas_and_scenes_come_and_go(
         [Values] Pattern pattern, [Values(2, 5)] int seats)
     {

@@ -256,6 +256,7 @@ internal sealed unsafe class FaultAttributionTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Many_faults_at_once_are_taken_out_of_the_ring_in_time()
     {
         LongLivedArena arena = _memory.CreateLongLivedArena("world");

@@ -95,8 +95,7 @@ internal sealed class MemoryMeterTests
         Assert.That(Observe(), Is.Empty);
     }
 
-    /// <summary>Collects once; keys are an instrument's name and its attributes. Each has a unit, and none is told
-    /// twice.</summary>
+    /// <summary>Collects once. Keys are an instrument's name and attributes; each has a unit and comes once.</summary>
     private static Dictionary<string, long> Observe()
     {
         Dictionary<string, long> values = [];

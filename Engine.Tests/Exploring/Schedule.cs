@@ -6,8 +6,8 @@ namespace Engine.Tests.Exploring;
 /// Runs two threads in every order of their steps. A step is an access to what they share, before which they call
 /// <see cref="Step"/>: here by way of the <see cref="Volatile"/> and <see cref="Interlocked"/> of this folder, against
 /// which the engine's source is compiled. One thread runs at a time. The orders are gone through like a tree: each run
-/// repeats the choices of the one before up to the last that has another alternative. Orders with more than so many
-/// preemptions (changes to the other thread, though the one could go on) are left out.
+/// repeats the choices of the one before up to the last that has another alternative. A limit bounds
+/// the preemptions of an order: changes to the other thread while the first could go on.
 /// </summary>
 internal sealed class Schedule
 {

@@ -61,6 +61,7 @@ internal sealed class ThreadSlotsTests
     [Test]
     [Category("Large")]
     [Category(Engine.Tests.Os.Machine.NeedsRealKernel)]
+    [Category(Lane.Slow)]
     public void More_living_threads_than_a_table_has_places_have_caches_all_the_same()
     {
         using ManualResetEventSlim end = new();

@@ -75,6 +75,7 @@ internal sealed class ProgramTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Programs_of_several_threads_on_one_arena_do_what_their_models_do()
     {
         Gen.Select(

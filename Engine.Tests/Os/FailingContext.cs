@@ -59,8 +59,8 @@ internal sealed unsafe class FailingContext : INativeContext
 
     /// <summary>
     /// The Nth call from now on fails half-way, as a kernel may: of a range the first half is done; what a mapping or a
-    /// move would have replaced is unmapped (mmap, mprotect, madvise, mremap, mlock only). So many calls after it fail
-    /// too.
+    /// move would have replaced is unmapped (mmap, mprotect, madvise, mremap, mlock only). The
+    /// next <paramref name="thenFail"/> calls fail too.
     /// </summary>
     public void FailHalfDone(string function, int call, int errno, int thenFail = 0) =>
         FailOnce(function, call, errno, Mode.FailHalfDone, 1 + thenFail);
@@ -82,8 +82,8 @@ internal sealed unsafe class FailingContext : INativeContext
     /// <summary>Mappings of more bytes are refused for want of address space.</summary>
     public void LimitMaps(nuint bytes) => _rules[0].MostBytes = bytes;
 
-    /// <summary>Mappings that the system may place begin so many bytes, a multiple of the page size, behind a multiple
-    /// of 2 MiB.</summary>
+    /// <summary>Mappings that the system may place begin this many bytes behind a multiple of 2 MiB.</summary>
+    /// <param name="bytes">A multiple of the page size.</param>
     public void ShiftMaps(nuint bytes) => _rules[0].ShiftBytes = bytes;
 
     /// <summary>Every call fails, or every one whose distinguishing argument (flags, protection, advice) is as

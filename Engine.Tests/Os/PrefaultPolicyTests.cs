@@ -1,3 +1,5 @@
+using Engine.Tests.Support;
+
 namespace Engine.Tests.Os;
 
 /// <summary>Every policy with every kind of pages: zero faults by two means, or the next one and the reason.</summary>
@@ -171,6 +173,7 @@ internal sealed class PrefaultPolicyTests
 
     [Test]
     [Category(Machine.NeedsRealKernel)] // hundreds of changes to the pool of huge pages take an emulator minutes
+    [Category(Lane.Slow)]
     public void Any_call_may_fail_at_any_time_and_the_range_is_provided_or_reserved_as_before(
         [Values("mmap", "munmap", "mprotect", "madvise", "mremap", "mlock")] string function,
         [Values(1, 2, 3)] int call,

@@ -49,6 +49,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void An_empty_profile_says_of_every_part_why_it_is_empty()
     {
         using Browser browser = Open(SampleProfile.Empty);
@@ -61,6 +62,7 @@ internal sealed partial class HtmlReportTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void Names_are_text_wherever_they_are_shown()
     {
         using Browser browser = Open(SampleProfile.Create(frames: 1200, SampleProfile.HostileName));

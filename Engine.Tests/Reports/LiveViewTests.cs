@@ -71,6 +71,7 @@ internal sealed class LiveViewTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void When_the_process_ends_the_terminal_is_restored_and_told()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");

@@ -73,6 +73,7 @@ internal sealed partial class ProfilerSampleTests
     }
 
     [Test]
+    [Category(Lane.Slow)]
     public void A_process_that_ends_while_it_is_watched_is_a_failure()
     {
         using ChildProgram game = ChildProgram.StartTarget("game");

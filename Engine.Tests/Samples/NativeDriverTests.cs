@@ -2,11 +2,13 @@ using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Workloads;
 using Samples.GameReplay.Tracing;
+using Engine.Tests.Support;
 
 namespace Engine.Tests.Samples;
 
 /// <summary>The benchmarks' C driver: compiled here, and that it does what the C# loops do.</summary>
 [TestFixture]
+[Category(Lane.Slow)]
 internal sealed class NativeDriverTests
 {
     private NativeDriver? _driver;

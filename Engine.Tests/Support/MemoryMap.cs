@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Engine.Tests.Support;
 
 /// <summary>The process's mappings, from /proc/self/maps and smaps. Where there is no such file, nothing is
@@ -60,7 +62,8 @@ internal static class MemoryMap
             {
                 resident += ulong.Parse(
                     line.AsSpan(4, line.Length - 6),
-                    System.Globalization.NumberStyles.AllowLeadingWhite | System.Globalization.NumberStyles.AllowTrailingWhite, null) * 1024;
+                    NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+                    null) * 1024;
             }
         }
 

@@ -51,7 +51,7 @@ internal sealed class ArenaPrewarm(
             if (!carve && !slabs.IsCarvedAlways(block.Bytes))
             {
                 _dividedSlabs += slabs.SlabsFor(block.Bytes, block.Count)
-                    + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads));
+                    + slabs.RunsBesides(block.Bytes, block.ThreadsOf(threads));
                 _longestDivided = Math.Max(_longestDivided, slabs.SlabsPerRun(block.Bytes));
                 continue;
             }
@@ -59,7 +59,7 @@ internal sealed class ArenaPrewarm(
             int length = slabs.RunSlabs(block.Bytes);
             int runs =
                 checked((int)((slabs.SlabsFor(block.Bytes, block.Count) / length)
-                + slabs.RunsBesides(block.Bytes, ThreadsOf(block, threads))));
+                + slabs.RunsBesides(block.Bytes, block.ThreadsOf(threads))));
             bool isExtent = length > SlabGeometry.SlabCount;
             (isExtent ? _extents : _runs).Add(new Carved(block.Bytes, length, runs));
         }
@@ -180,7 +180,7 @@ internal sealed class ArenaPrewarm(
         nuint bitmapBytes = 0;
         foreach (BlockCount block in blocks)
         {
-            int users = ThreadsOf(block, threads);
+            int users = block.ThreadsOf(threads);
             int sizeClass = SizeClasses.IndexOf(block.Bytes);
             threadClasses += users;
             stockMagazines += StockMagazines(sizeClass, block.Count) + ArenaClasses.MagazinesBesides(sizeClass, users);
@@ -200,8 +200,6 @@ internal sealed class ArenaPrewarm(
 
         return caches.PromiseMetadata(threads, threadClasses, stockMagazines, bitmapBytes);
     }
-
-    private static int ThreadsOf(BlockCount block, int threads) => block.Threads == 0 ? threads : block.Threads;
 
     /// <summary>The most full magazines that this number of blocks fills, up to those that a stock may hold.</summary>
     private static long StockMagazines(int sizeClass, long blocks) =>
@@ -245,6 +243,9 @@ public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 
     public static BlockCount Aligned(nuint bytes, nuint alignment, long count, int threads = 0) =>
         new(LongLivedArena.BlockBytes(bytes, alignment), count, threads);
 
+    /// <summary>The threads that use the blocks, of all that use the arena.</summary>
+    internal int ThreadsOf(int threads) => Threads == 0 ? threads : Threads;
+
     /// <summary>The blocks that must exist, so that no thread waits for those in another's cache.</summary>
     /// <param name="threads">The threads that use the arena.</param>
     internal BlockCount WithCaches(int threads)
@@ -252,7 +253,7 @@ public readonly record struct BlockCount(nuint Bytes, long Count, int Threads = 
         if (IncludesCaches || Count == 0)
             return this;
 
-        long heldBack = (long)(Threads == 0 ? threads : Threads) * SizeClasses.CacheBlocks(SizeClasses.IndexOf(Bytes));
+        long heldBack = (long)ThreadsOf(threads) * SizeClasses.CacheBlocks(SizeClasses.IndexOf(Bytes));
         return this with
         {
             Count = Count > long.MaxValue - heldBack ? long.MaxValue : Count + heldBack,

@@ -8,15 +8,16 @@ internal static class ProfilerCommand
 {
     private const string Purpose =
         """
-        Shows what the engine's memory does in another process, while it runs: frame times, arenas, tags, SuperSlabs, page faults and
-        collections. It listens through the runtime's event pipe; the other process needs an SuperSlab.Diagnostics.Profiler and nothing else.
+        Shows what the engine's memory does in another process, while it runs: frame times, arenas, tags, SuperSlabs,
+        page faults and collections. It listens through the runtime's event pipe; the other process needs a
+        SuperSlab.Diagnostics.Profiler and nothing else.
 
         --attach PID            shows it in the terminal; without a terminal, a line a second
         --attach PID --report   writes the report of a running process; the frame that ends next pays for it
         --profile --report      writes the report of a finished one
 
-        Exit code 0: fine. 1: the process ended or did not answer while it was needed. 2: wrong options, no such process, or one without
-        the engine.
+        Exit code 0: fine. 1: the process ended or did not answer while it was needed. 2: wrong options, no such process,
+        or one without the engine.
         """;
 
     private static readonly Option<int?> Attach =
