@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Engine.Tests.Os;
@@ -114,7 +113,7 @@ internal sealed unsafe class FaultAttributionTests
         });
 
         Assert.That(array![^1], Is.EqualTo(1));
-        Assert.That(CountOf(table, FaultKinds.GcHeap), Is.GreaterThanOrEqualTo(Bytes / (int)Page));
+        Assert.That(CountOf(table, MappingKinds.GcHeap), Is.GreaterThanOrEqualTo(Bytes / (int)Page));
     }
 
     [Test]
@@ -122,7 +121,7 @@ internal sealed unsafe class FaultAttributionTests
     {
         ProfileFaults table = Observe(() => UseStack(1 << 20));
         Assert.That(
-            CountOf(table, FaultKinds.ThreadStack, "worker"), Is.GreaterThanOrEqualTo(((1 << 20) / (int)Page) - 16),
+            CountOf(table, MappingKinds.ThreadStack, "worker"), Is.GreaterThanOrEqualTo(((1 << 20) / (int)Page) - 16),
             "a few pages were used on the way");
     }
 
@@ -131,22 +130,11 @@ internal sealed unsafe class FaultAttributionTests
     {
         string path = Path.Combine(Path.GetTempPath(), $"engine-faults-{Guid.NewGuid():N}.bin");
         File.WriteAllBytes(path, new byte[1 << 20]);
-        try
-        {
-            using MemoryMappedFile file = MemoryMappedFile.CreateFromFile(path);
-            using MemoryMappedViewAccessor view = file.CreateViewAccessor();
-            byte* start = null;
-            view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-            ProfileFaults table = Observe(() => Touch(start, 1 << 20));
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-            Assert.That(
-                CountOf(table, FaultKinds.File, Path.GetFileName(path)), Is.Positive,
-                "the kernel maps several pages at a time");
-        }
-        finally
-        {
-            File.Delete(path);
-        }
+        using MappedFile file = new(path);
+        ProfileFaults table = Observe(() => Touch(file.Start, 1 << 20));
+        Assert.That(
+            CountOf(table, MappingKinds.File, Path.GetFileName(path)), Is.Positive,
+            "the kernel maps several pages at a time");
     }
 
     [Test]
@@ -157,7 +145,7 @@ internal sealed unsafe class FaultAttributionTests
         ProfileFaults table = Observe(() => NativeLibrary.TryLoad(Name, out library));
         Assume.That(library, Is.Not.Zero);
         NativeLibrary.Free(library);
-        Assert.That(CountOf(table, FaultKinds.Library, Name), Is.Positive);
+        Assert.That(CountOf(table, MappingKinds.Library, Name), Is.Positive);
     }
 
     [Test]
@@ -168,7 +156,7 @@ internal sealed unsafe class FaultAttributionTests
         const int Bytes = 40 << 20;
         ProfileFaults table = Observe(() => NativeMemory.Free(Filled(NativeMemory.Alloc(Bytes), Bytes)));
         ProfileFaults.Owner[] unnamed = [.. table.Owners.Where(owner =>
-            owner.Kind is FaultKinds.Anonymous or FaultKinds.Vanished)];
+            owner.Kind is MappingKinds.Anonymous or MappingKinds.Vanished)];
         Assert.That(unnamed.Sum(owner => owner.Count), Is.GreaterThanOrEqualTo(Bytes / (int)Page));
         Assert.That(unnamed.Select(owner => owner.Name), Has.All.Contains("touched by"));
     }

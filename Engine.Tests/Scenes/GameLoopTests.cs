@@ -59,6 +59,72 @@ internal sealed class GameLoopTests
     }
 
     [Test]
+    public void Warm_up_until_quiet_ends_when_frames_in_a_row_are_clean_and_arms_the_guard()
+    {
+        using EngineMemory memory = new();
+        using HotLoopGuard guard = new(memory);
+        GameLoop loop = new(new GameLoopOptions { Frames = new GameFrames(guard) });
+        Game game = new() { GarbageUntil = 20 };
+        Assert.That(loop.WarmUpUntilQuiet(ref game, 10_000, quietFrameCount: 5));
+        Assert.That(guard.IsArmed);
+        Assert.That(guard.ViolationCount, Is.Zero);
+        Assert.That(loop.FrameCount, Is.GreaterThanOrEqualTo(25));
+
+        Game noisy = new() { Garbage = true };
+        Assert.That(loop.WarmUpUntilQuiet(ref noisy, 10, quietFrameCount: 5), Is.False);
+        Assert.That(guard.IsArmed);
+
+        Game brief = new() { Frames = 3 };
+        Assert.That(loop.WarmUpUntilQuiet(ref brief, 10, quietFrameCount: 5), Is.False, "the game ended");
+    }
+
+    [Test]
+    public void Warm_up_until_quiet_arms_the_guard_also_when_the_game_throws()
+    {
+        using EngineMemory memory = new();
+        using HotLoopGuard guard = new(memory);
+        GameLoop loop = new(new GameLoopOptions { Frames = new GameFrames(guard) });
+        Game game = new() { ThrowsAt = 3 };
+        Assert.That(() => loop.WarmUpUntilQuiet(ref game, 10), Throws.InstanceOf<NotSupportedException>());
+        Assert.That(guard.IsArmed);
+    }
+
+    [Test]
+    public void Warm_up_until_quiet_needs_a_guard_and_numbers_above_zero()
+    {
+        using EngineMemory memory = new();
+        Game game = new();
+        GameLoop unguarded = new();
+        Assert.That(() => unguarded.WarmUpUntilQuiet(ref game, 1), Throws.InvalidOperationException);
+        using HotLoopGuard guard = new(memory);
+        GameLoop loop = new(new GameLoopOptions { Frames = new GameFrames(guard) });
+        Assert.That(() => loop.WarmUpUntilQuiet(ref game, 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => loop.WarmUpUntilQuiet(ref game, 1, 0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void Steps_and_drawing_are_parts_of_the_frame_and_hooks_stand_outside_it()
+    {
+        using EngineMemory memory = new();
+        using HotLoopGuard guard = new(memory);
+        List<string> order = [];
+        GameLoop loop = new(new GameLoopOptions
+        {
+            Frames = new GameFrames(guard),
+            BeforeFrame = () => order.Add($"before {guard.FrameCount}"),
+            AfterFrame = () => order.Add($"after {guard.FrameCount} with {guard.LastFrame.ManagedBytes > 0}"),
+        });
+        Game game = new() { Garbage = true };
+        loop.RunFrame(ref game);
+        Assert.That(string.Join(", ", order), Is.EqualTo("before 0, after 1 with True"));
+        HotLoopCounts update = guard.Parts.Single(part => part.Name == "update").LastFrame;
+        HotLoopCounts draw = guard.Parts.Single(part => part.Name == "draw").LastFrame;
+        Assert.That(draw.ManagedBytes, Is.GreaterThanOrEqualTo(100));
+        Assert.That(update.ManagedBytes, Is.Positive, "the list of steps");
+        Assert.That(guard.LastFrame.ManagedBytes, Is.EqualTo(update.ManagedBytes + draw.ManagedBytes));
+    }
+
+    [Test]
     public void Pacing_keeps_frames_apart()
     {
         GameLoop loop = new(new GameLoopOptions { FrameDuration = TimeSpan.FromSeconds(0.01) });
@@ -102,6 +168,10 @@ internal sealed class GameLoopTests
 
         public bool Garbage { get; init; }
 
+        public int GarbageUntil { get; init; }
+
+        public int ThrowsAt { get; init; }
+
         public List<long> Numbers { get; } = [];
 
         public double Alpha { get; private set; }
@@ -114,8 +184,11 @@ internal sealed class GameLoopTests
         {
             Alpha = alpha;
             _drawn++;
-            if (Garbage)
+            if (Garbage || _drawn <= GarbageUntil)
                 s_garbage = new byte[100];
+
+            if (_drawn == ThrowsAt)
+                throw new NotSupportedException();
         }
     }
 }

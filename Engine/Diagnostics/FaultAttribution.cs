@@ -203,7 +203,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
                 (kind, name) = (newKind, newName);
         }
 
-        string? toucher = kind is FaultKinds.Anonymous or FaultKinds.Vanished ? ToucherOf(sample) : null;
+        string? toucher = kind is MappingKinds.Anonymous or MappingKinds.Vanished ? ToucherOf(sample) : null;
         return new FaultOwner(kind, name ?? kind, null, toucher, sample.IsByKernel);
     }
 

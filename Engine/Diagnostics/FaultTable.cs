@@ -189,7 +189,10 @@ internal sealed class FrameTimes
     private readonly record struct Frame(long Number, long Begin, long End);
 }
 
-/// <summary>The kinds of owners in a table of page faults, as in <see cref="ProfileFaults.Owner.Kind"/>.</summary>
+/// <summary>
+/// The kinds of owners in a table of page faults, as in <see cref="ProfileFaults.Owner.Kind"/>, besides those of
+/// <see cref="MappingKinds"/>.
+/// </summary>
 internal static class FaultKinds
 {
     // Memory of the engine. Payload is arenas' blocks; unowned SuperSlabs have no arena when they are looked up.
@@ -198,21 +201,6 @@ internal static class FaultKinds
     public const string ThreadCache = "thread cache";
     public const string Metadata = "allocator metadata";
     public const string Unowned = "unowned SuperSlab";
-
-    // Memory of the process, by mapping. A stack includes thread-local data and the stack of signal handlers.
-    public const string GcHeap = "GC heap";
-    public const string JitCode = "JIT code";
-    public const string ThreadStack = "thread stack";
-    public const string Library = "native library";
-    public const string Program = "program";
-    public const string Assembly = "assembly";
-    public const string File = "file";
-    public const string MallocHeap = "malloc heap";
-    public const string Other = "other mapping";
-
-    // Memory without a name, or unmapped by the time of look-up: the table names the code that touched it.
-    public const string Anonymous = "anonymous memory";
-    public const string Vanished = "short-lived mapping";
 
     // Counts without addresses: pages that a call asked for, faults without room in the ring, threads that only count.
     public const string Populated = "populated on request";
@@ -230,7 +218,7 @@ internal static class FaultKinds
 }
 
 /// <summary>The owner of a page fault. Equal owners are equal values, so that counting needs no text.</summary>
-/// <param name="Kind">One of <see cref="FaultKinds"/>.</param>
+/// <param name="Kind">One of <see cref="FaultKinds"/> or <see cref="MappingKinds"/>.</param>
 /// <param name="Name">A thread's, file's or mapping's name; null in the engine's memory.</param>
 /// <param name="Part">The part of the engine's memory.</param>
 /// <param name="Toucher">The code that touched it, where the memory has no name.</param>

@@ -25,6 +25,9 @@ public static class PageFaults
 
     /// <summary>Page faults, minor and major, of all threads. Allocates nothing; cheap as above. Any thread.</summary>
     public static long OfProcess() => Counter.OfProcess();
+
+    /// <summary>Waits of the calling thread, as <see cref="OfThread"/> counts faults.</summary>
+    internal static long WaitsOfThread() => Counter.WaitsOfThread();
 }
 
 /// <summary>Reads the page faults of a thread and of the process. This one is for systems that count none.</summary>
@@ -37,6 +40,9 @@ internal class FaultCounter
     public virtual long OfProcess() => 0;
 
     public virtual long OfThread() => OfProcess();
+
+    /// <summary>How often the calling thread gave its processor away to wait; 0 where that is not counted.</summary>
+    public virtual long WaitsOfThread() => 0;
 }
 
 /// <summary>getrusage. The count includes the pages that a populate call faults in.</summary>
@@ -46,6 +52,7 @@ internal sealed unsafe class PosixFaultCounter : FaultCounter
     private const int UsageLongs = 32; // struct rusage: two timevals (4), maxrss, ixrss, idrss, isrss, minflt, ...
     private const int MinorFaultsIndex = 8;
     private const int MajorFaultsIndex = 9;
+    private const int WaitsIndex = 16;
 
     private readonly delegate* unmanaged[SuppressGCTransition]<int, long*, int> _getrusage;
     private readonly int _threadScope;
@@ -67,6 +74,12 @@ internal sealed unsafe class PosixFaultCounter : FaultCounter
     public override long OfThread() => Read(_threadScope);
 
     public override long OfProcess() => Read(ProcessScope);
+
+    public override long WaitsOfThread()
+    {
+        long* usage = stackalloc long[UsageLongs];
+        return IsPerThread && _getrusage(_threadScope, usage) == 0 ? usage[WaitsIndex] : 0;
+    }
 
     private long Read(int scope)
     {

@@ -11,7 +11,9 @@ namespace SuperSlab;
 ///
 ///   control page: data_head at byte 1024 (the kernel writes), data_tail at byte 1032 (we write)
 ///   ring:         records of { u32 type, u16 misc, u16 size, ... }
-///   a sample:     { header, u64 address }, or in detail { header, u64 time, u64 address, u64 n, u64 callers[n] }
+///   a sample:     { header, u64 address }, with places { header, u64 instruction, u64 address },
+///                 or in detail { header, u64 time, u64 address, u64 n, u64 callers[n] }
+///   a switch:     { header }, with places only: the thread left its processor or came back
 ///
 /// In detail it is two events with one ring, minor faults and major faults, because the one event "page-faults" also
 /// counts faults that end in a signal or start over. Their sum is what getrusage counts, less the pages that the kernel
@@ -20,10 +22,12 @@ namespace SuperSlab;
 internal sealed unsafe class PerfEvent : IDisposable
 {
     private const int SampleBytes = 16;
+    private const int PlacedSampleBytes = 24;
     private const int HeadOffset = 1024;
     private const int TailOffset = 1032;
     private const uint LostRecord = 2;
     private const uint SampleRecord = 9;
+    private const uint SwitchRecord = 14;
     private const nuint IoctlEnable = 0x2400;
     private const nuint IoctlDisable = 0x2401;
     private const nuint IoctlReset = 0x2403;
@@ -59,6 +63,12 @@ internal sealed unsafe class PerfEvent : IDisposable
     /// <summary>How many records the kernel dropped because the ring was full.</summary>
     public long LostCount { get; private set; }
 
+    /// <summary>The records of any kind that were taken.</summary>
+    public long RecordCount { get; private set; }
+
+    /// <summary>How often the thread gave its processor away to wait, with places; up to the last record taken.</summary>
+    public long WaitCount { get; private set; }
+
     /// <summary>Whether it records faults that the kernel takes at the program's addresses, in a system call.</summary>
     public bool SeesKernel { get; private init; }
 
@@ -70,9 +80,28 @@ internal sealed unsafe class PerfEvent : IDisposable
         if (PerfFunctions.Find(new SystemLibraries(), out reason) is not { } os)
             return null;
 
-        int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, callers: 0);
+        int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, PerfFunctions.Detail.Address);
         nuint ringBytes = nuint.Max(PageBytes, (nuint)BitOperations.RoundUpToPowerOf2((uint)capacity) * SampleBytes);
         return WithRing(os, [file], ringBytes, ringBytes, withKernel: false, out reason);
+    }
+
+    /// <summary>
+    /// An enabled event for the calling thread, with addresses, the instructions that faulted, and waits; null, with
+    /// the reason, on a refusal.
+    /// </summary>
+    /// <param name="context">Where the functions are found.</param>
+    /// <param name="capacity">The faults, or three times as many switches, that fit between two drains.</param>
+    /// <param name="reason">Why it is null.</param>
+    public static PerfEvent? TryOpenWithPlaces(INativeContext context, int capacity, out string reason)
+    {
+        if (PerfFunctions.Find(context, out reason) is not { } os)
+            return null;
+
+        int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, PerfFunctions.Detail.Place);
+        uint ringBytes = BitOperations.RoundUpToPowerOf2((uint)(capacity * PlacedSampleBytes));
+        PerfEvent? opened = WithRing(os, [file], ringBytes, PageBytes, withKernel: false, out reason);
+        opened?.Enable();
+        return opened;
     }
 
     /// <summary>
@@ -90,14 +119,16 @@ internal sealed unsafe class PerfEvent : IDisposable
             return null;
 
         bool withKernel = true;
-        int minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, callers);
+        int minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, PerfFunctions.Detail.Callers, callers);
         if (minor < 0)
         {
             withKernel = false;
-            minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, callers);
+            minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, PerfFunctions.Detail.Callers, callers);
         }
 
-        int major = minor < 0 ? None : os.Open(PerfFunctions.Event.MajorFaults, minor, withKernel, callers);
+        int major = minor < 0
+            ? None
+            : os.Open(PerfFunctions.Event.MajorFaults, minor, withKernel, PerfFunctions.Detail.Callers, callers);
         return WithRing(os, [minor, major], ringBytes, SmallestRingBytes, withKernel, out reason);
     }
 
@@ -119,6 +150,16 @@ internal sealed unsafe class PerfEvent : IDisposable
     {
         bool found = TryFindSample(out ulong record);
         address = found ? (nuint)At(record + 8) : 0;
+        Release(record, found);
+        return found;
+    }
+
+    /// <summary>The oldest fault recorded with its place; false when there is none.</summary>
+    public bool TryTake(out nuint address, out nuint instruction)
+    {
+        bool found = TryFindSample(out ulong record);
+        instruction = found ? (nuint)At(record + 8) : 0;
+        address = found ? (nuint)At(record + 16) : 0;
         Release(record, found);
         return found;
     }
@@ -212,11 +253,22 @@ internal sealed unsafe class PerfEvent : IDisposable
         record = *(ulong*)(_control + TailOffset);
         while (record < head && (uint)At(record) != SampleRecord)
         {
+            RecordCount++;
             LostCount += (uint)At(record) == LostRecord ? (long)At(record + 16) : 0; // { header, id, lost }
+            WaitCount += IsWait(At(record)) ? 1 : 0;
             record += SizeAt(record);
         }
 
+        RecordCount += record < head ? 1 : 0;
         return record < head;
+    }
+
+    /// <summary>Whether a header says that the thread left its processor and could not go on.</summary>
+    private static bool IsWait(ulong header)
+    {
+        const ulong SwitchOut = 1UL << (32 + 13);
+        const ulong Preempted = 1UL << (32 + 14);
+        return (uint)header == SwitchRecord && (header & (SwitchOut | Preempted)) == SwitchOut;
     }
 
     /// <summary>Gives the ring back to the kernel up to a record, and with the record where it was read.</summary>
@@ -248,6 +300,19 @@ internal sealed unsafe class PerfFunctions(INativeContext context)
         MajorFaults = 6,
     }
 
+    /// <summary>What a sample says.</summary>
+    public enum Detail
+    {
+        /// <summary>The address.</summary>
+        Address,
+
+        /// <summary>The instruction and the address; switches of the thread are recorded, too.</summary>
+        Place,
+
+        /// <summary>The time, the address and callers.</summary>
+        Callers,
+    }
+
     public LinuxFiles Files { get; } = new(context);
 
     /// <summary>The functions, or null with the reason.</summary>
@@ -266,32 +331,38 @@ internal sealed unsafe class PerfFunctions(INativeContext context)
     /// <param name="counted">What it counts.</param>
     /// <param name="leader">The event that leads it, or -1.</param>
     /// <param name="withKernel">Whether it counts faults that the kernel takes in system calls.</param>
-    /// <param name="callers">0 samples addresses only; more adds the time and at most this many callers.</param>
+    /// <param name="detail">What a sample says.</param>
+    /// <param name="callers">The most callers that it has.</param>
     /// <returns>Its file, negative where the system refuses.</returns>
-    public int Open(Event counted, int leader, bool withKernel, int callers)
+    public int Open(Event counted, int leader, bool withKernel, Detail detail, int callers = 0)
     {
         const ulong SampleAddress = 1 << 3;
-        const ulong SampleInDetail = SampleAddress | (1 << 2) | (1 << 5); // time and call chain
+        const ulong SampleInstruction = 1 << 0;
+        const ulong SampleTimeAndCallers = (1 << 2) | (1 << 5);
         const ulong Disabled = 1;
         const ulong ExcludeKernel = 1 << 5;
         const ulong ExcludeHypervisor = 1 << 6;
         const ulong ExcludeKernelCallers = 1 << 21;
         const ulong UseClock = 1 << 25;
+        const ulong RecordSwitches = 1 << 26;
         const int MonotonicClock = 1; // that of Stopwatch
         const nint CloseOnExec = 8;
 
-        bool inDetail = callers != 0;
+        bool inDetail = detail == Detail.Callers;
         byte* attribute = stackalloc byte[AttributeBytes];
         new Span<byte>(attribute, AttributeBytes).Clear();
         *(uint*)attribute = 1; // type: software
         *(uint*)(attribute + 4) = AttributeBytes;
         *(ulong*)(attribute + 8) = (ulong)counted;
         *(ulong*)(attribute + 16) = 1; // sample_period: every one
-        *(ulong*)(attribute + 24) = inDetail ? SampleInDetail : SampleAddress;
+        *(ulong*)(attribute + 24) = SampleAddress
+            | (inDetail ? SampleTimeAndCallers : 0)
+            | (detail == Detail.Place ? SampleInstruction : 0);
         *(ulong*)(attribute + 40) = ExcludeHypervisor
             | (leader < 0 ? Disabled : 0)
             | (withKernel ? 0 : ExcludeKernel)
-            | (inDetail ? ExcludeKernelCallers | UseClock : 0);
+            | (inDetail ? ExcludeKernelCallers | UseClock : 0)
+            | (detail == Detail.Place ? RecordSwitches : 0);
         *(int*)(attribute + 92) = inDetail ? MonotonicClock : 0;
         *(ushort*)(attribute + 108) = (ushort)callers; // sample_max_stack
         return (int)_open.Invoke((nint)attribute, 0, -1, leader, CloseOnExec);

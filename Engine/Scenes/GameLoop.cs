@@ -5,15 +5,20 @@ namespace SuperSlab.Scenes;
 /// a frame, between two steps. An engine with a loop of its own calls <see cref="GameFrames"/> instead.
 /// <code>
 /// GameLoop loop = new(new() { FrameDuration = TimeSpan.FromSeconds(1.0 / 60), Frames = new GameFrames(guard) });
-/// loop.WarmUp(ref game, 60);        // code is compiled and faulted in, without rules
+/// loop.WarmUpUntilQuiet(ref game, 1200);   // code is compiled and faulted in, without rules
 /// loop.Run(ref game);
 /// </code>
+/// The guard counts the steps of a frame as its part "update", the drawing as "draw".
 /// Allocates nothing in its frames. One thread, the guard's.
 /// </summary>
 /// <remarks>The idea is from Glenn Fiedler, "Fix Your Timestep!", 2004.</remarks>
 public sealed class GameLoop
 {
+    private const string UpdatePart = "update";
+    private const string DrawPart = "draw";
+
     private readonly GameLoopOptions _options;
+    private readonly HotLoopGuard? _guard;
     private readonly TimeProvider _clock;
     private readonly double _stepSeconds;
     private readonly double _frameSeconds;
@@ -28,6 +33,7 @@ public sealed class GameLoop
     {
         _options = options ?? new GameLoopOptions();
         _options.Validate();
+        _guard = _options.Frames?.Guard;
         _clock = _options.Clock;
         _stepSeconds = _options.StepDuration.TotalSeconds;
         _frameSeconds = _options.FrameDuration.TotalSeconds;
@@ -44,7 +50,7 @@ public sealed class GameLoop
     public TimeSpan DroppedTime => TimeSpan.FromSeconds(_dropped);
 
     /// <summary>Runs frames until the game does not want another.</summary>
-    /// <inheritdoc cref="RunFrame"/>
+    /// <inheritdoc cref="RunFrame{TGame}(ref TGame)"/>
     public void Run<TGame>(ref TGame game)
         where TGame : IGame, allows ref struct
     {
@@ -54,7 +60,8 @@ public sealed class GameLoop
 
     /// <summary>
     /// Runs frames of the game with exactly one step each, without waiting and without rules: they compile and touch
-    /// what the frames after them then find ready.
+    /// what the frames after them then find ready. A runtime that compiles hot methods again does so some hundred
+    /// milliseconds later: <see cref="WarmUpUntilQuiet"/> waits for that.
     /// </summary>
     /// <param name="game">The game; its world moves on by a step a frame.</param>
     /// <param name="frameCount">How many frames, 0 or more.</param>
@@ -62,31 +69,83 @@ public sealed class GameLoop
         where TGame : IGame, allows ref struct
     {
         ArgumentOutOfRangeException.ThrowIfNegative(frameCount);
-        HotLoopGuard? guard = _options.Frames?.Guard;
-        guard?.WarmUp(frameCount);
+        _guard?.WarmUp(frameCount);
         for (int frame = 0; frame < frameCount && game.IsRunning; frame++)
         {
-            _behind = _stepSeconds;
-            Play(ref game);
+            _behind = 0;
+            _hasBegun = false;
+            RunFrame(ref game, waits: false);
         }
 
-        // The pacing's wait and the reading of the clock run here for the first time, too.
-        Wait(_clock.GetTimestamp());
-        guard?.WarmUp(0);
+        Rehearse();
+        _guard?.WarmUp(0);
         _hasBegun = false;
+    }
+
+    /// <summary>
+    /// Runs frames as <see cref="Run"/> does, without rules, until a number of them in a row would have kept the rules
+    /// and found all code compiled and resident.
+    /// </summary>
+    /// <param name="game">The game.</param>
+    /// <param name="maximumFrameCount">The most frames, 1 or more.</param>
+    /// <param name="quietFrameCount">The quiet frames in a row, 1 or more. Default 60.</param>
+    /// <returns>Whether that many frames were quiet; false after the most frames or when the game ended.</returns>
+    /// <exception cref="InvalidOperationException">The loop has no guard.</exception>
+    public bool WarmUpUntilQuiet<TGame>(ref TGame game, int maximumFrameCount, int quietFrameCount = 60)
+        where TGame : IGame, allows ref struct
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maximumFrameCount);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(quietFrameCount);
+        if (_guard is null)
+            throw new InvalidOperationException("Only a guard knows quiet frames: set GameLoopOptions.Frames to its.");
+
+        int quiet = 0;
+        Rehearse();
+        _guard.WarmUp(int.MaxValue);
+        try
+        {
+            for (int frame = 0; frame < maximumFrameCount && quiet < quietFrameCount && game.IsRunning; frame++)
+            {
+                RunFrame(ref game, waits: true);
+                quiet = _guard.IsQuiet(_guard.LastFrame) ? quiet + 1 : 0;
+            }
+        }
+        finally
+        {
+            _guard.WarmUp(0);
+        }
+
+        return quiet == quietFrameCount;
     }
 
     /// <summary>Runs one frame: the steps that real time asks for, a drawing, and the wait for the next.</summary>
     /// <exception cref="HotLoopViolationException">The frame broke a rule that throws.</exception>
     public void RunFrame<TGame>(ref TGame game)
+        where TGame : IGame, allows ref struct =>
+        RunFrame(ref game, waits: true);
+
+    private void RunFrame<TGame>(ref TGame game, bool waits)
         where TGame : IGame, allows ref struct
     {
+        _options.BeforeFrame?.Invoke();
         long now = _clock.GetTimestamp();
         _behind += _hasBegun ? (now - _lastFrame) * _secondsPerTick : _stepSeconds;
         _hasBegun = true;
         _lastFrame = now;
         Play(ref game);
-        Wait(now);
+        _options.AfterFrame?.Invoke();
+        if (waits)
+            Wait(now);
+    }
+
+    /// <summary>Runs the code of a hitch and of the wait, so that their first times are not in a frame.</summary>
+    private void Rehearse()
+    {
+        (double behind, double dropped) = (_behind, _dropped);
+        _behind = 2.5 * _stepSeconds;
+        DropWholeSteps();
+        (_behind, _dropped) = (behind, dropped);
+        Wait(_clock.GetTimestamp());
     }
 
     private void Play<TGame>(ref TGame game)
@@ -95,20 +154,11 @@ public sealed class GameLoop
         _options.Frames?.BeginFrame();
         try
         {
-            for (int steps = 0; _behind >= _stepSeconds && steps < _options.MaximumStepCount; steps++)
-            {
-                game.Update(StepCount++, _stepSeconds);
-                _behind -= _stepSeconds;
-            }
+            using (Part(UpdatePart))
+                Update(ref game);
 
-            if (_behind >= _stepSeconds)
-            {
-                double kept = _behind % _stepSeconds;
-                _dropped += _behind - kept;
-                _behind = kept;
-            }
-
-            game.Draw(_behind / _stepSeconds);
+            using (Part(DrawPart))
+                game.Draw(_behind / _stepSeconds);
         }
         finally
         {
@@ -116,6 +166,28 @@ public sealed class GameLoop
         }
 
         FrameCount++;
+    }
+
+    private FramePartScope Part(string name) => _guard is null ? default : _guard.Part(name);
+
+    private void Update<TGame>(ref TGame game)
+        where TGame : IGame, allows ref struct
+    {
+        for (int steps = 0; _behind >= _stepSeconds && steps < _options.MaximumStepCount; steps++)
+        {
+            game.Update(StepCount++, _stepSeconds);
+            _behind -= _stepSeconds;
+        }
+
+        DropWholeSteps();
+    }
+
+    /// <summary>Drops the steps that did not fit, by instructions only: a remainder would call the C library.</summary>
+    private void DropWholeSteps()
+    {
+        double dropped = Math.Floor(_behind / _stepSeconds) * _stepSeconds;
+        _dropped += dropped;
+        _behind -= dropped;
     }
 
     /// <summary>Sleeps while there is time, and spins the last two milliseconds, which no sleep hits exactly.</summary>
@@ -153,6 +225,17 @@ public sealed record GameLoopOptions
 
     /// <summary>Begins and ends each frame, without the wait, for the guard and others. Default null.</summary>
     public GameFrames? Frames { get; init; }
+
+    /// <summary>
+    /// Is called before each frame, outside of what the guard counts: where a window's events are taken. Default null.
+    /// </summary>
+    public Action? BeforeFrame { get; init; }
+
+    /// <summary>
+    /// Is called after each frame, outside of what the guard counts, before the wait for the next: where a window shows
+    /// the picture. Default null.
+    /// </summary>
+    public Action? AfterFrame { get; init; }
 
     /// <summary>The clock. Default the system's.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using M = SuperSlab.Scenes.HotLoopMetric;
 
 namespace SuperSlab.Scenes;
 
@@ -9,54 +10,64 @@ namespace SuperSlab.Scenes;
 /// </summary>
 /// <remarks>
 /// Only a thread itself can read its faults and managed bytes, so each thread brackets its own work. Where the system
-/// records the addresses of faults, the kernel writes them to memory shared with the thread, so a frame without faults
-/// needs no system call. Elsewhere the thread asks the system twice a frame.
+/// does not record faults (<see cref="Unplaced"/>), the thread asks the system for their number twice a frame.
 /// </remarks>
 public sealed class GuardedThread : IDisposable
 {
-    private const int KeptAddresses = 64;
-    private const int RecordedAddresses = 1024;
-
-    /// <summary>At this count the record may have overflowed, and the system is asked for the number.</summary>
-    private const int ManyAddresses = RecordedAddresses / 4;
-
     private readonly HotLoopGuard _guard;
     private readonly bool _countsFaults;
-    private readonly PageFaultRecorder? _recorder;
-    private readonly nuint[] _addresses = new nuint[KeptAddresses];
-    private HotLoopCounts _begun;
-    private HotLoopCounts _total;
-    private HotLoopCounts _excused;
-    private HotLoopCounts _seen;
-    private long _recorded;
-    private long _faults;
+    private readonly ThreadFaults? _faults;
+    private readonly FrameAccount _frame = new(null);
+    private FrameAccount[] _accounts;
+    private FrameAccount _current;
+    private Reading _mark;
 
-    internal GuardedThread(HotLoopGuard guard, string name, bool countsFaults, bool recordsAddresses)
+    internal GuardedThread(HotLoopGuard guard, EngineMemory memory, string name, bool countsFaults, bool placesFaults)
     {
         _guard = guard;
         Name = name;
         ManagedId = Environment.CurrentManagedThreadId;
         _countsFaults = countsFaults;
-        _recorder = recordsAddresses && countsFaults ? TryRecord() : null;
+        _accounts = [_frame];
+        _current = _frame;
+        string reason = countsFaults ? "HotLoopGuardOptions.FaultAddresses is false" : "no faults are counted for it";
+        _faults = placesFaults && countsFaults ? ThreadFaults.TryOpen(memory, out reason) : null;
+        Unplaced = _faults is null ? reason : "";
 
         // The first run of code compiles and faults: it happens here, not in a frame.
         for (int round = 0; round < 3; round++)
         {
             Begin();
-            KeepAddresses();
-            Resynchronise();
+            Flush();
             End();
+            _ = TakeNew(null);
         }
 
-        _total = default;
+        _frame.Counts = _frame.Seen = default;
         Forget();
     }
 
     /// <summary>The name given at registration.</summary>
     public string Name { get; }
 
-    /// <summary>What the thread did between all its Begin and End. Exact once its work has ended.</summary>
-    public HotLoopCounts Total => _total;
+    /// <summary>Empty where each page fault has an address; else why the thread's faults are only counted.</summary>
+    public string Unplaced { get; }
+
+    /// <summary>
+    /// What the thread did between all its Begin and End, without what was excluded. Page faults are not told apart by
+    /// owner, but for the engine's. Exact once its work has ended.
+    /// </summary>
+    public HotLoopCounts Total
+    {
+        get
+        {
+            HotLoopCounts total = default;
+            foreach (FrameAccount account in _accounts)
+                total += account.IsExcluded ? default : account.Counts;
+
+            return total;
+        }
+    }
 
     internal int ManagedId { get; }
 
@@ -72,11 +83,8 @@ public sealed class GuardedThread : IDisposable
 
     internal string? DemandStack { get; private set; }
 
-    internal nuint FirstFault { get; private set; }
-
-    internal nuint LowestFault { get; private set; }
-
-    internal nuint HighestFault { get; private set; }
+    /// <summary>The faults of the frame that ended last.</summary>
+    internal Span<PlacedFault> Faults => _faults is null ? default : _faults.Kept;
 
     /// <summary>Begins the thread's part of the frame.</summary>
     /// <exception cref="InvalidOperationException">The last part has not ended.</exception>
@@ -86,11 +94,10 @@ public sealed class GuardedThread : IDisposable
             ThrowOrder($"Thread '{Name}' began a part of a frame inside another: each Begin needs its End.");
 
         Debug.Assert(Environment.CurrentManagedThreadId == ManagedId, "A thread brackets its own work.");
-        ForgetAddresses();
-        _faults = 0;
-        _excused = default;
+        _faults?.Skip();
+        _current = _frame;
         IsInside = true;
-        _begun = Read();
+        _mark = Read();
     }
 
     /// <summary>Ends the thread's part of the frame.</summary>
@@ -100,31 +107,65 @@ public sealed class GuardedThread : IDisposable
         if (!IsInside)
             ThrowOrder($"Thread '{Name}' ended a part of a frame that it had not begun: call Begin before End.");
 
-        HotLoopCounts done = Read() - _begun - _excused;
+        Flush();
         IsInside = false;
-        if (_recorder is not null)
-        {
-            KeepAddresses();
-            done = done with { PageFaults = _faults };
-        }
-
-        _total += done;
     }
 
     /// <summary>Ends the registration, on the thread that registered. A second call does nothing.</summary>
     public void Dispose()
     {
         _guard.Remove(this);
-        _recorder?.Dispose();
+        _faults?.Dispose();
     }
 
-    /// <summary>What the thread did since the last call.</summary>
-    internal HotLoopCounts TakeNew()
+    /// <summary>Books what follows under a name. Only the first use of a name allocates, which does not count.</summary>
+    internal FramePartScope Enter(string name, bool isExcluded)
     {
-        HotLoopCounts total = _total;
-        HotLoopCounts fresh = total - _seen;
-        _seen = total;
-        return fresh;
+        if (!IsInside)
+            return default;
+
+        Flush();
+        FrameAccount outer = _current;
+        _current = AccountOf(name, isExcluded);
+        return new FramePartScope(this, _current, outer);
+    }
+
+    internal void Leave(FrameAccount entered, FrameAccount outer)
+    {
+        if (IsInside && _current == entered)
+        {
+            Flush();
+            _current = outer;
+        }
+    }
+
+    /// <summary>What the thread did since the last call, for the guard's thread.</summary>
+    /// <param name="places">Tells the kinds of the faults outside the engine; null does not.</param>
+    internal HotLoopCounts TakeNew(FaultPlaces? places)
+    {
+        HotLoopCounts own = default;
+        foreach (FrameAccount account in _accounts)
+        {
+            if (account.Counts == account.Seen)
+                continue;
+
+            HotLoopCounts fresh = account.Counts - account.Seen;
+            account.Seen += fresh;
+            Book(account, fresh, ref own);
+        }
+
+        foreach (ref PlacedFault fault in places is null ? default : Faults)
+        {
+            if (fault.Kind == M.EngineFaults)
+                continue;
+
+            fault.Kind = places!.KindOf(fault);
+            HotLoopCounts one = default;
+            one.Add(fault.Kind, 1);
+            Book(fault.Account, one, ref own);
+        }
+
+        return own;
     }
 
     /// <summary>Forgets what was kept to name a culprit.</summary>
@@ -132,96 +173,86 @@ public sealed class GuardedThread : IDisposable
     {
         FirstDemand = null;
         DemandStack = null;
-        FirstFault = LowestFault = HighestFault = 0;
+        _faults?.Forget();
     }
 
     /// <summary>Keeps the first wish for SuperSlabs that are not ready. The call stack's cost does not count.</summary>
     internal void Demanded(Demand demand, int superSlabs)
     {
-        if (FirstDemand is not null)
+        if (FirstDemand is not null || _current.IsExcluded)
             return;
 
         FirstDemand = demand;
         DemandedSuperSlabs = superSlabs;
         if (_guard.MayTakeCallStack())
         {
-            KeepAddresses();
-            HotLoopCounts before = Read();
+            Flush();
             DemandStack = Environment.StackTrace;
-            _excused += Read() - before;
-            ForgetAddresses();
+            Restart();
         }
     }
 
     private static void ThrowOrder(string message) => throw new InvalidOperationException(message);
 
-    private HotLoopCounts Read() => new()
+    private static void Book(FrameAccount account, in HotLoopCounts fresh, ref HotLoopCounts own)
     {
-        PageFaults = _countsFaults && _recorder is null ? PageFaults.OfThread() : 0,
-        OsCalls = VirtualMemory.OsCallsOfThread,
-        ManagedBytes = GC.GetAllocatedBytesForCurrentThread(),
-    };
+        if (!account.IsExcluded)
+            own += fresh;
 
-    /// <summary>Null where the system records no faults; they are then counted without addresses.</summary>
-    private static PageFaultRecorder? TryRecord()
-    {
-        try
-        {
-            PageFaultRecorder recorder = new(RecordedAddresses);
-            recorder.Start();
-            return recorder;
-        }
-        catch (EngineMemoryException)
-        {
-            return null;
-        }
+        if (account.Part is { } part)
+            part.LastFrame += fresh;
     }
 
-    private void KeepAddresses()
+    private FrameAccount AccountOf(string name, bool isExcluded)
     {
-        int all = 0;
-        int count = _recorder?.Drain(_addresses) ?? 0;
-        while (count > 0)
+        foreach (FrameAccount account in _accounts)
         {
-            all += count;
-            foreach (nuint address in _addresses.AsSpan(0, count))
-            {
-                if (FirstFault == 0)
-                    FirstFault = LowestFault = HighestFault = address;
-
-                LowestFault = nuint.Min(LowestFault, address);
-                HighestFault = nuint.Max(HighestFault, address);
-            }
-
-            count = count < _addresses.Length ? 0 : _recorder!.Drain(_addresses);
+            if (account.Part is { } part && part.IsExcluded == isExcluded && part.Name == name)
+                return account;
         }
 
-        _recorded += all;
-        _faults += all >= ManyAddresses ? all + Resynchronise() : all;
+        FrameAccount added = new(_guard.PartOf(name, isExcluded));
+        _accounts = [.. _accounts, added];
+        Restart();
+        return added;
     }
 
-    /// <summary>Drops the faults between two frames.</summary>
-    private void ForgetAddresses()
+    /// <summary>Books what the thread did since the last call.</summary>
+    private void Flush()
     {
-        long all = _recorder?.DrainWithin(0, nuint.MaxValue) ?? 0;
-        _recorded += all;
-        if (all >= ManyAddresses)
-            Resynchronise();
+        Reading now = Read();
+        ref HotLoopCounts counts = ref _current.Counts;
+        counts.Add(M.OsCalls, now.OsCalls - _mark.OsCalls);
+        counts.Add(M.ManagedBytes, now.ManagedBytes - _mark.ManagedBytes);
+        if (_faults is not null)
+            _faults.Take(_current);
+        else
+            AddUnplaced(ref counts, now);
+
+        _mark = now;
     }
 
-    /// <summary>
-    /// Gives the number of faults that are missing in the record because it was full, and of those during this call:
-    /// code that runs the first time faults, too.
-    /// </summary>
-    private long Resynchronise()
+    /// <summary>Where faults have no addresses, they are the engine's if it asked the system for memory.</summary>
+    private void AddUnplaced(ref HotLoopCounts counts, in Reading now)
     {
-        if (_recorder is null)
-            return 0;
-
-        long count = _recorder.Count;
-        long late = _recorder.DrainWithin(0, nuint.MaxValue);
-        long missing = Math.Max(0, count - _recorded - late);
-        _recorded += late + missing;
-        return late + missing;
+        long faults = now.PageFaults - _mark.PageFaults;
+        counts.Add(M.PageFaults, faults);
+        counts.Add(M.EngineFaults, now.OsCalls == _mark.OsCalls ? 0 : faults);
+        counts.Add(M.Waits, now.Waits - _mark.Waits);
     }
+
+    /// <summary>Drops what the thread did since <see cref="Flush"/>.</summary>
+    private void Restart()
+    {
+        _faults?.Skip();
+        _mark = Read();
+    }
+
+    private Reading Read() => new(
+        VirtualMemory.OsCallsOfThread,
+        GC.GetAllocatedBytesForCurrentThread(),
+        _countsFaults && _faults is null ? PageFaults.OfThread() : 0,
+        _faults is null && _guard.CountsWaits ? PageFaults.WaitsOfThread() : 0);
+
+    private readonly record struct Reading(long OsCalls, long ManagedBytes, long PageFaults, long Waits);
 }

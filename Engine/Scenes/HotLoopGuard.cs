@@ -26,6 +26,8 @@ public sealed class HotLoopGuard : IDisposable
     private readonly WatchedArenas _watched = new();
     private readonly GuardedThread _main;
     private GuardedThread[] _threads = [];
+    private FramePart[] _parts = [];
+    private FaultPlaces? _places;
     private HotLoopRules _rules = new();
     private WatchedTags? _tags;
     private HotLoopCounts _begun;
@@ -50,6 +52,7 @@ public sealed class HotLoopGuard : IDisposable
         _options = options ?? new HotLoopGuardOptions();
         _callStacksLeft = _options.CallStackCount;
         _main = RegisterThread("main");
+        _ = PartOf(WorkerPool.WaitName, isExcluded: true);
         _memory.Pool.Observer += OnDemand;
         _warmUpLeft = int.MaxValue;
         for (int round = 0; round < 3; round++)
@@ -84,6 +87,16 @@ public sealed class HotLoopGuard : IDisposable
     /// <summary>The first frame that broke a rule, or null.</summary>
     public HotLoopViolation? FirstViolation { get; private set; }
 
+    /// <summary>The parts of frames that have names, in the order of their first uses.</summary>
+    public IReadOnlyList<FramePart> Parts => _parts;
+
+    /// <summary>
+    /// Empty where each page fault of the frames' threads has an address; else why faults are only counted, so that the
+    /// rule for those in the engine's memory sees just the ones in frames in which the engine asked the system for
+    /// memory. The log says it once.
+    /// </summary>
+    public string Unplaced { get; private set; } = "";
+
     /// <summary>The rules. A new scene may bring its own, between two frames; they do not begin a warm-up.</summary>
     /// <exception cref="EngineMemoryException">They have one for tags, and memory counters are off.</exception>
     /// <exception cref="InvalidOperationException">A frame has begun.</exception>
@@ -108,12 +121,33 @@ public sealed class HotLoopGuard : IDisposable
 
         // Where the system counts faults only for the whole process, one thread counts them.
         bool countsFaults = PageFaults.IsSupported && (PageFaults.IsPerThread || _threads.Length == 0);
-        GuardedThread thread = new(this, name, countsFaults, _options.FaultAddresses);
+        GuardedThread thread = new(this, _memory, name, countsFaults, _options.FaultAddresses);
         lock (_lock)
+        {
             _threads = [.. _threads, thread];
+            Place(thread);
+        }
 
         return thread;
     }
+
+    /// <summary>
+    /// Books what the calling thread does until the result is disposed under a name instead of in the frame: a
+    /// driver's call, whose faults and waits are not the game's. Does nothing outside of frames and on threads that are
+    /// not registered. Hot-loop safe after the first use of the name. Collections, overflows and overruns stay the
+    /// frame's.
+    /// <code>
+    /// using (guard.Exclude("present"))
+    ///     window.SwapBuffers();
+    /// </code>
+    /// </summary>
+    public FramePartScope Exclude(string name) => Enter(name, isExcluded: true);
+
+    /// <summary>
+    /// Counts what the calling thread does until the result is disposed under a name besides: violations say in which
+    /// part of the frame they happened. Otherwise like <see cref="Exclude"/>.
+    /// </summary>
+    public FramePartScope Part(string name) => Enter(name, isExcluded: false);
 
     /// <summary>Counts the overflows or budget overruns of an arena from now on. Between frames.</summary>
     /// <exception cref="InvalidOperationException">A frame has begun.</exception>
@@ -170,6 +204,9 @@ public sealed class HotLoopGuard : IDisposable
         ThrowIfInFrame();
         FrameCount++;
         _begun = _watched.Read() with { Collections = GC.CollectionCount(0) };
+        foreach (FramePart part in _parts)
+            part.LastFrame = default;
+
         _main.Begin();
     }
 
@@ -192,10 +229,13 @@ public sealed class HotLoopGuard : IDisposable
         GuardedThread[] threads = _threads;
         foreach (GuardedThread thread in threads)
         {
-            HotLoopCounts own = thread.TakeNew();
+            HotLoopCounts own = thread.TakeNew(_places);
             counts += own;
             thread.LastFrame = own;
         }
+
+        foreach (FramePart part in _parts)
+            part.Total += part.LastFrame;
 
         LastFrame = counts;
         try
@@ -232,16 +272,60 @@ public sealed class HotLoopGuard : IDisposable
     /// <summary>Whether a call stack is still worth its cost. Any thread.</summary>
     internal bool MayTakeCallStack() => IsArmed && Interlocked.Decrement(ref _callStacksLeft) >= 0;
 
-    private void OnDemand(Demand demand, int superSlabs)
+    /// <summary>Whether the rules hold waits, which a thread then counts where the kernel does not record them.</summary>
+    internal bool CountsWaits => _rules.Waits is not null;
+
+    /// <summary>Whether a frame would break a rule, or its code was still being compiled or faulted in.</summary>
+    internal bool IsQuiet(in HotLoopCounts counts) => counts.RuntimeFaults == 0 && Broken(counts, out _) == 0;
+
+    /// <summary>The part of a name, made with its first use. Any thread.</summary>
+    internal FramePart PartOf(string name, bool isExcluded)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        lock (_lock)
+        {
+            FramePart? part = Array.Find(_parts, part => part.Name == name && part.IsExcluded == isExcluded);
+            if (part is null)
+                _parts = [.. _parts, part = new FramePart(name, isExcluded)];
+
+            return part;
+        }
+    }
+
+    private FramePartScope Enter(string name, bool isExcluded)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return Current() is { } thread ? thread.Enter(name, isExcluded) : default;
+    }
+
+    /// <summary>The calling thread where it is inside its part of a frame, else null.</summary>
+    private GuardedThread? Current()
     {
         int current = Environment.CurrentManagedThreadId;
         foreach (GuardedThread thread in _threads)
         {
             if (thread.ManagedId == current && thread.IsInside)
-            {
-                thread.Demanded(demand, superSlabs);
-                return;
-            }
+                return thread;
+        }
+
+        return null;
+    }
+
+    private void OnDemand(Demand demand, int superSlabs) => Current()?.Demanded(demand, superSlabs);
+
+    /// <summary>Prepares to name the owners of a thread's faults, or keeps why that cannot be.</summary>
+    private void Place(GuardedThread thread)
+    {
+        if (thread.Unplaced.Length == 0)
+        {
+            _places ??= new FaultPlaces(_memory);
+            _places.Add(thread.Name);
+        }
+        else if (Unplaced.Length == 0)
+        {
+            Unplaced = thread.Unplaced;
+            if (_options.FaultAddresses)
+                _options.Log?.Invoke($"Page faults of thread '{thread.Name}' have no addresses: {Unplaced}.");
         }
     }
 
@@ -262,19 +346,27 @@ public sealed class HotLoopGuard : IDisposable
 
     private void Judge(HotLoopCounts counts, GuardedThread[] threads)
     {
+        uint broken = Broken(counts, out uint actions);
+        if (broken != 0)
+            Report(counts, threads, broken, actions);
+    }
+
+    /// <summary>A bit for each metric whose rule the counts break, and for each action of those rules.</summary>
+    private uint Broken(in HotLoopCounts counts, out uint actions)
+    {
         uint broken = 0;
-        uint actions = 0;
-        for (int metric = 0; metric < HotLoopMetrics.Count; metric++)
+        actions = 0;
+        for (int index = 0; index < HotLoopMetrics.Count; index++)
         {
-            if (_rules[(HotLoopMetric)metric] is { } rule && counts[(HotLoopMetric)metric] > rule.AllowedPerFrame)
+            HotLoopMetric metric = (HotLoopMetric)index;
+            if (_rules[metric] is { } rule && counts[rule.Holds(metric)] > rule.AllowedPerFrame)
             {
-                broken |= 1u << metric;
+                broken |= 1u << index;
                 actions |= 1u << (int)rule.Action;
             }
         }
 
-        if (broken != 0)
-            Report(counts, threads, broken, actions);
+        return broken;
     }
 
     /// <param name="counts">What the frame did.</param>
@@ -295,7 +387,8 @@ public sealed class HotLoopGuard : IDisposable
                 metrics.Add((HotLoopMetric)metric);
         }
 
-        HotLoopCulprit culprit = new(_memory, threads, _watched, _tags);
+        _places?.Read();
+        HotLoopCulprit culprit = new(_memory, threads, _watched, _tags, _rules, _places, MayTakeCallStack());
         HotLoopViolation violation = culprit.Name(FrameCount, metrics, counts);
         FirstViolation ??= violation;
         if (mayLog)
@@ -371,14 +464,16 @@ public sealed record HotLoopGuardOptions
     public Action<HotLoopViolation>? OnViolation { get; init; }
 
     /// <summary>
-    /// The number of calls for memory that is not ready whose call stacks are recorded. Each takes some tens of
-    /// microseconds, and managed memory that the guard does not count. Default 8.
+    /// The number of calls for memory that is not ready whose call stacks are recorded, and of violations whose
+    /// compiled methods get their names. Each takes tens of microseconds (for a name, milliseconds), and managed memory
+    /// that the guard does not count. Default 8.
     /// </summary>
     public int CallStackCount { get; init; } = 8;
 
     /// <summary>
-    /// Whether the addresses of page faults are recorded where the system allows it. It costs a ring buffer for each
-    /// thread, and makes frames cheaper, as they need not ask the system whether there were faults. Default true.
+    /// Whether the addresses of page faults are recorded where the system allows it, so that faults in the engine's
+    /// memory are told from others. It costs a ring buffer for each thread, and makes frames cheaper, as they need not
+    /// ask the system whether there were faults. Default true.
     /// </summary>
     public bool FaultAddresses { get; init; } = true;
 }

@@ -8,8 +8,9 @@ namespace SuperSlab.Scenes;
 public enum HotLoopMetric
 {
     /// <summary>
-    /// Page faults that interrupted a thread of the frame. Where the system does not record their addresses, all that
-    /// it counts for the thread, pages made resident on request included.
+    /// Page faults that interrupted a thread of the frame, wherever they were. Where the system does not record their
+    /// addresses, all that it counts for the thread, pages made resident on request included. A rule holds those in
+    /// the engine's memory or all of them (<see cref="FaultScope"/>).
     /// </summary>
     PageFaults,
 
@@ -33,6 +34,31 @@ public enum HotLoopMetric
 
     /// <summary>Those of <see cref="BudgetOverrun"/> beyond a hard budget. Has no rule of its own.</summary>
     HardOverrun,
+
+    /// <summary>
+    /// Those of <see cref="PageFaults"/> in the engine's memory. The rule of page faults holds these by default.
+    /// </summary>
+    EngineFaults,
+
+    /// <summary>
+    /// Those of <see cref="PageFaults"/> in managed code and in the runtime: compiled methods, assemblies, the runtime's
+    /// libraries and what they touch, the program where it was compiled ahead of time.
+    /// </summary>
+    RuntimeFaults,
+
+    /// <summary>Those of <see cref="PageFaults"/> on the collector's heap.</summary>
+    HeapFaults,
+
+    /// <summary>
+    /// Those of <see cref="PageFaults"/> in all other memory: of drivers and other libraries, stacks, files.
+    /// </summary>
+    NativeFaults,
+
+    /// <summary>
+    /// Times that a thread of the frame gave its processor away to wait: for a lock, a file, a driver. Waits of a
+    /// <see cref="WorkerPool"/> for its workers do not count.
+    /// </summary>
+    Waits,
 }
 
 /// <summary>A row of the table of metrics.</summary>
@@ -41,18 +67,25 @@ public enum HotLoopMetric
 /// <param name="Words">What is counted, in words, for reports.</param>
 /// <param name="IsOnRequest">Whether it is looked at only where a rule asks for it.</param>
 /// <param name="Description">What the schema of plans says of its rule; null where the name says all.</param>
+/// <param name="IsDetail">Whether reports leave it out where it is 0.</param>
 internal sealed record HotLoopMetricRow(
-    HotLoopMetric Metric, string? RuleName, string Words, bool IsOnRequest = false, string? Description = null);
+    HotLoopMetric Metric,
+    string? RuleName,
+    string Words,
+    bool IsOnRequest = false,
+    string? Description = null,
+    bool IsDetail = false);
 
 /// <summary>The table of metrics. A new one needs a row and a value in <see cref="HotLoopMetric"/>.</summary>
 internal static class HotLoopMetrics
 {
-    public const int Count = 8;
+    public const int Count = 13;
 
     /// <summary>In the order of <see cref="HotLoopMetric"/>.</summary>
     public static readonly HotLoopMetricRow[] All =
     [
-        new(HotLoopMetric.PageFaults, "pageFaults", "page faults"),
+        new(HotLoopMetric.PageFaults, "pageFaults", "page faults",
+            Description: "Page faults of the frame's threads, by default those in the engine's memory."),
         new(HotLoopMetric.OsCalls, "osCalls", "OS calls"),
         new(HotLoopMetric.ManagedBytes, "managedBytes", "managed bytes"),
         new(HotLoopMetric.Collections, "collections", "collections"),
@@ -61,6 +94,15 @@ internal static class HotLoopMetrics
         new(HotLoopMetric.TagOverrun, "tagOverrun", "tags over their budgets", IsOnRequest: true,
             "Tags over their budgets at the frame's end. Not looked at where it is absent; needs memory counters."),
         new(HotLoopMetric.HardOverrun, null, "overruns of hard budgets", IsOnRequest: true),
+        new(HotLoopMetric.EngineFaults, null, "page faults in the engine's memory", IsOnRequest: true, IsDetail: true),
+        new(HotLoopMetric.RuntimeFaults, "runtimeFaults", "page faults in managed code and the runtime",
+            IsOnRequest: true, "Page faults in managed code and the runtime. Allowed where it is absent.", IsDetail: true),
+        new(HotLoopMetric.HeapFaults, "heapFaults", "page faults on the collector's heap", IsOnRequest: true,
+            "Page faults on the collector's heap. Allowed where it is absent.", IsDetail: true),
+        new(HotLoopMetric.NativeFaults, "nativeFaults", "page faults in other memory", IsOnRequest: true,
+            "Page faults in drivers, other libraries, stacks, files. Allowed where it is absent.", IsDetail: true),
+        new(HotLoopMetric.Waits, "waits", "waits", IsOnRequest: true,
+            "Times that a thread gave its processor away to wait. Allowed where it is absent.", IsDetail: true),
     ];
 
     public static readonly ChoiceWords<HotLoopAction> Actions = new(
@@ -69,12 +111,19 @@ internal static class HotLoopMetrics
         ("throw", HotLoopAction.Throw),
         ("callback", HotLoopAction.Callback));
 
+    public static readonly ChoiceWords<FaultScope> Scopes = new(
+        ("engine", FaultScope.Engine),
+        ("thread", FaultScope.Thread));
+
     /// <summary>All counts with their words.</summary>
     public static string Text(in HotLoopCounts counts)
     {
         StringBuilder text = new();
         foreach (HotLoopMetricRow row in All)
-            text.Append(text.Length == 0 ? "" : ", ").Append($"{counts[row.Metric]} {row.Words}");
+        {
+            if (!row.IsDetail || counts[row.Metric] != 0)
+                text.Append(text.Length == 0 ? "" : ", ").Append($"{counts[row.Metric]} {row.Words}");
+        }
 
         return text.ToString();
     }
@@ -128,6 +177,18 @@ public sealed record HotLoopRules
     /// </summary>
     public HotLoopRule? TagOverrun { get => this[M.TagOverrun]; init => Set(M.TagOverrun, value); }
 
+    /// <summary>The rule for <see cref="HotLoopMetric.RuntimeFaults"/>. Null, the default, allows them.</summary>
+    public HotLoopRule? RuntimeFaults { get => this[M.RuntimeFaults]; init => Set(M.RuntimeFaults, value); }
+
+    /// <summary>The rule for <see cref="HotLoopMetric.HeapFaults"/>. Null, the default, allows them.</summary>
+    public HotLoopRule? HeapFaults { get => this[M.HeapFaults]; init => Set(M.HeapFaults, value); }
+
+    /// <summary>The rule for <see cref="HotLoopMetric.NativeFaults"/>. Null, the default, allows them.</summary>
+    public HotLoopRule? NativeFaults { get => this[M.NativeFaults]; init => Set(M.NativeFaults, value); }
+
+    /// <summary>The rule for <see cref="HotLoopMetric.Waits"/>. Null, the default, allows them.</summary>
+    public HotLoopRule? Waits { get => this[M.Waits]; init => Set(M.Waits, value); }
+
     /// <summary>The rule for a metric; null where it has none.</summary>
     public HotLoopRule? this[HotLoopMetric metric] => _rules[(int)metric];
 
@@ -162,7 +223,27 @@ public sealed record HotLoopRules
 /// <summary>What a frame may do of one metric. Immutable; any thread.</summary>
 /// <param name="AllowedPerFrame">How many (of managed bytes: how many bytes) a frame may have. Default 0.</param>
 /// <param name="Action">What is done about more.</param>
-public readonly record struct HotLoopRule(long AllowedPerFrame, HotLoopAction Action = HotLoopAction.Count);
+/// <param name="In">Which page faults the rule of <see cref="HotLoopMetric.PageFaults"/> holds; not for others.</param>
+public readonly record struct HotLoopRule(
+    long AllowedPerFrame, HotLoopAction Action = HotLoopAction.Count, FaultScope In = FaultScope.Engine)
+{
+    /// <summary>The metric that the rule of a metric holds.</summary>
+    internal HotLoopMetric Holds(HotLoopMetric metric) =>
+        metric == M.PageFaults && In == FaultScope.Engine ? M.EngineFaults : metric;
+}
+
+/// <summary>Where page faults count.</summary>
+public enum FaultScope
+{
+    /// <summary>
+    /// In the engine's memory, which is what prewarming promises. Where the system tells no addresses, faults count in
+    /// frames in which the engine asked the system for memory.
+    /// </summary>
+    Engine,
+
+    /// <summary>Anywhere.</summary>
+    Thread,
+}
 
 /// <summary>What is done when a frame breaks a <see cref="HotLoopRule"/>. It is counted in any case.</summary>
 public enum HotLoopAction
@@ -181,8 +262,8 @@ public enum HotLoopAction
 }
 
 /// <summary>
-/// What happened, metric by metric, in a frame or in many. A thread's counts have page faults, OS calls and managed
-/// bytes only. Immutable; hot-loop safe; any thread.
+/// What happened, metric by metric, in a frame or in many. A thread's counts have page faults, OS calls, managed bytes
+/// and waits only. Immutable; hot-loop safe; any thread.
 /// </summary>
 public record struct HotLoopCounts
 {
@@ -211,6 +292,21 @@ public record struct HotLoopCounts
 
     /// <inheritdoc cref="HotLoopMetric.HardOverrun"/>
     public long HardOverruns { readonly get => this[M.HardOverrun]; init => Set(M.HardOverrun, value); }
+
+    /// <inheritdoc cref="HotLoopMetric.EngineFaults"/>
+    public long EngineFaults { readonly get => this[M.EngineFaults]; init => Set(M.EngineFaults, value); }
+
+    /// <inheritdoc cref="HotLoopMetric.RuntimeFaults"/>
+    public long RuntimeFaults { readonly get => this[M.RuntimeFaults]; init => Set(M.RuntimeFaults, value); }
+
+    /// <inheritdoc cref="HotLoopMetric.HeapFaults"/>
+    public long HeapFaults { readonly get => this[M.HeapFaults]; init => Set(M.HeapFaults, value); }
+
+    /// <inheritdoc cref="HotLoopMetric.NativeFaults"/>
+    public long NativeFaults { readonly get => this[M.NativeFaults]; init => Set(M.NativeFaults, value); }
+
+    /// <inheritdoc cref="HotLoopMetric.Waits"/>
+    public long Waits { readonly get => this[M.Waits]; init => Set(M.Waits, value); }
 
     /// <summary>Those of <see cref="BudgetOverruns"/> that stayed below the hard budget.</summary>
     public readonly long SoftOverruns => BudgetOverruns - HardOverruns;
@@ -257,6 +353,9 @@ public record struct HotLoopCounts
 
     /// <inheritdoc/>
     public override readonly string ToString() => HotLoopMetrics.Text(this);
+
+    /// <summary>Adds to one metric.</summary>
+    internal void Add(HotLoopMetric metric, long count) => _counts[(int)metric] += count;
 
     private void Set(HotLoopMetric metric, long count) => _counts[(int)metric] = count;
 }

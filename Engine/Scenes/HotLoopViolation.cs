@@ -32,8 +32,17 @@ public sealed record HotLoopViolation
     /// <summary>The size in bytes of the blocks that the arena wanted memory for; 0 where they had no size.</summary>
     public nuint BlockBytes { get; init; }
 
-    /// <summary>The first address that faulted; 0 without one (see <see cref="PageFaultRecorder"/>).</summary>
+    /// <summary>The first address that faulted; 0 without one (see <see cref="HotLoopGuard.Unplaced"/>).</summary>
     public nuint FaultAddress { get; init; }
+
+    /// <summary>
+    /// The code that touched <see cref="FaultAddress"/>: a method, "library!function", or a library with an offset; null
+    /// where it is not known.
+    /// </summary>
+    public string? FaultCode { get; init; }
+
+    /// <summary>The part of the frame that it happened in (<see cref="HotLoopGuard.Part"/>); null without one.</summary>
+    public string? Part { get; init; }
 
     /// <summary>The call that wanted memory that was not ready, where call stacks are recorded; else null.</summary>
     public string? CallStack { get; init; }
@@ -76,16 +85,31 @@ public sealed class HotLoopViolationException : EngineMemoryException
 
 /// <summary>Finds who broke a frame's rules. Cold: runs only for frames that broke one.</summary>
 internal sealed class HotLoopCulprit(
-    EngineMemory memory, GuardedThread[] threads, WatchedArenas watched, WatchedTags? tags)
+    EngineMemory memory,
+    GuardedThread[] threads,
+    WatchedArenas watched,
+    WatchedTags? tags,
+    HotLoopRules rules,
+    FaultPlaces? places,
+    bool namesMethods)
 {
+    private static readonly HotLoopMetric[] FaultMetrics =
+    [
+        HotLoopMetric.PageFaults, HotLoopMetric.RuntimeFaults, HotLoopMetric.HeapFaults, HotLoopMetric.NativeFaults,
+    ];
+
     public HotLoopViolation Name(long frame, List<HotLoopMetric> broken, HotLoopCounts counts)
     {
         HotLoopViolation violation = new() { FrameNumber = frame, Broken = broken, Counts = counts, Culprit = "" };
         if (Find(static thread => thread.FirstDemand is not null, out GuardedThread? wanting))
             return OfDemand(violation, wanting);
 
-        if (Find(HotLoopMetric.PageFaults, broken, out GuardedThread? faulting))
-            return OfFaults(violation, faulting);
+        foreach (HotLoopMetric metric in FaultMetrics)
+        {
+            HotLoopMetric held = rules[metric]?.Holds(metric) ?? metric;
+            if (broken.Contains(metric) && Find(thread => thread.LastFrame[held] != 0, out GuardedThread? faulting))
+                return OfFaults(violation, faulting, held);
+        }
 
         if (watched.First<FrameArena>() is { } overflown)
         {
@@ -117,6 +141,12 @@ internal sealed class HotLoopCulprit(
 
         if (Find(HotLoopMetric.ManagedBytes, broken, out GuardedThread? allocating))
             return OfThread(violation, allocating, $"allocated {allocating.LastFrame.ManagedBytes} managed bytes");
+
+        if (Find(HotLoopMetric.Waits, broken, out GuardedThread? waiting))
+        {
+            return OfThread(
+                violation, waiting, $"waited {waiting.LastFrame.Waits} times for a lock, a file, a driver or a timer");
+        }
 
         HotLoopMetricRow first = HotLoopMetrics.All[(int)broken[0]];
         return violation with
@@ -158,27 +188,60 @@ internal sealed class HotLoopCulprit(
             Thread = thread.Name,
             Arena = arena,
             BlockBytes = block,
-            FaultAddress = thread.FirstFault,
+            FaultAddress = FirstFault(thread, HotLoopMetric.EngineFaults)?.Address ?? 0,
             CallStack = thread.DemandStack,
             Culprit = $"arena '{arena}' wanted {thread.DemandedSuperSlabs} SuperSlabs more than were ready, {purpose}, "
                 + $"on thread '{thread.Name}'",
         };
     }
 
-    private HotLoopViolation OfFaults(HotLoopViolation violation, GuardedThread thread)
+    private HotLoopViolation OfFaults(HotLoopViolation violation, GuardedThread thread, HotLoopMetric held)
     {
-        string faults = $"took {thread.LastFrame.PageFaults} page faults";
-        if (thread.FirstFault == 0)
+        string faults = $"took {thread.LastFrame[held]} page faults";
+        if (FirstFault(thread, held) is not { } first)
             return OfThread(violation, thread, $"{faults}, at addresses that the system does not tell");
 
-        string owner = memory.OwnerOf((nint)thread.FirstFault, out string? arena) ?? "memory outside the engine";
-        string range = thread.LowestFault == thread.HighestFault
-            ? $"at 0x{thread.FirstFault:x}"
-            : $"between 0x{thread.LowestFault:x} and 0x{thread.HighestFault:x}, the first at 0x{thread.FirstFault:x}";
-        return OfThread(violation, thread, $"{faults} {range}, in {owner}") with
+        string? owner = memory.OwnerOf((nint)first.Address, out string? arena);
+        string? code = places?.CodeOf(first, namesMethods);
+        string? part = first.Account.Part?.Name;
+        string place = $"{RangeOf(thread, held, first)}, in {owner ?? places?.OwnerOf(first)}"
+            + (code is null ? "" : $", touched by {code}")
+            + (part is null ? "" : $", during '{part}'")
+            + (owner is null ? $"; {places?.AdviceOn(first)} (docs/hot-loop.md)" : "");
+        return OfThread(violation, thread, $"{faults} {place}") with
         {
             Arena = arena,
-            FaultAddress = thread.FirstFault,
+            FaultAddress = first.Address,
+            FaultCode = code,
+            Part = part,
         };
+    }
+
+    private static bool IsOf(in PlacedFault fault, HotLoopMetric held) =>
+        !fault.Account.IsExcluded && (held == HotLoopMetric.PageFaults || fault.Kind == held);
+
+    private static PlacedFault? FirstFault(GuardedThread thread, HotLoopMetric held)
+    {
+        foreach (PlacedFault fault in thread.Faults)
+        {
+            if (IsOf(fault, held))
+                return fault;
+        }
+
+        return null;
+    }
+
+    private static string RangeOf(GuardedThread thread, HotLoopMetric held, in PlacedFault first)
+    {
+        (nuint lowest, nuint highest) = (first.Address, first.Address);
+        foreach (PlacedFault fault in thread.Faults)
+        {
+            if (IsOf(fault, held))
+                (lowest, highest) = (nuint.Min(lowest, fault.Address), nuint.Max(highest, fault.Address));
+        }
+
+        return lowest == highest
+            ? $"at 0x{first.Address:x}"
+            : $"between 0x{lowest:x} and 0x{highest:x}, the first at 0x{first.Address:x}";
     }
 }

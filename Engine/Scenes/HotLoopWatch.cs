@@ -9,14 +9,15 @@ internal sealed class WatchedArenas
     public void Add(IArena arena)
     {
         ArgumentNullException.ThrowIfNull(arena);
-        if (!_arenas.Exists(entry => entry.Arena == arena))
+        if (IndexOf(arena) < 0)
             _arenas.Add((arena, CountOf(arena)));
     }
 
     public void Remove(IArena arena)
     {
         ArgumentNullException.ThrowIfNull(arena);
-        _arenas.RemoveAll(entry => entry.Arena == arena);
+        if (IndexOf(arena) is >= 0 and var index)
+            _arenas.RemoveAt(index);
     }
 
     /// <summary>The sums of all counts.</summary>
@@ -45,6 +46,18 @@ internal sealed class WatchedArenas
     {
         for (int index = 0; index < _arenas.Count; index++)
             _arenas[index] = (_arenas[index].Arena, CountOf(_arenas[index].Arena));
+    }
+
+    /// <summary>-1 where it is not watched. Allocates nothing, as levels come and go between frames.</summary>
+    private int IndexOf(IArena arena)
+    {
+        for (int index = 0; index < _arenas.Count; index++)
+        {
+            if (_arenas[index].Arena == arena)
+                return index;
+        }
+
+        return -1;
     }
 
     private static long CountOf(IArena arena) => arena switch

@@ -12,13 +12,12 @@ namespace SuperSlab.Scenes;
 /// </summary>
 internal static class PlanTable
 {
-    public static readonly PlanObject<HotLoopRule> Rule = new PlanObject<HotLoopRule>("rule", default, isWhole: true)
-        .Add("allowed", new PlanNumber<long>(new(0, 1_000_000_000)),
-            rule => rule.AllowedPerFrame, (rule, value) => rule with { AllowedPerFrame = value },
-            "How many a frame may have; of managedBytes, how many bytes. Default 0.")
-        .Add("action", new PlanChoice<HotLoopAction>(HotLoopMetrics.Actions),
-            rule => rule.Action, (rule, value) => rule with { Action = value },
-            "What is done about more. Default count.");
+    public static readonly PlanObject<HotLoopRule> Rule = RuleObject("rule");
+
+    public static readonly PlanObject<HotLoopRule> FaultRule = RuleObject("faultRule")
+        .Add("in", new PlanChoice<FaultScope>(HotLoopMetrics.Scopes),
+            rule => rule.In, (rule, value) => rule with { In = value },
+            "Which faults count: those in the engine's memory, or all of the frame's threads. Default engine.");
 
     public static readonly PlanObject<HotLoopRules> HotLoop = HotLoopObject();
 
@@ -107,7 +106,7 @@ internal static class PlanTable
         .Add("hotLoop", HotLoop, plan => plan.HotLoop, (plan, value) => plan with { HotLoop = value },
             "The rules for the frames between load and unload.");
 
-    private static IPlanDefinition[] Definitions => [Frame, Arena, Budget, Prewarm, Block, HotLoop, Rule];
+    private static IPlanDefinition[] Definitions => [Frame, Arena, Budget, Prewarm, Block, HotLoop, Rule, FaultRule];
 
     /// <summary>Writes a valid plan for people: no defaults, sizes with units, a line for each block.</summary>
     public static string Write(ScenePlan plan)
@@ -146,6 +145,15 @@ internal static class PlanTable
     private static void Append(StringBuilder text, string indent, IPlanDefinition definition) =>
         text.Append(indent).AppendJoin("\n" + indent, definition.SchemaLines());
 
+    private static PlanObject<HotLoopRule> RuleObject(string name) =>
+        new PlanObject<HotLoopRule>(name, default, isWhole: true)
+        .Add("allowed", new PlanNumber<long>(new(0, 1_000_000_000)),
+            rule => rule.AllowedPerFrame, (rule, value) => rule with { AllowedPerFrame = value },
+            "How many a frame may have; of managedBytes, how many bytes. Default 0.")
+        .Add("action", new PlanChoice<HotLoopAction>(HotLoopMetrics.Actions),
+            rule => rule.Action, (rule, value) => rule with { Action = value },
+            "What is done about more. Default count.");
+
     private static PlanObject<HotLoopRules> HotLoopObject()
     {
         PlanObject<HotLoopRules> rules = new PlanObject<HotLoopRules>("hotLoop", new HotLoopRules())
@@ -153,11 +161,12 @@ internal static class PlanTable
                 rules => rules.WarmUpFrameCount, (rules, value) => rules with { WarmUpFrameCount = value },
                 "Frames at the beginning without rules. Default 0.");
         PlanRule type = new(Rule);
+        PlanRule faultType = new(FaultRule);
         foreach (HotLoopMetricRow row in HotLoopMetrics.All)
         {
             if (row.RuleName is { } name)
             {
-                rules.Add(name, type, rules => rules[row.Metric],
+                rules.Add(name, row.Metric == HotLoopMetric.PageFaults ? faultType : type, rules => rules[row.Metric],
                     (rules, value) => rules.With(row.Metric, value), row.Description);
             }
         }

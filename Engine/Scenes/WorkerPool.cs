@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace SuperSlab.Scenes;
 
@@ -20,6 +21,9 @@ namespace SuperSlab.Scenes;
 public sealed unsafe class WorkerPool : IDisposable
 {
     internal const int StackBytes = 1 << 20;
+
+    /// <summary>The part of the frame in which the dispatching thread sleeps until the workers are done.</summary>
+    internal const string WaitName = "worker pool";
 
     private readonly WorkerPoolOptions _options;
     private readonly Thread[] _threads;
@@ -121,7 +125,7 @@ public sealed unsafe class WorkerPool : IDisposable
         _next = 0;
         _gate.Open();
         Work<TJob>(this, 0);
-        _gate.WaitForAll();
+        WaitForAll();
         _job = null;
         job = shared;
         Volatile.Write(ref _running, 0);
@@ -169,6 +173,16 @@ public sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>A wait for the workers is no wait of the game.</summary>
+    private void WaitForAll()
+    {
+        if (_gate.SpinForAll())
+            return;
+
+        using FramePartScope wait = _options.Guard is { } guard ? guard.Exclude(WaitName) : default;
+        _gate.SleepForAll();
+    }
+
     private void Rethrow()
     {
         Exception failure = _failure!;
@@ -180,7 +194,7 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         TouchStack(_options.PreparedStackBytes);
         GuardedThread? guarded = _options.Guard?.RegisterThread(Thread.CurrentThread.Name!);
-        long turn = 0;
+        int turn = 0;
         while (true)
         {
             turn = _gate.WaitForOpening(turn);
@@ -280,79 +294,91 @@ public interface IRangeJob
 }
 
 /// <summary>
-/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a monitor. A job has
-/// the number of its turn, so a late worker never takes one for another. Only the first waits allocate.
+/// Where workers wait for a job, and the dispatcher for the workers: some turns of spinning, then a sleep until the
+/// system wakes them. A job has the number of its turn, so a late worker never takes one for another. Nothing allocates
+/// after construction: the first wait on a monitor would, at any frame.
 /// </summary>
-internal sealed class WorkerGate(int workers, int spinTurns)
+internal sealed unsafe class WorkerGate
 {
-    private readonly object _opening = new();
-    private readonly object _arrival = new();
-    private long _turn;
+    private const int LineInts = 32; // two cache lines, which processors fetch together
+
+    private readonly int _workers;
+    private readonly int _spinTurns;
+
+    // The words that threads wait for lie where nothing moves them, each on lines of its own.
+    private readonly int[] _words = GC.AllocateArray<int>(4 * LineInts, pinned: true);
+    private readonly int* _turn;
+    private readonly int* _missing;
     private int _sleeping;
-    private int _missing;
+    private int _isDispatcherAsleep;
+
+    /// <param name="workers">The threads that wait for jobs.</param>
+    /// <param name="spinTurns">Turns of spinning before a sleep.</param>
+    public WorkerGate(int workers, int spinTurns)
+    {
+        _workers = workers;
+        _spinTurns = spinTurns;
+        int* words = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_words));
+        _turn = words + LineInts;
+        _missing = words + (2 * LineInts);
+    }
 
     /// <summary>Lets all workers through once. They see all that was written before.</summary>
     public void Open()
     {
-        Debug.Assert(Volatile.Read(ref _missing) == 0, "All workers have arrived from the turn before.");
-        Volatile.Write(ref _missing, workers);
-        Interlocked.Increment(ref _turn);
+        Debug.Assert(Volatile.Read(ref *_missing) == 0, "All workers have arrived from the turn before.");
+        Volatile.Write(ref *_missing, _workers);
+        Interlocked.Increment(ref *_turn);
         if (Volatile.Read(ref _sleeping) != 0)
-        {
-            lock (_opening)
-                Monitor.PulseAll(_opening);
-        }
+            AddressWait.WakeAll(_turn);
     }
 
     /// <summary>Waits, on a worker, for the turn after <paramref name="last"/>.</summary>
     /// <returns>The new turn.</returns>
-    public long WaitForOpening(long last)
+    public int WaitForOpening(int last)
     {
         SpinWait spin = default;
-        for (int turns = 0; turns < spinTurns && Volatile.Read(ref _turn) == last; turns++)
+        for (int turns = 0; turns < _spinTurns && Volatile.Read(ref *_turn) == last; turns++)
             spin.SpinOnce(sleep1Threshold: -1);
 
-        if (Volatile.Read(ref _turn) == last)
+        if (Volatile.Read(ref *_turn) == last)
         {
-            lock (_opening)
-            {
-                Interlocked.Increment(ref _sleeping);
-                while (Volatile.Read(ref _turn) == last)
-                    Monitor.Wait(_opening);
+            Interlocked.Increment(ref _sleeping);
+            while (Volatile.Read(ref *_turn) == last)
+                AddressWait.Wait(_turn, last);
 
-                Interlocked.Decrement(ref _sleeping);
-            }
+            Interlocked.Decrement(ref _sleeping);
         }
 
-        return last + 1;
+        return unchecked(last + 1);
     }
 
-    /// <summary>Ends a worker's part. What it wrote before is visible after <see cref="WaitForAll"/>.</summary>
+    /// <summary>Ends a worker's part. What it wrote before is visible to the dispatcher after its wait.</summary>
     public void Arrive()
     {
-        int missing = Interlocked.Decrement(ref _missing);
+        int missing = Interlocked.Decrement(ref *_missing);
         Debug.Assert(missing >= 0, "A worker arrives once a turn.");
-        if (missing == 0)
-        {
-            lock (_arrival)
-                Monitor.Pulse(_arrival);
-        }
+        if (missing == 0 && Volatile.Read(ref _isDispatcherAsleep) != 0)
+            AddressWait.WakeOne(_missing);
     }
 
-    /// <summary>Waits, on the dispatcher, until all workers have arrived.</summary>
-    public void WaitForAll()
+    /// <summary>Spins, on the dispatcher, for the workers; false where some have not arrived.</summary>
+    public bool SpinForAll()
     {
         SpinWait spin = default;
-        for (int turns = 0; turns < spinTurns && Volatile.Read(ref _missing) != 0; turns++)
+        for (int turns = 0; turns < _spinTurns && Volatile.Read(ref *_missing) != 0; turns++)
             spin.SpinOnce(sleep1Threshold: -1);
 
-        if (Volatile.Read(ref _missing) != 0)
-        {
-            lock (_arrival)
-            {
-                while (Volatile.Read(ref _missing) != 0)
-                    Monitor.Wait(_arrival);
-            }
-        }
+        return Volatile.Read(ref *_missing) == 0;
+    }
+
+    /// <summary>Sleeps, on the dispatcher, until all workers have arrived.</summary>
+    public void SleepForAll()
+    {
+        Interlocked.Exchange(ref _isDispatcherAsleep, 1);
+        while (Volatile.Read(ref *_missing) is not 0 and var missing)
+            AddressWait.Wait(_missing, missing);
+
+        Volatile.Write(ref _isDispatcherAsleep, 0);
     }
 }
