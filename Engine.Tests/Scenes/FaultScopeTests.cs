@@ -39,17 +39,20 @@ internal sealed unsafe class FaultScopeTests
     {
         using ReservedRange fresh = Fresh();
         using HotLoopGuard guard = new(_memory, new HotLoopRules { PageFaults = Throw });
-        Frame(guard, () => Touch(fresh, 3));
+        int page = 1;
+        Action touch = () => Touch(fresh, page += 2);
+        Frame(guard, touch);
+        Frame(guard, touch);
         Assert.That((guard.LastFrame.NativeFaults, guard.LastFrame.EngineFaults), Is.EqualTo((1, 0)));
         Assert.That(guard.LastFrame.PageFaults - guard.LastFrame.RuntimeFaults, Is.EqualTo(1));
 
         guard.Rules = new HotLoopRules { PageFaults = Throw with { In = FaultScope.Thread } };
-        HotLoopViolation violation = ViolationOf(guard, () => Touch(fresh, 5));
+        HotLoopViolation violation = ViolationOf(guard, touch);
         Assert.That(violation.Broken, Is.EqualTo(new[] { M.PageFaults }));
-        Assert.That(violation.FaultAddress, Is.EqualTo((nuint)fresh.Address + (5 * Page)));
+        Assert.That(violation.FaultAddress, Is.EqualTo((nuint)fresh.Address + (7 * Page)));
 
         guard.Rules = new HotLoopRules { PageFaults = Throw, NativeFaults = Throw };
-        violation = ViolationOf(guard, () => Touch(fresh, 7));
+        violation = ViolationOf(guard, touch);
         Assert.That(violation.Broken, Is.EqualTo(new[] { M.NativeFaults }));
         Assert.That(violation.Arena, Is.Null);
         Assert.That(violation.FaultCode, Is.Not.Null.And.Not.Empty);
@@ -251,6 +254,20 @@ internal sealed unsafe class FaultScopeTests
     }
 
     [Test]
+    public void Jobs_between_two_frames_are_in_neither()
+    {
+        using HotLoopGuard guard = new(_memory, new HotLoopRules { ManagedBytes = Throw });
+        using WorkerPool pool = new(new() { WorkerCount = 2, Guard = guard });
+        Garbage job = default;
+        pool.Prepare(ref job);
+        Frame(guard, () => { });
+        pool.Run(ref job, 2);
+        Frame(guard, () => { });
+        Assert.That(guard.LastFrame.ManagedBytes, Is.Zero);
+        Assert.That(() => Frame(guard, () => pool.Run(ref job, 2)), Throws.InstanceOf<HotLoopViolationException>());
+    }
+
+    [Test]
     public void Without_addresses_faults_are_the_engines_when_it_asked_the_system()
     {
         using ReservedRange fresh = Fresh();
@@ -331,6 +348,15 @@ internal sealed unsafe class FaultScopeTests
         Touch(fresh, (int)(fresh.Bytes / 2 / Page));
         Touch(fresh, (int)(fresh.Bytes / Page) - 1);
         return fresh;
+    }
+
+    private struct Garbage : IRangeJob
+    {
+        public readonly void Execute(int start, int end, int worker)
+        {
+            if (worker == 1 && end > start)
+                s_garbage = new byte[100];
+        }
     }
 
     private struct Busy : IRangeJob

@@ -77,8 +77,16 @@ internal sealed class ChoiceWords<T>(params (string Word, T Value)[] all)
     }
 
     /// <summary>The word for a value, or null where it has none.</summary>
-    public string? WordOf(T value) => Array.Find(all, choice =>
-        EqualityComparer<T>.Default.Equals(choice.Value, value)).Word;
+    public string? WordOf(T value)
+    {
+        foreach ((string word, T other) in all)
+        {
+            if (EqualityComparer<T>.Default.Equals(other, value))
+                return word;
+        }
+
+        return null;
+    }
 
     /// <summary>The same words without the one for a value.</summary>
     public ChoiceWords<T> Without(T value) =>

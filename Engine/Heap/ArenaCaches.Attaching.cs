@@ -40,7 +40,7 @@ internal sealed unsafe partial class ArenaCaches
 
     private ThreadCache* AttachNew(int slot)
     {
-        lock (_attaching)
+        using (_attaching.Hold())
         {
             ThreadCache* cache = CacheOf(slot);
             if (cache != ThreadCache.Detached || !HasPlace(slot))

@@ -63,7 +63,7 @@ internal sealed unsafe partial class ArenaCaches
             ReturnStocksOf(cache, ref wrong);
 
         ReturnLoaded(CacheOf(ThreadSlots.Current), ref wrong);
-        lock (_attaching)
+        using (_attaching.Hold())
         {
             ReturnOfDead(ref wrong);
             ReturnOfWaiting(ref wrong);
@@ -72,7 +72,7 @@ internal sealed unsafe partial class ArenaCaches
         for (; milliseconds > 0 && OthersHoldLoaded(); milliseconds--)
         {
             Thread.Sleep(1);
-            lock (_attaching)
+            using (_attaching.Hold())
                 ReturnOfWaiting(ref wrong);
         }
 

@@ -32,7 +32,7 @@ internal sealed unsafe partial class ArenaCaches
 
     /// <summary>Where others read what caches count; null where nothing is counted.</summary>
     private readonly CounterBoard? _counters;
-    private readonly Lock _attaching = new();
+    private readonly WordLock _attaching = new();
     private nint _firstAttached;
     private int _attached;
     private nuint _promisedBytes;

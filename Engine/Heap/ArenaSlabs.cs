@@ -384,7 +384,8 @@ internal sealed unsafe partial class ArenaSlabs
     /// <summary>Gives all back to the pool, blocks that are out included. No other thread uses the arena.</summary>
     public void ReleaseAll()
     {
-        Space.ReleaseAll(superSlab => _runs.ForEachRun(superSlab, (_, slab) => _runs.ForgetRun(slab)));
+        SlabRuns.RunVisitor forget = (_, slab) => _runs.ForgetRun(slab);
+        Space.ReleaseAll(superSlab => _runs.ForEachRun(superSlab, forget));
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             ref ClassState state = ref _classes[sizeClass];

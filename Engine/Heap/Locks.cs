@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace SuperSlab;
 
@@ -58,6 +59,30 @@ internal static unsafe class NativeLock
         // A thread that may have slept takes the lock as 2, so that its exit wakes the next sleeper.
         while (Interlocked.Exchange(ref *word, 2) != 0)
             AddressWait.Wait(word, 2);
+    }
+}
+
+/// <summary>
+/// A <see cref="NativeLock"/> of an object. A monitor and a <see cref="Lock"/> allocate when a thread first waits for
+/// them, which may be in a frame.
+/// </summary>
+internal sealed unsafe class WordLock
+{
+    private readonly int[] _words = GC.AllocateArray<int>(1, pinned: true);
+    private readonly int* _word;
+
+    public WordLock() => _word = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_words));
+
+    /// <summary>Takes the lock until the result is disposed.</summary>
+    public Scope Hold()
+    {
+        NativeLock.Enter(_word);
+        return new Scope(_word);
+    }
+
+    internal readonly ref struct Scope(int* word)
+    {
+        public void Dispose() => NativeLock.Exit(word);
     }
 }
 

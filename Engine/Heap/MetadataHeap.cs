@@ -32,7 +32,7 @@ internal sealed unsafe class MetadataHeap
     private readonly nint* _oldestRetired;
     private readonly nint* _newestRetired;
     private readonly int* _lock;
-    private readonly Lock _growing = new();
+    private readonly WordLock _growing = new();
     private nuint _cursor;
     private nuint _promised;
     private nuint _everRetiredBytes;
@@ -191,7 +191,7 @@ internal sealed unsafe class MetadataHeap
     /// <summary>Makes the region resident up to an end. Others may take of it, so the caller tries again.</summary>
     private void Grow(nuint end)
     {
-        lock (_growing)
+        using (_growing.Hold())
             _region.Ensure(end);
     }
 

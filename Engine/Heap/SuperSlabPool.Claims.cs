@@ -284,7 +284,7 @@ internal sealed unsafe partial class SuperSlabPool
 
     private void EnsureTables(int end)
     {
-        lock (_tables)
+        using (_tables.Hold())
             _reservation.EnsureTables(end);
 
         Enter();

@@ -40,7 +40,7 @@ internal sealed unsafe partial class SuperSlabPool
     private readonly ulong* _ready;
     private readonly ulong* _refused;
     private readonly int* _lock;
-    private readonly Lock _tables = new();
+    private readonly WordLock _tables = new();
 
     /// <summary>What <see cref="Trim()"/> leaves in the retained reserve.</summary>
     private readonly nuint _retainBytes;

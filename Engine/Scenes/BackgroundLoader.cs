@@ -19,6 +19,8 @@ namespace SuperSlab.Scenes;
 /// </summary>
 public sealed class BackgroundLoader : IDisposable
 {
+    private static readonly object s_closed = new();
+
     /// <summary>The loader that the calling thread works for, or runs a callback for.</summary>
     [ThreadStatic]
     private static BackgroundLoader? s_current;
@@ -26,7 +28,17 @@ public sealed class BackgroundLoader : IDisposable
     private readonly EngineMemory _memory;
     private readonly Thread[] _threads;
     private readonly List<StreamedScene> _scenes = [];
-    private readonly object _queued = new();
+    private readonly WaitNumber _ordered = new();
+
+    /// <summary>
+    /// Orders that no thread of the loader has seen, linked from the last to the first: a <see cref="StreamedScene"/>,
+    /// null, or <see cref="s_closed"/>. The game's thread only swaps it, as it must not wait for a thread of the lowest
+    /// priority.
+    /// </summary>
+    private object? _orders;
+
+    /// <summary>The queue of the loader's threads.</summary>
+    private readonly Lock _queue = new();
     private StreamedScene? _first;
     private StreamedScene? _last;
     private long _pageFaultCount;
@@ -84,20 +96,25 @@ public sealed class BackgroundLoader : IDisposable
     public void Dispose()
     {
         ThrowIfCalledBack("dispose of it");
-        lock (_queued)
-        {
-            if (_stopping)
-                return;
+        if (_stopping)
+            return;
 
-            _stopping = true; // first, so that no order comes after the cancellation
-            Monitor.PulseAll(_queued);
-        }
-
+        _stopping = true;
+        _ordered.Advance();
         foreach (StreamedScene scene in _scenes)
             scene.Cancel();
 
         foreach (Thread thread in _threads)
             thread.Join();
+
+        // An order of another thread may have come after the last look.
+        Accept(Interlocked.Exchange(ref _orders, s_closed));
+        for (StreamedScene? scene = Next(); scene is not null; scene = Next())
+        {
+            scene.Cancel();
+            scene.Work(_memory);
+            scene.Finish();
+        }
 
         Exception? first = null;
         foreach (StreamedScene scene in _scenes.FindAll(scene => scene.State == StreamState.Loaded))
@@ -112,24 +129,32 @@ public sealed class BackgroundLoader : IDisposable
     }
 
     /// <summary>
-    /// Orders a state from the next free thread. The queue links the scenes themselves, so nothing is allocated.
-    /// Nothing has changed when it throws.
+    /// Orders a state from the next free thread. The scenes themselves are linked, so nothing is allocated. Nothing has
+    /// changed when it throws.
     /// </summary>
     internal void Order(StreamedScene scene, StreamState state)
     {
-        lock (_queued)
+        ThrowIfDisposed();
+        Debug.Assert(scene.NextInQueue is null, "A scene has one order at a time.");
+        StreamState before = scene.State;
+        scene.Begin(state);
+        object? newest = Volatile.Read(ref _orders);
+        object? expected;
+        do
         {
-            ObjectDisposedException.ThrowIf(_stopping, this);
-            scene.Begin(state);
-            Debug.Assert(scene.NextInQueue is null && (_first is null) == (_last is null), "The queue is whole.");
-            if (_last is null)
-                _first = scene;
-            else
-                _last.NextInQueue = scene;
+            expected = newest;
+            if (expected == s_closed)
+            {
+                scene.NextInQueue = null;
+                scene.Begin(before);
+                ThrowIfDisposed();
+            }
 
-            _last = scene;
-            Monitor.Pulse(_queued);
+            scene.NextInQueue = (StreamedScene?)expected;
+            newest = Interlocked.CompareExchange(ref _orders, scene, expected);
         }
+        while (newest != expected);
+        _ordered.Advance();
     }
 
     /// <summary>Reports the progress of a load; the calling thread counts as the loader's meanwhile.</summary>
@@ -182,20 +207,58 @@ public sealed class BackgroundLoader : IDisposable
     /// <summary>The next scene, or null when the loader stops and nothing is left to do.</summary>
     private StreamedScene? Dequeue()
     {
-        lock (_queued)
+        while (true)
         {
-            while (_first is null && !_stopping)
-                Monitor.Wait(_queued);
-
-            StreamedScene? scene = _first;
-            if (scene is not null)
+            int seen = _ordered.Value;
+            bool isLast = _stopping;
+            lock (_queue)
             {
-                _first = scene.NextInQueue;
-                _last = _first is null ? null : _last;
-                scene.NextInQueue = null;
+                Accept(Interlocked.Exchange(ref _orders, null));
+                if (Next() is { } scene)
+                    return scene;
             }
 
-            return scene;
+            if (isLast)
+                return null;
+
+            _ordered.WaitWhile(seen);
         }
+    }
+
+    /// <summary>Appends orders, linked from the last to the first, to the queue. Under its lock, or alone.</summary>
+    private void Accept(object? orders)
+    {
+        StreamedScene? oldest = null;
+        StreamedScene? newest = (StreamedScene?)orders;
+        for (StreamedScene? scene = newest; scene is not null;)
+        {
+            StreamedScene? older = scene.NextInQueue;
+            scene.NextInQueue = oldest;
+            (oldest, scene) = (scene, older);
+        }
+
+        if (newest is null)
+            return;
+
+        if (_last is null)
+            _first = oldest;
+        else
+            _last.NextInQueue = oldest;
+
+        _last = newest;
+    }
+
+    /// <summary>Takes the first of the queue, or null. Under its lock, or alone.</summary>
+    private StreamedScene? Next()
+    {
+        StreamedScene? scene = _first;
+        if (scene is not null)
+        {
+            _first = scene.NextInQueue;
+            _last = _first is null ? null : _last;
+            scene.NextInQueue = null;
+        }
+
+        return scene;
     }
 }

@@ -168,6 +168,20 @@ public sealed class GuardedThread : IDisposable
         return own;
     }
 
+    /// <summary>Leaves out what the thread did between two frames.</summary>
+    internal void DropNew()
+    {
+        bool isNew = false;
+        foreach (FrameAccount account in _accounts)
+        {
+            isNew |= account.Counts != account.Seen;
+            account.Seen = account.Counts;
+        }
+
+        if (isNew)
+            Forget();
+    }
+
     /// <summary>Forgets what was kept to name a culprit.</summary>
     internal void Forget()
     {

@@ -15,8 +15,8 @@ namespace SuperSlab.Scenes;
 /// frame together with those of profilers and frame arenas.
 /// </summary>
 /// <remarks>
-/// Threads that are not registered, such as one that loads the next level, do not count; only collections do, as they
-/// stop all threads. A frame without a violation allocates nothing and costs well under a microsecond a thread.
+/// Threads that are not registered, such as one that loads the next level, do not count, and neither do parts that end
+/// before the frame begins, such as jobs at a change of levels; only collections do, as they stop all threads. A frame without a violation allocates nothing and costs well under a microsecond a thread.
 /// </remarks>
 public sealed class HotLoopGuard : IDisposable
 {
@@ -206,6 +206,9 @@ public sealed class HotLoopGuard : IDisposable
         _begun = _watched.Read() with { Collections = GC.CollectionCount(0) };
         foreach (FramePart part in _parts)
             part.LastFrame = default;
+
+        foreach (GuardedThread thread in _threads)
+            thread.DropNew();
 
         _main.Begin();
     }

@@ -89,7 +89,7 @@ internal sealed class PlanArenas : PlanList<ArenaPlan>
                 continue;
             }
 
-            string at = PlanText.Append(path, arena.Name);
+            string at = errors.At(path, arena.Name);
             if (!names.Add(arena.Name))
                 errors.Add(at, "the name a second time", "each name once");
 
@@ -199,7 +199,7 @@ internal sealed class PlanBlocks : PlanList<BlockCount>
         HashSet<nuint> sizes = [];
         for (int index = 0; index < value.Count; index++)
         {
-            string at = $"{path}[{index}]";
+            string at = errors.At(path, index);
             Item.Check(value[index], at, errors);
             if (!sizes.Add(value[index].Bytes))
                 errors.Add($"{at}.bytes", $"{SizeText.Write(value[index].Bytes)} a second time", "each size once");

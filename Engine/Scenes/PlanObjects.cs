@@ -110,7 +110,7 @@ internal sealed class PlanObject<T>(string name, T defaults, bool isWhole = fals
     public override void Check(T value, string path, PlanErrors errors)
     {
         foreach (PlanProperty<T> property in _properties)
-            property.Check(value, PlanText.Append(path, property.Name), errors);
+            property.Check(value, errors.At(path, property.Name), errors);
     }
 
     public override void Write(Utf8JsonWriter json, T value)

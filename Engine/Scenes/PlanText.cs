@@ -51,7 +51,9 @@ internal static class PlanText
 /// Collects the errors of a plan, so that the user sees all at once. A hostile document may have a million of them:
 /// the first <see cref="Maximum"/> are kept and the rest is counted.
 /// </summary>
-internal sealed class PlanErrors
+/// <param name="namesPlaces">Whether it makes the paths of values; without, it only finds out whether there are errors.
+/// </param>
+internal sealed class PlanErrors(bool namesPlaces = true)
 {
     public const int Maximum = 100;
 
@@ -62,6 +64,12 @@ internal sealed class PlanErrors
     public string? BaseName { get; set; }
 
     public bool IsEmpty => _errors.Count == 0;
+
+    /// <summary>The path of a property.</summary>
+    public string At(string path, string property) => namesPlaces ? PlanText.Append(path, property) : path;
+
+    /// <summary>The path of an item in a list.</summary>
+    public string At(string path, int index) => namesPlaces ? $"{path}[{index}]" : path;
 
     public void Add(string path, string found, string allowed)
     {

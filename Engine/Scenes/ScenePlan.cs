@@ -139,6 +139,12 @@ public sealed record ScenePlan
     /// <exception cref="ScenePlanException">The plan has errors; the exception has all of them.</exception>
     public void Validate()
     {
+        // Levels are loaded beside frames, so a valid plan makes as little garbage as can be.
+        PlanErrors count = new(namesPlaces: false);
+        PlanRules.Check(this, count);
+        if (count.IsEmpty)
+            return;
+
         PlanErrors errors = new();
         PlanRules.Check(this, errors);
         errors.ThrowIfAny(Name);

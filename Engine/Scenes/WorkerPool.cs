@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
-using System.Runtime.InteropServices;
 
 namespace SuperSlab.Scenes;
 
@@ -298,19 +297,14 @@ public interface IRangeJob
 /// system wakes them. A job has the number of its turn, so a late worker never takes one for another. Nothing allocates
 /// after construction: the first wait on a monitor would, at any frame.
 /// </summary>
-internal sealed unsafe class WorkerGate
+internal sealed class WorkerGate
 {
-    private const int LineInts = 32; // two cache lines, which processors fetch together
-
     private readonly int _workers;
     private readonly int _spinTurns;
 
-    // The words that threads wait for lie where nothing moves them, each on lines of its own.
-    private readonly int[] _words = GC.AllocateArray<int>(4 * LineInts, pinned: true);
-    private readonly int* _turn;
-    private readonly int* _missing;
-    private int _sleeping;
-    private int _isDispatcherAsleep;
+    private readonly WaitNumber _turn = new();
+    private readonly WaitNumber _joins = new();
+    private int _missing;
 
     /// <param name="workers">The threads that wait for jobs.</param>
     /// <param name="spinTurns">Turns of spinning before a sleep.</param>
@@ -318,19 +312,14 @@ internal sealed unsafe class WorkerGate
     {
         _workers = workers;
         _spinTurns = spinTurns;
-        int* words = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_words));
-        _turn = words + LineInts;
-        _missing = words + (2 * LineInts);
     }
 
     /// <summary>Lets all workers through once. They see all that was written before.</summary>
     public void Open()
     {
-        Debug.Assert(Volatile.Read(ref *_missing) == 0, "All workers have arrived from the turn before.");
-        Volatile.Write(ref *_missing, _workers);
-        Interlocked.Increment(ref *_turn);
-        if (Volatile.Read(ref _sleeping) != 0)
-            AddressWait.WakeAll(_turn);
+        Debug.Assert(Volatile.Read(ref _missing) == 0, "All workers have arrived from the turn before.");
+        Volatile.Write(ref _missing, _workers);
+        _turn.Advance();
     }
 
     /// <summary>Waits, on a worker, for the turn after <paramref name="last"/>.</summary>
@@ -338,17 +327,11 @@ internal sealed unsafe class WorkerGate
     public int WaitForOpening(int last)
     {
         SpinWait spin = default;
-        for (int turns = 0; turns < _spinTurns && Volatile.Read(ref *_turn) == last; turns++)
+        for (int turns = 0; turns < _spinTurns && _turn.Value == last; turns++)
             spin.SpinOnce(sleep1Threshold: -1);
 
-        if (Volatile.Read(ref *_turn) == last)
-        {
-            Interlocked.Increment(ref _sleeping);
-            while (Volatile.Read(ref *_turn) == last)
-                AddressWait.Wait(_turn, last);
-
-            Interlocked.Decrement(ref _sleeping);
-        }
+        if (_turn.Value == last)
+            _turn.WaitWhile(last);
 
         return unchecked(last + 1);
     }
@@ -356,29 +339,26 @@ internal sealed unsafe class WorkerGate
     /// <summary>Ends a worker's part. What it wrote before is visible to the dispatcher after its wait.</summary>
     public void Arrive()
     {
-        int missing = Interlocked.Decrement(ref *_missing);
+        int missing = Interlocked.Decrement(ref _missing);
         Debug.Assert(missing >= 0, "A worker arrives once a turn.");
-        if (missing == 0 && Volatile.Read(ref _isDispatcherAsleep) != 0)
-            AddressWait.WakeOne(_missing);
+        if (missing == 0)
+            _joins.Advance();
     }
 
     /// <summary>Spins, on the dispatcher, for the workers; false where some have not arrived.</summary>
     public bool SpinForAll()
     {
         SpinWait spin = default;
-        for (int turns = 0; turns < _spinTurns && Volatile.Read(ref *_missing) != 0; turns++)
+        for (int turns = 0; turns < _spinTurns && Volatile.Read(ref _missing) != 0; turns++)
             spin.SpinOnce(sleep1Threshold: -1);
 
-        return Volatile.Read(ref *_missing) == 0;
+        return Volatile.Read(ref _missing) == 0;
     }
 
     /// <summary>Sleeps, on the dispatcher, until all workers have arrived.</summary>
     public void SleepForAll()
     {
-        Interlocked.Exchange(ref _isDispatcherAsleep, 1);
-        while (Volatile.Read(ref *_missing) is not 0 and var missing)
-            AddressWait.Wait(_missing, missing);
-
-        Volatile.Write(ref _isDispatcherAsleep, 0);
+        for (int joins = _joins.Value; Volatile.Read(ref _missing) != 0; joins = _joins.Value)
+            _joins.WaitWhile(joins);
     }
 }
