@@ -18,6 +18,7 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
     private readonly StreamedScene[] _scenes;
     private readonly SceneRecorder[]? _recorders;
     private readonly (double Milliseconds, long Bytes)[] _loads = new (double, long)[LevelSpec.Ring.Length];
+    private long _allocated;
 
     /// <param name="guard">Watches the arenas of the level that is walked through.</param>
     /// <param name="pool">Its threads get their caches when a level is entered.</param>
@@ -48,12 +49,29 @@ internal sealed class EngineSource : ILevelSource<EngineStore>
                 $"Level '{LevelSpec.Ring[ring].Name}' could not be loaded: {streamed.Error?.Message}", streamed.Error!);
         }
 
+        CollectGarbage();
         Scene scene = streamed.Scene;
         _loads[ring] = (scene.Report.Duration.TotalMilliseconds, (long)scene.Report.Bytes);
         _pool.Attach(scene.Arena);
         scene.Arena.AttachThread();
         _guard.Watch(scene);
         return new EngineStore(scene, LevelSpec.Ring[ring]);
+    }
+
+    /// <summary>
+    /// Each load makes some objects. They are collected here, between two frames, before the runtime would collect in
+    /// one.
+    /// </summary>
+    private void CollectGarbage()
+    {
+        const long Allowed = 128 * 1024;
+        const int Generation = 1; // objects of a load that is under way survive a collection of the youngest
+        long allocated = GC.GetTotalAllocatedBytes();
+        if (allocated - _allocated > Allowed)
+        {
+            _allocated = allocated;
+            GC.Collect(Generation);
+        }
     }
 
     public void Note(int ring, Profiler profiler)

@@ -1,0 +1,110 @@
+// The few functions of SDL 2 that a window with OpenGL needs. Its library must be installed: libSDL2.
+using System.Runtime.InteropServices;
+using Samples.Common;
+
+namespace Samples.Window;
+
+/// <summary>A window with an OpenGL 3.3 context, current on the thread that made it.</summary>
+internal sealed unsafe partial class SdlWindow : IDisposable
+{
+    private const string Library = "libSDL2-2.0.so.0";
+    private const uint Video = 0x20;
+    private const uint WithOpenGL = 2;
+    private const int Centered = 0x2FFF0000;
+    private const uint QuitEvent = 0x100;
+    private const int MajorVersion = 17;
+    private const int MinorVersion = 18;
+    private const int ProfileMask = 21;
+    private const int CoreProfile = 1;
+    private const int EventBytes = 56;
+
+    private readonly nint _window;
+    private readonly nint _context;
+
+    /// <exception cref="RunFailedException">There is no SDL 2, no display or no OpenGL 3.3.</exception>
+    public SdlWindow(string title, int width, int height)
+    {
+        try
+        {
+            Check(Init(Video) == 0);
+        }
+        catch (DllNotFoundException missing)
+        {
+            throw new RunFailedException($"{Library} is not installed (Debian: libsdl2-2.0-0).", missing);
+        }
+
+        _ = SetAttribute(MajorVersion, 3);
+        _ = SetAttribute(MinorVersion, 3);
+        _ = SetAttribute(ProfileMask, CoreProfile);
+        _window = Create(title, Centered, Centered, width, height, WithOpenGL);
+        Check(_window != 0);
+        _context = CreateContext(_window);
+        Check(_context != 0);
+        _ = SetSwapInterval(0);
+    }
+
+    /// <summary>Whether the user still wants the window.</summary>
+    public bool IsOpen { get; private set; } = true;
+
+    public static nint FunctionOf(string name) => GetFunction(name);
+
+    /// <summary>Takes the window's events.</summary>
+    public void TakeEvents()
+    {
+        uint* happened = stackalloc uint[EventBytes / sizeof(uint)];
+        while (PollEvent(happened) != 0)
+            IsOpen &= happened[0] != QuitEvent;
+    }
+
+    /// <summary>Shows what was drawn.</summary>
+    public void Present() => SwapWindow(_window);
+
+    public void Dispose()
+    {
+        DeleteContext(_context);
+        Destroy(_window);
+        Quit();
+    }
+
+    private static void Check(bool isFine)
+    {
+        if (!isFine)
+            throw new RunFailedException($"SDL: {Marshal.PtrToStringUTF8(GetError())}.");
+    }
+
+    [LibraryImport(Library, EntryPoint = "SDL_Init")]
+    private static partial int Init(uint systems);
+
+    [LibraryImport(Library, EntryPoint = "SDL_Quit")]
+    private static partial void Quit();
+
+    [LibraryImport(Library, EntryPoint = "SDL_GetError")]
+    private static partial nint GetError();
+
+    [LibraryImport(Library, EntryPoint = "SDL_GL_SetAttribute")]
+    private static partial int SetAttribute(int attribute, int value);
+
+    [LibraryImport(Library, EntryPoint = "SDL_CreateWindow", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint Create(string title, int x, int y, int width, int height, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "SDL_DestroyWindow")]
+    private static partial void Destroy(nint window);
+
+    [LibraryImport(Library, EntryPoint = "SDL_GL_CreateContext")]
+    private static partial nint CreateContext(nint window);
+
+    [LibraryImport(Library, EntryPoint = "SDL_GL_DeleteContext")]
+    private static partial void DeleteContext(nint context);
+
+    [LibraryImport(Library, EntryPoint = "SDL_GL_SetSwapInterval")]
+    private static partial int SetSwapInterval(int interval);
+
+    [LibraryImport(Library, EntryPoint = "SDL_GL_SwapWindow")]
+    private static partial void SwapWindow(nint window);
+
+    [LibraryImport(Library, EntryPoint = "SDL_GL_GetProcAddress", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint GetFunction(string name);
+
+    [LibraryImport(Library, EntryPoint = "SDL_PollEvent")]
+    private static partial int PollEvent(uint* happened);
+}
