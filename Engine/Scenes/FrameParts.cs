@@ -7,6 +7,9 @@ namespace SuperSlab.Scenes;
 /// </summary>
 public sealed class FramePart
 {
+    private HotLoopCounts _before;
+    private HotLoopCounts _lastFrame;
+
     internal FramePart(string name, bool isExcluded)
     {
         Name = name;
@@ -20,13 +23,23 @@ public sealed class FramePart
     public bool IsExcluded { get; }
 
     /// <summary>What all threads did in it during the last frame.</summary>
-    public HotLoopCounts LastFrame { get; internal set; }
+    public HotLoopCounts LastFrame => _lastFrame;
 
     /// <summary>What all threads did in it during all frames, those of warm-ups included.</summary>
-    public HotLoopCounts Total { get; internal set; }
+    public HotLoopCounts Total => _before + _lastFrame;
 
     /// <summary>The name and the total.</summary>
     public override string ToString() => $"{Name}{(IsExcluded ? " (excluded)" : "")}: {Total}";
+
+    /// <summary>Adds to the last frame.</summary>
+    internal void Book(in HotLoopCounts counts) => _lastFrame += counts;
+
+    /// <summary>The next frame begins.</summary>
+    internal void Settle()
+    {
+        _before += _lastFrame;
+        _lastFrame = default;
+    }
 }
 
 /// <summary>Work that counts under a name until this is disposed, on the thread that began it. Hot-loop safe.</summary>

@@ -21,6 +21,7 @@ public sealed class GuardedThread : IDisposable
     private FrameAccount[] _accounts;
     private FrameAccount _current;
     private Reading _mark;
+    private bool _hasNew;
 
     internal GuardedThread(HotLoopGuard guard, EngineMemory memory, string name, bool countsFaults, bool placesFaults)
     {
@@ -40,7 +41,8 @@ public sealed class GuardedThread : IDisposable
             Begin();
             Flush();
             End();
-            _ = TakeNew(null);
+            _ = TakeNew(null, out _);
+            DropNew();
         }
 
         _frame.Counts = _frame.Seen = default;
@@ -72,7 +74,7 @@ public sealed class GuardedThread : IDisposable
     internal int ManagedId { get; }
 
     /// <summary>What the thread did in the frame that ended last.</summary>
-    internal HotLoopCounts LastFrame { get; set; }
+    internal HotLoopCounts LastFrame { get; private set; }
 
     internal bool IsInside { get; private set; }
 
@@ -139,10 +141,14 @@ public sealed class GuardedThread : IDisposable
         }
     }
 
-    /// <summary>What the thread did since the last call, for the guard's thread.</summary>
+    /// <summary>Takes over, on the guard's thread, what the thread did since the last call.</summary>
     /// <param name="places">Tells the kinds of the faults outside the engine; null does not.</param>
-    internal HotLoopCounts TakeNew(FaultPlaces? places)
+    /// <param name="hasParts">Whether it did anything in a part that has a name.</param>
+    /// <returns>Whether it did anything; then it is <see cref="LastFrame"/>.</returns>
+    internal bool TakeNew(FaultPlaces? places, out bool hasParts)
     {
+        bool hadAny = _hasNew;
+        _hasNew = hasParts = false;
         HotLoopCounts own = default;
         foreach (FrameAccount account in _accounts)
         {
@@ -152,8 +158,21 @@ public sealed class GuardedThread : IDisposable
             HotLoopCounts fresh = account.Counts - account.Seen;
             account.Seen += fresh;
             Book(account, fresh, ref own);
+            hasParts |= account.Part is not null;
+            _hasNew = true;
         }
 
+        if (_hasNew)
+            PlaceFaults(places, ref own);
+
+        if (_hasNew || hadAny)
+            LastFrame = own;
+
+        return _hasNew;
+    }
+
+    private void PlaceFaults(FaultPlaces? places, ref HotLoopCounts own)
+    {
         foreach (ref PlacedFault fault in places is null ? default : Faults)
         {
             if (fault.Kind == M.EngineFaults)
@@ -164,8 +183,6 @@ public sealed class GuardedThread : IDisposable
             one.Add(fault.Kind, 1);
             Book(fault.Account, one, ref own);
         }
-
-        return own;
     }
 
     /// <summary>Leaves out what the thread did between two frames.</summary>
@@ -174,8 +191,11 @@ public sealed class GuardedThread : IDisposable
         bool isNew = false;
         foreach (FrameAccount account in _accounts)
         {
-            isNew |= account.Counts != account.Seen;
-            account.Seen = account.Counts;
+            if (account.Counts != account.Seen)
+            {
+                account.Seen = account.Counts;
+                isNew = true;
+            }
         }
 
         if (isNew)
@@ -213,8 +233,7 @@ public sealed class GuardedThread : IDisposable
         if (!account.IsExcluded)
             own += fresh;
 
-        if (account.Part is { } part)
-            part.LastFrame += fresh;
+        account.Part?.Book(fresh);
     }
 
     private FrameAccount AccountOf(string name, bool isExcluded)

@@ -28,6 +28,7 @@ public sealed class HotLoopGuard : IDisposable
     private GuardedThread[] _threads = [];
     private FramePart[] _parts = [];
     private FaultPlaces? _places;
+    private bool _arePartsBooked;
     private HotLoopRules _rules = new();
     private WatchedTags? _tags;
     private HotLoopCounts _begun;
@@ -204,8 +205,8 @@ public sealed class HotLoopGuard : IDisposable
         ThrowIfInFrame();
         FrameCount++;
         _begun = _watched.Read() with { Collections = GC.CollectionCount(0) };
-        foreach (FramePart part in _parts)
-            part.LastFrame = default;
+        if (_arePartsBooked)
+            SettleParts();
 
         foreach (GuardedThread thread in _threads)
             thread.DropNew();
@@ -232,13 +233,11 @@ public sealed class HotLoopGuard : IDisposable
         GuardedThread[] threads = _threads;
         foreach (GuardedThread thread in threads)
         {
-            HotLoopCounts own = thread.TakeNew(_places);
-            counts += own;
-            thread.LastFrame = own;
-        }
+            if (thread.TakeNew(_places, out bool hasParts))
+                counts += thread.LastFrame;
 
-        foreach (FramePart part in _parts)
-            part.Total += part.LastFrame;
+            _arePartsBooked |= hasParts;
+        }
 
         LastFrame = counts;
         try
@@ -312,6 +311,13 @@ public sealed class HotLoopGuard : IDisposable
         }
 
         return null;
+    }
+
+    private void SettleParts()
+    {
+        _arePartsBooked = false;
+        foreach (FramePart part in _parts)
+            part.Settle();
     }
 
     private void OnDemand(Demand demand, int superSlabs) => Current()?.Demanded(demand, superSlabs);

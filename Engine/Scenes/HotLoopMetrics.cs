@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Text;
 using M = SuperSlab.Scenes.HotLoopMetric;
 
@@ -80,6 +81,7 @@ internal sealed record HotLoopMetricRow(
 internal static class HotLoopMetrics
 {
     public const int Count = 13;
+    public const int PaddedCount = 16;
 
     /// <summary>In the order of <see cref="HotLoopMetric"/>.</summary>
     public static readonly HotLoopMetricRow[] All =
@@ -129,8 +131,8 @@ internal static class HotLoopMetrics
     }
 }
 
-/// <summary>A value for each metric.</summary>
-[InlineArray(HotLoopMetrics.Count)]
+/// <summary>A value for each metric, and zeros up to whole vectors.</summary>
+[InlineArray(HotLoopMetrics.PaddedCount)]
 internal struct MetricArray<T>
 {
     private T _first;
@@ -317,8 +319,13 @@ public record struct HotLoopCounts
     /// <summary>Both together.</summary>
     public static HotLoopCounts operator +(HotLoopCounts left, HotLoopCounts right)
     {
-        for (int metric = 0; metric < HotLoopMetrics.Count; metric++)
-            left._counts[metric] += right._counts[metric];
+        ref long sums = ref left._counts[0];
+        ref long added = ref right._counts[0];
+        for (nuint index = 0; index < HotLoopMetrics.PaddedCount; index += (nuint)Vector128<long>.Count)
+        {
+            Vector128<long> sum = Vector128.LoadUnsafe(ref sums, index) + Vector128.LoadUnsafe(ref added, index);
+            sum.StoreUnsafe(ref sums, index);
+        }
 
         return left;
     }
@@ -326,8 +333,13 @@ public record struct HotLoopCounts
     /// <summary>What <paramref name="left"/> has more than <paramref name="right"/>.</summary>
     public static HotLoopCounts operator -(HotLoopCounts left, HotLoopCounts right)
     {
-        for (int metric = 0; metric < HotLoopMetrics.Count; metric++)
-            left._counts[metric] -= right._counts[metric];
+        ref long rest = ref left._counts[0];
+        ref long taken = ref right._counts[0];
+        for (nuint index = 0; index < HotLoopMetrics.PaddedCount; index += (nuint)Vector128<long>.Count)
+        {
+            Vector128<long> less = Vector128.LoadUnsafe(ref rest, index) - Vector128.LoadUnsafe(ref taken, index);
+            less.StoreUnsafe(ref rest, index);
+        }
 
         return left;
     }
