@@ -24,7 +24,7 @@ public sealed class BackgroundLoader : IDisposable
     private static BackgroundLoader? s_current;
 
     private readonly EngineMemory _memory;
-    private readonly Thread[] _threads;
+    private readonly StartedThreads _threads = new();
     private readonly List<StreamedScene> _scenes = [];
     private readonly object _queued = new();
     private StreamedScene? _first;
@@ -35,17 +35,22 @@ public sealed class BackgroundLoader : IDisposable
     /// <summary>Starts the threads.</summary>
     /// <param name="memory">Gives the scenes their memory.</param>
     /// <param name="threadCount">Scenes that may load at the same time, 1 to 16. Default 1.</param>
+    /// <exception cref="OutOfMemoryException">The system has no thread left. None of the loader's is left either.</exception>
     public BackgroundLoader(EngineMemory memory, int threadCount = 1)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threadCount, 16);
         _memory = memory;
-        _threads = new Thread[threadCount];
-        for (int index = 0; index < threadCount; index++)
+        try
         {
-            _threads[index] = new Thread(Serve) { IsBackground = true, Name = $"scene loader {index}" };
-            _threads[index].Start();
+            for (int index = 0; index < threadCount; index++)
+                _threads.Start(Serve, $"scene loader {index}");
+        }
+        catch
+        {
+            EndThreads();
+            throw;
         }
     }
 
@@ -84,20 +89,8 @@ public sealed class BackgroundLoader : IDisposable
     public void Dispose()
     {
         ThrowIfCalledBack("dispose of it");
-        lock (_queued)
-        {
-            if (_stopping)
-                return;
-
-            _stopping = true; // first, so that no order comes after the cancellation
-            Monitor.PulseAll(_queued);
-        }
-
-        foreach (StreamedScene scene in _scenes)
-            scene.Cancel();
-
-        foreach (Thread thread in _threads)
-            thread.Join();
+        if (!EndThreads())
+            return;
 
         Exception? first = null;
         foreach (StreamedScene scene in _scenes.FindAll(scene => scene.State == StreamState.Loaded))
@@ -161,20 +154,39 @@ public sealed class BackgroundLoader : IDisposable
         }
     }
 
+    /// <summary>Cancels the loads and waits for the threads; false where that was done before.</summary>
+    private bool EndThreads()
+    {
+        lock (_queued)
+        {
+            if (_stopping)
+                return false;
+
+            _stopping = true; // first, so that no order comes after the cancellation
+            Monitor.PulseAll(_queued);
+        }
+
+        foreach (StreamedScene scene in _scenes)
+            scene.Cancel();
+
+        _threads.Join();
+        return true;
+    }
+
     /// <summary>Runs each thread. Nothing ends it early: <see cref="StreamedScene.Error"/> keeps what throws.</summary>
     private void Serve()
     {
         s_current = this;
         ThisPlatform.LowerThreadPriority();
         bool counts = SuperSlab.PageFaults.IsPerThread;
-        long counted = 0;
         for (StreamedScene? scene = Dequeue(); scene is not null; scene = Dequeue())
         {
+            // From here on: a fault before the order is none of the load's.
+            long before = counts ? SuperSlab.PageFaults.OfThread() : 0;
             scene.Work(_memory);
-            long now = counts ? SuperSlab.PageFaults.OfThread() : 0;
-            Debug.Assert(now >= counted, "A thread's faults only grow.");
-            Interlocked.Add(ref _pageFaultCount, now - counted);
-            counted = now;
+            long faults = counts ? SuperSlab.PageFaults.OfThread() - before : 0;
+            Debug.Assert(faults >= 0, "A thread's faults only grow.");
+            Interlocked.Add(ref _pageFaultCount, faults);
             scene.Finish();
         }
     }
