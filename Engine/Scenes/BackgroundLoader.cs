@@ -55,8 +55,9 @@ public sealed class BackgroundLoader : IDisposable
     }
 
     /// <summary>
-    /// Page faults of the loader's threads in finished loads and unloads, pages made resident on request included. 0
-    /// where the system does not count by thread. Hot-loop safe; any thread.
+    /// Page faults of the loader's threads, pages made resident on request included: those of finished loads and
+    /// unloads, and up to the last time that a thread began to wait. 0 where the system does not count by thread.
+    /// Hot-loop safe; any thread.
     /// </summary>
     public long PageFaultCount => Interlocked.Read(ref _pageFaultCount);
 
@@ -178,17 +179,27 @@ public sealed class BackgroundLoader : IDisposable
     {
         s_current = this;
         ThisPlatform.LowerThreadPriority();
-        bool counts = SuperSlab.PageFaults.IsPerThread;
+        long counted = 0;
         for (StreamedScene? scene = Dequeue(); scene is not null; scene = Dequeue())
         {
-            // From here on: a fault before the order is none of the load's.
-            long before = counts ? SuperSlab.PageFaults.OfThread() : 0;
+            CountFaults(ref counted);
             scene.Work(_memory);
-            long faults = counts ? SuperSlab.PageFaults.OfThread() - before : 0;
-            Debug.Assert(faults >= 0, "A thread's faults only grow.");
-            Interlocked.Add(ref _pageFaultCount, faults);
+            CountFaults(ref counted);
             scene.Finish();
+            CountFaults(ref counted);
         }
+    }
+
+    /// <summary>Adds the calling thread's new faults.</summary>
+    private void CountFaults(ref long counted)
+    {
+        if (!SuperSlab.PageFaults.IsPerThread)
+            return;
+
+        long now = SuperSlab.PageFaults.OfThread();
+        Debug.Assert(now >= counted, "A thread's faults only grow.");
+        Interlocked.Add(ref _pageFaultCount, now - counted);
+        counted = now;
     }
 
     /// <summary>The next scene, or null when the loader stops and nothing is left to do.</summary>

@@ -57,7 +57,9 @@ internal sealed class Walk<TStore, TAnimal>(
             FirstViolation = guard.FirstViolation is { } first
                 ? first + (first.CallStack is null ? "" : " " + first.CallStack)
                 : null,
-            ProcessFaultsInFrames = process - _faultsBetweenFrames,
+
+            // A fault that the loader's thread takes while it begins to wait is counted with its next load.
+            ProcessFaultsInFrames = Math.Max(0, process - _faultsBetweenFrames),
             MillisecondsWaited = _waitedTicks * 1000.0 / Stopwatch.Frequency,
             GuardNanosecondsPerFrame = GuardCost(),
             Levels = levels,
