@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Engine.Tests.Support;
 
 namespace Engine.Tests;
@@ -18,7 +19,7 @@ internal sealed unsafe class CultureTests
     public void Restore() => CultureInfo.CurrentCulture = _before;
 
     [Test]
-    public void Numbers_in_messages_are_written_the_same([Values("de-DE", "tr-TR", "ar-SA", "sv-SE")] string culture)
+    public void Numbers_in_messages_are_written_the_same([Values("de-DE", "tr-TR", "ar-SA", "fa-IR", "sv-SE")] string culture)
     {
         Enter(culture);
         Assert.That($"{1.5} {-1}", Is.Not.EqualTo("1.5 -1"), "the culture is in force");
@@ -35,7 +36,7 @@ internal sealed unsafe class CultureTests
     }
 
     [Test]
-    public void Damage_is_told_the_same([Values("de-DE", "tr-TR", "ar-SA", "sv-SE")] string culture)
+    public void Damage_is_told_the_same([Values("de-DE", "tr-TR", "ar-SA", "fa-IR", "sv-SE")] string culture)
     {
         Enter(culture);
         using EngineMemory memory =
@@ -49,7 +50,7 @@ internal sealed unsafe class CultureTests
     }
 
     [Test]
-    public void Settings_are_read_the_same([Values("de-DE", "tr-TR", "ar-SA", "sv-SE")] string culture)
+    public void Settings_are_read_the_same([Values("de-DE", "tr-TR", "ar-SA", "fa-IR", "sv-SE")] string culture)
     {
         Enter(culture);
         EnvironmentSettings settings = new(name => name == "SIZE" ? "12 MiB" : "TRANSPARENT-HUGE");
@@ -62,6 +63,75 @@ internal sealed unsafe class CultureTests
             grouped.Bytes("SIZE", 0), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("is not a size"));
     }
 
+    [Test]
+    public void Everything_that_is_told_is_the_same([Values("de-DE", "tr-TR", "ar-SA", "fa-IR", "sv-SE")] string culture)
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("INVENTORY");
+        using FrameArena frame = memory.CreateFrameArena("frame");
+        using Profiler profiler = new(memory);
+        profiler.BeginFrame();
+        profiler.EndFrame();
+        ProfileDocument document = profiler.ToDocument("culture");
+        List<string> before = Told(memory, arena, frame, document);
+        Enter(culture);
+        Assert.That($"{1.5} {-1}", Is.Not.EqualTo("1.5 -1"), "the culture is in force");
+        foreach ((string now, string then) in Told(memory, arena, frame, document).Zip(before))
+            Assert.That(now, Is.EqualTo(then));
+    }
+
+    /// <summary>Settings, documents, tables, and what is thrown for numbers that are negative or broken.</summary>
+    private static List<string> Told(
+        EngineMemory memory, LongLivedArena arena, FrameArena frame, ProfileDocument document)
+    {
+        List<string> told = [memory.Settings, memory.PrefaultDescription, document.Machine];
+        using MemoryStream stream = new();
+        document.Write(stream);
+        told.Add(Encoding.UTF8.GetString(stream.ToArray()));
+        foreach (ProfileTable table in ProfileTable.All)
+        {
+            for (int row = 0; row < table.RowCount(document); row++)
+                told.AddRange(table.Columns.Select(column => column.Text(document, row)));
+        }
+
+        Action[] wrong =
+        [
+            () => arena.Allocate(nuint.MaxValue),
+            () => arena.Allocate(8, 3),
+            () => arena.GetHandle().AllocateSpan<int>(-5),
+            () => arena.Budget = new ArenaBudget { SoftBytes = Size.MiB(3) / 2, HardBytes = Size.MiB(1) },
+            () => arena.Prewarm([new BlockCount(0, -7)], threads: 1),
+            () => arena.Prewarm([new BlockCount(64, 100_000_000)], threads: 1),
+            () => frame.Lane(-1),
+            () => frame.Lane(0).Allocate(nuint.MaxValue),
+            () => _ = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 12345 }),
+            () => _ = new HotLoopGuard(memory, null, new HotLoopGuardOptions { CallStackCount = -3 }),
+            () => _ = new Profiler(memory, new ProfilerOptions { SampleCapacity = -4 }),
+            () => _ = new FaultAttribution(memory, new FaultAttributionOptions { RingBytes = 65537 }),
+            () => ScenePlan.Merge([new ScenePlan { Name = "i" }], -1.5),
+            () => memory.CreateFrameArena("f", new FrameArenaOptions { LaneCount = -2 }),
+            () => new ScenePlan { Name = "i", FrameArena = new FrameArenaOptions { LaneCount = -1 } }.Validate(),
+            () => AllocationTag.Register(""),
+        ];
+        foreach (Action action in wrong)
+        {
+            string message = "nothing was thrown";
+            try
+            {
+                action();
+            }
+            catch (Exception exception)
+            {
+                // .NET adds a line, "Actual value was ...", in the user's culture; so are its own checks of arguments.
+                message = $"{exception.GetType().Name}: {exception.Message.Split('\n')[0]}";
+            }
+
+            told.Add(message);
+        }
+
+        return told;
+    }
+
     private static void Enter(string name)
     {
         CultureInfo culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
@@ -70,6 +140,7 @@ internal sealed unsafe class CultureTests
             {
                 "de-DE" or "tr-TR" => (",", ".", "-"),
                 "ar-SA" => ("\u066b", "\u066c", "\u061c-"),
+                "fa-IR" => ("\u066b", "\u066c", "\u200e\u2212"),
                 _ => (",", "\u00a0", "\u2212"),
             };
         CultureInfo.CurrentCulture = culture;

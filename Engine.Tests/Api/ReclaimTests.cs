@@ -50,6 +50,47 @@ internal sealed unsafe class ReclaimTests
     }
 
     [Test]
+    public void Eight_idle_threads_leave_the_whole_budget_to_others()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        arena.Budget = new ArenaBudget { HardBytes = Size.MiB(64), Overflow = ArenaOverflow.Fail };
+        using ManualResetEventSlim over = new();
+        List<Thread> idle = [];
+        try
+        {
+            for (int number = 0; number < 8; number++)
+            {
+                using ManualResetEventSlim isIdle = new();
+                Thread thread = new(() =>
+                {
+                    AllocateAndFree(arena, (Size.MiB(4), 2));
+                    isIdle.Set();
+                    over.Wait();
+                });
+                thread.Start();
+                idle.Add(thread);
+                isIdle.Wait();
+            }
+
+            void*[] blocks = new void*[16];
+            for (int index = 0; index < blocks.Length; index++)
+                blocks[index] = arena.Allocate(Size.MiB(4));
+
+            Assert.That(() => arena.Allocate(Size.MiB(4)), Throws.TypeOf<EngineOutOfMemoryException>(), "that is all of it");
+            foreach (void* block in blocks)
+                arena.Free(block);
+        }
+        finally
+        {
+            over.Set();
+            idle.ForEach(thread => thread.Join());
+        }
+
+        memory.Validate();
+    }
+
+    [Test]
     public void What_a_thread_holds_in_its_hands_is_left_alone_while_it_waits_in_a_slow_path()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });

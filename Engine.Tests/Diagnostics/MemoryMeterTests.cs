@@ -95,6 +95,25 @@ internal sealed class MemoryMeterTests
         Assert.That(Observe(), Is.Empty);
     }
 
+    [Test]
+    public void A_meter_whose_listener_throws_leaves_no_instrument()
+    {
+        using EngineMemory memory = new();
+        using LongLivedArena world = memory.CreateLongLivedArena("world");
+        using (MeterListener listener = new())
+        {
+            listener.InstrumentPublished = (instrument, _) =>
+            {
+                if (instrument.Name == "superslab.metadata.size")
+                    throw new InvalidOperationException("refused");
+            };
+            listener.Start();
+            Assert.That(() => new MemoryMeter(memory), Throws.InvalidOperationException);
+        }
+
+        Assert.That(Observe(), Is.Empty);
+    }
+
     /// <summary>Collects once. Keys are an instrument's name and attributes; each has a unit and comes once.</summary>
     private static Dictionary<string, long> Observe()
     {

@@ -34,6 +34,47 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
     }
 
     [Test]
+    public void Names_that_a_plan_allows_are_whole_in_snapshots_and_documents()
+    {
+        string scene = new('s', 99);
+        string[] arenas = [new string('a', 63) + "1", string.Concat(Enumerable.Repeat("\U0001F332", 63)) + "2"];
+        string longScene = scene + "\U0001F332";
+        using Scene loaded = Scene.Load(Memory, new ScenePlan
+        {
+            Name = longScene,
+            Arenas = [new ArenaPlan { Name = arenas[0] }, new ArenaPlan { Name = arenas[1] }],
+        });
+        ProfileDocument document = ProfileDocument.OfMemory(Memory);
+        using MemoryStream stream = new();
+        document.Write(stream);
+        stream.Position = 0;
+        foreach (ProfileDocument copy in (ProfileDocument[])[document, ProfileDocument.Read(stream)])
+        {
+            string[] names = [.. copy.Arenas.Select(row => row.Name.ToString())];
+            Assert.That(names, Is.SupersetOf(arenas.Select(name => $"{longScene}: {name}")));
+        }
+    }
+
+    [TestCase("a")]
+    [TestCase("\U0001F332")]
+    [TestCase("e\u0301")]
+    [TestCase("\U0001F468\u200D\U0001F469\u200D\U0001F467")]
+    public void Longer_names_are_cut_between_characters_and_stay_apart(string character)
+    {
+        string name = string.Concat(Enumerable.Repeat(character, 500));
+        RowName[] rows = [new(name + "1"), new(name + "2"), new("x" + name)];
+        Assert.That(rows.Distinct().Count(), Is.EqualTo(3));
+        Assert.That(rows[0].Is(name + "1"));
+        foreach (RowName row in rows)
+        {
+            string text = row.ToString();
+            string start = text[..text.LastIndexOf('~')];
+            Assert.That(start.TrimStart('x').Replace(character, ""), Is.Empty, "only whole characters are left");
+            Assert.That(start, Has.Length.GreaterThan(300));
+        }
+    }
+
+    [Test]
     public void When_nobody_uses_the_memory_all_sums_are_equal()
     {
         using FrameArena frame =

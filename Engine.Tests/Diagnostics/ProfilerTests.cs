@@ -32,6 +32,18 @@ internal sealed unsafe class ProfilerTests
         Assert.That(cost, Is.EqualTo(HotLoopCost.Nothing));
     });
 
+    [Test]
+    public void A_profiler_whose_clock_throws_leaves_no_memory()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        nuint before = ResidentMemory.Settled();
+        Assert.That(
+            () => new Profiler(
+                memory, new ProfilerOptions { FrameCapacity = 1 << 20, TimeProvider = new StoppingClock() }),
+            Throws.InvalidOperationException);
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(16), "of more than 64 MiB");
+    }
+
     [TestCase(
         "void [RandomMixed] Samples.RandomMixed.MixedLoop::Run(!!0&,uint64)[Optimized]",
         "Samples.RandomMixed.MixedLoop.Run")]
@@ -325,5 +337,13 @@ internal sealed unsafe class ProfilerTests
 
             profiler.EndFrame();
         }
+    }
+
+    private sealed class StoppingClock : TimeProvider
+    {
+        private int _readings;
+
+        public override long GetTimestamp() =>
+            ++_readings <= 3 ? _readings : throw new InvalidOperationException("no more time");
     }
 }

@@ -96,6 +96,34 @@ internal sealed partial class ProfilerSampleTests
         MustBeOneLine(error, "tells nothing of an engine's memory");
     }
 
+    /// <summary>As by a debugger's breakpoint: the runtime of the process answers nothing.</summary>
+    [Test]
+    [Category(Lane.Slow)]
+    [Platform("Linux", Reason = "Signals stop the process.")]
+    public void A_process_that_is_stopped_while_it_is_watched_does_not_keep_the_viewer()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        using ChildProgram profiler = ChildProgram.StartProfiler("--attach", Text(game.Id), "--seconds", "3");
+        Assert.That(profiler.ReadLine(), Is.Not.Null, "it is watching");
+        game.Signal("STOP");
+        (int code, _, string error) = profiler.Result();
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.StartWith("warning: process").And.Contains("does not answer"));
+    }
+
+    [Test]
+    [Category(Lane.Slow)]
+    [Platform("Linux", Reason = "Signals stop the process and the viewer.")]
+    public void A_second_signal_ends_the_viewer_at_once()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        using ChildProgram profiler = ChildProgram.StartProfiler("--attach", Text(game.Id));
+        Assert.That(profiler.ReadLine(), Is.Not.Null, "it is watching");
+        game.Signal("STOP");
+        profiler.SignalUntilEnd("TERM");
+        Assert.That(profiler.Result().ExitCode, Is.EqualTo(128 + 15), "it did not wait for the process's answer");
+    }
+
     [TestCase("there is no process", "--attach", "999999999")]
     [TestCase("either --attach PID", "--seconds", "3")]
     [TestCase("--profile needs --report", "--profile", "x.json")]

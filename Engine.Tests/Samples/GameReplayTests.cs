@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Engine.Tests.Support;
+using Samples.Common;
 using Samples.GameReplay.Rows;
 using Samples.GameReplay.Tracing;
 
@@ -200,6 +202,7 @@ internal sealed class GameReplayTests
     [TestCase("'many'", "--repeat", "many")]
     [TestCase("could not be read", "--plan", "/no/such/plan.json")]
     [TestCase("no file can be written", "--record-plan", "/no/such/folder/plan.json")]
+    [TestCase("no file can be written", "--record-plan", "/proc/plan.json")]
     [TestCase("exclude each other", "--record-plan", "plan.json", "--plan", "plan.json")]
     [TestCase("exclude each other", "--plan", "plan.json", "--cold")]
     [TestCase("--record-plan is for the engine", "--record-plan", "plan.json", "--allocator", "malloc")]
@@ -209,6 +212,46 @@ internal sealed class GameReplayTests
     [TestCase("--fast", "--fast")]
     public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
         SampleProcess.Run("GameReplay", arguments).MustBeBadInput(message);
+
+    [Test]
+    [Platform("Linux", Reason = "Named pipes and /dev/zero are its.")]
+    public void A_trace_that_can_be_read_only_once_is_refused()
+    {
+        SampleProcess.Run("GameReplay", "--trace", "/dev/zero").MustBeBadInput("is no regular file");
+        string pipe = Path.Combine(_folder, "trace.pipe");
+        using Process make = Process.Start("mkfifo", [pipe]);
+        make.WaitForExit();
+        using Process writer = Process.Start("sh", ["-c", $"echo trace > '{pipe}'"]);
+        SampleProcess.Run("GameReplay", "--trace", pipe).MustBeBadInput("it is read twice, so save it first");
+        writer.Kill();
+    }
+
+    [Test]
+    public void An_output_that_cannot_be_written_is_told_first()
+    {
+        if (Environment.IsPrivilegedProcess)
+            Assert.Ignore("A privileged user may write to everything.");
+
+        string path = Path.Combine(_folder, "read-only.json");
+        File.WriteAllText(path, "kept");
+        File.SetAttributes(path, FileAttributes.ReadOnly);
+        foreach (string option in (string[])["--record-plan", "--json"])
+            SampleProcess.Run("GameReplay", option, path).MustBeBadInput($"{option}: no file can be written");
+
+        Assert.That(File.ReadAllText(path), Is.EqualTo("kept"));
+        File.SetAttributes(path, FileAttributes.Normal);
+    }
+
+    [Test]
+    public void Looking_whether_an_output_can_be_written_changes_nothing()
+    {
+        string there = Path.Combine(_folder, "there.json");
+        File.WriteAllText(there, "kept");
+        OutputFile.Check("--json", there);
+        OutputFile.Check("--json", Path.Combine(_folder, "not-there.json"));
+        Assert.That(File.ReadAllText(there), Is.EqualTo("kept"));
+        Assert.That(File.Exists(Path.Combine(_folder, "not-there.json")), Is.False);
+    }
 
     [Test]
     public void A_block_that_no_allocator_can_give_is_one_line_and_exit_code_1()

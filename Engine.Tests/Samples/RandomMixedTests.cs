@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Engine.Tests.Support;
 using Samples.Common;
@@ -22,6 +24,31 @@ internal sealed class RandomMixedTests
         // There a thread does not spin for a lock: it sleeps at once.
         SampleProcess run = SampleProcess.Run("FastPath", ["handle", "1000"], processors: 1);
         Assert.That(run.ExitCode, Is.Zero, run.Error);
+    }
+
+    /// <summary>As by docker stop, a supervisor or an editor's stop button: the parent alone gets the signal.</summary>
+    [TestCase("TERM")]
+    [TestCase("KILL")]
+    [Platform("Linux", Reason = "The child is found in /proc.")]
+    public void A_row_ends_with_the_process_that_asked_for_it(string signal)
+    {
+        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "RandomMixed"))
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (string argument in (string[])["--operations", "4000000000", "--allocator", "engine", "--repeat", "1"])
+            start.ArgumentList.Add(argument);
+
+        using Process parent = Process.Start(start)!;
+        using Process child = ChildOf(parent);
+        using Process kill = Process.Start("kill", ["-" + signal, $"{parent.Id}"]);
+        Assert.That(parent.WaitForExit(TimeSpan.FromMinutes(2)));
+        bool hasEnded = child.WaitForExit(TimeSpan.FromMinutes(2));
+        if (!hasEnded)
+            child.Kill();
+
+        Assert.That(hasEnded);
     }
 
     [Test]
@@ -116,4 +143,18 @@ internal sealed class RandomMixedTests
     [TestCase("--allocator can be engine or handle", "--matrix", "--allocator", "malloc")]
     public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
         SampleProcess.Run("RandomMixed", arguments).MustBeBadInput(message);
+
+    private static Process ChildOf(Process parent)
+    {
+        string children = $"/proc/{parent.Id}/task/{parent.Id}/children";
+        for (int attempt = 0; attempt < 1000; attempt++)
+        {
+            if (File.ReadAllText(children).Trim() is { Length: > 0 } found)
+                return Process.GetProcessById(int.Parse(found, CultureInfo.InvariantCulture));
+
+            Thread.Sleep(100);
+        }
+
+        throw new AssertionException("The row has no process of its own.");
+    }
 }

@@ -8,17 +8,21 @@ internal sealed record SampleProcess(int ExitCode, string Output, string Error)
 {
     private const int PatienceMilliseconds = 120_000;
 
-    public static SampleProcess Run(string sample, params string[] arguments) =>
-        Run(sample, arguments, processors: null);
+    public static SampleProcess Run(string sample, params string[] arguments) => Run(sample, arguments, []);
 
     /// <summary>The same in a runtime that takes the machine for one with so many processors.</summary>
-    public static SampleProcess Run(string sample, string[] arguments, int? processors)
+    public static SampleProcess Run(string sample, string[] arguments, int processors) =>
+        Run(sample, arguments, [("DOTNET_PROCESSOR_COUNT", $"{processors:x}")]);
+
+    /// <summary>The same with environment variables.</summary>
+    public static SampleProcess Run(
+        string sample, string[] arguments, params (string Name, string Value)[] variables)
     {
         string file = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? sample + ".exe" : sample);
         var start =
             new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        if (processors is not null)
-            start.Environment["DOTNET_PROCESSOR_COUNT"] = $"{processors:x}";
+        foreach ((string name, string value) in variables)
+            start.Environment[name] = value;
 
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();

@@ -10,6 +10,13 @@ internal sealed class BackgroundLoaderTests
     private const int Cycles = 1000;
 
     [Test]
+    public void A_loader_that_does_not_come_about_leaves_no_thread()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        RefusedThreads.MustLeaveNone<OutOfMemoryException>(refused: 4, () => new BackgroundLoader(memory, 8));
+    }
+
+    [Test]
     [Category(Lane.Slow)]
     public unsafe void A_thousand_loads_of_four_plans_leave_resident_memory_flat()
     {

@@ -97,7 +97,7 @@ public class InvalidPlanTests
 
         ScenePlanException refused = Assert.Throws<ScenePlanException>(plan.Validate)!;
         Assert.That(string.Join('\n', refused.Errors.Select(error => $"{error.Path}: {error.Found}")), Is.EqualTo("""
-            name: "a\u000ab"
+            name: "a\u000Ab"
             frame.bytesPerLane: 1
             frame.lanes: 0
             arenas.world.prewarm.blocks[0].count: -1

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Scenes;
@@ -117,6 +118,52 @@ public class ValidPlanTests
                 PlanFiles.Parse(json).RetainBytes.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 Is.EqualTo(bytes));
         }
+    }
+
+    /// <summary>JSON knows one kind of number; a schema's integer is any without a fraction.</summary>
+    [TestCase("48.0", 48)]
+    [TestCase("1e2", 100)]
+    [TestCase("1E+2", 100)]
+    [TestCase("1.2e1", 12)]
+    [TestCase("4800e-2", 48)]
+    [TestCase("2.5", null)]
+    [TestCase("1e-1", null)]
+    [TestCase("1e9", null)]
+    [TestCase("1e999", null)]
+    [TestCase("-1.0", null)]
+    public void Whole_numbers_are_read_as_the_schema_has_them(string text, int? lanes)
+    {
+        string json = $$"""{ "name": "x", "frame": { "lanes": {{text}} } }""";
+        using JsonDocument document = JsonDocument.Parse(json);
+        Assert.That(PlanSchemaTests.Checker().Check(document.RootElement), lanes is null ? Is.Not.Null : Is.Null);
+        if (lanes is null)
+            Assert.That(() => PlanFiles.Parse(json), Throws.TypeOf<ScenePlanException>());
+        else
+            Assert.That(PlanFiles.Parse(json).FrameArena!.LaneCount, Is.EqualTo(lanes));
+    }
+
+    [TestCase("8\u00A0MiB", "\"8\\u00A0MiB\"")]
+    [TestCase("8\u200B MiB", "\"8\\u200B MiB\"")]
+    [TestCase("\u202E8 MiB", "\"\\u202E8 MiB\"")]
+    [TestCase("8\u3000MiB", "\"8\\u3000MiB\"")]
+    [TestCase("8\uFEFF MiB", "\"8\\uFEFF MiB\"")]
+    [TestCase("8 M\u0130B", "\"8 M\u0130B\"")]
+    [TestCase("8 \U0001F332", "\"8 \U0001F332\"")]
+    public void What_cannot_be_seen_is_quoted_visibly(string text, string quoted)
+    {
+        string json = $$"""{ "name": "x", "arenas": { "a": { "retain": {{JsonSerializer.Serialize(text)}} } } }""";
+        Assert.That(
+            () => PlanFiles.Parse(json), Throws.TypeOf<ScenePlanException>().With.Message.Contains($"found {quoted};"));
+    }
+
+    [Test]
+    public void A_long_text_is_quoted_up_to_a_whole_character()
+    {
+        string text = new string('x', 59) + "\U0001F332 and more";
+        string json = $$"""{ "name": "x", "arenas": { "a": { "retain": {{JsonSerializer.Serialize(text)}} } } }""";
+        Assert.That(
+            () => PlanFiles.Parse(json),
+            Throws.TypeOf<ScenePlanException>().With.Message.Contains($"found \"{new string('x', 59)}...\";"));
     }
 
     [Test]

@@ -121,6 +121,22 @@ internal sealed unsafe class WorkerPoolTests
             Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
 
+    [Test]
+    public void A_pool_that_does_not_come_about_leaves_no_thread()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1) });
+        LongLivedArena arena = memory.CreateLongLivedArena("gone");
+        arena.Dispose();
+        HotLoopGuard guard = new(memory);
+        guard.Dispose();
+        RefusedThreads.MustLeaveNone<OutOfMemoryException>(
+            refused: 4, () => new WorkerPool(new WorkerPoolOptions { WorkerCount = 8 }));
+        RefusedThreads.MustLeaveNone<ObjectDisposedException>(
+            refused: 0, () => new WorkerPool(new WorkerPoolOptions { WorkerCount = 8, Arenas = [arena] }));
+        RefusedThreads.MustLeaveNone<ObjectDisposedException>(
+            refused: 0, () => new WorkerPool(new WorkerPoolOptions { WorkerCount = 8, Guard = guard }));
+    }
+
     private readonly struct Counting(int[] seen, int workers) : IRangeJob
     {
         public int[] Seen { get; } = seen;

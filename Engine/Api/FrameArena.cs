@@ -490,7 +490,7 @@ public sealed record FrameArenaOptions
         if (!holds)
         {
             throw new ArgumentOutOfRangeException(
-                name, value, $"FrameArenaOptions.{name} is {value}; it must be {allowed}.");
+                name, value, FormattableString.Invariant($"FrameArenaOptions.{name} is {value}; it must be {allowed}."));
         }
     }
 }

@@ -28,7 +28,8 @@ namespace SuperSlab.Diagnostics;
 /// </para>
 /// <para>
 /// Where the system does not allow it, and outside Linux, faults are only counted, by thread where the system does;
-/// <see cref="ProfileFaults.Unavailable"/> says why. Dispose it before the memory. Any thread; one at a time for
+/// <see cref="ProfileFaults.Unavailable"/> says why. Where a user may lock little memory for rings, each thread gets a
+/// smaller one; a thread that gets none is only counted, and its row says why. Dispose it before the memory. Any thread; one at a time for
 /// <see cref="BeginFrame(long)"/>, <see cref="EndFrame()"/> and <see cref="Collect"/>.
 /// </para>
 /// </remarks>
@@ -92,17 +93,26 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         PerfEvent? perfEvent =
             PerfEvent.TryOpenInDetail(_context, _options.RingBytes, _options.Callers, out string reason);
-        LinuxThread identity = ThisPlatform.HasPerfEvents ? LinuxThread.Current(_context) : default;
-        ObservedThread thread = new(this, name, perfEvent, reason, _files, identity);
-        lock (_lock)
+        try
         {
-            _threads.Add(thread);
-            _mappings.Add(identity, name);
-            ReadMaps();
-            thread.Begin();
-        }
+            LinuxThread identity = ThisPlatform.HasPerfEvents ? LinuxThread.Current(_context) : default;
+            ObservedThread thread = new(this, name, perfEvent, reason, _files, identity);
+            lock (_lock)
+            {
+                ObjectDisposedException.ThrowIf(_disposed, this);
+                _mappings.Add(identity, name);
+                ReadMaps();
+                thread.Begin();
+                _threads.Add(thread);
+            }
 
-        return thread;
+            return thread;
+        }
+        catch
+        {
+            perfEvent?.Dispose();
+            throw;
+        }
     }
 
     /// <summary>

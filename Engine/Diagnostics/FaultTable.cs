@@ -41,7 +41,7 @@ internal sealed class FaultTable(
         {
             if (thread.Unavailable.Length != 0)
             {
-                Add(FaultKinds.Thread, thread.Name, thread.KernelCount);
+                Add(FaultKinds.Thread, $"{thread.Name}, only counted: {thread.Unavailable}", thread.KernelCount);
                 continue;
             }
 
@@ -62,7 +62,7 @@ internal sealed class FaultTable(
         }
     }
 
-    /// <summary>Why no thread's faults have owners; a single thread without them has a row instead.</summary>
+    /// <summary>Why no thread's faults have owners; a single thread without them has a row with the reason.</summary>
     private string Unavailable() => threads.Count == 0 ? "no thread was observed"
         : threads.Any(static thread => thread.Unavailable.Length == 0) ? ""
         : threads[0].Unavailable;

@@ -57,7 +57,16 @@ public sealed unsafe class MemoryEventSource : EventSource
         lock (_lock)
         {
             _profilers.Add(profiler);
-            RestartTimer();
+            try
+            {
+                RestartTimer();
+            }
+            catch
+            {
+                // A clock of the caller's that gives no timer: the profiler is not made.
+                _profilers.Remove(profiler);
+                throw;
+            }
         }
     }
 

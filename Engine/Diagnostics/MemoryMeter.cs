@@ -42,8 +42,17 @@ public sealed class MemoryMeter : IDisposable
             from column in table.Columns
             where column.Metric is not null
             group (table, column) by column.Metric!.Name;
-        foreach (IGrouping<string, (ProfileTable, ProfileTable.Column)> sources in instruments)
-            Add([.. sources]);
+        try
+        {
+            foreach (IGrouping<string, (ProfileTable, ProfileTable.Column)> sources in instruments)
+                Add([.. sources]);
+        }
+        catch
+        {
+            // A listener hears of each instrument at once, and may throw.
+            _meter.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Removes the instruments. A second call does nothing.</summary>

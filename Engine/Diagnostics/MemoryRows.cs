@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
@@ -202,20 +203,36 @@ public readonly struct SuperSlabRow
     }
 }
 
-/// <summary>A name in a row: text without a managed object, cut off after 64 characters. Immutable.</summary>
+/// <summary>
+/// A name in a row: text without a managed object. Any name that a plan can give has room. A longer one is cut between
+/// characters and ends in a number that differs from name to name: "a long na~1f3c9a02". Immutable.
+/// </summary>
 [JsonConverter(typeof(JsonText))]
 public readonly struct RowName : IEquatable<RowName>
 {
-    private const int MaximumLength = 64;
+    /// <summary>A scene's name of 100 characters, ": ", and an arena's of 64, each of them two UTF-16 units.</summary>
+    private const int MaximumLength = 2 * (100 + 2 + 64);
+
+    private const int NumberLength = 9; // "~1f3c9a02"
 
     private readonly Characters _characters;
 
     public RowName(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        Length = Math.Min(name.Length, MaximumLength);
-        name.AsSpan(0, Length).CopyTo(
-            MemoryMarshal.CreateSpan(ref Unsafe.As<Characters, char>(ref _characters), MaximumLength));
+        Span<char> room =
+            MemoryMarshal.CreateSpan(ref Unsafe.As<Characters, char>(ref _characters), MaximumLength);
+        if (name.Length <= MaximumLength)
+        {
+            name.CopyTo(room);
+            Length = name.Length;
+        }
+        else
+        {
+            ReadOnlySpan<char> start = CutText.Start(name, MaximumLength - NumberLength);
+            room.TryWrite(CultureInfo.InvariantCulture, $"{start}~{Hash(name):x8}", out int written);
+            Length = written;
+        }
     }
 
     public int Length { get; }
@@ -238,6 +255,16 @@ public readonly struct RowName : IEquatable<RowName>
 
     /// <summary>The name as a new string.</summary>
     public override string ToString() => new(Text);
+
+    /// <summary>FNV-1a (Fowler, Noll, Vo), which is the same in every process.</summary>
+    private static uint Hash(string name)
+    {
+        uint hash = 2166136261;
+        foreach (char character in name)
+            hash = unchecked((hash ^ character) * 16777619);
+
+        return hash;
+    }
 
     [InlineArray(MaximumLength)]
     private struct Characters

@@ -56,15 +56,24 @@ public sealed class Profiler : IFrameObserver, IDisposable
         _options = options ?? new ProfilerOptions();
         _options.Validate();
         Memory = memory;
-        _timeline = new FrameTimeline(_options.FrameCapacity);
-        _counters = new TagCounters(memory, _events);
-        _curves = new MemoryCurves(_options.SampleCapacity, (long)_options.SampleInterval.TotalNanoseconds);
         _clock = _options.TimeProvider == TimeProvider.System ? null : _options.TimeProvider;
         _nanosecondsPerTick = 1e9 / _options.TimeProvider.TimestampFrequency;
         _began = _options.TimeProvider.GetLocalNow();
         _beganTicks = Timestamp();
-        WarmUp();
-        MemoryEventSource.Log.Publish(this);
+        _timeline = new FrameTimeline(_options.FrameCapacity);
+        _counters = new TagCounters(memory, _events);
+        _curves = new MemoryCurves(_options.SampleCapacity, (long)_options.SampleInterval.TotalNanoseconds);
+        try
+        {
+            WarmUp();
+            MemoryEventSource.Log.Publish(this);
+        }
+        catch
+        {
+            // The caller's clock runs in both, and may throw.
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>
@@ -404,6 +413,9 @@ public sealed record ProfilerOptions
     private static void Check(bool holds, object value, string name, string allowed)
     {
         if (!holds)
-            throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; it must be {allowed}.");
+        {
+            throw new ArgumentOutOfRangeException(
+                name, value, FormattableString.Invariant($"{name} is {value}; it must be {allowed}."));
+        }
     }
 }

@@ -35,8 +35,9 @@ public sealed unsafe class PageFaultRecorder : IDisposable
 
     /// <summary>A recorder for the calling thread, stopped.</summary>
     /// <param name="capacity">
-    /// How many faults fit between two drains, 256 to 1,048,576 (rounded up to a power of two). An unprivileged user
-    /// may lock 32,768 in all by default. Further faults are counted, but their addresses are lost.
+    /// How many faults fit between two drains, 256 to 1,048,576 (rounded up to a power of two), or fewer where the
+    /// system grants less: an unprivileged user may lock 32,768 for each processor by default. Further faults are
+    /// counted, but their addresses are lost.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">The capacity is outside its range.</exception>
     /// <exception cref="EngineMemoryException">Not available here; the message says why.</exception>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Silk.NET.Core.Contexts;
@@ -34,6 +35,9 @@ internal sealed unsafe class PerfEvent : IDisposable
     private const nuint IoctlSetOutput = 0x2405;
     private const int None = -1;
 
+    /// <summary>The rings of this process that record in detail; the others are small.</summary>
+    private static int s_detailedCount;
+
     private readonly PerfFunctions _os;
     private readonly int _file;
     private readonly int _second;
@@ -58,10 +62,14 @@ internal sealed unsafe class PerfEvent : IDisposable
             _ = Volatile.Read(ref _control[offset]);
 
         Volatile.Write(ref *(ulong*)(_control + TailOffset), 0);
+        Interlocked.Add(ref s_detailedCount, second == None ? 0 : 1);
     }
 
     /// <summary>How many records the kernel dropped because the ring was full.</summary>
     public long LostCount { get; private set; }
+
+    /// <summary>The faults with places that the ring holds.</summary>
+    public int Capacity => (int)_ringBytes / PlacedSampleBytes;
 
     /// <summary>The records of any kind that were taken.</summary>
     public long RecordCount { get; private set; }
@@ -82,7 +90,7 @@ internal sealed unsafe class PerfEvent : IDisposable
 
         int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, PerfFunctions.Detail.Address);
         nuint ringBytes = nuint.Max(PageBytes, (nuint)BitOperations.RoundUpToPowerOf2((uint)capacity) * SampleBytes);
-        return WithRing(os, [file], ringBytes, ringBytes, withKernel: false, out reason);
+        return WithRing(os, [file], ringBytes, withKernel: false, out reason);
     }
 
     /// <summary>
@@ -99,7 +107,7 @@ internal sealed unsafe class PerfEvent : IDisposable
 
         int file = os.Open(PerfFunctions.Event.PageFaults, None, withKernel: false, PerfFunctions.Detail.Place);
         uint ringBytes = BitOperations.RoundUpToPowerOf2((uint)(capacity * PlacedSampleBytes));
-        PerfEvent? opened = WithRing(os, [file], ringBytes, PageBytes, withKernel: false, out reason);
+        PerfEvent? opened = WithRing(os, [file], ringBytes, withKernel: false, out reason);
         opened?.Enable();
         return opened;
     }
@@ -109,15 +117,18 @@ internal sealed unsafe class PerfEvent : IDisposable
     /// permitted. Disabled; null, with the reason, where it is refused.
     /// </summary>
     /// <param name="context">Where the functions are found.</param>
-    /// <param name="ringBytes">A power of two; halved down to 64 KiB where the system refuses.</param>
+    /// <param name="ringBytes">
+    /// A power of two. Where the system limits what a user's rings take in all, a share of that: see
+    /// <see cref="RingLimit"/>. Halved down to a page where it refuses.
+    /// </param>
     /// <param name="callers">The most callers that a sample has.</param>
     /// <param name="reason">Why it is null.</param>
     public static PerfEvent? TryOpenInDetail(INativeContext context, nuint ringBytes, int callers, out string reason)
     {
-        const nuint SmallestRingBytes = 64 * 1024;
         if (PerfFunctions.Find(context, out reason) is not { } os)
             return null;
 
+        ringBytes = RingLimit.Of(os.Files).Share(ringBytes, Volatile.Read(ref s_detailedCount));
         bool withKernel = true;
         int minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, PerfFunctions.Detail.Callers, callers);
         if (minor < 0)
@@ -129,7 +140,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         int major = minor < 0
             ? None
             : os.Open(PerfFunctions.Event.MajorFaults, minor, withKernel, PerfFunctions.Detail.Callers, callers);
-        return WithRing(os, [minor, major], ringBytes, SmallestRingBytes, withKernel, out reason);
+        return WithRing(os, [minor, major], ringBytes, withKernel, out reason);
     }
 
     public void Enable() => _ = _os.Files.Control(_file, IoctlEnable, 0);
@@ -193,22 +204,23 @@ internal sealed unsafe class PerfEvent : IDisposable
 
     public void Dispose()
     {
+        Interlocked.Add(ref s_detailedCount, _second == None ? 0 : -1);
         _os.Unmap((nint)_control, _mappedBytes);
         _os.CloseIfOpen(_second);
         _os.Files.Close(_file);
     }
 
     /// <summary>
-    /// Gives one or two events the largest ring that the system grants. Null, with the reason, where it refused an
-    /// event or every ring; the events are then closed.
+    /// Gives one or two events the largest ring that the system grants, of a page at least. Null, with the reason,
+    /// where it refused an event or every ring; the events are then closed.
     /// </summary>
     private static PerfEvent? WithRing(
-        PerfFunctions os, ReadOnlySpan<int> files, nuint ringBytes, nuint smallest, bool withKernel, out string reason)
+        PerfFunctions os, ReadOnlySpan<int> files, nuint ringBytes, bool withKernel, out string reason)
     {
         string refused = Errno.Describe("perf_event_open", Marshal.GetLastSystemError());
         reason = refused + "; see /proc/sys/kernel/perf_event_paranoid";
         PerfEvent? opened = null;
-        for (nuint bytes = ringBytes; files[^1] >= 0 && opened is null && bytes >= smallest; bytes /= 2)
+        for (nuint bytes = ringBytes; files[^1] >= 0 && opened is null && bytes >= PageBytes; bytes /= 2)
             opened = TryMap(os, files[0], files.Length == 1 ? None : files[1], bytes, withKernel, ref reason);
 
         foreach (int file in opened is null ? files : [])
@@ -225,7 +237,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         if (mapped == -1)
         {
             string refused = Errno.Describe("mmap of the ring", Marshal.GetLastSystemError());
-            reason = refused + "; see /proc/sys/kernel/perf_event_mlock_kb";
+            reason = refused + "; see /proc/sys/kernel/perf_event_mlock_kb and RLIMIT_MEMLOCK";
             return null;
         }
 
@@ -279,6 +291,58 @@ internal sealed unsafe class PerfEvent : IDisposable
 
     /// <summary>Records are multiples of 8 bytes, so no 64-bit word wraps around.</summary>
     private ulong At(ulong position) => *(ulong*)(_ring + ((nuint)position & (_ringBytes - 1)));
+}
+
+/// <summary>
+/// What one user's rings may take together: perf_event_mlock_kb for each processor. Beyond it count RLIMIT_MEMLOCK, and
+/// the capability CAP_IPC_LOCK, or a perf_event_paranoid of -1, lifts it (perf_event_open(2), perf_mmap in the kernel).
+/// </summary>
+/// <param name="Bytes">The limit; <see cref="nuint.MaxValue"/> for none.</param>
+internal readonly record struct RingLimit(nuint Bytes)
+{
+    private const nuint LeastShare = 16 * 1024;
+
+    /// <summary>Reads the limit of this process. What cannot be read is taken for a limit that is not there.</summary>
+    public static RingLimit Of(LinuxFiles files)
+    {
+        const int LockCapability = 14;
+        ulong kibibytes = Number(files, "/proc/sys/kernel/perf_event_mlock_kb");
+        string? paranoid = files.ReadText("/proc/sys/kernel/perf_event_paranoid");
+        bool isFree = kibibytes == 0 || paranoid is null or "-1"
+            || ((Capabilities(files) >> LockCapability) & 1) != 0;
+        return new RingLimit(isFree ? nuint.MaxValue : (nuint)kibibytes * 1024 * (nuint)Environment.ProcessorCount);
+    }
+
+    /// <summary>A ring that leaves room for others: half of the limit for the first, a quarter for the next.</summary>
+    /// <param name="ringBytes">What was asked for, a power of two.</param>
+    /// <param name="others">The rings that are there.</param>
+    public nuint Share(nuint ringBytes, int others)
+    {
+        if (Bytes == nuint.MaxValue)
+            return ringBytes;
+
+        nuint share = nuint.Max(LeastShare, Bytes >> Math.Min(others + 1, 30));
+        return nuint.Min(ringBytes, (nuint)1 << BitOperations.Log2(share));
+    }
+
+    private static ulong Number(LinuxFiles files, string path) =>
+        ulong.TryParse(files.ReadText(path), CultureInfo.InvariantCulture, out ulong number) ? number : 0;
+
+    /// <summary>The effective ones, as in "CapEff: 000001ffffffffff".</summary>
+    private static ulong Capabilities(LinuxFiles files)
+    {
+        const string Label = "CapEff:";
+        string status = files.ReadText("/proc/self/status") ?? "";
+        int at = status.IndexOf(Label, StringComparison.Ordinal);
+        if (at < 0)
+            return 0;
+
+        ReadOnlySpan<char> line = status.AsSpan(at + Label.Length);
+        int end = line.IndexOf('\n');
+        _ = ulong.TryParse(
+            (end < 0 ? line : line[..end]).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong set);
+        return set;
+    }
 }
 
 /// <summary>The functions that a <see cref="PerfEvent"/> needs.</summary>

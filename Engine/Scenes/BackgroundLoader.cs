@@ -26,7 +26,7 @@ public sealed class BackgroundLoader : IDisposable
     private static BackgroundLoader? s_current;
 
     private readonly EngineMemory _memory;
-    private readonly Thread[] _threads;
+    private readonly StartedThreads _threads = new();
     private readonly List<StreamedScene> _scenes = [];
     private readonly WaitNumber _ordered = new();
 
@@ -47,23 +47,29 @@ public sealed class BackgroundLoader : IDisposable
     /// <summary>Starts the threads.</summary>
     /// <param name="memory">Gives the scenes their memory.</param>
     /// <param name="threadCount">Scenes that may load at the same time, 1 to 16. Default 1.</param>
+    /// <exception cref="OutOfMemoryException">The system has no thread left. None of the loader's is left either.</exception>
     public BackgroundLoader(EngineMemory memory, int threadCount = 1)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threadCount, 16);
         _memory = memory;
-        _threads = new Thread[threadCount];
-        for (int index = 0; index < threadCount; index++)
+        try
         {
-            _threads[index] = new Thread(Serve) { IsBackground = true, Name = $"scene loader {index}" };
-            _threads[index].Start();
+            for (int index = 0; index < threadCount; index++)
+                _threads.Start(Serve, $"scene loader {index}");
+        }
+        catch
+        {
+            EndThreads();
+            throw;
         }
     }
 
     /// <summary>
-    /// Page faults of the loader's threads in finished loads and unloads, pages made resident on request included. 0
-    /// where the system does not count by thread. Hot-loop safe; any thread.
+    /// Page faults of the loader's threads, pages made resident on request included: those of finished loads and
+    /// unloads, and up to the last time that a thread began to wait. 0 where the system does not count by thread.
+    /// Hot-loop safe; any thread.
     /// </summary>
     public long PageFaultCount => Interlocked.Read(ref _pageFaultCount);
 
@@ -96,16 +102,8 @@ public sealed class BackgroundLoader : IDisposable
     public void Dispose()
     {
         ThrowIfCalledBack("dispose of it");
-        if (_stopping)
+        if (!EndThreads())
             return;
-
-        _stopping = true;
-        _ordered.Advance();
-        foreach (StreamedScene scene in _scenes)
-            scene.Cancel();
-
-        foreach (Thread thread in _threads)
-            thread.Join();
 
         // An order of another thread may have come after the last look.
         Accept(Interlocked.Exchange(ref _orders, s_closed));
@@ -186,22 +184,47 @@ public sealed class BackgroundLoader : IDisposable
         }
     }
 
+    /// <summary>Cancels the loads and waits for the threads; false where that was done before.</summary>
+    private bool EndThreads()
+    {
+        if (_stopping)
+            return false;
+
+        _stopping = true;
+        _ordered.Advance();
+        foreach (StreamedScene scene in _scenes)
+            scene.Cancel();
+
+        _threads.Join();
+        return true;
+    }
+
     /// <summary>Runs each thread. Nothing ends it early: <see cref="StreamedScene.Error"/> keeps what throws.</summary>
     private void Serve()
     {
         s_current = this;
         ThisPlatform.LowerThreadPriority();
-        bool counts = SuperSlab.PageFaults.IsPerThread;
         long counted = 0;
         for (StreamedScene? scene = Dequeue(); scene is not null; scene = Dequeue())
         {
+            CountFaults(ref counted);
             scene.Work(_memory);
-            long now = counts ? SuperSlab.PageFaults.OfThread() : 0;
-            Debug.Assert(now >= counted, "A thread's faults only grow.");
-            Interlocked.Add(ref _pageFaultCount, now - counted);
-            counted = now;
+            CountFaults(ref counted);
             scene.Finish();
+            CountFaults(ref counted);
         }
+    }
+
+    /// <summary>Adds the calling thread's new faults.</summary>
+    private void CountFaults(ref long counted)
+    {
+        if (!SuperSlab.PageFaults.IsPerThread)
+            return;
+
+        long now = SuperSlab.PageFaults.OfThread();
+        Debug.Assert(now >= counted, "A thread's faults only grow.");
+        Interlocked.Add(ref _pageFaultCount, now - counted);
+        counted = now;
     }
 
     /// <summary>The next scene, or null when the loader stops and nothing is left to do.</summary>

@@ -250,7 +250,7 @@ public sealed record GameLoopOptions
 
     private static void Check(bool holds, string name, object value, string allowed)
     {
-        string message = $"GameLoopOptions.{name} is {value}; it must be {allowed}.";
+        string message = FormattableString.Invariant($"GameLoopOptions.{name} is {value}; it must be {allowed}.");
         if (!holds)
             throw new ArgumentOutOfRangeException(name, value, message);
     }

@@ -75,7 +75,7 @@ internal static class PlanLoader
                 return false;
             }
 
-            errors.BaseName = PlanText.Cut(reference, 100);
+            errors.BaseName = CutText.WithDots(reference, 100);
             document = next;
         }
     }

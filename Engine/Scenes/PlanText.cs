@@ -20,15 +20,21 @@ internal static class PlanText
         return !isIdentifier ? $"{path}[{Quote(property)}]" : path.Length == 0 ? property : $"{path}.{property}";
     }
 
-    /// <summary>A text in quotes, cut where it is long, with escapes for characters that cannot be printed.</summary>
+    /// <summary>
+    /// A text in quotes, cut where it is long. What cannot be seen, or looks like a plain space, is escaped as in JSON.
+    /// </summary>
     public static string Quote(string text)
     {
         StringBuilder builder = new("\"");
-        foreach (char character in Cut(text, MaximumExcerpt))
+        foreach (Rune rune in CutText.WithDots(text, MaximumExcerpt).EnumerateRunes())
         {
-            _ = char.IsControl(character) || char.IsSurrogate(character) || character is '\u2028' or '\u2029'
-                ? builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}")
-                : builder.Append(character is '"' or '\\' ? "\\" : string.Empty).Append(character);
+            if (rune.Value is '"' or '\\')
+                builder.Append('\\');
+
+            if (rune.Value == ' ' || !IsInvisible(rune))
+                builder.Append(rune);
+            else
+                AppendEscaped(builder, rune);
         }
 
         return builder.Append('"').ToString();
@@ -40,11 +46,20 @@ internal static class PlanText
         JsonValueKind.String => Quote(value.GetString()!),
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => "a list",
-        _ => Cut(value.GetRawText(), MaximumExcerpt),
+        _ => CutText.WithDots(value.GetRawText(), MaximumExcerpt),
     };
 
-    public static string Cut(string text, int length) =>
-        text.Length <= length ? text : string.Concat(text.AsSpan(0, length), "...");
+    private static bool IsInvisible(Rune rune) => rune == Rune.ReplacementChar
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+            or UnicodeCategory.SpaceSeparator or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+            or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
+
+    private static void AppendEscaped(StringBuilder builder, Rune rune)
+    {
+        Span<char> units = stackalloc char[2];
+        foreach (char unit in units[..rune.EncodeToUtf16(units)])
+            builder.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:X4}");
+    }
 }
 
 /// <summary>
@@ -93,7 +108,7 @@ internal sealed class PlanErrors(bool namesPlaces = true)
         if (IsEmpty)
             return;
 
-        string which = string.IsNullOrEmpty(name) ? "The scene plan" : $"Scene plan '{PlanText.Cut(name, 200)}'";
+        string which = string.IsNullOrEmpty(name) ? "The scene plan" : $"Scene plan '{CutText.WithDots(name, 200)}'";
         if (_errors.Count == 1)
             throw new ScenePlanException($"{which} has an error. {_errors[0]}", _errors);
 

@@ -76,8 +76,8 @@ internal sealed class PlanNumber<T>(PlanRange range, PlanMerge merge = PlanMerge
     public override T Read(JsonElement value, string path, T before, PlanErrors errors)
     {
         decimal number = decimal.MinValue;
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out long whole))
-            number = whole;
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal found))
+            number = found; // 48.0 and 1e5 are whole numbers, too, as in the schema
         else if (range.IsSize && value.ValueKind == JsonValueKind.String)
             number = SizeText.Parse(value.GetString()!);
 

@@ -13,12 +13,12 @@ internal sealed class ThreadFaults : IDisposable
     private const int KeptFaults = 1024;
     private const int RecordedFaults = 1024;
 
-    /// <summary>At this number of records some may be missing, and the kernel is asked for the count.</summary>
-    private const int ManyRecords = RecordedFaults / 4;
-
     private readonly EngineMemory _memory;
     private readonly PerfEvent _event;
     private readonly PlacedFault[] _kept = new PlacedFault[KeptFaults];
+
+    /// <summary>At this number of records some may be missing, and the kernel is asked for the count.</summary>
+    private readonly int _manyRecords;
     private int _keptCount;
     private long _known;
 
@@ -26,6 +26,7 @@ internal sealed class ThreadFaults : IDisposable
     {
         _memory = memory;
         _event = opened;
+        _manyRecords = opened.Capacity / 4;
         Array.Fill(_kept, default);
         FrameAccount rehearsed = new(null);
         Keep(default);
@@ -66,7 +67,7 @@ internal sealed class ThreadFaults : IDisposable
         if (_event.RecordCount == records)
             return;
 
-        if (_event.RecordCount - records >= ManyRecords)
+        if (_event.RecordCount - records >= _manyRecords)
             faults += Resynchronise();
 
         account.Counts.Add(HotLoopMetric.PageFaults, faults);
@@ -79,7 +80,7 @@ internal sealed class ThreadFaults : IDisposable
     {
         long records = _event.RecordCount;
         _known += Drain();
-        if (_event.RecordCount - records >= ManyRecords)
+        if (_event.RecordCount - records >= _manyRecords)
             Resynchronise();
     }
 

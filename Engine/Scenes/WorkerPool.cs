@@ -25,7 +25,7 @@ public sealed unsafe class WorkerPool : IDisposable
     internal const string WaitName = "worker pool";
 
     private readonly WorkerPoolOptions _options;
-    private readonly Thread[] _threads;
+    private readonly StartedThreads _threads = new();
     private readonly WorkerGate _gate;
     private Action<WorkerPool, int> _work = static (_, _) => { };
     private void* _job;
@@ -38,32 +38,29 @@ public sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Makes the threads and waits until all are ready.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="OutOfMemoryException">The system has no thread left. None of the pool's is left either.</exception>
+    /// <exception cref="ObjectDisposedException">The guard or an arena is disposed.</exception>
     public WorkerPool(WorkerPoolOptions? options = null)
     {
         _options = options ?? new WorkerPoolOptions();
         _options.Validate();
         WorkerCount = _options.ResolvedWorkerCount;
         _gate = new WorkerGate(WorkerCount - 1, _options.SpinTurnCount);
-        _threads = new Thread[WorkerCount - 1];
-        for (int index = 0; index < _threads.Length; index++)
+        try
         {
-            int worker = index + 1;
-            string name = $"worker {worker}";
-            _threads[index] = new Thread(() => Serve(worker), StackBytes) { IsBackground = true, Name = name };
-            _threads[index].Start();
-        }
+            for (int index = 1; index < WorkerCount; index++)
+            {
+                int worker = index;
+                _threads.Start(() => Serve(worker), $"worker {worker}", StackBytes);
+            }
 
-        // The first rounds meet the workers spinning, the last ones asleep, so both ways of waking have run once.
-        Nothing nothing = default;
-        for (int round = 0; round < 4; round++)
+            Rehearse();
+        }
+        catch
         {
-            Run(ref nothing, WorkerCount);
-            Run(ref nothing, WorkerCount, 1);
-            Thread.Sleep(round);
+            Dispose();
+            throw;
         }
-
-        foreach (LongLivedArena arena in _options.Arenas)
-            Attach(arena);
     }
 
     /// <summary>The workers, the dispatching thread included; their numbers begin with 0.</summary>
@@ -139,9 +136,25 @@ public sealed unsafe class WorkerPool : IDisposable
         {
             _stopping = true;
             _gate.Open();
-            foreach (Thread thread in _threads)
-                thread.Join();
+            _threads.Join();
         }
+    }
+
+    /// <summary>
+    /// The first rounds meet the workers spinning, the last ones asleep, so both ways of waking have run once.
+    /// </summary>
+    private void Rehearse()
+    {
+        Nothing nothing = default;
+        for (int round = 0; round < 4; round++)
+        {
+            Run(ref nothing, WorkerCount);
+            Run(ref nothing, WorkerCount, 1);
+            Thread.Sleep(round);
+        }
+
+        foreach (LongLivedArena arena in _options.Arenas)
+            Attach(arena);
     }
 
     private static void Work<TJob>(WorkerPool pool, int worker)
@@ -192,7 +205,7 @@ public sealed unsafe class WorkerPool : IDisposable
     private void Serve(int worker)
     {
         TouchStack(_options.PreparedStackBytes);
-        GuardedThread? guarded = _options.Guard?.RegisterThread(Thread.CurrentThread.Name!);
+        GuardedThread? guarded = TryRegister();
         int turn = 0;
         while (true)
         {
@@ -207,6 +220,22 @@ public sealed unsafe class WorkerPool : IDisposable
         }
 
         guarded?.Dispose();
+    }
+
+    /// <summary>Null without a guard, and where it refuses: the constructor's first job throws what it threw.</summary>
+    private GuardedThread? TryRegister()
+    {
+        try
+        {
+            return _options.Guard?.RegisterThread(Thread.CurrentThread.Name!);
+        }
+#pragma warning disable CA1031 // The constructor throws it.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            Interlocked.CompareExchange(ref _failure, exception, null);
+            return null;
+        }
     }
 
     /// <summary>Writes to each page of the stack below here, so that deeper calls find them resident.</summary>

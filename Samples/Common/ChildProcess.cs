@@ -1,13 +1,17 @@
 using System.Diagnostics;
+using System.IO.Pipes;
 
 namespace Samples.Common;
 
 /// <summary>
 /// Runs this same program again as a child and gives what it printed. A measurement in a process of its own inherits
-/// nothing: no heap another row has grown, and its peak of resident memory is its own.
+/// nothing: no heap another row has grown, and its peak of resident memory is its own. It ends when its parent does,
+/// however that ends: the child reads a pipe that the parent holds open.
 /// </summary>
 public static class ChildProcess
 {
+    private const string PipeVariable = "SAMPLE_PARENT_PIPE";
+
     /// <summary>
     /// Runs the program with the arguments, writes <paramref name="input"/> to its standard input, and gives its
     /// standard output. What it writes to standard error passes through, but for the line that says why it failed.
@@ -17,7 +21,8 @@ public static class ChildProcess
     /// <exception cref="BadInputException">It ended with exit code 2.</exception>
     public static string Run(IEnumerable<string> arguments, string input)
     {
-        using Process child = Start(arguments);
+        using AnonymousPipeServerStream alive = new(PipeDirection.Out, HandleInheritability.Inheritable);
+        using Process child = Start(arguments, alive);
         Task<string> output = child.StandardOutput.ReadToEndAsync();
         Task<string> complaint = child.StandardError.ReadToEndAsync();
         Feed(child, input);
@@ -29,6 +34,28 @@ public static class ChildProcess
             ExitCodes.BadInput => throw new BadInputException(Line(reason, child.ExitCode)),
             _ => throw new RunFailedException(Line(reason, child.ExitCode)),
         };
+    }
+
+    /// <summary>Called first thing in a sample: where it is a child, it ends itself when its parent is gone.</summary>
+    internal static void EndWithParent()
+    {
+        if (Environment.GetEnvironmentVariable(PipeVariable) is not { } handle)
+            return;
+
+        // Children of this process have a pipe of their own.
+        Environment.SetEnvironmentVariable(PipeVariable, null);
+        AnonymousPipeClientStream parent = new(PipeDirection.In, handle);
+        Thread waiter = new(() =>
+        {
+            // Nothing is ever written: reading ends when the parent's end is closed.
+            _ = parent.ReadByte();
+            Environment.Exit(ExitCodes.Failure);
+        })
+        {
+            IsBackground = true,
+            Name = "end with parent",
+        };
+        waiter.Start();
     }
 
     /// <returns>What is left: why the child failed.</returns>
@@ -46,7 +73,7 @@ public static class ChildProcess
         return string.Join('\n', left);
     }
 
-    private static Process Start(IEnumerable<string> arguments)
+    private static Process Start(IEnumerable<string> arguments, AnonymousPipeServerStream alive)
     {
         var start = new ProcessStartInfo(
             Environment.ProcessPath ?? throw new RunFailedException("This process does not know its own path."))
@@ -63,7 +90,11 @@ public static class ChildProcess
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
 
-        return Process.Start(start) ?? throw new RunFailedException($"'{start.FileName}' could not be started.");
+        start.Environment[PipeVariable] = alive.GetClientHandleAsString();
+        Process child =
+            Process.Start(start) ?? throw new RunFailedException($"'{start.FileName}' could not be started.");
+        alive.DisposeLocalCopyOfClientHandle();
+        return child;
     }
 
     private static void Feed(Process child, string input)

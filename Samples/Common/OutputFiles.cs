@@ -1,4 +1,5 @@
 // Where a sample writes its results.
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -37,16 +38,76 @@ public sealed class JsonDestination
     }
 }
 
-/// <summary>Files that a sample writes at its end.</summary>
-public static class OutputFile
+/// <summary>Files that a sample writes at its end: what prevents it is said before the measurements, not after
+/// them.</summary>
+public static partial class OutputFile
 {
-    /// <summary>Looks whether a file can be made there: said before the measurements, not after them.</summary>
+    /// <summary>Looks whether a file can be written there. Leaves no file, and one that is there as it is.</summary>
     /// <param name="option">The option that named it.</param>
-    /// <exception cref="BadInputException">No file can be made there.</exception>
+    /// <exception cref="BadInputException">No file can be written there.</exception>
     public static void Check(string option, string path)
     {
-        string? folder = path.Length == 0 ? null : Path.GetDirectoryName(Path.GetFullPath(path));
-        if (folder is null || !Directory.Exists(folder) || Directory.Exists(path))
-            throw new BadInputException($"{option}: no file can be written at '{path}'.");
+        string? reason = WhyNot(path);
+        if (reason is not null)
+            throw new BadInputException($"{option}: no file can be written at '{path}': {reason}.");
     }
+
+    /// <summary>Makes a folder, and looks whether files can be written in it.</summary>
+    /// <param name="option">The option that named it.</param>
+    /// <exception cref="BadInputException">There can be no such folder, or no file in it.</exception>
+    public static void CheckFolder(string option, string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new BadInputException($"{option}: no folder can be made at '{folder}': {error.Message}", error);
+        }
+
+        if (WhyNot(Path.Combine(folder, Path.GetRandomFileName())) is { } reason)
+            throw new BadInputException($"{option}: no file can be written in '{folder}': {reason}.");
+    }
+
+    private static string? WhyNot(string path)
+    {
+        if (path.Length == 0 || Directory.Exists(path))
+            return "it is a folder";
+
+        if (!Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+            return "there is no such folder";
+
+        try
+        {
+            return File.Exists(path) ? WhyNotWritten(path) : WhyNotMade(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return error.Message.TrimEnd('.');
+        }
+    }
+
+    private static string? WhyNotMade(string path)
+    {
+        using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.None);
+        File.Delete(path);
+        return null;
+    }
+
+    /// <summary>To open a pipe would wait for its reader, or end it, so outside Windows the system is asked.</summary>
+    private static string? WhyNotWritten(string path)
+    {
+        const int CanWrite = 2;
+        if (!OperatingSystem.IsWindows())
+        {
+            return Access(path, CanWrite) == 0 ? null : Marshal.GetLastPInvokeErrorMessage();
+        }
+
+        using FileStream file = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        return null;
+    }
+
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Access(string path, int mode);
 }

@@ -12,6 +12,8 @@ public static class SampleHost
     /// <summary>Parses the arguments, runs the command, and gives the process's exit code.</summary>
     public static int Run(RootCommand command, IReadOnlyList<string> arguments)
     {
+        ChildProcess.EndWithParent();
+
         // A file name that begins with '@' is a file name here, not a file of further arguments.
         ParseResult parsed = command.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
@@ -29,7 +31,8 @@ public static class SampleHost
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            string name = error is RunFailedException ? "" : error.GetType().Name + ": ";
+            bool isSentence = error is RunFailedException or IOException or UnauthorizedAccessException;
+            string name = isSentence ? "" : error.GetType().Name + ": ";
             return Fail(name + error.Message, ExitCodes.Failure);
         }
     }

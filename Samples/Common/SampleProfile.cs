@@ -16,6 +16,8 @@ public sealed class SampleProfile : IDisposable
     /// <summary>The report's file in the folder.</summary>
     public const string ReportName = "report.html";
 
+    private const string ProfileName = "profile.json";
+
     private readonly string _folder;
     private readonly ObservedThread? _thread;
     private long _costTicks;
@@ -47,15 +49,8 @@ public sealed class SampleProfile : IDisposable
         if (folder is null)
             return;
 
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new BadInputException($"--profile: no folder can be made at '{folder}': {error.Message}", error);
-        }
-
+        OutputFile.CheckFolder("--profile", folder);
+        OutputFile.Check("--profile", Path.Combine(folder, ProfileName));
         try
         {
             MemoryCounters.Enable();
@@ -118,7 +113,7 @@ public sealed class SampleProfile : IDisposable
     public void Write()
     {
         ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
-        document.Write(Path.Combine(_folder, "profile.json"));
+        document.Write(Path.Combine(_folder, ProfileName));
         HtmlReport.Write(document, Path.Combine(_folder, ReportName));
         TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
         CsvFile.Write(document, Path.Combine(_folder, "tables"));

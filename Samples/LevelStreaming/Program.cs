@@ -16,6 +16,7 @@ internal static class Program
     {
         if (options.Record is not null)
         {
+            OutputFile.CheckFolder("--record", options.Record);
             RowRuns.Record(options.Walk, options.Record);
             return ExitCodes.Success;
         }

@@ -39,10 +39,9 @@ internal sealed class Walk<TStore, TAnimal>(
         int perVisit = Math.Clamp(options.Frames / (2 * _ring), 10, 250);
         int visits = (options.Frames + perVisit - 1) / perVisit;
         _faultsBetweenFrames = 0;
-        _lastFaults = PageFaults.OfThread();
-        long process = PageFaults.OfProcess() - source.LoaderFaults;
+        long process = BeginCounting();
         WalkThrough(visits, options.Frames, perVisit);
-        process = PageFaults.OfProcess() - source.LoaderFaults - process;
+        process = EndCounting() - process;
         List<LevelDocument> levels = [];
         for (int ring = 0; ring < Math.Min(_ring, visits); ring++)
             levels.Add(_figures[ring].Document(LevelSpec.Ring[ring].Name, source.LoadOf(ring)));
@@ -58,11 +57,40 @@ internal sealed class Walk<TStore, TAnimal>(
             FirstViolation = guard.FirstViolation is { } first
                 ? first + (first.CallStack is null ? "" : " " + first.CallStack)
                 : null,
-            ProcessFaultsInFrames = process - _faultsBetweenFrames,
+
+            // A fault that the loader's thread takes while it begins to wait is counted with its next load.
+            ProcessFaultsInFrames = Math.Max(0, process - _faultsBetweenFrames),
             MillisecondsWaited = _waitedTicks * 1000.0 / Stopwatch.Frequency,
             GuardNanosecondsPerFrame = GuardCost(),
             Levels = levels,
         };
+    }
+
+    /// <summary>
+    /// The faults so far, less the loader's. The process is read before the parts that are taken from it, and after
+    /// them at the end: no part has a fault that the whole lacks. It is done again until the reading itself, whose code
+    /// may be new, faults no more.
+    /// </summary>
+    private long BeginCounting()
+    {
+        const int MostTries = 16;
+        long process = 0;
+        long loader = 0;
+        for (int attempt = 0; attempt < MostTries && process != PageFaults.OfProcess(); attempt++)
+        {
+            EndCounting();
+            process = PageFaults.OfProcess();
+            loader = source.LoaderFaults;
+            _lastFaults = PageFaults.OfThread();
+        }
+
+        return process - loader;
+    }
+
+    private long EndCounting()
+    {
+        long loader = source.LoaderFaults;
+        return PageFaults.OfProcess() - loader;
     }
 
     private void WalkThrough(int visits, int frames, int perVisit)

@@ -59,6 +59,22 @@ internal sealed class ChildProgram : IDisposable
 
     public void Kill() => _process.Kill();
 
+    /// <summary>Sends a signal.</summary>
+    /// <param name="name">Its name, such as STOP.</param>
+    public void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", ["-" + name, $"{Id}"]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Sends a signal again and again until the process has ended.</summary>
+    public void SignalUntilEnd(string name)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (!_process.WaitForExit(TimeSpan.FromSeconds(0.1)) && Stopwatch.GetElapsedTime(began) < s_patience)
+            Signal(name);
+    }
+
     public void Dispose()
     {
         if (!_process.HasExited)

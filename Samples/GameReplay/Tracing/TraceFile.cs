@@ -52,6 +52,7 @@ internal sealed class TraceFile
                 + $"{string.Join(", ", EmbeddedNames())}.");
         }
 
+        CheckRegular(nameOrPath);
         string file = Path.GetFileName(nameOrPath);
         string name = file.EndsWith(TraceFormat.FileEnding, StringComparison.Ordinal)
             ? file[..^TraceFormat.FileEnding.Length]
@@ -68,13 +69,29 @@ internal sealed class TraceFile
                 ?? throw new RunFailedException($"The program lacks its own trace '{_place}'.");
         }
 
+        return OpenFile(_place);
+    }
+
+    /// <summary>A pipe's bytes come once, and a device's never end.</summary>
+    private static void CheckRegular(string path)
+    {
+        using FileStream file = OpenFile(path);
+        if (!file.CanSeek || (file.Length == 0 && file.ReadByte() >= 0))
+        {
+            throw new BadInputException(
+                $"--trace: '{path}' is no regular file; it is read twice, so save it first.");
+        }
+    }
+
+    private static FileStream OpenFile(string path)
+    {
         try
         {
-            return File.OpenRead(_place);
+            return File.OpenRead(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new BadInputException($"--trace: '{_place}' cannot be read: {error.Message}", error);
+            throw new BadInputException($"--trace: '{path}' cannot be read: {error.Message}", error);
         }
     }
 }

@@ -12,17 +12,21 @@ namespace Samples.Profiler.Listening;
 /// </summary>
 internal sealed class EngineSession : IDisposable
 {
+    private readonly Target _target;
     private readonly EventPipeSession _session;
     private readonly EventPipeEventSource _source;
     private readonly Task _reading;
     private readonly DocumentParts _parts = new();
 
     /// <exception cref="Samples.Common.BadInputException">The process cannot be listened to.</exception>
-    public EngineSession(Target target)
+    /// <exception cref="OperationCanceledException">Somebody stopped the viewer first.</exception>
+    public EngineSession(Target target, CancellationToken stop)
     {
+        _target = target;
         const EventKeywords EngineKeywords =
             MemoryEventSource.Keywords.Frames | MemoryEventSource.Keywords.Spans | MemoryEventSource.Keywords.State;
         _session = target.Open(
+            stop,
             new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)EngineKeywords),
             new EventPipeProvider(
                 ClrTraceEventParser.ProviderName, EventLevel.Informational, (long)ClrTraceEventParser.Keywords.GC));
@@ -43,21 +47,13 @@ internal sealed class EngineSession : IDisposable
 
     public void Dispose()
     {
-        if (!HasEnded)
-        {
-            try
-            {
-                _session.Stop();
-                _reading.Wait(TimeSpan.FromSeconds(5));
-            }
-            catch (Exception error) when (error is ServerNotAvailableException or IOException)
-            {
-                // It ended in this moment.
-            }
-        }
+        if (!HasEnded && _target.Stop(_session))
+            _reading.Wait(Target.StopPatience);
 
-        _source.Dispose();
+        // Reading blocks for as long as a stopped process says nothing; closing its stream ends it.
         _session.Dispose();
+        if (_reading.Wait(Target.StopPatience))
+            _source.Dispose();
     }
 
     private void Read()

@@ -18,7 +18,7 @@ internal static class ReportSession
         // The pipe holds the last event back until another one comes: the state comes again and again.
         const EventKeywords Asked = MemoryEventSource.Keywords.Report | MemoryEventSource.Keywords.State;
         using EventPipeSession session =
-            target.Open(new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)Asked));
+            target.Open(CancellationToken.None, new EventPipeProvider(MemoryEventSource.SourceName, EventLevel.Informational, (long)Asked));
         using EventPipeEventSource source = new(session.EventStream);
         DocumentParts parts = new();
         TaskCompletionSource<ProfileDocument> complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -41,19 +41,7 @@ internal static class ReportSession
                 : target.Vanished(reading.Exception);
         }
 
-        Stop(session);
+        target.Stop(session);
         return complete.Task.Result;
-    }
-
-    private static void Stop(EventPipeSession session)
-    {
-        try
-        {
-            session.Stop();
-        }
-        catch (Exception error) when (error is ServerNotAvailableException or IOException)
-        {
-            // The process ended after it had told everything.
-        }
     }
 }

@@ -10,6 +10,9 @@ namespace Samples.Profiler.Listening;
 /// <param name="Name">Its name.</param>
 internal sealed record Target(int Id, string Name)
 {
+    /// <summary>How long the end of a session may take.</summary>
+    public static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
+
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(20);
 
     /// <exception cref="BadInputException">There is no such process.</exception>
@@ -29,15 +32,17 @@ internal sealed record Target(int Id, string Name)
     /// <summary>Opens a session of its event pipe.</summary>
     /// <exception cref="BadInputException">It is no .NET process, or one of another user.</exception>
     /// <exception cref="RunFailedException">It does not answer.</exception>
-    public EventPipeSession Open(params EventPipeProvider[] providers)
+    /// <exception cref="OperationCanceledException">The caller no longer waits.</exception>
+    public EventPipeSession Open(CancellationToken stop, params EventPipeProvider[] providers)
     {
         try
         {
-            using CancellationTokenSource patience = new(s_answer);
+            using CancellationTokenSource patience = CancellationTokenSource.CreateLinkedTokenSource(stop);
+            patience.CancelAfter(s_answer);
             return new DiagnosticsClient(Id).StartEventPipeSessionAsync(
                 providers, requestRundown: false, circularBufferMB: 64, patience.Token).GetAwaiter().GetResult();
         }
-        catch (OperationCanceledException error)
+        catch (OperationCanceledException error) when (!stop.IsCancellationRequested)
         {
             throw new RunFailedException(
                 $"process {Id} ({Name}) did not answer within {s_answer.TotalSeconds:0} s.", error);
@@ -54,6 +59,29 @@ internal sealed record Target(int Id, string Name)
         {
             throw Vanished(error);
         }
+    }
+
+    /// <summary>Ends a session. A process that a debugger or a signal has stopped does not answer.</summary>
+    /// <returns>Whether it answered within <see cref="StopPatience"/>, or has ended.</returns>
+    public bool Stop(EventPipeSession session)
+    {
+        try
+        {
+            using CancellationTokenSource patience = new(StopPatience);
+            session.StopAsync(patience.Token).GetAwaiter().GetResult();
+        }
+        catch (OperationCanceledException)
+        {
+            Console.Error.WriteLine(
+                $"warning: process {Id} ({Name}) does not answer; it may be stopped, as by a debugger.");
+            return false;
+        }
+        catch (Exception error) when (error is ServerNotAvailableException or IOException)
+        {
+            // It ended in this moment.
+        }
+
+        return true;
     }
 
     public RunFailedException Vanished(Exception? cause = null)

@@ -122,7 +122,7 @@ internal sealed class LiveView(Target target)
             column.Unit == ProfileTable.Unit.Text)];
         ProfileTable.Column[] numbers = [.. table.ColumnsOf(ProfileTable.Outputs.Live).Except(texts)];
         string[] titles = [.. numbers.Select(column => column.Title)];
-        ViewTable view = new(width >= ColumnsForBars, texts[0].Title, titles);
+        ViewTable view = new(width, width >= ColumnsForBars, texts[0].Title, titles);
         long most = Math.Max(1, rows.Max(bar));
         view.Add(rows, lines, row => new ViewRow(
             texts[0].Text(state, row),

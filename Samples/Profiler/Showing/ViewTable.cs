@@ -24,11 +24,15 @@ internal sealed class ViewTable
     private const int BarWidth = 14;
     private readonly Table _table = new() { Border = TableBorder.None, Expand = true };
     private readonly bool _hasBars;
+    private readonly int _width;
+    private readonly string[] _numbers;
     private string _rest = "";
 
-    public ViewTable(bool hasBars, string name, params string[] numbers)
+    public ViewTable(int width, bool hasBars, string name, params string[] numbers)
     {
+        _width = width;
         _hasBars = hasBars;
+        _numbers = numbers;
         _table.AddColumn(new TableColumn(new Text(name, Quiet)) { NoWrap = true });
         if (hasBars)
         {
@@ -45,20 +49,36 @@ internal sealed class ViewTable
     public IRenderable Content => _rest.Length == 0 ? _table : new Rows(_table, new Text(_rest, Quiet));
 
     /// <summary>A quiet line that is cut where it is too long.</summary>
-    public static Text Line(string text, int width) =>
-        new(text.Length <= width ? text : text[..(width - 1)] + "…", Quiet);
+    public static Text Line(string text, int width) => new(CutNames.Start(text, width), Quiet);
 
     /// <summary>Adds the first of the items, in so many lines at the most.</summary>
     public void Add<T>(IEnumerable<T> items, int lines, Func<T, ViewRow> row)
     {
         T[] all = [.. items];
         int shown = all.Length <= lines ? all.Length : Math.Max(0, lines - 1);
-        foreach (T item in all.Take(shown))
+        ViewRow[] rows = [.. all.Take(shown).Select(row)];
+        string[] names = CutNames.Fit([.. rows.Select(row => row.Name)], RoomForNames(rows));
+        for (int index = 0; index < rows.Length; index++)
         {
-            Add(row(item));
+            Add(rows[index] with { Name = names[index] });
         }
 
         _rest = shown == all.Length ? "" : $"and {all.Length - shown} more";
+    }
+
+    /// <summary>Columns that the numbers leave, each of which is as wide as its widest text and a gap.</summary>
+    private int RoomForNames(ViewRow[] rows)
+    {
+        const int Gap = 2;
+        const int Mark = 2;
+        int left = _width - Gap - (_hasBars ? BarWidth + Gap : 0);
+        for (int column = 0; column < _numbers.Length; column++)
+        {
+            int widest = rows.Max(row => row.Cells[column].Text.Length + (row.Cells[column].IsWrong ? Mark : 0));
+            left -= Math.Max(_numbers[column].Length, widest) + Gap;
+        }
+
+        return left;
     }
 
     private void Add(ViewRow row)

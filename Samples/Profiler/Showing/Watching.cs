@@ -19,15 +19,20 @@ internal static class Watching
     public static void Run(Target target, ProfilerOptions options)
     {
         using CancellationTokenSource stop = new();
+
+        // The second signal ends the viewer at once, whatever it waits for.
         Action<PosixSignalContext> onSignal = signal =>
         {
-            signal.Cancel = true;
+            signal.Cancel = !stop.IsCancellationRequested;
             stop.Cancel();
         };
         using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, onSignal);
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, onSignal);
         using PosixSignalRegistration hungUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, onSignal);
-        using EngineSession session = new(target);
+        using EngineSession? opened = TryOpen(target, stop.Token);
+        if (opened is not { } session)
+            return;
+
         LiveView view = new(target);
         if (Screen.IsOn(AnsiConsole.Console))
         {
@@ -60,6 +65,19 @@ internal static class Watching
             }
 
             Console.Error.WriteLine(target.Vanished().Message);
+        }
+    }
+
+    /// <summary>Null where somebody stopped the viewer first.</summary>
+    private static EngineSession? TryOpen(Target target, CancellationToken stop)
+    {
+        try
+        {
+            return new EngineSession(target, stop);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
         }
     }
 
