@@ -67,7 +67,8 @@ internal sealed class Prefaulter
             if (isPrepared && TryPopulateOrUndo(chain, index, range, out failure, out refusal))
                 return Report(range, step, start);
 
-            index = chain.Fell(index, failure, failedForPages: !isPrepared && step.Pages != PageKind.Normal);
+            bool failedForPages = (!isPrepared || failure.IsForPages) && step.Pages != PageKind.Normal;
+            index = chain.Fell(index, failure, failedForPages);
             if (refusal.Length != 0)
                 ThrowNotUndone(bytes, failure.Reason, refusal); // the next step needs a reserved range
         }

@@ -12,7 +12,8 @@ namespace SuperSlab;
 /// reserved  --Commit-->  committed  --TryPopulate-->  resident |  ^                    |                            |
 /// |  +------Decommit------+----------------------------+      Release: back to unmapped, from any state +--TryPrepare:
 /// Commit, with the kind of pages that a prefault step asks for  Pre- and postconditions: TryReserve      post:
-/// inaccessible, aligned as asked, no memory charged; a forked child does not get it Commit          pre: reserved.
+/// inaccessible, aligned as asked, no memory charged; a forked child does not get it where the system takes that hint
+/// Commit          pre: reserved.
 /// post: readable and writable, zero, not resident TryPrepare      pre: reserved. post: as Commit, with the step's kind
 /// of pages; on false: reserved TryPopulate     pre: prepared. post: contents kept; a write takes no fault (unless the
 /// policy lied: see Prefaulter); on false: committed, some pages may be resident (the caller decommits) Decommit
@@ -90,6 +91,9 @@ internal abstract class VirtualMemory
 
     /// <summary>The system's setting for a kind of pages, as "enabled=madvise"; null when there is none.</summary>
     public virtual string? SettingOf(PageKind pages) => null;
+
+    /// <summary>Hints that the system refused, with its errors; null where it took all. Nothing depends on hints.</summary>
+    public virtual string? RefusedHints => null;
 
     /// <summary>Why the prefault table has no step with this kind of pages for this system.</summary>
     public virtual string? ReasonAgainst(PageKind pages) => "not on this system";
