@@ -20,6 +20,8 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private const int AdviseNoHugePage = 15;
     private const int AdvisePopulateWrite = 23; // Linux 5.14
     private const int AdviseCollapse = 25; // Linux 6.1
+    private const int AdviseGuardInstall = 102; // Linux 6.13
+    private const int AdviseGuardRemove = 103;
     private const int MapPopulate = 0x8000;
     private const int MapHugeTlb = 0x40000;
     private const int MapHuge2MiB = 21 << 26;
@@ -36,12 +38,14 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private readonly LinuxHugePages _hugePages;
     private readonly LinuxMemoryLimits _limits;
     private readonly LinuxNodes _nodes;
+    private readonly Lazy<bool> _guardsByAdvice;
     private bool _interleaves;
     private int _interleaveRefused;
     private volatile bool _hasLockedPages;
     private volatile bool _hasAdvisedHugePages;
     private volatile bool _hasExplicitHugePages;
     private volatile bool _hasInheritedMappings;
+    private volatile bool _hasAdvisedGuards;
     private volatile int _dontForkRefused;
     private volatile int _hugePageRefused;
     private volatile int _noHugePageRefused;
@@ -56,6 +60,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         _hugePages = new LinuxHugePages(_files, Facts.PageBytes);
         _limits = new LinuxMemoryLimits(_files);
         _nodes = new LinuxNodes(_files, context);
+        _guardsByAdvice = new Lazy<bool>(AdviceGuards);
         Facts = Facts with
         {
             HugePageBytes = LinuxHugePages.Bytes,
@@ -77,6 +82,21 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
+    public override nuint AddressSpaceLeftBytes
+    {
+        get
+        {
+            nuint limit = ReadLimit(LimitOfAddressSpace);
+            if (limit == nuint.MaxValue)
+                return limit;
+
+            Span<byte> buffer = stackalloc byte[256];
+            ulong pages = LinuxFiles.FirstNumber(_files.Read("/proc/self/statm\0"u8, buffer));
+            nuint taken = (nuint)pages * (nuint)Environment.SystemPageSize;
+            return limit > taken ? limit - taken : 0;
+        }
+    }
+
     public override nuint PeakResidentBytes
     {
         get
@@ -86,7 +106,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
-    public override nuint AvailableBytes(out string source) => _limits.AvailableBytes(out source);
+    public override MemoryRoom Room() => _limits.Room();
 
     public override string NameOf(PageKind pages) => pages switch
     {
@@ -105,6 +125,20 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     public override string? SettingOf(PageKind pages) =>
         pages == PageKind.TransparentHuge ? _hugePages.Description : null;
+
+    /// <summary>
+    /// Each takes two more mappings. The guards take a quarter of all: the runtime dies where it gets none.
+    /// </summary>
+    public override long MostSplittingGuards
+    {
+        get
+        {
+            const ulong KernelsDefault = 65_530;
+            Span<byte> buffer = stackalloc byte[64];
+            ulong most = LinuxFiles.FirstNumber(_files.Read("/proc/sys/vm/max_map_count\0"u8, buffer));
+            return (long)((most == 0 ? KernelsDefault : most) / 8);
+        }
+    }
 
     public override string? RefusedHints
     {
@@ -145,6 +179,9 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     protected override PrefaultFailure? PrepareCore(nint address, nuint bytes, PrefaultStep step)
     {
+        if (_hasAdvisedGuards)
+            _ = Advise(address, bytes, AdviseGuardRemove); // one that was not opened may be here
+
         switch (step.Pages)
         {
             case PageKind.ExplicitHuge:
@@ -201,6 +238,18 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             ? null
             : base.DiscardCore(address, bytes);
     }
+
+    protected override bool TryAdviseGuard(nint address, nuint bytes)
+    {
+        bool isGuarded = _guardsByAdvice.Value && Advise(address, bytes, AdviseGuardInstall) == Errno.None;
+        _hasAdvisedGuards |= isGuarded;
+        return isGuarded;
+    }
+
+    protected override string? UnguardAdvised(nint address, nuint bytes) =>
+        Advise(address, bytes, AdviseGuardRemove) == Errno.None
+            ? null
+            : Errno.Refusal("mmap", MapOver(address, bytes, PosixConstants.ProtectReadWrite));
 
     protected override int CountFaultingCore(nint address, int pages) => _pages.CountFaulting(address, pages);
 
@@ -292,7 +341,8 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         return comeUnasked && Facts.TransparentHugePages != PlatformFacts.Absent && IsWholeHugePages(address, bytes);
     }
 
-    private static bool IsWholeHugePages(nint address, nuint bytes) => ((nuint)address | bytes) % LinuxHugePages.Bytes == 0;
+    private static bool IsWholeHugePages(nint address, nuint bytes) =>
+        ((nuint)address | bytes) % LinuxHugePages.Bytes == 0;
 
     private PrefaultFailure? PrepareExplicitHuge(nint address, nuint bytes, PrefaultPolicy policy)
     {
@@ -416,6 +466,25 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
         Release(from, 2 * page);
         return isMoved;
+    }
+
+    /// <summary>Guards a page that has memory, and looks: an emulator takes advice that it does not know.</summary>
+    private bool AdviceGuards()
+    {
+        nuint page = Facts.PageBytes;
+        if (!Facts.TellsWhichPagesWouldFault || !TryReserveCore(page, page, out nint tried))
+            return false;
+
+        bool isGuarded = CommitCore(tried, page) is null;
+        if (isGuarded)
+        {
+            Marshal.WriteByte(tried, 1);
+            isGuarded = Advise(tried, page, AdviseGuardInstall) == Errno.None && CountFaultingCore(tried, 1) == 1
+                && Advise(tried, page, AdviseGuardRemove) == Errno.None;
+        }
+
+        _ = ReleaseCore(tried, page);
+        return isGuarded;
     }
 
     private static PrefaultFailure? FailureOf(string call, int errno) =>
