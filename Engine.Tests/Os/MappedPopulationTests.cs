@@ -21,7 +21,8 @@ internal sealed unsafe class MappedPopulationTests
     [TestCase(PrefaultPolicy.Automatic, true)]
     [TestCase(PrefaultPolicy.Lock, true)]
     [Category(Machine.NeedsRealKernel)]
-    public void Beyond_a_groups_limit_of_huge_pages_other_pages_are_handed_out(PrefaultPolicy policy, bool hasPopulateWrite)
+    public void Beyond_a_groups_limit_of_huge_pages_other_pages_are_handed_out(
+        PrefaultPolicy policy, bool hasPopulateWrite)
     {
         using SystemSetting pool = SystemSetting.HugePageCount(8);
         using ControlGroup group = ControlGroup.OfHugePages(2 * (long)SuperSlab);
@@ -85,7 +86,8 @@ internal sealed unsafe class MappedPopulationTests
     {
         Assert.That(context.TryGetProcAddress("mmap", out s_mmap), Is.True);
         s_populating = calls;
-        context.Replace("mmap", (nint)(delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)&MmapWithoutPopulate);
+        context.Replace(
+            "mmap", (nint)(delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)&MmapWithoutPopulate);
     }
 
     [UnmanagedCallersOnly]

@@ -35,8 +35,8 @@ internal static unsafe class SystemCallFilter
         Instruction[] program = advice is null
             ?
             [
-                new(LoadWord, 0, 0, 0), new(JumpIfEqual, 0, 1, number!.Value), new(Return, 0, 0, FailWith | (uint)errno),
-                new(Return, 0, 0, Allow),
+                new(LoadWord, 0, 0, 0), new(JumpIfEqual, 0, 1, number!.Value),
+                new(Return, 0, 0, FailWith | (uint)errno), new(Return, 0, 0, Allow),
             ]
             :
             [
