@@ -54,13 +54,13 @@ internal sealed unsafe class CultureTests
     {
         Enter(culture);
         EnvironmentSettings settings = new(name => name == "SIZE" ? "12 MiB" : "TRANSPARENT-HUGE");
-        Assert.That(settings.Bytes("SIZE", 0), Is.EqualTo(Size.MiB(12)));
+        Assert.That(settings.Bytes("SIZE"), Is.EqualTo(Size.MiB(12)));
         Assert.That(
             settings.Choice("PAGES", SettingWords.Pages, PageKind.Automatic),
             Is.EqualTo(PageKind.TransparentHuge));
         EnvironmentSettings grouped = new(_ => "1.000");
         Assert.That(() =>
-            grouped.Bytes("SIZE", 0), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("is not a size"));
+            grouped.Bytes("SIZE"), Throws.TypeOf<EngineMemoryException>().With.Message.Contain("is not a size"));
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Heap;
@@ -137,4 +138,88 @@ internal sealed unsafe class NativeLockTests
         static string SwitchesOf(int id) => File.ReadLines($"/proc/self/task/{id}/status").First(line =>
             line.StartsWith("voluntary", StringComparison.Ordinal));
     }
+
+    /// <summary>On one core, a waiter that only yields to its equals keeps the holder from running for ever.</summary>
+    [Category(Os.Machine.NeedsRealKernel)]
+    [Test]
+    public void A_real_time_thread_gets_a_lock_that_a_thread_below_it_holds()
+    {
+        Assume.That(OperatingSystem.IsLinux(), "the scheduler is Linux's");
+        const int Rounds = 2_000;
+        int word = 0;
+        int* address = &word;
+        bool isRealTime = false;
+        bool isDone = false;
+        long counted = 0;
+        long slept = 0;
+        int rounds = 0;
+        Thread below = new(() =>
+        {
+            StayOnOneCore();
+            while (!Volatile.Read(ref isDone))
+            {
+                NativeLock.Enter(address);
+                counted++;
+                Thread.SpinWait(2_000); // long enough to be preempted in it
+                NativeLock.Exit(address);
+            }
+        });
+        Thread above = new(() =>
+        {
+            StayOnOneCore();
+            const int Fifo = 1;
+            int priority = 50;
+            isRealTime = sched_setscheduler(0, Fifo, &priority) == 0;
+            long before = VoluntarySwitches();
+            for (; isRealTime && rounds < Rounds; rounds++)
+            {
+                NativeLock.Enter(address);
+                counted++;
+                NativeLock.Exit(address);
+                if (rounds % 10 == 0)
+                    Thread.Sleep(1); // the other thread takes the lock, and is interrupted in it
+            }
+
+            slept = VoluntarySwitches() - before;
+            Volatile.Write(ref isDone, true);
+        });
+        below.Start();
+        above.Start();
+        above.Join();
+        below.Join();
+        Assume.That(isRealTime, "real-time priority takes a privilege");
+        Assert.That(rounds, Is.EqualTo(Rounds));
+        Assert.That(counted, Is.GreaterThan(Rounds));
+        Assert.That(slept, Is.GreaterThan(Rounds / 10), "besides its own sleeps it slept for the lock");
+        Assert.That(word, Is.Zero);
+
+        static long VoluntarySwitches() => long.Parse(
+            File.ReadLines("/proc/thread-self/status").First(line =>
+                line.StartsWith("voluntary", StringComparison.Ordinal)).Split('\t')[1],
+            System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Both threads on the same core, the first that the process may use.</summary>
+    private static void StayOnOneCore()
+    {
+        ulong* cores = stackalloc ulong[16];
+        _ = sched_getaffinity(0, 128, cores);
+        int word = 0;
+        while (word < 15 && cores[word] == 0)
+            word++;
+
+        ulong first = cores[word] & (0 - cores[word]);
+        new Span<ulong>(cores, 16).Clear();
+        cores[word] = first;
+        _ = sched_setaffinity(0, 128, cores);
+    }
+
+    [DllImport("libc")]
+    private static extern int sched_setscheduler(int thread, int policy, int* priority);
+
+    [DllImport("libc")]
+    private static extern int sched_getaffinity(int thread, nint bytes, ulong* cores);
+
+    [DllImport("libc")]
+    private static extern int sched_setaffinity(int thread, nint bytes, ulong* cores);
 }

@@ -258,8 +258,10 @@ internal sealed class SuperSlabPoolTests
         using LowerLayers layers = new(context: context);
         layers.Pool.Give(layers.Pool.Take(8, Owner), 8);
         context.FailAlways("madvise", errno: 12);
+        context.FailAlways("mmap", errno: 12);
         Assert.That(() => layers.Pool.Trim(0), Throws.TypeOf<EngineMemoryException>().With.Message.Contains("refused"));
         context.Heal("madvise");
+        context.Heal("mmap");
         layers.Pool.Validate();
         layers.Touch(layers.Pool.Take(8, Owner), 8);
     }

@@ -107,7 +107,8 @@ internal sealed unsafe class NodePolicyTests
 
     private static void AssumeNodes() =>
         Assume.That(
-            OperatingSystem.IsLinux() && File.Exists("/proc/self/numa_maps"),
+            OperatingSystem.IsLinux() && File.Exists("/proc/self/numa_maps")
+                && File.Exists("/sys/devices/system/node/online"),
             "the kernel tells nothing of memory nodes");
 
     private static string ReadNodes() => File.ReadAllText("/sys/devices/system/node/online");

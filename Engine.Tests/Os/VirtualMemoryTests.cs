@@ -149,7 +149,6 @@ internal sealed class VirtualMemoryTests
 
     [TestCase("mmap", 1)]
     [TestCase("munmap", 1)]
-    [TestCase("madvise", 1)]
     [Platform("Linux")]
     public void A_reservation_that_fails_halfway_leaves_nothing_behind(string function, int call)
     {

@@ -40,6 +40,26 @@ internal static class MemoryMap
         return false;
     }
 
+    /// <summary>Whether the kernel can read a byte there; guards by advice are in no map.</summary>
+    public static unsafe bool AnswersReads(nint address)
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(path, access: FileAccess.Write);
+            RandomAccess.Write(file, new ReadOnlySpan<byte>((void*)address, 1), 0);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
     /// <summary>All address space of the process in bytes.</summary>
     public static ulong TotalBytes() => Ranges().Aggregate(0UL, (sum, range) => sum + range.End - range.Start);
 

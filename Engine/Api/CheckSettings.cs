@@ -8,7 +8,8 @@ public sealed record CheckSettings
 
     /// <summary>
     /// Blocks of this size and above, in bytes, end at a page that cannot be accessed: a write past their end stops the
-    /// program at that instruction. Default 64 KiB.
+    /// program at that instruction. Default 64 KiB. Where the system guards pages by splitting mappings (Linux before
+    /// 6.13), a quarter of vm.max_map_count is taken at most, and further blocks have red zones only.
     /// </summary>
     public nuint GuardFromBytes { get; init; } = 64 * Sizes.KiB;
 
@@ -22,13 +23,14 @@ public sealed record CheckSettings
     public nuint QuarantineBytes { get; init; } = 16 * Sizes.MiB;
 
     /// <summary>
-    /// Called at an arena's dispose with a sentence for each thing that is still live or damaged. Null, the default,
-    /// writes to standard error.
+    /// Called at an arena's dispose with a sentence for each thing that is still live or damaged, and once a memory by
+    /// an allocation that finds no more guard pages to be had. Null, the default, writes to standard error.
     /// <para>
-    /// The disposing thread calls it, under no lock, while the arena still works: it may allocate and free there, use
-    /// and dispose other arenas, and throw. An exception stops neither the dispose nor the further sentences: when the
-    /// arena is gone, Dispose throws an <see cref="EngineMemoryException"/> with the first exception inside. A dispose
-    /// of the same arena in here does nothing.
+    /// The thread that disposes or allocates calls it, under no lock, while the arena still works: it may allocate and
+    /// free there, use and dispose other arenas, and throw. An exception stops neither the dispose nor the further
+    /// sentences: when the arena is gone, Dispose throws an <see cref="EngineMemoryException"/> with the first
+    /// exception inside. A dispose of the same arena in here does nothing. An exception at an allocation is the
+    /// allocation's, and nothing has changed.
     /// </para>
     /// </summary>
     public Action<string>? Report { get; init; }

@@ -47,7 +47,7 @@ public sealed class EngineMemory : IDisposable
         _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
         _os.UseNodes(Options.Nodes);
-        _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages);
+        _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages, Options.HeadroomBytes);
         _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
         try
         {
@@ -67,13 +67,19 @@ public sealed class EngineMemory : IDisposable
     /// <summary>The options in force: those given, with what the environment says instead.</summary>
     public EngineMemoryOptions Options { get; }
 
-    /// <summary>The settings in force on this machine, one a line, for logs and reports.</summary>
+    /// <summary>
+    /// The settings in force on this machine, one a line, for logs and reports. Sizes and words are those that the
+    /// environment variables take.
+    /// </summary>
     public string Settings
     {
         get
         {
             nuint hugePage = _os.Facts.HugePageBytes;
             string asked = Options.ReservationBytes == 0 ? "automatic" : "as asked";
+            string headroom = Options.HeadroomBytes is null ? "automatic" : "as asked";
+            string? policy = SettingWords.Prefault.WordOf(Options.Prefault);
+            string? pages = SettingWords.Pages.WordOf(Options.Pages);
             string variables = _environment.Length == 0
                 ? "nothing set"
                 : _environment.Trim().ReplaceLineEndings(", ");
@@ -81,11 +87,12 @@ public sealed class EngineMemory : IDisposable
                 CultureInfo.InvariantCulture,
                 $"""
                 system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {HugeText(hugePage)}
-                reservation: {Sizes.Text(ReservationBytes)} at 0x{ReservationBase:x} ({asked})
-                prefault: {Options.Prefault} on pages {Options.Pages}; {PrefaultDescription}
+                reservation: {SizeText.Write(ReservationBytes)} at 0x{ReservationBase:x} ({asked})
+                prefault: {policy} on pages {pages}; {PrefaultDescription}
                 memory nodes: {_os.Nodes}
-                retain: {Sizes.Text(Options.RetainBytes)}
-                checks: {Options.Checks}
+                retain: {SizeText.Write(Options.RetainBytes)}
+                headroom: {SizeText.Write(_prefaulter.HeadroomBytes)} ({headroom})
+                checks: {SettingWords.Checks.WordOf(Options.Checks)}
                 environment: {variables}
                 """);
         }
@@ -388,7 +395,7 @@ public sealed class EngineMemory : IDisposable
         {
             if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
             {
-                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages);
+                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages, Options.HeadroomBytes);
                 _scenePrefaulters.Add(wanted, prefaulter);
             }
 

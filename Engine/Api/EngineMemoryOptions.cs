@@ -8,12 +8,14 @@ namespace SuperSlab;
 /// Options of an <see cref="EngineMemory"/>. Immutable. These environment variables override them, and the result is
 /// checked when the memory is made:
 /// <code>
-///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB", units B, bytes, KiB, MiB, GiB or TiB; or plain bytes
+///   ENGINE_MEMORY_RESERVATION   ReservationBytes   "16 GiB", units B, bytes, KiB, MiB, GiB or TiB; or plain bytes;
+///                                                  0 for an automatic one
 ///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping,
 ///                                                  populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
 ///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
+///   ENGINE_MEMORY_HEADROOM      HeadroomBytes      a size as above
 ///   ENGINE_MEMORY_CHECKS        Checks             automatic, off, hardened, full
 /// </code>
 /// <see cref="EngineMemory.Settings"/> prints the result.
@@ -22,7 +24,8 @@ public sealed record EngineMemoryOptions
 {
     /// <summary>
     /// Address space to reserve, in bytes: a multiple of 2 MiB, at least 64 MiB. It costs no memory. 0, the default,
-    /// takes 64 GiB, halved until the system agrees. An explicit size that the system refuses is an error.
+    /// takes 64 GiB, or under a limit (ulimit -v) a quarter of what is left beyond 512 MiB, so that the runtime has
+    /// address space too. An explicit size that the system refuses is an error.
     /// </summary>
     public nuint ReservationBytes { get; init; }
 
@@ -42,6 +45,14 @@ public sealed record EngineMemoryOptions
     /// </summary>
     public nuint RetainBytes { get; init; }
 
+    /// <summary>
+    /// Memory of the machine, or of the container that limits the process, that prefaulting leaves free, in bytes: an
+    /// <see cref="EngineOutOfMemoryException"/> comes before the kernel kills the process, and can be handled. Default
+    /// null: a sixteenth of the limit, at least 16 MiB (or an eighth of a limit below 128 MiB) and at most 256 MiB. 0
+    /// leaves nothing.
+    /// </summary>
+    public nuint? HeadroomBytes { get; init; }
+
     /// <summary>How closely arenas check their use. Default: full in a Debug build of the application, else
     /// off.</summary>
     public MemoryChecks Checks { get; init; }
@@ -58,11 +69,14 @@ public sealed record EngineMemoryOptions
     /// are.</exception>
     internal EngineMemoryOptions With(EnvironmentSettings environment) => this with
     {
-        ReservationBytes = environment.Bytes("ENGINE_MEMORY_RESERVATION", ReservationBytes),
+        ReservationBytes = environment.Bytes(
+            "ENGINE_MEMORY_RESERVATION", static bytes => bytes == 0 || Reservation.IsPossible(bytes),
+            "0 for an automatic one, or a multiple of 2 MiB from 64 MiB on") ?? ReservationBytes,
         Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, Prefault),
         Pages = environment.Choice("ENGINE_MEMORY_PAGES", SettingWords.Pages, Pages),
         Nodes = environment.Choice("ENGINE_MEMORY_NODES", SettingWords.Nodes, Nodes),
-        RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN", RetainBytes),
+        RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN") ?? RetainBytes,
+        HeadroomBytes = environment.Bytes("ENGINE_MEMORY_HEADROOM") ?? HeadroomBytes,
         Checks = Resolve(environment.Choice("ENGINE_MEMORY_CHECKS", SettingWords.Checks, Checks)),
     };
 

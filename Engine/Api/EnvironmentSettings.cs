@@ -26,21 +26,27 @@ internal sealed class EnvironmentSettings(Func<string, string?> read)
     }
 
     /// <summary>
-    /// Reads a size above zero as <see cref="SizeText"/> has it, or a plain number of bytes;
-    /// <paramref name="fallback"/> where the variable is empty or not set.
+    /// Reads a size as <see cref="SizeText"/> has it, or a plain number of bytes; null where the variable is empty or
+    /// not set.
     /// </summary>
-    /// <exception cref="EngineMemoryException">The value is not such a size, or does not fit an address.</exception>
-    public nuint Bytes(string name, nuint fallback)
+    /// <param name="name">The variable.</param>
+    /// <param name="allows">Which sizes make sense; null for all.</param>
+    /// <param name="allowed">Those sizes in words.</param>
+    /// <exception cref="EngineMemoryException">The value is no such size, or does not fit an address.</exception>
+    public nuint? Bytes(string name, Func<nuint, bool>? allows = null, string allowed = "bytes from 0 on")
     {
         string? value = Read(name);
         if (value is null)
-            return fallback;
+            return null;
 
         decimal bytes = SizeText.Parse(value.AsSpan().ContainsAnyExceptInRange('0', '9') ? value : value + "B");
-        return bytes > 0 && bytes <= nuint.MaxValue && bytes == decimal.Truncate(bytes) ? (nuint)bytes
-            : throw new EngineMemoryException(
-                $"{name} is \"{value}\", which is not a size. Valid are: bytes above zero, as a number or with a unit, "
-                + "such as \"8 MiB\" (units B, bytes, KiB, MiB, GiB or TiB).");
+        bool isSize = bytes >= 0 && bytes <= nuint.MaxValue && bytes == decimal.Truncate(bytes);
+        if (isSize && (allows is null || allows((nuint)bytes)))
+            return (nuint)bytes;
+
+        throw new EngineMemoryException(
+            $"{name} is \"{value}\", which is not {(isSize ? "possible here" : "a size")}. Valid are: {allowed}, as a "
+            + "number or with a unit, such as \"8 MiB\" (units B, bytes, KiB, MiB, GiB or TiB).");
     }
 
     private string? Read(string name)

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace SuperSlab;
 
 /// <summary>
-/// How people write a size, the same in scene plans and environment variables: a number, a space or none, a unit.
+/// How people write a size, the same in scene plans, environment variables and <see cref="EngineMemory.Settings"/>: a
+/// number, a space or none, a unit.
 /// <code>
 ///   8 MiB     1.5 KiB     64B     24 bytes
 /// </code>
@@ -22,7 +23,7 @@ internal static class SizeText
     public static string Write(nuint bytes)
     {
         if (bytes <= 1)
-            return bytes == 0 ? "0 bytes" : "1 byte";
+            return bytes == 0 ? "0 bytes" : "1 B";
 
         int unit = 1;
         while (bytes % s_units[unit].Bytes != 0)

@@ -11,8 +11,8 @@ namespace SuperSlab;
 /// </summary>
 internal sealed record CheckedBlock(nuint Address, nuint Bytes, nuint Raw, nuint ZoneEnd, int SizeClass)
 {
-    /// <summary>Whether the page at ZoneEnd is closed. Written by the block's only owner.</summary>
-    public bool HasGuardPage { get; set; }
+    /// <summary>How the page at ZoneEnd is closed, if it is. Written by the block's only owner.</summary>
+    public GuardKind Guard { get; set; }
 
     public CheckedCall Allocated { get; set; } = CheckedCall.Nobody;
 

@@ -40,8 +40,10 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
     /// <returns>The block, or null where the reservation is full.</returns>
     /// <exception cref="EngineOutOfMemoryException">The system gave no memory.</exception>
+    /// <exception cref="Exception">What <see cref="CheckSettings.Report"/> threw; nothing has changed.</exception>
     public void* Allocate(nuint bytes, nuint alignment, string? tag)
     {
+        TellOfGuardShortage();
         nuint page = pool.PageBytes;
         bool guard = page < SlabGeometry.SlabBytes && (bytes >= settings.GuardFromBytes || IsNextGuarded());
         nuint end = guard ? Sizes.AlignUp(bytes + ZoneBytes, page) : bytes + ZoneBytes;
@@ -133,7 +135,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             foreach (CheckedBlock block in All())
             {
                 if (!TryOpenGuardPage(block))
-                    pool.Distrust((nint)block.ZoneEnd);
+                    pool.Distrust((nint)block.ZoneEnd, block.Guard);
             }
 
             Forget();
@@ -145,6 +147,22 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
     private CheckedCall NewCall(string? tag) =>
         CheckedCall.Now(Interlocked.Increment(ref _calls), tag, settings.CallStacks);
+
+    /// <summary>Told once a memory, under no lock and before anything is taken.</summary>
+    private void TellOfGuardShortage()
+    {
+        if (pool.TakeGuardShortage() is not 0 and long most)
+        {
+            string share = most == long.MaxValue
+                ? "the system refuses one"
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the engine takes {most} at most (a quarter of vm.max_map_count), or the system refuses one");
+            settings.Tell(
+                $"Full checks have no more guard pages, as arena '{arena}' finds: {share}. Blocks without one have red "
+                + "zones only: a write past their end is told when they are freed.");
+        }
+    }
 
     private bool IsNextGuarded() =>
         settings.GuardOneIn != 0 && Interlocked.Increment(ref _allocations) % settings.GuardOneIn == 0;
@@ -193,10 +211,11 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     {
         nuint zoneEnd = raw + (guard ? end : nuint.Min(slabs.UsableBytes((nint)raw, sizeClass), end + 256));
         nuint address = raw;
+        GuardKind kind = GuardKind.None;
         if (guard)
         {
             // The block ends as near to the page as its alignment allows, behind a red zone of 16 bytes or more.
-            guard = pool.TryGuard((nint)zoneEnd);
+            kind = pool.TryGuard((nint)zoneEnd);
             nuint last = (zoneEnd - ZoneBytes - bytes) & ~(nuint.Max(alignment, ZoneBytes) - 1);
             address = alignment <= pool.PageBytes ? last : raw;
         }
@@ -223,7 +242,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
         return address;
 
-        CheckedBlock NewBlock() => new(address, bytes, raw, zoneEnd, sizeClass) { HasGuardPage = guard };
+        CheckedBlock NewBlock() => new(address, bytes, raw, zoneEnd, sizeClass) { Guard = kind };
     }
 
     private CheckedBlock Require(nuint address, string done)
@@ -364,10 +383,10 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
     private void OpenGuardPage(CheckedBlock block)
     {
-        if (block.HasGuardPage)
-            pool.Unguard((nint)block.ZoneEnd);
+        if (block.Guard != GuardKind.None)
+            pool.Unguard((nint)block.ZoneEnd, block.Guard);
 
-        block.HasGuardPage = false;
+        block.Guard = GuardKind.None;
     }
 
     private bool TryOpenGuardPage(CheckedBlock block)
@@ -381,6 +400,6 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             // The page stays closed.
         }
 
-        return !block.HasGuardPage;
+        return block.Guard == GuardKind.None;
     }
 }

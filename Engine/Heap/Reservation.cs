@@ -18,6 +18,14 @@ internal sealed unsafe class Reservation : IDisposable
 {
     public const int SlabDescriptorBytes = 64;
     public static readonly nuint MinimumBytes = 64 * Sizes.MiB;
+
+    /// <summary>
+    /// Where address space is limited, an automatic reservation takes one part in so many of what is left beyond <see
+    /// cref="RuntimeBytes"/>: the runtime's heap, its code and each thread's stack need the rest.
+    /// </summary>
+    private const int ShareOfRest = 4;
+    private const nuint RuntimeBytes = 512 * Sizes.MiB;
+
     private static readonly nuint DefaultBytes = sizeof(nuint) == 8 ? unchecked((nuint)(64UL << 30)) : 512 * Sizes.MiB;
 
     private readonly VirtualMemory _os;
@@ -32,7 +40,8 @@ internal sealed unsafe class Reservation : IDisposable
     /// <param name="os">The source of address space.</param>
     /// <param name="prefaulter">Makes metadata resident.</param>
     /// <param name="bytes">
-    /// A multiple of 2 MiB of at least <see cref="MinimumBytes"/>; 0 takes 64 GiB, halved until the system agrees.
+    /// A multiple of 2 MiB of at least <see cref="MinimumBytes"/>; 0 takes 64 GiB, or less where
+    /// address space is limited.
     /// </param>
     public Reservation(VirtualMemory os, Prefaulter prefaulter, nuint bytes)
     {
@@ -71,6 +80,9 @@ internal sealed unsafe class Reservation : IDisposable
             throw;
         }
     }
+
+    /// <summary>Whether a reservation may have this size, which is not the automatic one.</summary>
+    public static bool IsPossible(nuint bytes) => bytes % SlabGeometry.SuperSlabBytes == 0 && bytes >= MinimumBytes;
 
     public nint Base { get; }
 
@@ -190,7 +202,7 @@ internal sealed unsafe class Reservation : IDisposable
     {
         if (bytes != 0)
         {
-            if (bytes % SlabGeometry.SuperSlabBytes != 0 || bytes < MinimumBytes)
+            if (!IsPossible(bytes))
             {
                 throw new ArgumentOutOfRangeException(
                     nameof(bytes), bytes, $"A reservation of {bytes} bytes was asked for; "
@@ -202,18 +214,52 @@ internal sealed unsafe class Reservation : IDisposable
 
             throw new EngineOutOfMemoryException(
                 $"The system refused {Sizes.Text(bytes)} of address space; "
-                + "a smaller EngineMemoryOptions.ReservationBytes, or 0 for an automatic one, may fit.");
+                + "a smaller EngineMemoryOptions.ReservationBytes (ENGINE_MEMORY_RESERVATION), or 0 for an automatic "
+                + "one, may fit.");
         }
 
-        for (nuint size = DefaultBytes; size >= MinimumBytes; size /= 2)
-        {
-            if (os.TryReserve(size, SlabGeometry.SuperSlabBytes, out address))
-                return size;
-        }
+        if (TryTakeShare(os, out nuint taken, out address))
+            return taken;
 
         throw new EngineOutOfMemoryException(
             $"The system refused even {Sizes.Text(MinimumBytes)} of address space; "
             + "is there a limit on it (ulimit -v, a container)?");
+    }
+
+    /// <summary>Takes the automatic size.</summary>
+    private static bool TryTakeShare(VirtualMemory os, out nuint size, out nint address)
+    {
+        nuint left = os.AddressSpaceLeftBytes;
+        size = ShareOf(left > RuntimeBytes ? left - RuntimeBytes : 0);
+        if (os.TryReserve(size, SlabGeometry.SuperSlabBytes, out address))
+            return true;
+
+        // There is a limit that the system does not tell: what fits is some measure of what is left.
+        for (size /= 2; size >= MinimumBytes; size /= 2)
+        {
+            if (!os.TryReserve(size, SlabGeometry.SuperSlabBytes, out address))
+                continue;
+
+            nuint share = ShareOf(size);
+            if (share == size)
+                return true;
+
+            os.Release(address, size);
+            size = share;
+            return os.TryReserve(size, SlabGeometry.SuperSlabBytes, out address);
+        }
+
+        return false;
+    }
+
+    /// <summary>The share that a reservation may take of some address space: a power of two, or the least.</summary>
+    private static nuint ShareOf(nuint bytes)
+    {
+        nuint share = DefaultBytes;
+        while (share > MinimumBytes && share > bytes / ShareOfRest)
+            share /= 2;
+
+        return share;
     }
 }
 

@@ -45,6 +45,9 @@ internal sealed unsafe partial class SuperSlabPool
     /// <summary>What <see cref="Trim()"/> leaves in the retained reserve.</summary>
     private readonly nuint _retainBytes;
     private nuint _raisedRetainBytes;
+
+    /// <summary>0: no guard page was refused; 1: one was; 2: that was told.</summary>
+    private int _guardShortage;
     private int _end;
 
     /// <summary>No free SuperSlab lies below.</summary>
@@ -90,27 +93,30 @@ internal sealed unsafe partial class SuperSlabPool
     /// <summary>The tag of a SuperSlab's owner, or 0.</summary>
     public uint OwnerTagOf(int superSlab) => superSlab < End ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;
 
-    /// <summary>Makes a page of an owned SuperSlab inaccessible, for checks. False where the system refuses.</summary>
-    public bool TryGuard(nint page)
+    /// <summary>Makes a page of an owned SuperSlab inaccessible, for checks.</summary>
+    public GuardKind TryGuard(nint page)
     {
-        try
-        {
-            _os.Decommit(page, PageBytes);
-            return true;
-        }
-        catch (EngineMemoryException)
-        {
-            return false;
-        }
+        GuardKind guard = _os.TryGuard(page, PageBytes);
+        if (guard == GuardKind.None)
+            Interlocked.CompareExchange(ref _guardShortage, 1, 0);
+
+        return guard;
     }
 
     /// <summary>Makes a guarded page usable again; the next write to it faults.</summary>
     /// <exception cref="EngineOutOfMemoryException">The system refused.</exception>
-    public void Unguard(nint page) => _os.Commit(page, PageBytes);
+    public void Unguard(nint page, GuardKind guard) => _os.Unguard(page, PageBytes, guard);
+
+    /// <summary>The most guard pages, where one was refused that nobody was told of yet; else 0.</summary>
+    public long TakeGuardShortage() =>
+        Volatile.Read(ref _guardShortage) == 1 && Interlocked.CompareExchange(ref _guardShortage, 2, 1) == 1
+            ? _os.MostSplittingGuards
+            : 0;
 
     /// <summary>Has the SuperSlab of a page that stays inaccessible prefaulted anew before it is used again.</summary>
-    public void Distrust(nint page)
+    public void Distrust(nint page, GuardKind guard)
     {
+        VirtualMemory.ForgetGuard(guard);
         Enter();
         Bitmap.Clear(_ready, (int)((page - _reservation.Base) >> SlabGeometry.SuperSlabShift), 1);
         Exit();

@@ -44,6 +44,16 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     /// <summary>What ioctl returns; -1 on failure.</summary>
     public int Control(int file, nuint request, nint argument) => _ioctl == null ? -1 : _ioctl(file, request, argument);
 
+    /// <summary>Whether a file or folder can be opened.</summary>
+    public bool Exists(ReadOnlySpan<byte> path)
+    {
+        int file = Open(path);
+        if (file >= 0)
+            Close(file);
+
+        return file >= 0;
+    }
+
     /// <summary>Fills the buffer from the start of the file; returns what was read, empty on failure.</summary>
     public ReadOnlySpan<byte> Read(scoped ReadOnlySpan<byte> path, Span<byte> buffer)
     {

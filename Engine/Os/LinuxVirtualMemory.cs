@@ -9,7 +9,8 @@ namespace SuperSlab;
 /// Linux. It reserves with PROT_NONE and MAP_NORESERVE and populates later: MAP_POPULATE silently does nothing on
 /// memory that is not writable yet. Every mapping is MADV_DONTFORK: after a fork the parent would fault on each page
 /// again.  Explicit huge pages are mapped elsewhere first, where a refusal harms nobody, and then moved over the range
-/// (mremap). Calls that can refuse populate them: a first touch would answer an empty pool with SIGBUS.
+/// (mremap). A first touch would answer an empty pool, or a cgroup's limit, with SIGBUS: calls that can refuse populate
+/// them, and what mmap populated, which cannot refuse, is looked at each time.
 /// </summary>
 internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 {
@@ -19,6 +20,8 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private const int AdviseNoHugePage = 15;
     private const int AdvisePopulateWrite = 23; // Linux 5.14
     private const int AdviseCollapse = 25; // Linux 6.1
+    private const int AdviseGuardInstall = 102; // Linux 6.13
+    private const int AdviseGuardRemove = 103;
     private const int MapPopulate = 0x8000;
     private const int MapHugeTlb = 0x40000;
     private const int MapHuge2MiB = 21 << 26;
@@ -27,33 +30,41 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private const int RemapDontUnmap = 4; // Linux 5.7
     private const int LimitOfLockedMemory = 8; // RLIMIT_MEMLOCK
     private const int LimitOfAddressSpace = 9; // RLIMIT_AS
-    private const nuint HugePageBytes = 2 << 20;
-    private const string HugePool = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
 
     private readonly delegate* unmanaged<nint, nuint, nuint, int, nint, nint> _mremap;
+    private readonly delegate* unmanaged<nint, nuint, byte*, int> _mincore;
     private readonly LinuxFiles _files;
     private readonly LinuxPages _pages;
+    private readonly LinuxHugePages _hugePages;
     private readonly LinuxMemoryLimits _limits;
     private readonly LinuxNodes _nodes;
+    private readonly Lazy<bool> _guardsByAdvice;
     private bool _interleaves;
     private int _interleaveRefused;
     private volatile bool _hasLockedPages;
     private volatile bool _hasAdvisedHugePages;
     private volatile bool _hasExplicitHugePages;
     private volatile bool _hasInheritedMappings;
+    private volatile bool _hasAdvisedGuards;
+    private volatile int _dontForkRefused;
+    private volatile int _hugePageRefused;
+    private volatile int _noHugePageRefused;
 
     public LinuxVirtualMemory(INativeContext context)
         : base(context, PosixConstants.Linux)
     {
         _mremap = (delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)context.Find("mremap");
+        _mincore = (delegate* unmanaged<nint, nuint, byte*, int>)context.Find("mincore");
         _files = new LinuxFiles(context);
         _pages = new LinuxPages(_files, Facts.PageBytes);
+        _hugePages = new LinuxHugePages(_files, Facts.PageBytes);
         _limits = new LinuxMemoryLimits(_files);
         _nodes = new LinuxNodes(_files, context);
+        _guardsByAdvice = new Lazy<bool>(AdviceGuards);
         Facts = Facts with
         {
-            HugePageBytes = HugePageBytes,
-            TransparentHugePages = TransparentHugePageSetting(),
+            HugePageBytes = LinuxHugePages.Bytes,
+            TransparentHugePages = _hugePages.Setting,
             TellsWhichPagesWouldFault = TellsTheTruth(),
             MovesPages = _mremap != null && MovingLeavesTheSource(),
             AddressSpaceLimitBytes = ReadLimit(LimitOfAddressSpace),
@@ -71,6 +82,21 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
+    public override nuint AddressSpaceLeftBytes
+    {
+        get
+        {
+            nuint limit = ReadLimit(LimitOfAddressSpace);
+            if (limit == nuint.MaxValue)
+                return limit;
+
+            Span<byte> buffer = stackalloc byte[256];
+            ulong pages = LinuxFiles.FirstNumber(_files.Read("/proc/self/statm\0"u8, buffer));
+            nuint taken = (nuint)pages * (nuint)Environment.SystemPageSize;
+            return limit > taken ? limit - taken : 0;
+        }
+    }
+
     public override nuint PeakResidentBytes
     {
         get
@@ -80,7 +106,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
-    public override nuint AvailableBytes(out string source) => _limits.AvailableBytes(out source);
+    public override MemoryRoom Room() => _limits.Room();
 
     public override string NameOf(PageKind pages) => pages switch
     {
@@ -98,7 +124,33 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     };
 
     public override string? SettingOf(PageKind pages) =>
-        pages == PageKind.TransparentHuge ? "enabled=" + Facts.TransparentHugePages : null;
+        pages == PageKind.TransparentHuge ? _hugePages.Description : null;
+
+    /// <summary>
+    /// Each takes two more mappings. The guards take a quarter of all: the runtime dies where it gets none.
+    /// </summary>
+    public override long MostSplittingGuards
+    {
+        get
+        {
+            const ulong KernelsDefault = 65_530;
+            Span<byte> buffer = stackalloc byte[64];
+            ulong most = LinuxFiles.FirstNumber(_files.Read("/proc/sys/vm/max_map_count\0"u8, buffer));
+            return (long)((most == 0 ? KernelsDefault : most) / 8);
+        }
+    }
+
+    public override string? RefusedHints
+    {
+        get
+        {
+            string? fork = Errno.Refusal("madvise(MADV_DONTFORK)", _dontForkRefused);
+            string? huge = Errno.Refusal("madvise(MADV_HUGEPAGE)", _hugePageRefused);
+            string? noHuge = Errno.Refusal("madvise(MADV_NOHUGEPAGE)", _noHugePageRefused);
+            string[] all = Array.FindAll([fork, huge, noHuge], hint => hint is not null)!;
+            return all.Length == 0 ? null : string.Join(", ", all);
+        }
+    }
 
     public override string Nodes =>
         _interleaveRefused != Errno.None ? $"first touch, {Errno.Describe("mbind", _interleaveRefused)}"
@@ -108,7 +160,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     public override void UseNodes(NodePolicy policy) =>
         _interleaves = policy == NodePolicy.Interleave || (policy == NodePolicy.Automatic && _nodes.Count > 1);
 
-    protected override string? FinishReservation(nint address, nuint bytes)
+    protected override void FinishReservation(nint address, nuint bytes)
     {
         if (_interleaves && _interleaveRefused == Errno.None)
         {
@@ -118,15 +170,18 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
 
         int errno = Advise(address, bytes, AdviseDontFork);
-        if (errno is Errno.None or Errno.Invalid) // Invalid: a system that has no such advice
-            return null;
-
-        _hasInheritedMappings = true;
-        return Errno.Describe("madvise(MADV_DONTFORK)", errno);
+        if (errno != Errno.None)
+        {
+            _dontForkRefused = errno;
+            _hasInheritedMappings |= !IsLasting(errno); // another try may be taken
+        }
     }
 
     protected override PrefaultFailure? PrepareCore(nint address, nuint bytes, PrefaultStep step)
     {
+        if (_hasAdvisedGuards)
+            _ = Advise(address, bytes, AdviseGuardRemove); // one that was not opened may be here
+
         switch (step.Pages)
         {
             case PageKind.ExplicitHuge:
@@ -135,11 +190,9 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
                 return new PrefaultFailure(SettingOf(PageKind.TransparentHuge)!, IsLasting: true);
             case PageKind.TransparentHuge:
                 _hasAdvisedHugePages = true;
-                return PrepareAdvised(address, bytes, AdviseHugePage, "madvise(MADV_HUGEPAGE)");
+                return PrepareTransparentHuge(address, bytes);
             default:
-                return MayGetHugePages(address, bytes)
-                    ? PrepareAdvised(address, bytes, AdviseNoHugePage, "madvise(MADV_NOHUGEPAGE)")
-                    : PrepareNormal(address, bytes);
+                return PrepareNormal(address, bytes) ?? AdviseAgainstHugePages(address, bytes);
         }
     }
 
@@ -151,7 +204,8 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
                 return FailureOf("madvise(MADV_POPULATE_WRITE)", AdvisePatiently(address, bytes, AdvisePopulateWrite));
             case PrefaultPolicy.PopulateAtMapping:
                 // Explicit huge pages came populated when they were prepared.
-                return step.Pages == PageKind.ExplicitHuge ? null : PopulateAtMapping(address, bytes, step.Pages);
+                return (step.Pages == PageKind.ExplicitHuge ? null : PopulateAtMapping(address, bytes, step.Pages))
+                    ?? LookAtMapped(address, bytes, step.Pages);
             default:
                 _hasLockedPages |= step.Policy == PrefaultPolicy.Lock;
                 return base.PopulateCore(address, bytes, step);
@@ -165,7 +219,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             return base.DecommitCore(address, bytes);
 
         if (_hasInheritedMappings)
-            _ = FinishReservation(address, bytes); // a refusal before may have been here
+            FinishReservation(address, bytes); // a refusal before may have been here
 
         if (_hasLockedPages)
             _ = Unlock(address, bytes); // locked pages cannot be given back
@@ -184,6 +238,18 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             ? null
             : base.DiscardCore(address, bytes);
     }
+
+    protected override bool TryAdviseGuard(nint address, nuint bytes)
+    {
+        bool isGuarded = _guardsByAdvice.Value && Advise(address, bytes, AdviseGuardInstall) == Errno.None;
+        _hasAdvisedGuards |= isGuarded;
+        return isGuarded;
+    }
+
+    protected override string? UnguardAdvised(nint address, nuint bytes) =>
+        Advise(address, bytes, AdviseGuardRemove) == Errno.None
+            ? null
+            : Errno.Refusal("mmap", MapOver(address, bytes, PosixConstants.ProtectReadWrite));
 
     protected override int CountFaultingCore(nint address, int pages) => _pages.CountFaulting(address, pages);
 
@@ -234,27 +300,49 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     private PrefaultFailure? PrepareNormal(nint address, nuint bytes) =>
         base.PrepareCore(address, bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.None));
 
-    /// <summary>On a refusal the range is reserved again, as far as the system takes it back.</summary>
-    private PrefaultFailure? PrepareAdvised(nint address, nuint bytes, int advice, string call)
+    /// <summary>
+    /// Where huge pages come on request only, a refused request decides; the range is then reserved again, as far as
+    /// the system takes it back.
+    /// </summary>
+    private PrefaultFailure? PrepareTransparentHuge(nint address, nuint bytes)
     {
         if (PrepareNormal(address, bytes) is { } failure)
             return failure;
 
-        PrefaultFailure? refused = FailureOf(call, Advise(address, bytes, advice));
-        if (refused is not null)
-            _ = TryDecommit(address, bytes, out _);
+        int errno = Advise(address, bytes, AdviseHugePage);
+        if (errno == Errno.None)
+            return null;
 
-        return refused;
+        if (Facts.TransparentHugePages == "always")
+        {
+            _hugePageRefused = errno;
+            return null;
+        }
+
+        _ = TryDecommit(address, bytes, out _);
+        return FailureOf("madvise(MADV_HUGEPAGE)", errno);
+    }
+
+    /// <summary>A hint: where it is refused, the pages that come are better than those asked for.</summary>
+    /// <returns>Null.</returns>
+    private PrefaultFailure? AdviseAgainstHugePages(nint address, nuint bytes)
+    {
+        int errno = MayGetHugePages(address, bytes) ? Advise(address, bytes, AdviseNoHugePage) : Errno.None;
+        if (errno != Errno.None)
+            _noHugePageRefused = errno;
+
+        return null;
     }
 
     /// <summary>Whether the range may get transparent huge pages that nobody asked for.</summary>
     private bool MayGetHugePages(nint address, nuint bytes)
     {
         bool comeUnasked = Facts.TransparentHugePages == "always" || _hasAdvisedHugePages;
-        return comeUnasked && Facts.TransparentHugePages != "absent" && IsWholeHugePages(address, bytes);
+        return comeUnasked && Facts.TransparentHugePages != PlatformFacts.Absent && IsWholeHugePages(address, bytes);
     }
 
-    private static bool IsWholeHugePages(nint address, nuint bytes) => ((nuint)address | bytes) % HugePageBytes == 0;
+    private static bool IsWholeHugePages(nint address, nuint bytes) =>
+        ((nuint)address | bytes) % LinuxHugePages.Bytes == 0;
 
     private PrefaultFailure? PrepareExplicitHuge(nint address, nuint bytes, PrefaultPolicy policy)
     {
@@ -265,7 +353,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         int extra = MapHugeTlb | MapHuge2MiB | (policy == PrefaultPolicy.PopulateAtMapping ? MapPopulate : 0);
         int errno = TryMap(0, bytes, PosixConstants.ProtectReadWrite, extra, out nint mapped);
         if (errno != Errno.None)
-            return new PrefaultFailure(DescribeHugePool(errno), IsLasting: errno == Errno.Invalid);
+            return new PrefaultFailure(_hugePages.DescribePool(errno), IsLasting(errno));
 
         _hasExplicitHugePages = true;
         errno = Remap(mapped, address, bytes, RemapMayMove | RemapFixed);
@@ -276,11 +364,8 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
             return FailureOf("mremap of huge pages", errno);
         }
 
-        if (FinishReservation(address, bytes) is not { } reason)
-            return null;
-
-        _ = TryDecommit(address, bytes, out _);
-        return new PrefaultFailure(reason, IsLasting: false);
+        FinishReservation(address, bytes);
+        return null;
     }
 
     private PrefaultFailure? PopulateAtMapping(nint address, nuint bytes, PageKind pages)
@@ -289,12 +374,55 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         if (errno != Errno.None)
             return FailureOf("mmap(MAP_POPULATE)", errno);
 
-        if (FinishReservation(address, bytes) is { } reason)
-            return new PrefaultFailure(reason, IsLasting: false);
-
+        FinishReservation(address, bytes);
         return pages != PageKind.TransparentHuge ? null
             : FailureOf("madvise(MADV_HUGEPAGE)", Advise(address, bytes, AdviseHugePage))
                 ?? FailureOf("madvise(MADV_COLLAPSE)", AdvisePatiently(address, bytes, AdviseCollapse));
+    }
+
+    /// <summary>
+    /// mmap does not say that it could not populate. A write to a huge page that is absent may kill the process.
+    /// </summary>
+    private PrefaultFailure? LookAtMapped(nint address, nuint bytes, PageKind pages)
+    {
+        long left = PagesThatWouldFault(address, bytes);
+        left = left < 0 ? PagesAbsent(address, bytes) : left;
+        bool isHuge = pages == PageKind.ExplicitHuge;
+        if (left == 0 || (left < 0 && !isHuge))
+            return null;
+
+        if (left < 0)
+            return new PrefaultFailure("MAP_POPULATE cannot be verified: no pagemap, no mincore", IsLasting: true);
+
+        // A system that populates nothing of ordinary memory ignores the flag: where memory is short, it kills.
+        long all = (long)(bytes / Facts.PageBytes);
+        string reason = string.Create(
+            CultureInfo.InvariantCulture, $"mmap said it was done, but {left} of {all} pages would fault");
+        return new PrefaultFailure(reason, IsLasting: !isHuge && left == all);
+    }
+
+    /// <summary>How many pages mincore does not know; -1 where it does not answer.</summary>
+    private long PagesAbsent(nint address, nuint bytes)
+    {
+        const int AtOnce = 4096;
+        byte* states = stackalloc byte[AtOnce];
+        nuint left = bytes / Facts.PageBytes;
+        long absent = 0;
+        while (left != 0)
+        {
+            int pages = (int)nuint.Min(left, AtOnce);
+            nuint part = (nuint)pages * Facts.PageBytes;
+            if (_mincore == null || _mincore(address, part, states) != 0)
+                return -1;
+
+            for (int i = 0; i < pages; i++)
+                absent += (states[i] & 1) == 0 ? 1 : 0;
+
+            address += (nint)part;
+            left -= (nuint)pages;
+        }
+
+        return absent;
     }
 
     /// <summary>Populating and collapsing may be interrupted, or asked to try again.</summary>
@@ -340,27 +468,29 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         return isMoved;
     }
 
-    private string DescribeHugePool(int errno)
+    /// <summary>Guards a page that has memory, and looks: an emulator takes advice that it does not know.</summary>
+    private bool AdviceGuards()
     {
-        string? free = _files.ReadText(HugePool + "free_hugepages");
-        string? all = _files.ReadText(HugePool + "nr_hugepages");
-        return errno != Errno.OutOfMemory || free is null || all is null
-            ? Errno.Describe("mmap(MAP_HUGETLB)", errno)
-            : free == "0" ? $"no free huge pages (0 of {all})" : $"too few free huge pages ({free} of {all})";
+        nuint page = Facts.PageBytes;
+        if (!Facts.TellsWhichPagesWouldFault || !TryReserveCore(page, page, out nint tried))
+            return false;
+
+        bool isGuarded = CommitCore(tried, page) is null;
+        if (isGuarded)
+        {
+            Marshal.WriteByte(tried, 1);
+            isGuarded = Advise(tried, page, AdviseGuardInstall) == Errno.None && CountFaultingCore(tried, 1) == 1
+                && Advise(tried, page, AdviseGuardRemove) == Errno.None;
+        }
+
+        _ = ReleaseCore(tried, page);
+        return isGuarded;
     }
 
     private static PrefaultFailure? FailureOf(string call, int errno) =>
-        Errno.Failure(call, errno, isLasting: errno == Errno.Invalid);
+        Errno.Failure(call, errno, IsLasting(errno));
 
-    private string TransparentHugePageSetting()
-    {
-        // Where pages are 16 KiB or 64 KiB, a transparent huge page is 32 MiB or 512 MiB: no SuperSlab fits it.
-        const string Settings = "/sys/kernel/mm/transparent_hugepage/";
-        string? size = _files.ReadText(Settings + "hpage_pmd_size");
-        bool fits = ulong.TryParse(size, CultureInfo.InvariantCulture, out ulong bytes) && bytes == HugePageBytes;
-        string? text = fits ? _files.ReadText(Settings + "enabled") : null; // "always [madvise] never"
-        int start = text?.IndexOf('[') ?? -1;
-        int end = text?.IndexOf(']') ?? -1;
-        return start >= 0 && end > start ? text![(start + 1)..end] : "absent";
-    }
+    /// <summary>The kernel does not know the call or the advice, or a filter forbids it (seccomp).</summary>
+    private static bool IsLasting(int errno) =>
+        errno is Errno.Invalid or Errno.NotPermitted or Errno.NotImplementedOnLinux;
 }

@@ -39,12 +39,10 @@ internal sealed unsafe class MacVirtualMemory : PosixVirtualMemory
 
     public override string NameOf(PageKind pages) => pages == PageKind.ExplicitHuge ? "superpages" : base.NameOf(pages);
 
-    protected override string? FinishReservation(nint address, nuint bytes)
+    protected override void FinishReservation(nint address, nuint bytes)
     {
         if (_minherit != null)
             _ = Counted(_minherit(address, bytes, InheritNone) == 0); // a saving: a child that inherits makes us copy
-
-        return null;
     }
 
     protected override PrefaultFailure? PrepareCore(nint address, nuint bytes, PrefaultStep step)
@@ -58,7 +56,7 @@ internal sealed unsafe class MacVirtualMemory : PosixVirtualMemory
         const int ReadWrite = PosixConstants.ProtectReadWrite;
         int errno = TryMap(address, bytes, ReadWrite, PosixConstants.MapFixed, out _, Superpage2MiB);
         if (errno == Errno.None)
-            _ = FinishReservation(address, bytes);
+            FinishReservation(address, bytes);
         else
             _ = TryDecommit(address, bytes, out _);
 

@@ -18,8 +18,17 @@ internal sealed record PlatformFacts
     /// <summary>The huge page that fits a SuperSlab, in bytes; 0 where the machine has none.</summary>
     public nuint HugePageBytes { get; init; }
 
-    /// <summary>The system's setting for transparent huge pages: "always", "madvise", "never", or "absent".</summary>
-    public string TransparentHugePages { get; init; } = "absent";
+    /// <summary>The system has no transparent huge pages that fit a SuperSlab.</summary>
+    public const string Absent = "absent";
+
+    /// <summary>Nothing can be read about transparent huge pages; they are tried.</summary>
+    public const string Unread = "cannot be read";
+
+    /// <summary>
+    /// The system's setting for transparent huge pages: "always", "madvise", "never", <see cref="Absent"/> or
+    /// <see cref="Unread"/>.
+    /// </summary>
+    public string TransparentHugePages { get; init; } = Absent;
 
     /// <summary>Whether <see cref="VirtualMemory.PagesThatWouldFault"/> works here (tried once, at start).</summary>
     public bool TellsWhichPagesWouldFault { get; init; }
@@ -33,8 +42,9 @@ internal sealed record PlatformFacts
     /// <summary>The most address space this process may take (RLIMIT_AS), in bytes.</summary>
     public nuint AddressSpaceLimitBytes { get; init; } = nuint.MaxValue;
 
-    /// <summary>Whether the system grants transparent huge pages on request.</summary>
-    public bool HasTransparentHugePages => HugePageBytes != 0 && TransparentHugePages is "always" or "madvise";
+    /// <summary>Whether the system grants transparent huge pages on request, or may.</summary>
+    public bool HasTransparentHugePages =>
+        HugePageBytes != 0 && TransparentHugePages is "always" or "madvise" or Unread;
 }
 
 /// <summary>Errors of the operating system and their texts.</summary>
@@ -42,9 +52,13 @@ internal static class Errno
 {
     // These numbers are the same on every POSIX system.
     public const int None = 0;
+    public const int NotPermitted = 1;
     public const int Interrupted = 4;
     public const int OutOfMemory = 12;
     public const int Invalid = 22;
+
+    /// <summary>ENOSYS.</summary>
+    public const int NotImplementedOnLinux = 38;
 
     /// <summary>"mprotect: Cannot allocate memory (12)".</summary>
     public static string Describe(string call, int errno) =>

@@ -64,16 +64,15 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         if (tail != 0 && Unmap((nint)(aligned + bytes), tail) != Errno.None)
             return ReleaseAndFail((nint)aligned, bytes + tail);
 
-        if (FinishReservation((nint)aligned, bytes) is not null)
-            return ReleaseAndFail((nint)aligned, bytes);
-
+        FinishReservation((nint)aligned, bytes);
         address = (nint)aligned;
         return true;
     }
 
-    /// <summary>What a system does to a fresh reservation, or to a part of it that was mapped again.</summary>
-    /// <returns>Null, or why it was refused.</returns>
-    protected virtual string? FinishReservation(nint address, nuint bytes) => null;
+    /// <summary>Gives hints about a fresh reservation, or a part that was mapped again. A refusal decides nothing.</summary>
+    protected virtual void FinishReservation(nint address, nuint bytes)
+    {
+    }
 
     protected override string? CommitCore(nint address, nuint bytes) =>
         Errno.Refusal("mprotect", MakeAccessible(address, bytes));
@@ -92,15 +91,21 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         return errno == Errno.None ? null : new PrefaultFailure(DescribeLock(errno), IsLasting: false);
     }
 
-    protected override string? DecommitCore(nint address, nuint bytes) =>
-        Errno.Refusal("mmap", MapOver(address, bytes, PosixConstants.ProtectNone)) ?? FinishReservation(address, bytes);
+    protected override string? DecommitCore(nint address, nuint bytes)
+    {
+        int errno = MapOver(address, bytes, PosixConstants.ProtectNone);
+        if (errno == Errno.None)
+            FinishReservation(address, bytes);
+
+        return Errno.Refusal("mmap", errno);
+    }
 
     protected override string? DiscardCore(nint address, nuint bytes)
     {
         // In one call: a reader meanwhile finds the old contents or the new.
         int errno = MapOver(address, bytes, PosixConstants.ProtectReadWrite);
         if (errno == Errno.None)
-            _ = FinishReservation(address, bytes);
+            FinishReservation(address, bytes);
 
         return Errno.Refusal("mmap", errno);
     }
@@ -130,7 +135,7 @@ internal unsafe class PosixVirtualMemory : VirtualMemory
         {
             if (TryMapUnused(address, bytes))
             {
-                _ = FinishReservation(address, bytes);
+                FinishReservation(address, bytes);
                 return;
             }
 

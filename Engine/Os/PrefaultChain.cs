@@ -85,6 +85,13 @@ internal sealed class PrefaultChain
         }
 
         long huge = step.Pages == PageKind.Normal ? -1 : _os.HugePageBytesBehind(address, bytes);
+        if (huge == 0 && step.Pages == PageKind.TransparentHuge && _os.Facts.TransparentHugePages == PlatformFacts.Unread)
+        {
+            string reason = _os.SettingOf(step.Pages) + ", and no huge page came";
+            failure = new PrefaultFailure(reason, IsLasting: true, IsForPages: true);
+            return false;
+        }
+
         return Note(index, huge < 0 ? figures : $"{figures}, {huge >> 20} of {bytes >> 20} MiB in huge pages");
     }
 
@@ -137,6 +144,9 @@ internal sealed class PrefaultChain
 
         if (text.Length == unused)
             Append(text, "prefault", "nothing yet");
+
+        if (_os.RefusedHints is { } hints)
+            Append(text, "hints refused", hints);
 
         return text.ToString();
     }

@@ -96,4 +96,5 @@ internal readonly record struct PrefaultStep(PageKind Pages, PrefaultPolicy Poli
 /// <summary>Why a step did not work.</summary>
 /// <param name="Reason">A clause for the user: "madvise(MADV_HUGEPAGE): Invalid argument (22)".</param>
 /// <param name="IsLasting">Whether it can never work here. Otherwise it may work another time (a pool was dry).</param>
-internal readonly record struct PrefaultFailure(string Reason, bool IsLasting);
+/// <param name="IsForPages">Whether no such pages came, so that no other policy would get them.</param>
+internal readonly record struct PrefaultFailure(string Reason, bool IsLasting, bool IsForPages = false);

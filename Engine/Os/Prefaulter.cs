@@ -26,16 +26,23 @@ internal sealed class Prefaulter
     private readonly PrefaultChain _smallChain;
     private long _nanoseconds;
 
-    public Prefaulter(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
+    /// <param name="os">The system.</param>
+    /// <param name="policy">The policy to try first.</param>
+    /// <param name="pages">The kind of pages to try first.</param>
+    /// <param name="headroomBytes">What stays free of the machine's or container's memory; null for a share.</param>
+    public Prefaulter(VirtualMemory os, PrefaultPolicy policy, PageKind pages, nuint? headroomBytes = null)
     {
         _os = os;
-        _headroom = new MemoryHeadroom(os);
+        _headroom = new MemoryHeadroom(os, headroomBytes);
         _hugeChain = CreateChain(os, policy, pages);
         _smallChain = CreateChain(os, policy, PageKind.Normal);
     }
 
     /// <summary>The time that providing memory took so far, summed over the callers.</summary>
     public long Nanoseconds => Interlocked.Read(ref _nanoseconds);
+
+    /// <summary>What stays free of the memory of the machine or its container, in bytes.</summary>
+    public nuint HeadroomBytes => _headroom.KeptBytes;
 
     /// <summary>Commits the range and puts physical pages behind it.</summary>
     /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked.</exception>
@@ -67,7 +74,8 @@ internal sealed class Prefaulter
             if (isPrepared && TryPopulateOrUndo(chain, index, range, out failure, out refusal))
                 return Report(range, step, start);
 
-            index = chain.Fell(index, failure, failedForPages: !isPrepared && step.Pages != PageKind.Normal);
+            bool failedForPages = (!isPrepared || failure.IsForPages) && step.Pages != PageKind.Normal;
+            index = chain.Fell(index, failure, failedForPages);
             if (refusal.Length != 0)
                 ThrowNotUndone(bytes, failure.Reason, refusal); // the next step needs a reserved range
         }

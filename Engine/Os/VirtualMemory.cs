@@ -12,7 +12,8 @@ namespace SuperSlab;
 /// reserved  --Commit-->  committed  --TryPopulate-->  resident |  ^                    |                            |
 /// |  +------Decommit------+----------------------------+      Release: back to unmapped, from any state +--TryPrepare:
 /// Commit, with the kind of pages that a prefault step asks for  Pre- and postconditions: TryReserve      post:
-/// inaccessible, aligned as asked, no memory charged; a forked child does not get it Commit          pre: reserved.
+/// inaccessible, aligned as asked, no memory charged; a forked child does not get it where the system takes that hint
+/// Commit          pre: reserved.
 /// post: readable and writable, zero, not resident TryPrepare      pre: reserved. post: as Commit, with the step's kind
 /// of pages; on false: reserved TryPopulate     pre: prepared. post: contents kept; a write takes no fault (unless the
 /// policy lied: see Prefaulter); on false: committed, some pages may be resident (the caller decommits) Decommit
@@ -37,6 +38,9 @@ internal abstract class VirtualMemory
 
     [ThreadStatic]
     private static long s_osCallsOfThread;
+
+    /// <summary>Guarded ranges of the process that each split a mapping in three.</summary>
+    private static long s_splittingGuards;
 
     private readonly LostRanges _lost = new();
     private long _osCalls;
@@ -67,14 +71,20 @@ internal abstract class VirtualMemory
 
     /// <summary>
     /// How much more memory this process can make resident before it reaches a limit of the machine or of its
-    /// container, and which limit that is. An estimate that is too high rather than too low; <see
-    /// cref="nuint.MaxValue"/> when unknown.
+    /// container. An estimate that is too high rather than too low.
     /// </summary>
-    public virtual nuint AvailableBytes(out string source)
+    public virtual MemoryRoom Room() => MemoryRoom.Unknown;
+
+    /// <summary>The available bytes of <see cref="Room"/>, and which limit is the nearest.</summary>
+    public nuint AvailableBytes(out string source)
     {
-        source = "not known";
-        return nuint.MaxValue;
+        MemoryRoom room = Room();
+        source = room.Source;
+        return room.AvailableBytes;
     }
+
+    /// <summary>How much more address space this process may take; <see cref="nuint.MaxValue"/> when unknown.</summary>
+    public virtual nuint AddressSpaceLeftBytes => nuint.MaxValue;
 
     /// <summary>What the system's manuals call a kind of pages.</summary>
     public virtual string NameOf(PageKind pages) => pages == PageKind.Normal ? "normal pages" : pages.ToString();
@@ -90,6 +100,9 @@ internal abstract class VirtualMemory
 
     /// <summary>The system's setting for a kind of pages, as "enabled=madvise"; null when there is none.</summary>
     public virtual string? SettingOf(PageKind pages) => null;
+
+    /// <summary>Hints that the system refused, with its errors; null where it took all. Nothing needs them.</summary>
+    public virtual string? RefusedHints => null;
 
     /// <summary>Why the prefault table has no step with this kind of pages for this system.</summary>
     public virtual string? ReasonAgainst(PageKind pages) => "not on this system";
@@ -222,6 +235,50 @@ internal abstract class VirtualMemory
         _lost.ForgetWithin(address, bytes);
     }
 
+    /// <summary>
+    /// Makes a committed range inaccessible, for checks: any access stops the program. Its contents are gone. Where the
+    /// system guards by splitting mappings, of which a process may have so many only, the engine takes a share of them.
+    /// </summary>
+    /// <returns>How; <see cref="GuardKind.None"/> where the share is used up, or the system refuses.</returns>
+    public GuardKind TryGuard(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        if (TryAdviseGuard(address, bytes))
+            return GuardKind.Advised;
+
+        if (Interlocked.Increment(ref s_splittingGuards) <= MostSplittingGuards && TryDecommit(address, bytes, out _))
+            return GuardKind.Splitting;
+
+        Interlocked.Decrement(ref s_splittingGuards);
+        return GuardKind.None;
+    }
+
+    /// <summary>Makes a guarded range accessible again; it reads as 0, and is not resident.</summary>
+    /// <exception cref="EngineOutOfMemoryException">Refused; the range stays guarded.</exception>
+    public void Unguard(nint address, nuint bytes, GuardKind kind)
+    {
+        if (kind == GuardKind.Splitting)
+        {
+            Commit(address, bytes);
+            Interlocked.Decrement(ref s_splittingGuards);
+        }
+        else if (kind == GuardKind.Advised && UnguardAdvised(address, bytes) is { } reason)
+        {
+            throw new EngineOutOfMemoryException(
+                $"The operating system refused to open a guard page of {bytes} bytes ({reason}).");
+        }
+    }
+
+    /// <summary>Gives up a guard that the system does not open: its range is prepared anew before it is used.</summary>
+    public static void ForgetGuard(GuardKind kind)
+    {
+        if (kind == GuardKind.Splitting)
+            Interlocked.Decrement(ref s_splittingGuards);
+    }
+
+    /// <summary>The most ranges that guards which split mappings may take in the process.</summary>
+    public virtual long MostSplittingGuards => long.MaxValue;
+
     /// <summary>How many pages of a committed range a write would fault on now; -1 where unknown.</summary>
     public long PagesThatWouldFault(nint address, nuint bytes)
     {
@@ -271,6 +328,11 @@ internal abstract class VirtualMemory
     protected abstract string? DecommitCore(nint address, nuint bytes);
     protected abstract string? DiscardCore(nint address, nuint bytes);
     protected abstract string? ReleaseCore(nint address, nuint bytes);
+
+    /// <summary>Guards a range without splitting its mapping; false where the system has no such advice.</summary>
+    protected virtual bool TryAdviseGuard(nint address, nuint bytes) => false;
+
+    protected virtual string? UnguardAdvised(nint address, nuint bytes) => null;
 
     /// <summary>What a refused commit means.</summary>
     protected virtual string LimitsOfCommit => "a memory limit of the process or its count of mappings";
@@ -384,4 +446,26 @@ internal abstract class VirtualMemory
         if ((nuint)address + bytes < bytes)
             ThrowWrongUse($"The range of {bytes} bytes at 0x{address:x} goes beyond the end of the address space.");
     }
+}
+
+/// <summary>The memory that is left under the nearest limit.</summary>
+/// <param name="AvailableBytes">What is left; <see cref="nuint.MaxValue"/> when unknown.</param>
+/// <param name="LimitBytes">The limit itself, alike.</param>
+/// <param name="Source">Where the system says it: a file, a function.</param>
+internal readonly record struct MemoryRoom(nuint AvailableBytes, nuint LimitBytes, string Source)
+{
+    public static readonly MemoryRoom Unknown = new(nuint.MaxValue, nuint.MaxValue, "not known");
+}
+
+/// <summary>How a range is guarded.</summary>
+internal enum GuardKind
+{
+    /// <summary>It is accessible.</summary>
+    None,
+
+    /// <summary>By a mark at its pages: MADV_GUARD_INSTALL.</summary>
+    Advised,
+
+    /// <summary>By a mapping of its own, between two others.</summary>
+    Splitting,
 }

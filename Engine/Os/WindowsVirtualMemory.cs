@@ -36,15 +36,18 @@ internal sealed unsafe class WindowsVirtualMemory : VirtualMemory
 
     public override nuint PeakResidentBytes => _windows.ReadCounters().PeakWorkingSetSize;
 
-    public override nuint AvailableBytes(out string source)
+    public override MemoryRoom Room()
     {
         var status = new MemoryStatus { Size = (uint)sizeof(MemoryStatus) };
         if (_windows.GlobalMemoryStatusEx == null || _windows.GlobalMemoryStatusEx(&status) == 0)
-            return base.AvailableBytes(out source);
+            return base.Room();
 
-        bool isPhysical = status.AvailablePhysical < status.AvailablePageFile;
-        source = (isPhysical ? "available physical memory" : "commit limit") + " of GlobalMemoryStatusEx";
-        return (nuint)(isPhysical ? status.AvailablePhysical : status.AvailablePageFile);
+        return status.AvailablePhysical < status.AvailablePageFile
+            ? new MemoryRoom(
+                (nuint)status.AvailablePhysical, (nuint)status.TotalPhysical,
+                "available physical memory of GlobalMemoryStatusEx")
+            : new MemoryRoom(
+                (nuint)status.AvailablePageFile, (nuint)status.TotalPageFile, "commit limit of GlobalMemoryStatusEx");
     }
 
     public override string NameOf(PageKind pages) =>
