@@ -91,11 +91,32 @@ internal sealed unsafe class ReclaimTests
     }
 
     [Test]
+    public void A_worker_pool_that_sleeps_leaves_the_whole_budget_to_others()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
+        using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        arena.Budget = new ArenaBudget { HardBytes = Size.MiB(64), Overflow = ArenaOverflow.Fail };
+        using SuperSlab.Scenes.WorkerPool pool = new(new() { WorkerCount = 8, SpinTurnCount = 0, Arenas = [arena] });
+        Churn job = new(arena);
+        pool.Run(ref job, 8);
+        pool.Run(ref job, 0); // All have come back to the gate.
+        void*[] blocks = new void*[16];
+        for (int index = 0; index < blocks.Length; index++)
+            blocks[index] = arena.Allocate(Size.MiB(4));
+
+        foreach (void* block in blocks)
+            arena.Free(block);
+
+        pool.Run(ref job, 8);
+        memory.Validate();
+    }
+
+    [Test]
     public void What_a_thread_holds_in_its_hands_is_left_alone_while_it_waits_in_a_slow_path()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(256) });
         using LongLivedArena arena = memory.CreateLongLivedArena("hands");
-        Lock growing = GrowingOf(memory);
+        WordLock growing = GrowingOf(memory);
         using ManualResetEventSlim allocated = new();
         using ManualResetEventSlim go = new();
         Exception? failure = null;
@@ -120,15 +141,18 @@ internal sealed unsafe class ReclaimTests
         allocated.Wait();
         bool waits;
         Exception? reclaimed = null;
-        lock (growing)
+        using (growing.Hold())
         {
             // Its stocks need magazines, and the metadata heap does not grow.
             go.Set();
-            waits = SpinWait.SpinUntil(() =>
-                !thread.IsAlive
-                || ((thread.ThreadState & ThreadState.WaitSleepJoin) != 0 && go.IsSet && IsInSlowPath(arena, thread)),
-                20_000);
-            waits = waits && thread.IsAlive;
+            int inSlowPath = 0;
+            for (int looks = 0; looks < 20_000 && thread.IsAlive && inSlowPath < 100; looks++)
+            {
+                inSlowPath = IsInSlowPath(arena, thread) ? inSlowPath + 1 : 0;
+                Thread.Sleep(1);
+            }
+
+            waits = inSlowPath == 100 && thread.IsAlive;
             Thread trimmer = new(() =>
             {
                 try
@@ -432,11 +456,11 @@ internal sealed unsafe class ReclaimTests
         }
     }
 
-    private static Lock GrowingOf(EngineMemory memory)
+    private static WordLock GrowingOf(EngineMemory memory)
     {
         const BindingFlags Private = BindingFlags.Instance | BindingFlags.NonPublic;
         object heap = typeof(EngineMemory).GetField("_heap", Private)!.GetValue(memory)!;
-        return (Lock)typeof(MetadataHeap).GetField("_growing", Private)!.GetValue(heap)!;
+        return (WordLock)typeof(MetadataHeap).GetField("_growing", Private)!.GetValue(heap)!;
     }
 
     private static bool IsInSlowPath(LongLivedArena arena, Thread thread)
@@ -448,5 +472,14 @@ internal sealed unsafe class ReclaimTests
         }
 
         return false;
+    }
+
+    private readonly struct Churn(LongLivedArena arena) : SuperSlab.Scenes.IRangeJob
+    {
+        public void Execute(int start, int end, int worker)
+        {
+            if (end > start)
+                AllocateAndFree(arena, (Size.MiB(4), 2));
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -83,6 +84,46 @@ internal sealed unsafe class WordLock
     internal readonly ref struct Scope(int* word)
     {
         public void Dispose() => NativeLock.Exit(word);
+    }
+}
+
+/// <summary>
+/// A number that threads wait for to change. Nothing allocates after construction, as a monitor does at its first wait.
+/// What a waiting thread's caches hold can be taken back. Any thread, outside of slow paths.
+/// </summary>
+internal sealed unsafe class WaitNumber
+{
+    private const int LineInts = 32; // two cache lines, which processors fetch together
+
+    // Where nothing moves it, on lines of its own.
+    private readonly int[] _lines = GC.AllocateArray<int>(3 * LineInts, pinned: true);
+    private readonly int* _value;
+    private int _sleeping;
+
+    public WaitNumber() => _value = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_lines)) + LineInts;
+
+    public int Value => Volatile.Read(ref *_value);
+
+    /// <summary>Changes it, and wakes all who wait. They see all that was written before.</summary>
+    public void Advance()
+    {
+        Interlocked.Increment(ref *_value);
+        if (Volatile.Read(ref _sleeping) != 0)
+            AddressWait.WakeAll(_value);
+    }
+
+    /// <summary>Sleeps while it has a value.</summary>
+    public void WaitWhile(int value)
+    {
+        int slot = ThreadSlots.Current;
+        Debug.Assert(slot == 0 || *ThreadSlots.DepthOf(slot) == 0, "A slow path has blocks in its hands.");
+        ThreadSlots.SetWaiting(slot, true);
+        Interlocked.Increment(ref _sleeping);
+        while (Value == value)
+            AddressWait.Wait(_value, value);
+
+        Interlocked.Decrement(ref _sleeping);
+        ThreadSlots.SetWaiting(slot, false);
     }
 }
 

@@ -97,10 +97,23 @@ internal static unsafe class ThreadSlots
         }
     }
 
-    /// <summary>Whether the slot's thread waits, in the runtime, and not in a slow path. Some moments old.</summary>
+    /// <summary>
+    /// Whether the slot's thread waits, in the runtime or for a <see cref="WaitNumber"/>, and not in a slow path. Some
+    /// moments old.
+    /// </summary>
     public static bool Waits(int slot) =>
-        OwnerOf(slot) is { IsAlive: true } thread && (thread.ThreadState & ThreadState.WaitSleepJoin) != 0
+        OwnerOf(slot) is { IsAlive: true } thread
+        && ((thread.ThreadState & ThreadState.WaitSleepJoin) != 0 || Volatile.Read(ref *WaitingOf(slot)) != 0)
         && Volatile.Read(ref *DepthOf(slot)) == 0;
+
+    /// <summary>Notes, on the slot's thread, that it waits for a <see cref="WaitNumber"/>; slot 0 has no note.</summary>
+    public static void SetWaiting(int slot, bool waits)
+    {
+        if (slot != 0)
+            Volatile.Write(ref *WaitingOf(slot), waits ? 1 : 0);
+    }
+
+    private static nint* WaitingOf(int slot) => TagOf(slot) + 2;
 
     private static int TakeNew()
     {

@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-
 namespace SuperSlab;
 
 /// <summary>
@@ -59,41 +56,5 @@ internal static unsafe class AddressWait
             wakeByAddress(word);
         else if (s_ulockWait != null && s_ulockWake != null)
             _ = s_ulockWake(ulockFlags, word, 0);
-    }
-}
-
-/// <summary>
-/// A number that threads wait for to change. Nothing allocates after construction, as a monitor does at its first wait.
-/// Any thread.
-/// </summary>
-internal sealed unsafe class WaitNumber
-{
-    private const int LineInts = 32; // two cache lines, which processors fetch together
-
-    // Where nothing moves it, on lines of its own.
-    private readonly int[] _lines = GC.AllocateArray<int>(3 * LineInts, pinned: true);
-    private readonly int* _value;
-    private int _sleeping;
-
-    public WaitNumber() => _value = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_lines)) + LineInts;
-
-    public int Value => Volatile.Read(ref *_value);
-
-    /// <summary>Changes it, and wakes all who wait. They see all that was written before.</summary>
-    public void Advance()
-    {
-        Interlocked.Increment(ref *_value);
-        if (Volatile.Read(ref _sleeping) != 0)
-            AddressWait.WakeAll(_value);
-    }
-
-    /// <summary>Sleeps while it has a value.</summary>
-    public void WaitWhile(int value)
-    {
-        Interlocked.Increment(ref _sleeping);
-        while (Value == value)
-            AddressWait.Wait(_value, value);
-
-        Interlocked.Decrement(ref _sleeping);
     }
 }

@@ -69,6 +69,9 @@ internal sealed class FrameAccount(FramePart? part)
     /// <summary>What of <see cref="Counts"/> the guard has taken; the guard's thread writes it.</summary>
     public HotLoopCounts Seen;
 
+    /// <summary>Whether <see cref="Counts"/> has grown: the thread sets it afterwards, the guard's takes it back.</summary>
+    public bool IsNew;
+
     /// <summary>Null for work outside of parts.</summary>
     public FramePart? Part => part;
 

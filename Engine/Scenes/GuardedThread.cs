@@ -152,9 +152,10 @@ public sealed class GuardedThread : IDisposable
         HotLoopCounts own = default;
         foreach (FrameAccount account in _accounts)
         {
-            if (account.Counts == account.Seen)
+            if (!Volatile.Read(ref account.IsNew))
                 continue;
 
+            Volatile.Write(ref account.IsNew, false);
             HotLoopCounts fresh = account.Counts - account.Seen;
             account.Seen += fresh;
             Book(account, fresh, ref own);
@@ -191,8 +192,9 @@ public sealed class GuardedThread : IDisposable
         bool isNew = false;
         foreach (FrameAccount account in _accounts)
         {
-            if (account.Counts != account.Seen)
+            if (Volatile.Read(ref account.IsNew))
             {
+                Volatile.Write(ref account.IsNew, false);
                 account.Seen = account.Counts;
                 isNew = true;
             }
@@ -218,6 +220,7 @@ public sealed class GuardedThread : IDisposable
 
         FirstDemand = demand;
         DemandedSuperSlabs = superSlabs;
+        Volatile.Write(ref _current.IsNew, true);
         if (_guard.MayTakeCallStack())
         {
             Flush();
@@ -254,23 +257,27 @@ public sealed class GuardedThread : IDisposable
     private void Flush()
     {
         Reading now = Read();
-        ref HotLoopCounts counts = ref _current.Counts;
-        counts.Add(M.OsCalls, now.OsCalls - _mark.OsCalls);
-        counts.Add(M.ManagedBytes, now.ManagedBytes - _mark.ManagedBytes);
-        if (_faults is not null)
-            _faults.Take(_current);
-        else
-            AddUnplaced(ref counts, now);
+        FrameAccount account = _current;
+        bool isNew = now != _mark;
+        if (isNew)
+            Add(ref account.Counts, now);
+
+        isNew |= _faults is not null && _faults.Take(account);
+        if (isNew)
+            Volatile.Write(ref account.IsNew, true);
 
         _mark = now;
     }
 
     /// <summary>Where faults have no addresses, they are the engine's if it asked the system for memory.</summary>
-    private void AddUnplaced(ref HotLoopCounts counts, in Reading now)
+    private void Add(ref HotLoopCounts counts, in Reading now)
     {
         long faults = now.PageFaults - _mark.PageFaults;
+        long calls = now.OsCalls - _mark.OsCalls;
+        counts.Add(M.OsCalls, calls);
+        counts.Add(M.ManagedBytes, now.ManagedBytes - _mark.ManagedBytes);
         counts.Add(M.PageFaults, faults);
-        counts.Add(M.EngineFaults, now.OsCalls == _mark.OsCalls ? 0 : faults);
+        counts.Add(M.EngineFaults, calls == 0 ? 0 : faults);
         counts.Add(M.Waits, now.Waits - _mark.Waits);
     }
 

@@ -29,9 +29,10 @@ public sealed class HotLoopGuard : IDisposable
     private FramePart[] _parts = [];
     private FaultPlaces? _places;
     private bool _arePartsBooked;
+    private bool _wasClean;
     private HotLoopRules _rules = new();
     private WatchedTags? _tags;
-    private HotLoopCounts _begun;
+    private WatchedCounts _begun;
     private int _callStacksLeft;
     private int _warmUpLeft;
     private long _lastLog;
@@ -204,7 +205,7 @@ public sealed class HotLoopGuard : IDisposable
     {
         ThrowIfInFrame();
         FrameCount++;
-        _begun = _watched.Read() with { Collections = GC.CollectionCount(0) };
+        _begun = _watched.Read();
         if (_arePartsBooked)
             SettleParts();
 
@@ -225,33 +226,25 @@ public sealed class HotLoopGuard : IDisposable
             throw new InvalidOperationException("No frame has begun: call BeginFrame before EndFrame.");
 
         _main.End();
-        HotLoopCounts counts = _watched.Read() with { Collections = GC.CollectionCount(0) };
-        counts -= _begun;
-        if (_tags is not null)
-            counts = counts with { TagOverruns = _tags.Read() };
-
+        WatchedCounts watched = _watched.Read();
+        long tags = _tags is null ? 0 : _tags.Read();
+        bool isClean = watched == _begun && tags == 0;
         GuardedThread[] threads = _threads;
         foreach (GuardedThread thread in threads)
         {
-            if (thread.TakeNew(_places, out bool hasParts))
-                counts += thread.LastFrame;
-
+            isClean &= !thread.TakeNew(_places, out bool hasParts);
             _arePartsBooked |= hasParts;
         }
 
-        LastFrame = counts;
-        try
-        {
-            Account(counts, threads);
-        }
-        finally
-        {
-            foreach (GuardedThread thread in threads)
-                thread.Forget();
+        if (!isClean)
+            EndWith(watched.Since(_begun) with { TagOverruns = tags }, threads);
+        else if (_warmUpLeft > 0)
+            _warmUpLeft--;
 
-            if (counts.FrameOverflows + counts.BudgetOverruns != 0)
-                _watched.Settle();
-        }
+        if (isClean && !_wasClean)
+            LastFrame = default;
+
+        _wasClean = isClean;
     }
 
     /// <summary>Stops watching. Other threads have unregistered before. A second call does nothing.</summary>
@@ -338,19 +331,39 @@ public sealed class HotLoopGuard : IDisposable
         }
     }
 
+    /// <summary>Ends a frame in which something happened.</summary>
+    private void EndWith(HotLoopCounts counts, GuardedThread[] threads)
+    {
+        foreach (GuardedThread thread in threads)
+            counts += thread.LastFrame;
+
+        LastFrame = counts;
+        _wasClean = false;
+        try
+        {
+            Account(counts, threads);
+        }
+        finally
+        {
+            foreach (GuardedThread thread in threads)
+                thread.Forget();
+
+            if (counts.FrameOverflows + counts.BudgetOverruns != 0)
+                _watched.Settle();
+        }
+    }
+
     private void Account(HotLoopCounts counts, GuardedThread[] threads)
     {
         if (_warmUpLeft > 0)
         {
             _warmUpLeft--;
             WarmUpTotal += counts;
+            return;
         }
-        else
-        {
-            Total += counts;
-            if (counts != default)
-                Judge(counts, threads);
-        }
+
+        Total += counts;
+        Judge(counts, threads);
     }
 
     private void Judge(HotLoopCounts counts, GuardedThread[] threads)

@@ -21,7 +21,7 @@ internal sealed class WatchedArenas
     }
 
     /// <summary>The sums of all counts.</summary>
-    public HotLoopCounts Read()
+    public WatchedCounts Read()
     {
         long overflows = 0;
         long soft = 0;
@@ -33,7 +33,7 @@ internal sealed class WatchedArenas
             hard += (arena as LongLivedArena)?.HardOverruns ?? 0;
         }
 
-        return new HotLoopCounts { FrameOverflows = overflows, BudgetOverruns = soft + hard, HardOverruns = hard };
+        return new WatchedCounts(overflows, soft + hard, hard, GC.CollectionCount(0));
     }
 
     /// <summary>The first arena of a kind that overflowed or overran since <see cref="Settle"/>, or null.</summary>
@@ -65,6 +65,20 @@ internal sealed class WatchedArenas
         FrameArena frame => frame.OverflowCount,
         LongLivedArena longLived => longLived.SoftOverruns + longLived.HardOverruns,
         _ => 0,
+    };
+}
+
+/// <summary>What is counted for the whole frame, not by thread, since the beginning.</summary>
+internal readonly record struct WatchedCounts(
+    long FrameOverflows, long BudgetOverruns, long HardOverruns, long Collections)
+{
+    /// <summary>What has been added since.</summary>
+    public HotLoopCounts Since(in WatchedCounts before) => new()
+    {
+        FrameOverflows = FrameOverflows - before.FrameOverflows,
+        BudgetOverruns = BudgetOverruns - before.BudgetOverruns,
+        HardOverruns = HardOverruns - before.HardOverruns,
+        Collections = Collections - before.Collections,
     };
 }
 

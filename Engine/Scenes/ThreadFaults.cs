@@ -30,7 +30,7 @@ internal sealed class ThreadFaults : IDisposable
         Array.Fill(_kept, default);
         FrameAccount rehearsed = new(null);
         Keep(default);
-        Take(rehearsed);
+        _ = Take(rehearsed);
         Resynchronise();
         Skip();
         Forget();
@@ -48,7 +48,8 @@ internal sealed class ThreadFaults : IDisposable
     }
 
     /// <summary>Adds what happened since the last call to the account.</summary>
-    public void Take(FrameAccount account)
+    /// <returns>Whether anything was recorded.</returns>
+    public bool Take(FrameAccount account)
     {
         long waits = _event.WaitCount;
         long records = _event.RecordCount;
@@ -65,7 +66,7 @@ internal sealed class ThreadFaults : IDisposable
 
         _known += faults;
         if (_event.RecordCount == records)
-            return;
+            return false;
 
         if (_event.RecordCount - records >= _manyRecords)
             faults += Resynchronise();
@@ -73,6 +74,7 @@ internal sealed class ThreadFaults : IDisposable
         account.Counts.Add(HotLoopMetric.PageFaults, faults);
         account.Counts.Add(HotLoopMetric.EngineFaults, engines);
         account.Counts.Add(HotLoopMetric.Waits, _event.WaitCount - waits);
+        return true;
     }
 
     /// <summary>Drops what happened since the last call.</summary>
