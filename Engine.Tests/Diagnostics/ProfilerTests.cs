@@ -237,14 +237,17 @@ internal sealed unsafe class ProfilerTests
         }
 
         ProfileDocument document = profiler.ToDocument("the test");
-        string path = Path.Combine(TestContext.CurrentContext.WorkDirectory, "profile-test.json");
+        string path = Path.Combine(Path.GetTempPath(), $"profile-test-{Environment.ProcessId}.json");
         document.Write(path);
         ProfileDocument read = ProfileDocument.Read(path);
         string again = path + ".again";
         read.Write(again);
+        (byte[] first, byte[] second) = (File.ReadAllBytes(path), File.ReadAllBytes(again));
+        File.Delete(path);
+        File.Delete(again);
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(File.ReadAllBytes(again), Is.EqualTo(File.ReadAllBytes(path)));
+            Assert.That(second, Is.EqualTo(first));
             Assert.That(read.Application, Is.EqualTo("the test"));
             Assert.That(read.HasCounters, Is.False);
             Assert.That(read.Policies.Select(policy => policy.Outcome), Has.Some.EqualTo("in force"));

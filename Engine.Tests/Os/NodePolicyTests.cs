@@ -135,7 +135,7 @@ internal sealed unsafe class NodePolicyTests
     {
         private static readonly SystemLibraries s_system = new();
         private static readonly byte[] s_status =
-            Encoding.UTF8.GetBytes(Path.Combine(TestContext.CurrentContext.WorkDirectory, "two-nodes.status") + "\0");
+            Encoding.UTF8.GetBytes(Path.Combine(Path.GetTempPath(), $"two-nodes-{Environment.ProcessId}.status") + "\0");
 
         public TwoNodes() =>
             File.WriteAllText(

@@ -65,6 +65,9 @@ internal sealed unsafe class PerfEvent : IDisposable
         Interlocked.Add(ref s_detailedCount, second == None ? 0 : 1);
     }
 
+    /// <summary>What a user may lock for rings is little: a forgotten one goes back with its object.</summary>
+    ~PerfEvent() => Close();
+
     /// <summary>How many records the kernel dropped because the ring was full.</summary>
     public long LostCount { get; private set; }
 
@@ -203,6 +206,12 @@ internal sealed unsafe class PerfEvent : IDisposable
     }
 
     public void Dispose()
+    {
+        GC.SuppressFinalize(this);
+        Close();
+    }
+
+    private void Close()
     {
         Interlocked.Add(ref s_detailedCount, _second == None ? 0 : -1);
         _os.Unmap((nint)_control, _mappedBytes);
