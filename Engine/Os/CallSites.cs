@@ -161,7 +161,7 @@ internal sealed class CompiledMethods
     public static CompiledMethods Find()
     {
         CompiledMethods found = new();
-        string file = Path.Combine(Path.GetTempPath(), $"perf-{s_process}.map");
+        string file = $"/tmp/perf-{s_process}.map"; // there the runtime writes it, whatever TMPDIR says
         bool isOfTool = File.Exists(file);
         try
         {
