@@ -1,8 +1,7 @@
-// A window with OpenGL whose frames are under the hot loop's guard, with a real driver beside them.
+// A window with OpenGL or Vulkan whose frames are under the hot loop's guard, with a real driver beside them.
 using System.CommandLine;
 using System.Text.RegularExpressions;
 using Samples.Common;
-using Silk.NET.OpenGL;
 using SuperSlab;
 using SuperSlab.Scenes;
 
@@ -20,6 +19,9 @@ internal static class Program
     private static readonly Option<int> Frames =
         SampleOptions.New("--frames", "Frames under the rules.", "N", 3000).Within(1, 10_000_000);
 
+    private static readonly Option<GraphicsApi> Api =
+        SampleOptions.New("--api", "Whose functions draw: opengl or vulkan.", "NAME", GraphicsApi.OpenGL);
+
     private static readonly Option<Plant> Planted = SampleOptions.New(
         "--plant",
         "Break a rule in the middle: engine (memory that is not ready), driver (a texture), code (that has not run), "
@@ -30,22 +32,22 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         RootCommand command = new("""
-            A window with OpenGL whose frames are under the hot loop's guard.
+            A window with OpenGL or Vulkan whose frames are under the hot loop's guard.
 
             Exit code 0: no frame broke the rules. 1: one did, or there is no window. 2: wrong options.
             """)
         {
             Frames,
+            Api,
             Planted,
         };
-        command.SetAction(parsed => Play(parsed.GetValue(Frames), parsed.GetValue(Planted)));
+        command.SetAction(parsed => Play(parsed.GetValue(Frames), parsed.GetValue(Api), parsed.GetValue(Planted)));
         return SampleHost.Run(command, arguments);
     }
 
-    private static int Play(int frames, Plant plant)
+    private static int Play(int frames, GraphicsApi api, Plant plant)
     {
-        using SdlWindow window = new("SuperSlab", Width, Height);
-        using var gl = GL.GetApi(SdlWindow.FunctionOf);
+        using SdlWindow window = new("SuperSlab", Width, Height, api);
 
         // Only what the plan has is prefaulted, so that a fault in the engine's memory can be planted.
         using EngineMemory memory = new(new() { Prefault = PrefaultPolicy.None, Pages = PageKind.Normal });
@@ -54,7 +56,9 @@ internal static class Program
         using HotLoopGuard guard = new(memory, scene.Plan.HotLoop);
         GameFrames gameFrames = new(guard);
         gameFrames.Add(scene);
-        using QuadRenderer renderer = new(gl, World.QuadCount);
+        using IQuadRenderer renderer = api == GraphicsApi.Vulkan
+            ? new VulkanRenderer(window, World.QuadCount)
+            : new OpenGLRenderer(window, World.QuadCount);
         World world = new(window, guard, scene, renderer, cold) { FrameCount = frames, Plant = plant };
         GameLoop loop = new(new() { Frames = gameFrames, BeforeFrame = window.TakeEvents });
         bool isQuiet = loop.WarmUpUntilQuiet(ref world, 6000, quietFrameCount: 300);
@@ -124,13 +128,13 @@ internal sealed unsafe class World : IGame
     private readonly SdlWindow _window;
     private readonly HotLoopGuard _guard;
     private readonly Scene _scene;
-    private readonly QuadRenderer _renderer;
+    private readonly IQuadRenderer _renderer;
     private readonly Quad* _quads;
     private readonly byte* _untouched;
     private object? _garbage;
     private bool _hasBegun;
 
-    public World(SdlWindow window, HotLoopGuard guard, Scene scene, QuadRenderer renderer, LongLivedArena cold)
+    public World(SdlWindow window, HotLoopGuard guard, Scene scene, IQuadRenderer renderer, LongLivedArena cold)
     {
         (_window, _guard, _scene, _renderer) = (window, guard, scene, renderer);
         _untouched = (byte*)cold.Allocate(1 << 20);
@@ -179,10 +183,7 @@ internal sealed unsafe class World : IGame
         Span<Quad> drawn = _scene.FrameArena.Lane(0).AllocateSpan<Quad>(QuadCount);
         new ReadOnlySpan<Quad>(_quads, QuadCount).CopyTo(drawn);
         using (_guard.Exclude("driver"))
-        {
             _renderer.Draw(drawn);
-            _window.Present();
-        }
     }
 
     private void BreakARule()

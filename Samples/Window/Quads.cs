@@ -1,4 +1,4 @@
-// Thousands of colored quads in one call of OpenGL, their places from memory of the frame.
+// Thousands of colored quads, their places from memory of the frame, and their drawing in one call of OpenGL.
 using System.Runtime.InteropServices;
 using Silk.NET.OpenGL;
 
@@ -14,8 +14,18 @@ internal struct Quad
     public uint Color;
 }
 
-/// <summary>Draws quads. One thread, that of the context.</summary>
-internal sealed unsafe class QuadRenderer : IDisposable
+/// <summary>What a graphics driver is asked for. One thread, that which made it.</summary>
+internal interface IQuadRenderer : IDisposable
+{
+    /// <summary>Draws a frame and shows it.</summary>
+    void Draw(ReadOnlySpan<Quad> quads);
+
+    /// <summary>Has the driver take a texture's memory, which a frame must not.</summary>
+    void UploadTexture(int side);
+}
+
+/// <summary>Draws quads with OpenGL.</summary>
+internal sealed unsafe class OpenGLRenderer : IQuadRenderer
 {
     private const string VertexSource = """
         #version 330 core
@@ -37,14 +47,16 @@ internal sealed unsafe class QuadRenderer : IDisposable
         void main() { result = color; }
         """;
 
+    private readonly SdlWindow _window;
     private readonly GL _gl;
     private readonly uint _program;
     private readonly uint _array;
     private readonly uint _buffer;
 
-    public QuadRenderer(GL gl, int capacity)
+    public OpenGLRenderer(SdlWindow window, int capacity)
     {
-        _gl = gl;
+        var gl = GL.GetApi(SdlWindow.FunctionOf);
+        (_window, _gl) = (window, gl);
         _program = gl.CreateProgram();
         gl.AttachShader(_program, Shader(ShaderType.VertexShader, VertexSource));
         gl.AttachShader(_program, Shader(ShaderType.FragmentShader, FragmentSource));
@@ -74,9 +86,9 @@ internal sealed unsafe class QuadRenderer : IDisposable
             _gl.BufferSubData(BufferTargetARB.ArrayBuffer, 0, (nuint)(quads.Length * sizeof(Quad)), first);
 
         _gl.DrawArraysInstanced(PrimitiveType.TriangleStrip, 0, 4, (uint)quads.Length);
+        _window.Present();
     }
 
-    /// <summary>Has the driver take a texture's memory.</summary>
     public void UploadTexture(int side)
     {
         const int BytesPerPixel = 4;
@@ -93,6 +105,7 @@ internal sealed unsafe class QuadRenderer : IDisposable
         _gl.DeleteProgram(_program);
         _gl.DeleteBuffer(_buffer);
         _gl.DeleteVertexArray(_array);
+        _gl.Dispose();
     }
 
     private uint Shader(ShaderType type, string source)

@@ -1,15 +1,27 @@
-// The few functions of SDL 2 that a window with OpenGL needs. Its library must be installed: libSDL2.
+// The few functions of SDL 2 that a window with OpenGL or Vulkan needs. Its library must be installed: libSDL2.
 using System.Runtime.InteropServices;
 using Samples.Common;
+using Silk.NET.Vulkan;
 
 namespace Samples.Window;
 
-/// <summary>A window with an OpenGL 3.3 context, current on the thread that made it.</summary>
+/// <summary>Whose functions draw.</summary>
+internal enum GraphicsApi
+{
+    OpenGL,
+    Vulkan,
+}
+
+/// <summary>
+/// A window for Vulkan, or one with an OpenGL 3.3 context, which is current on the thread that made it.
+/// </summary>
 internal sealed unsafe partial class SdlWindow : IDisposable
 {
     private const string Library = "libSDL2-2.0.so.0";
+    private const string VulkanLibrary = "libvulkan.so.1";
     private const uint Video = 0x20;
     private const uint WithOpenGL = 2;
+    private const uint WithVulkan = 0x10000000;
     private const int Centered = 0x2FFF0000;
     private const uint QuitEvent = 0x100;
     private const int MajorVersion = 17;
@@ -21,9 +33,10 @@ internal sealed unsafe partial class SdlWindow : IDisposable
     private readonly nint _window;
     private readonly nint _context;
 
-    /// <exception cref="RunFailedException">There is no SDL 2, no display or no OpenGL 3.3.</exception>
-    public SdlWindow(string title, int width, int height)
+    /// <exception cref="RunFailedException">There is no SDL 2, no display, no OpenGL 3.3 or no Vulkan.</exception>
+    public SdlWindow(string title, int width, int height, GraphicsApi api)
     {
+        Size = new Extent2D((uint)width, (uint)height);
         try
         {
             Check(Init(Video) == 0);
@@ -31,6 +44,13 @@ internal sealed unsafe partial class SdlWindow : IDisposable
         catch (DllNotFoundException missing)
         {
             throw new RunFailedException($"{Library} is not installed (Debian: libsdl2-2.0-0).", missing);
+        }
+
+        if (api == GraphicsApi.Vulkan)
+        {
+            _window = Create(title, Centered, Centered, width, height, WithVulkan);
+            Check(_window != 0);
+            return;
         }
 
         _ = SetAttribute(MajorVersion, 3);
@@ -46,7 +66,32 @@ internal sealed unsafe partial class SdlWindow : IDisposable
     /// <summary>Whether the user still wants the window.</summary>
     public bool IsOpen { get; private set; } = true;
 
+    /// <summary>In pixels.</summary>
+    public Extent2D Size { get; }
+
+    /// <summary>A function of OpenGL.</summary>
     public static nint FunctionOf(string name) => GetFunction(name);
+
+    /// <summary>A function of Vulkan, 0 if there is none.</summary>
+    /// <param name="instance">0 for those that need no instance.</param>
+    /// <param name="name">The whole name, as "vkCreateInstance".</param>
+    public static nint VulkanFunctionOf(nint instance, string name) => GetVulkanFunction(instance, name);
+
+    /// <summary>Gets the names of the instance's extensions that the window needs.</summary>
+    /// <returns>How many there are.</returns>
+    public uint VulkanExtensions(byte** names, uint capacity)
+    {
+        Check(GetInstanceExtensions(_window, &capacity, names) != 0);
+        return capacity;
+    }
+
+    /// <summary>Makes what a Vulkan instance presents to.</summary>
+    public ulong NewVulkanSurface(nint instance)
+    {
+        ulong surface;
+        Check(CreateSurface(_window, instance, &surface) != 0);
+        return surface;
+    }
 
     /// <summary>Takes the window's events.</summary>
     public void TakeEvents()
@@ -56,12 +101,14 @@ internal sealed unsafe partial class SdlWindow : IDisposable
             IsOpen &= happened[0] != QuitEvent;
     }
 
-    /// <summary>Shows what was drawn.</summary>
+    /// <summary>Shows what OpenGL drew.</summary>
     public void Present() => SwapWindow(_window);
 
     public void Dispose()
     {
-        DeleteContext(_context);
+        if (_context != 0)
+            DeleteContext(_context);
+
         Destroy(_window);
         Quit();
     }
@@ -104,6 +151,15 @@ internal sealed unsafe partial class SdlWindow : IDisposable
 
     [LibraryImport(Library, EntryPoint = "SDL_GL_GetProcAddress", StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint GetFunction(string name);
+
+    [LibraryImport(Library, EntryPoint = "SDL_Vulkan_GetInstanceExtensions")]
+    private static partial int GetInstanceExtensions(nint window, uint* count, byte** names);
+
+    [LibraryImport(Library, EntryPoint = "SDL_Vulkan_CreateSurface")]
+    private static partial int CreateSurface(nint window, nint instance, ulong* surface);
+
+    [LibraryImport(VulkanLibrary, EntryPoint = "vkGetInstanceProcAddr", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint GetVulkanFunction(nint instance, string name);
 
     [LibraryImport(Library, EntryPoint = "SDL_PollEvent")]
     private static partial int PollEvent(uint* happened);
