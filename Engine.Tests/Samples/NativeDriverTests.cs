@@ -1,8 +1,8 @@
+using Engine.Tests.Support;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Workloads;
 using Samples.GameReplay.Tracing;
-using Engine.Tests.Support;
 
 namespace Engine.Tests.Samples;
 

@@ -7,8 +7,9 @@ namespace SuperSlab.Scenes;
 /// frames, on the guard's thread.
 /// </summary>
 /// <remarks>
-/// It looks addresses up in its last reading of /proc/self/maps. It reads again for an address that is not there, at
-/// most every 50 ms, because a reading takes the better part of a millisecond. Only new names allocate.
+/// It looks addresses up in its last reading of /proc/self/maps. It reads again for an address that is not there, once a
+/// frame where rules depend on it and at most every 50 ms otherwise, because a reading takes the better part of a
+/// millisecond. Only new names allocate.
 /// </remarks>
 internal sealed class FaultPlaces
 {
@@ -18,6 +19,8 @@ internal sealed class FaultPlaces
     private readonly INativeContext _context;
     private readonly MappingOwners _mappings;
     private long _lastReading;
+    private bool _isExact;
+    private bool _hasRead;
 
     public FaultPlaces(EngineMemory memory)
     {
@@ -35,6 +38,14 @@ internal sealed class FaultPlaces
     {
         _mappings.Read();
         _lastReading = Environment.TickCount64;
+    }
+
+    /// <summary>The faults of another frame follow.</summary>
+    /// <param name="isExact">Whether rules depend on their kinds.</param>
+    public void BeginFrame(bool isExact)
+    {
+        _isExact = isExact;
+        _hasRead = false;
     }
 
     /// <summary>The metric that counts a fault outside the engine.</summary>
@@ -90,8 +101,9 @@ internal sealed class FaultPlaces
     private (string Kind, string? Name) Find(nuint address)
     {
         if (!_mappings.TryFind(address, out string kind, out string? name)
-            && Environment.TickCount64 - _lastReading >= LeastMilliseconds)
+            && !_hasRead && (_isExact || Environment.TickCount64 - _lastReading >= LeastMilliseconds))
         {
+            _hasRead = true;
             Read();
             _ = _mappings.TryFind(address, out kind, out name);
         }

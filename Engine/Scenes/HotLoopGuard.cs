@@ -30,6 +30,7 @@ public sealed class HotLoopGuard : IDisposable
     private FaultPlaces? _places;
     private bool _arePartsBooked;
     private bool _wasClean;
+    private bool _holdsKinds;
     private HotLoopRules _rules = new();
     private WatchedTags? _tags;
     private WatchedCounts _begun;
@@ -110,6 +111,7 @@ public sealed class HotLoopGuard : IDisposable
             ArgumentNullException.ThrowIfNull(value);
             ThrowIfInFrame();
             _tags = value.TagOverrun is null ? null : _tags ?? new WatchedTags(_memory);
+            _holdsKinds = (value.RuntimeFaults ?? value.HeapFaults ?? value.NativeFaults) is not null;
             _rules = value;
         }
     }
@@ -230,6 +232,7 @@ public sealed class HotLoopGuard : IDisposable
         long tags = _tags is null ? 0 : _tags.Read();
         bool isClean = watched == _begun && tags == 0;
         GuardedThread[] threads = _threads;
+        _places?.BeginFrame(_holdsKinds);
         foreach (GuardedThread thread in threads)
         {
             isClean &= !thread.TakeNew(_places, out bool hasParts);

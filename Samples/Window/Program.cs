@@ -177,7 +177,7 @@ internal sealed unsafe class World : IGame
     public void Draw(double alpha)
     {
         Drawn += _hasBegun ? 1 : 0;
-        if (Drawn == (FrameCount / 2) + 1)
+        if (Plant != Plant.None && Drawn == (FrameCount / 2) + 1)
             BreakARule();
 
         Span<Quad> drawn = _scene.FrameArena.Lane(0).AllocateSpan<Quad>(QuadCount);
