@@ -29,7 +29,8 @@ namespace SuperSlab.Diagnostics;
 /// <para>
 /// Where the system does not allow it, and outside Linux, faults are only counted, by thread where the system does;
 /// <see cref="ProfileFaults.Unavailable"/> says why. Where a user may lock little memory for rings, each thread gets a
-/// smaller one; a thread that gets none is only counted, and its row says why. Dispose it before the memory. Any thread; one at a time for
+/// smaller one; a thread that gets none is only counted, and its row says why. Dispose it before the memory. Any
+/// thread; one at a time for
 /// <see cref="BeginFrame(long)"/>, <see cref="EndFrame()"/> and <see cref="Collect"/>.
 /// </para>
 /// </remarks>

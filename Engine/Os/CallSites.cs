@@ -83,16 +83,8 @@ internal sealed unsafe class CallSites
     {
         const int Longest = 7;
         Span<byte> code = stackalloc byte[Longest];
-        int memory = _files.Open("/proc/self/mem\0"u8);
-        if (memory < 0)
-            return false;
-
-        nint got;
         fixed (byte* start = code)
-            got = _files.ReadAt(memory, start, Longest, (long)address - Longest);
-
-        _files.Close(memory);
-        return got == Longest && EndsWithCall(code);
+            return _files.TryReadMemory(address - Longest, start, Longest) && EndsWithCall(code);
     }
 
     internal static bool EndsWithCall(ReadOnlySpan<byte> code)

@@ -41,6 +41,18 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     public nint ReadAt(int file, void* buffer, nuint bytes, long offset) =>
         _pread == null ? -1 : _pread(file, buffer, bytes, offset);
 
+    /// <summary>Copies this process's memory, which may be unmapped by now; false where it is not all there.</summary>
+    public bool TryReadMemory(nuint address, void* buffer, nuint bytes)
+    {
+        int memory = Open("/proc/self/mem\0"u8);
+        if (memory < 0)
+            return false;
+
+        nint got = ReadAt(memory, buffer, bytes, (long)address);
+        Close(memory);
+        return got == (nint)bytes;
+    }
+
     /// <summary>What ioctl returns; -1 on failure.</summary>
     public int Control(int file, nuint request, nint argument) => _ioctl == null ? -1 : _ioctl(file, request, argument);
 

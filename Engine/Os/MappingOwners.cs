@@ -18,13 +18,15 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
     private readonly byte[] _large = GC.AllocateUninitializedArray<byte>(128 * 1024);
     private readonly byte[] _pinned = GC.AllocateUninitializedArray<byte>(16, pinned: true);
     private readonly string _literal = "a literal lies in the heap of what is never collected";
-    private readonly List<(LinuxThread Thread, string Name)> _threads = [];
+
+    /// <summary>Replaced as a whole: a thread may be added while another reads.</summary>
+    private (LinuxThread Thread, string Name)[] _threads = [];
     private readonly string _program = Path.GetFileName(Environment.ProcessPath) ?? "";
     private readonly Dictionary<string, (string Kind, string Name)> _files = [];
     private (string Kind, string? Name)[] _owners = [];
 
     /// <summary>Knows the thread's stacks from the next <see cref="Read"/> on.</summary>
-    public void Add(LinuxThread thread, string name) => _threads.Insert(0, (thread, name));
+    public void Add(LinuxThread thread, string name) => _threads = [(thread, name), .. _threads];
 
     /// <summary>Reads the address space again.</summary>
     public void Read()
@@ -101,13 +103,7 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
             return false;
 
         nuint state = 0;
-        int memory = files.Open("/proc/self/mem\0"u8);
-        if (memory >= 0)
-        {
-            _ = files.ReadAt(memory, &state, (nuint)sizeof(nuint), (long)mapping.Start);
-            files.Close(memory);
-        }
-
+        _ = files.TryReadMemory(mapping.Start, &state, (nuint)sizeof(nuint));
         return state != 0 && state % MallocArenaBytes is > 0 and <= LargestHeaderBytes;
     }
 

@@ -21,7 +21,6 @@ public sealed class GuardedThread : IDisposable
     private FrameAccount[] _accounts;
     private FrameAccount _current;
     private Reading _mark;
-    private bool _hasNew;
 
     internal GuardedThread(HotLoopGuard guard, EngineMemory memory, string name, bool countsFaults, bool placesFaults)
     {
@@ -147,8 +146,7 @@ public sealed class GuardedThread : IDisposable
     /// <returns>Whether it did anything; then it is <see cref="LastFrame"/>.</returns>
     internal bool TakeNew(FaultPlaces? places, out bool hasParts)
     {
-        bool hadAny = _hasNew;
-        _hasNew = hasParts = false;
+        bool hasNew = hasParts = false;
         HotLoopCounts own = default;
         foreach (FrameAccount account in _accounts)
         {
@@ -160,16 +158,14 @@ public sealed class GuardedThread : IDisposable
             account.Seen += fresh;
             Book(account, fresh, ref own);
             hasParts |= account.Part is not null;
-            _hasNew = true;
+            hasNew = true;
         }
 
-        if (_hasNew)
+        if (hasNew)
             PlaceFaults(places, ref own);
 
-        if (_hasNew || hadAny)
-            LastFrame = own;
-
-        return _hasNew;
+        LastFrame = own;
+        return hasNew;
     }
 
     private void PlaceFaults(FaultPlaces? places, ref HotLoopCounts own)

@@ -29,7 +29,6 @@ public sealed class HotLoopGuard : IDisposable
     private FramePart[] _parts = [];
     private FaultPlaces? _places;
     private bool _arePartsBooked;
-    private bool _wasClean;
     private bool _holdsKinds;
     private HotLoopRules _rules = new();
     private WatchedTags? _tags;
@@ -239,15 +238,11 @@ public sealed class HotLoopGuard : IDisposable
             _arePartsBooked |= hasParts;
         }
 
+        LastFrame = default;
         if (!isClean)
             EndWith(watched.Since(_begun) with { TagOverruns = tags }, threads);
         else if (_warmUpLeft > 0)
             _warmUpLeft--;
-
-        if (isClean && !_wasClean)
-            LastFrame = default;
-
-        _wasClean = isClean;
     }
 
     /// <summary>Stops watching. Other threads have unregistered before. A second call does nothing.</summary>
@@ -341,7 +336,6 @@ public sealed class HotLoopGuard : IDisposable
             counts += thread.LastFrame;
 
         LastFrame = counts;
-        _wasClean = false;
         try
         {
             Account(counts, threads);
