@@ -24,6 +24,9 @@ internal sealed class SceneFailureTests
         ("mremap", [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.BadAddress]),
         ("mlock", [Errors.NoMemory, Errors.Invalid, Errors.Again, Errors.NotPermitted]),
         ("munlock", [Errors.NoMemory, Errors.Invalid, Errors.NotPermitted]),
+
+        // With pins: io_uring_setup and io_uring_register.
+        ("syscall", [Errors.NoMemory, Errors.NotPermitted, Errors.Interrupted, Errors.Invalid]),
     ];
 
     private static readonly int s_errorsTried = Environment.GetEnvironmentVariable("ENGINE_FAILURES") == "all"
@@ -118,7 +121,8 @@ internal sealed class SceneFailureTests
             function,
             SceneLife.DefaultReservationBytes,
             arm,
-            context => new SceneLife(context, policy, pages));
+            context => new SceneLife(
+                context, policy, pages, stay: function == "syscall" ? StayPolicy.Pin : StayPolicy.None));
     }
 
     private static class Errors

@@ -9,7 +9,8 @@ namespace Engine.Tests;
 /// done again.
 /// </summary>
 internal sealed unsafe class SceneLife(
-    FailingContext context, PrefaultPolicy policy, PageKind pages, nuint? reservationBytes = null)
+    FailingContext context, PrefaultPolicy policy, PageKind pages, nuint? reservationBytes = null,
+    StayPolicy stay = StayPolicy.None)
     : IFailingLife
 {
     public static readonly nuint DefaultReservationBytes = Size.MiB(128);
@@ -45,6 +46,7 @@ internal sealed unsafe class SceneLife(
             ReservationBytes = reservationBytes ?? DefaultReservationBytes,
             Prefault = policy,
             Pages = pages,
+            Stay = stay,
             NativeContext = context,
         }));
         nint start = _memory!.ReservationBase;
@@ -92,6 +94,9 @@ internal sealed unsafe class SceneLife(
         _isBusy = true; // nothing is left to look at
         Step(_memory.Dispose);
         MemoryMap.AssertIsGone(_memory);
+        if (stay == StayPolicy.Pin)
+            Assert.That(KeptMemory.Read(), Is.EqualTo(default(KeptMemory)), "no pin and no lock is left");
+
         _memory = null;
     }
 

@@ -49,6 +49,31 @@ internal sealed unsafe class FaultAttributionTests
     }
 
     [Test]
+    public void A_page_that_was_ready_and_went_is_named_as_moved_by_the_kernel_and_a_first_touch_is_not()
+    {
+        using EngineMemory ready = new(new EngineMemoryOptions
+        {
+            Prefault = PrefaultPolicy.Touch,
+            Pages = PageKind.Normal,
+            Checks = SuperSlab.MemoryChecks.Off,
+        });
+        LongLivedArena arena = ready.CreateLongLivedArena("world");
+        byte* block = (byte*)arena.Allocate(1 << 20);
+        ProfileFaults table = Observe(
+            () =>
+            {
+                TakenPage.Take(block + Page);
+                Touch(block, 4 * Page);
+                Touch(arena.Allocate(8 << 20), 100 * Page); // made ready by touching, which faults
+            },
+            memory: ready);
+
+        string[] moved = [.. table.Owners.Select(owner => owner.Name).Where(name => name.Contains("moved by"))];
+        Assert.That(moved, Has.Length.EqualTo(1));
+        Assert.That(moved[0], Does.StartWith("arena 'world', blocks of 1048576 bytes, moved by the kernel"));
+    }
+
+    [Test]
     public void An_extent_is_named_wherever_it_is_touched()
     {
         LongLivedArena arena = _memory.CreateLongLivedArena("level");

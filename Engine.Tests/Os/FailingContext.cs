@@ -6,8 +6,8 @@ namespace Engine.Tests.Os;
 
 /// <summary>
 /// The operating system's functions, of which some fail, lie, or are absent, as a test asks. Functions that can fail:
-/// mmap, munmap, mprotect, madvise, mremap, mlock, munlock. Only one may live at a time: what it counts is static,
-/// because native code calls static functions.
+/// mmap, munmap, mprotect, madvise, mremap, mlock, munlock, and syscall, whose argument is the number of the call. Only
+/// one may live at a time: what it counts is static, because native code calls static functions.
 /// <code>
 /// using var context = new FailingContext();
 /// context.Fail("mprotect", call: 3, errno: 12);      // the third call from now on fails, once
@@ -25,7 +25,7 @@ namespace Engine.Tests.Os;
 internal sealed unsafe class FailingContext : INativeContext
 {
     private const int OutOfMemory = 12;
-    private static readonly Rule[] Rules = new Rule[7];
+    private static readonly Rule[] Rules = new Rule[8];
     private static int s_living;
 
     private readonly Rule[] _rules = Rules;
@@ -119,6 +119,7 @@ internal sealed unsafe class FailingContext : INativeContext
             "mremap" => (nint)(delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)&Mremap,
             "mlock" => (nint)(delegate* unmanaged<nint, nuint, int>)&Mlock,
             "munlock" => (nint)(delegate* unmanaged<nint, nuint, int>)&Munlock,
+            "syscall" => (nint)(delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint>)&Syscall,
             _ => addr,
         };
         return true;
@@ -165,7 +166,8 @@ internal sealed unsafe class FailingContext : INativeContext
         3 => "madvise",
         4 => "mremap",
         5 => "mlock",
-        _ => "munlock",
+        6 => "munlock",
+        _ => "syscall",
     };
 
     [UnmanagedCallersOnly]
@@ -229,6 +231,14 @@ internal sealed unsafe class FailingContext : INativeContext
 
     [UnmanagedCallersOnly]
     private static int Munlock(nint address, nuint bytes) => Plain(Rules[6], address, bytes);
+
+    [UnmanagedCallersOnly]
+    private static nint Syscall(
+        nint number, nint first, nint second, nint third, nint fourth, nint fifth, nint sixth) =>
+        Rules[7].Decide((int)number) != Verdict.Work
+            ? FailWith(Rules[7], -1)
+            : ((delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint>)Rules[7].Forward)(
+                number, first, second, third, fourth, fifth, sixth);
 
     private static int Plain(Rule rule, nint address, nuint bytes)
     {

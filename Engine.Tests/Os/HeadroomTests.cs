@@ -47,7 +47,7 @@ internal sealed unsafe class HeadroomTests
         using RedirectedFiles files = Container(max, "max");
         nuint? asked = askedMiB is null ? null : Size.MiB(askedMiB.Value);
         Prefaulter prefaulter = new(
-            VirtualMemory.Create(files), PrefaultPolicy.Automatic, PageKind.Automatic, asked);
+            VirtualMemory.Create(files), PrefaultPolicy.Automatic, PageKind.Automatic, headroomBytes: asked);
         Assert.That(prefaulter.HeadroomBytes, Is.EqualTo((nuint)(keptMiB * 1048576)));
     }
 
@@ -63,7 +63,7 @@ internal sealed unsafe class HeadroomTests
         foreach ((nuint bytes, bool fits) in
             ((nuint, bool)[])[(most - Size.MiB(2), true), (most - tables + 8192, false), (Size.MiB(80), false)])
         {
-            Prefaulter prefaulter = new(os, PrefaultPolicy.Automatic, PageKind.Normal, Size.MiB(keptMiB));
+            Prefaulter prefaulter = new(os, PrefaultPolicy.Automatic, PageKind.Normal, headroomBytes: Size.MiB(keptMiB));
             void Provide() => prefaulter.Provide(range.Address, bytes & ~(nuint)4095);
             if (fits)
                 Assert.That(Provide, Throws.Nothing);

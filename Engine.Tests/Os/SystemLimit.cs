@@ -5,6 +5,7 @@ namespace Engine.Tests.Os;
 /// <summary>A soft limit of this process, lowered for one test and put back.</summary>
 internal sealed unsafe class SystemLimit : IDisposable
 {
+    private const int LockedMemory = 8; // RLIMIT_MEMLOCK
     private const int AddressSpace = 9; // RLIMIT_AS
 
     private readonly int _resource;
@@ -29,6 +30,8 @@ internal sealed unsafe class SystemLimit : IDisposable
         ulong pages = ulong.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[0], null);
         return new SystemLimit(AddressSpace, (pages * (ulong)Environment.SystemPageSize) + bytes);
     }
+
+    public static SystemLimit OfLockedMemory(ulong bytes) => new(LockedMemory, bytes);
 
     public void Dispose()
     {

@@ -143,6 +143,46 @@ internal sealed unsafe class HotLoopGuardTests
         Assert.That(violation.FaultAddress & ~(nuint)4095, Is.EqualTo((nuint)(block + 12345) & ~(nuint)4095));
     }
 
+    [Test]
+    public void A_page_that_was_ready_and_went_is_told_as_moved_by_the_kernel()
+    {
+        Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
+        byte* block = (byte*)_scene.GetArena("entities").Allocate(64);
+        *block = 1;
+        Thread.Sleep(150); // the page has been ready for longer than a frame
+        using HotLoopGuard guard = Guard();
+        TakenPage.Take(block);
+        guard.BeginFrame();
+        *block = 2;
+        guard.EndFrame();
+        HotLoopViolation violation = Violation(guard);
+        Assert.That(violation.Broken, Is.EqualTo(new[] { HotLoopMetric.PageFaults }));
+        Assert.That(violation.FaultAddress, Is.EqualTo((nuint)block));
+        Assert.That(violation.KernelMoves, Is.Not.Null);
+        Assert.That(violation.Culprit, Does.Contain("; moved by the kernel, as the page was ready: "));
+    }
+
+    [Test]
+    public void A_first_touch_is_not_told_as_moved_by_the_kernel()
+    {
+        Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
+        using EngineMemory memory = new(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.GiB(1),
+            Prefault = PrefaultPolicy.None,
+            Pages = PageKind.Normal,
+        });
+        using LongLivedArena cold = memory.CreateLongLivedArena("cold");
+        byte* block = (byte*)cold.Allocate(1 << 20);
+        Thread.Sleep(150);
+        using HotLoopGuard guard = new(memory);
+        guard.BeginFrame();
+        block[12345] = 1;
+        guard.EndFrame();
+        Assert.That(Violation(guard).KernelMoves, Is.Null);
+        Assert.That(Violation(guard).Culprit, Does.Not.Contain("moved by the kernel"));
+    }
+
     [TestCase(1)]
     [TestCase(37)]
     [TestCase(500)]

@@ -24,7 +24,7 @@ public sealed class EngineMemory : IDisposable
     private readonly SuperSlabPool _pool;
     private readonly ArenaRegistry _arenas = new();
     private readonly AddressOwners _owners;
-    private readonly Dictionary<(PrefaultPolicy Policy, PageKind Pages), Prefaulter> _scenePrefaulters = [];
+    private readonly Dictionary<PrefaultChoice, Prefaulter> _scenePrefaulters = [];
     private readonly string _environment;
     private readonly Lock _disposing = new();
     private readonly CounterBoard? _counters;
@@ -47,7 +47,8 @@ public sealed class EngineMemory : IDisposable
         _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
         _os.UseNodes(Options.Nodes);
-        _prefaulter = new Prefaulter(_os, Options.Prefault, Options.Pages, Options.HeadroomBytes);
+        _prefaulter = new Prefaulter(
+            _os, Options.Prefault, Options.Pages, Options.Stay, Options.HeadroomBytes);
         _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
         try
         {
@@ -80,6 +81,7 @@ public sealed class EngineMemory : IDisposable
             string headroom = Options.HeadroomBytes is null ? "automatic" : "as asked";
             string? policy = SettingWords.Prefault.WordOf(Options.Prefault);
             string? pages = SettingWords.Pages.WordOf(Options.Pages);
+            string? stay = SettingWords.Stay.WordOf(Options.Stay);
             string variables = _environment.Length == 0
                 ? "nothing set"
                 : _environment.Trim().ReplaceLineEndings(", ");
@@ -89,6 +91,7 @@ public sealed class EngineMemory : IDisposable
                 system: {_os.Facts.System}, pages of {Sizes.Text(_os.Facts.PageBytes)}, huge pages {HugeText(hugePage)}
                 reservation: {SizeText.Write(ReservationBytes)} at 0x{ReservationBase:x} ({asked})
                 prefault: {policy} on pages {pages}; {PrefaultDescription}
+                stay: {stay}
                 memory nodes: {_os.Nodes}
                 retain: {SizeText.Write(Options.RetainBytes)}
                 headroom: {SizeText.Write(_prefaulter.HeadroomBytes)} ({headroom})
@@ -247,6 +250,24 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
+    /// <summary>
+    /// Whether the page of an address was made resident before a time, a Stopwatch's timestamp, and is in use: a later
+    /// fault on it is the kernel's doing. With full checks no page is known to be, because of guard pages.
+    /// </summary>
+    internal bool IsReadySince(nint address, long time)
+    {
+        bool isKnown = Options.Prefault != PrefaultPolicy.None && Options.Checks != MemoryChecks.Full;
+        if (!isKnown || !Contains(address) || !Work.TryEnter(out WorkGate.Entry work, marks: false))
+            return false;
+
+        using (work)
+        {
+            return _reservation.Contains(address)
+                ? _pool.IsReadySince((int)((address - ReservationBase) >> SlabGeometry.SuperSlabShift), time)
+                : _reservation.IsResidentMetadata(address, time);
+        }
+    }
+
     /// <summary>Counts the pages that a write would fault on now, without touching them; -1 where the system cannot
     /// say.</summary>
     /// <param name="address">A multiple of the page size within the reservation.</param>
@@ -289,6 +310,31 @@ public sealed class EngineMemory : IDisposable
         _pool.EndRaise();
         return _pool.Trim(retainBytes);
     }
+
+    /// <summary>
+    /// Locks every resident page of the whole process, and others when they become resident: code, stacks, the
+    /// collector's heap, drivers' memory. Nothing of it is swapped or dropped any more until <see
+    /// cref="UnlockProcess"/>; it may still be moved. Linux (mlockall with MCL_ONFAULT). Any thread; at start-up, as the
+    /// process stops for it.
+    /// </summary>
+    /// <remarks>
+    /// Reserved address space counts as well, some 300 GiB in .NET, so the process needs CAP_IPC_LOCK or no
+    /// RLIMIT_MEMLOCK. What the process maps and touches once stays resident until it is unmapped: a large file, a
+    /// library's start-up code. Blocks of many SuperSlabs that grow are copied, as locked pages do not move.
+    /// </remarks>
+    /// <exception cref="EngineMemoryException">The system refused, or has no such call.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public void LockProcess()
+    {
+        using WorkGate.Entry work = Work.Enter(this);
+        if (_os.LockProcess() is { } reason)
+            throw new EngineMemoryException($"The memory of the process could not be locked: {reason}.");
+    }
+
+    /// <summary>
+    /// Ends <see cref="LockProcess"/>, and with it the locks of <see cref="StayPolicy.Lock"/>; pins stay. Any thread.
+    /// </summary>
+    public void UnlockProcess() => _os.UnlockProcess();
 
     /// <summary>Checks every equation of the pool and of all arenas. Slow; no other thread may use the memory
     /// meanwhile.</summary>
@@ -381,25 +427,43 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>The prefaulter of a scene's plan; Automatic takes the options'. Each policy is verified at its first
-    /// use.</summary>
-    internal Prefaulter PrefaulterFor(PrefaultPolicy policy, PageKind pages)
+    /// <summary>The prefaulter of a scene's plan; what the plan leaves open is the options'. Each policy is verified at
+    /// its first use.</summary>
+    internal Prefaulter PrefaulterFor(PrefaultChoice plan)
     {
-        (PrefaultPolicy Policy, PageKind Pages) wanted = (
-            policy == PrefaultPolicy.Automatic ? Options.Prefault : policy,
-            pages == PageKind.Automatic ? Options.Pages : pages);
-        if (wanted == (Options.Prefault, Options.Pages))
+        PrefaultChoice wanted = new(
+            plan.Policy == PrefaultPolicy.Automatic ? Options.Prefault : plan.Policy,
+            plan.Pages == PageKind.Automatic ? Options.Pages : plan.Pages,
+            plan.Stay == StayPolicy.None ? Options.Stay : plan.Stay);
+        if (wanted == new PrefaultChoice(Options.Prefault, Options.Pages, Options.Stay))
             return _prefaulter;
 
         lock (_scenePrefaulters)
         {
             if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
             {
-                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages, Options.HeadroomBytes);
+                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages, wanted.Stay, Options.HeadroomBytes);
                 _scenePrefaulters.Add(wanted, prefaulter);
             }
 
             return prefaulter;
+        }
+    }
+
+    /// <summary>Keeps the tables where they are while a scene is loaded whose prefaulter keeps its pages.</summary>
+    internal void KeepTables(Prefaulter prefaulter)
+    {
+        if (prefaulter.KeepsPages && prefaulter != _prefaulter)
+            _reservation.Keep(prefaulter);
+    }
+
+    /// <summary>Ends a <see cref="KeepTables"/>. A scene may be disposed after its memory.</summary>
+    internal void LetTablesGo(Prefaulter prefaulter)
+    {
+        if (prefaulter.KeepsPages && prefaulter != _prefaulter && Work.TryEnter(out WorkGate.Entry work, marks: false))
+        {
+            using (work)
+                _reservation.LetGo();
         }
     }
 
@@ -429,3 +493,6 @@ public sealed class EngineMemory : IDisposable
         return first;
     }
 }
+
+/// <summary>How memory is made resident, with which pages, and what keeps them.</summary>
+internal readonly record struct PrefaultChoice(PrefaultPolicy Policy, PageKind Pages, StayPolicy Stay);

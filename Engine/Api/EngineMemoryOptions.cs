@@ -13,6 +13,7 @@ namespace SuperSlab;
 ///   ENGINE_MEMORY_PREFAULT      Prefault           automatic, none, touch, clear, populate-at-mapping,
 ///                                                  populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
+///   ENGINE_MEMORY_STAY          Stay               none, lock, pin, automatic
 ///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
 ///   ENGINE_MEMORY_HEADROOM      HeadroomBytes      a size as above
@@ -35,6 +36,11 @@ public sealed record EngineMemoryOptions
 
     /// <summary>The kind of pages. Default: the best that needs no privilege.</summary>
     public PageKind Pages { get; init; }
+
+    /// <summary>
+    /// What keeps resident pages where they are, tables included. Default: nothing. Scene plans may ask for more.
+    /// </summary>
+    public StayPolicy Stay { get; init; }
 
     /// <summary>The memory nodes (NUMA) that pages lie on. Default: they take turns where there are several.</summary>
     public NodePolicy Nodes { get; init; }
@@ -74,6 +80,7 @@ public sealed record EngineMemoryOptions
             "0 for an automatic one, or a multiple of 2 MiB from 64 MiB on") ?? ReservationBytes,
         Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, Prefault),
         Pages = environment.Choice("ENGINE_MEMORY_PAGES", SettingWords.Pages, Pages),
+        Stay = environment.Choice("ENGINE_MEMORY_STAY", SettingWords.Stay, Stay),
         Nodes = environment.Choice("ENGINE_MEMORY_NODES", SettingWords.Nodes, Nodes),
         RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN") ?? RetainBytes,
         HeadroomBytes = environment.Bytes("ENGINE_MEMORY_HEADROOM") ?? HeadroomBytes,

@@ -44,6 +44,33 @@ public enum PageKind
     ExplicitHuge,
 }
 
+/// <summary>
+/// What keeps pages where they are once they were made resident. The kernel may compact, merge, reclaim and swap memory
+/// at any time, and the next touch of such a page faults. Where a step does not work, the next weaker one is taken, and
+/// <see cref="EngineMemory.PrefaultDescription"/> says why.
+/// </summary>
+public enum StayPolicy
+{
+    /// <summary>Nothing: the kernel may move pages and take them back. Costs nothing.</summary>
+    None,
+
+    /// <summary>
+    /// Pages are locked (mlock, VirtualLock): they are not taken back. Linux may still move them, which takes a minor
+    /// fault, unless vm.compact_unevictable_allowed is 0.
+    /// </summary>
+    Lock,
+
+    /// <summary>
+    /// Pages are pinned (Linux 5.13, as buffers of an io_uring): they are neither moved nor taken back, and the kernel
+    /// cannot compact the memory around them. Counts against RLIMIT_MEMLOCK without CAP_IPC_LOCK. At most 32 GiB.
+    /// Elsewhere, and where it is refused, <see cref="Lock"/>.
+    /// </summary>
+    Pin,
+
+    /// <summary><see cref="Pin"/> where the process may lock as much as it likes, else <see cref="None"/>.</summary>
+    Automatic,
+}
+
 /// <summary>The memory node (NUMA) that pages lie on, where a machine has several.</summary>
 public enum NodePolicy
 {

@@ -113,6 +113,12 @@ internal static class SettingWords
         ("transparent-huge", PageKind.TransparentHuge),
         ("explicit-huge", PageKind.ExplicitHuge));
 
+    public static readonly ChoiceWords<StayPolicy> Stay = new(
+        ("none", StayPolicy.None),
+        ("lock", StayPolicy.Lock),
+        ("pin", StayPolicy.Pin),
+        ("automatic", StayPolicy.Automatic));
+
     public static readonly ChoiceWords<NodePolicy> Nodes = new(
         ("automatic", NodePolicy.Automatic),
         ("first-touch", NodePolicy.FirstTouch),

@@ -38,12 +38,14 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
 {
     private const int EmptyingMilliseconds = 4;
     private const int OldestMapsMilliseconds = 50;
+    private const int OldestMovesMilliseconds = 100;
 
     private readonly EngineMemory? _memory;
     private readonly FaultAttributionOptions _options;
     private readonly INativeContext _context;
     private readonly LinuxFiles _files;
     private readonly MappingOwners _mappings;
+    private readonly PageMoves _moves;
     private readonly FaultTotals _totals;
     private readonly FrameTimes _frames;
     private readonly List<ObservedThread> _threads = [];
@@ -72,6 +74,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         _files = new LinuxFiles(_context);
         _mappings = new MappingOwners(
             new ProcessMappings(_files), _files, address => memory?.Contains(address) ?? false);
+        _moves = new PageMoves(_files);
         _totals = new FaultTotals(options.KeptFaults);
         _frames = new FrameTimes(options.KeptFrames);
         BeginFrame(0);
@@ -179,10 +182,17 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
 
     private void EmptyUntilStopped()
     {
+        long movesRead = 0;
         while (!_stop.Wait(EmptyingMilliseconds))
         {
             lock (_lock)
                 Empty();
+
+            if (Environment.TickCount64 - movesRead > OldestMovesMilliseconds)
+            {
+                _moves.Refresh();
+                movesRead = Environment.TickCount64;
+            }
         }
     }
 
@@ -203,7 +213,11 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     private FaultOwner OwnerOf(in FaultSample sample)
     {
         if (_memory?.FindOwner((nint)sample.Address) is { } part)
-            return new FaultOwner(FaultKinds.Of(part.Kind), null, part, IsByKernel: sample.IsByKernel);
+        {
+            bool wasReady = _memory.IsReadySince((nint)sample.Address, sample.Time);
+            string? moves = wasReady ? _moves.Lately().Names : null;
+            return new FaultOwner(FaultKinds.Of(part.Kind), null, part, IsByKernel: sample.IsByKernel, Moves: moves);
+        }
 
         bool areMapsOld = Environment.TickCount64 - _mapsRead > OldestMapsMilliseconds;
         if (!_mappings.TryFind(sample.Address, out string kind, out string? name) || areMapsOld)

@@ -223,8 +223,12 @@ internal static class FaultKinds
 /// <param name="Part">The part of the engine's memory.</param>
 /// <param name="Toucher">The code that touched it, where the memory has no name.</param>
 /// <param name="IsByKernel">Whether the kernel touched it, in a system call.</param>
+/// <param name="Moves">
+/// Where the page was ready, so that the kernel had moved it or taken it back: its counters that rose meanwhile.
+/// </param>
 internal readonly record struct FaultOwner(
-    string Kind, string? Name, AddressOwner? Part = null, string? Toucher = null, bool IsByKernel = false)
+    string Kind, string? Name, AddressOwner? Part = null, string? Toucher = null, bool IsByKernel = false,
+    string? Moves = null)
 {
     /// <summary>The name for reports.</summary>
     public string Describe()
@@ -232,6 +236,12 @@ internal readonly record struct FaultOwner(
         string arena = Part?.Arena is { } owner ? $"arena '{owner.Name}', " : "";
         string toucher = Toucher is null ? "" : $", touched by {Toucher}";
         string kernel = IsByKernel ? ", touched by the kernel in a system call" : "";
-        return $"{arena}{Part?.Describe() ?? Name}{toucher}{kernel}";
+        string moved = Moves switch
+        {
+            null => "",
+            "" => ", moved by the kernel",
+            _ => $", moved by the kernel ({Moves})",
+        };
+        return $"{arena}{Part?.Describe() ?? Name}{toucher}{kernel}{moved}";
     }
 }

@@ -32,7 +32,6 @@ internal sealed unsafe class MetadataHeap
     private readonly nint* _oldestRetired;
     private readonly nint* _newestRetired;
     private readonly int* _lock;
-    private readonly WordLock _growing = new();
     private nuint _cursor;
     private nuint _promised;
     private nuint _everRetiredBytes;
@@ -75,7 +74,7 @@ internal sealed unsafe class MetadataHeap
     {
         void* result;
         while ((result = TryAllocate(bytes, promise, out nuint end)) == null)
-            Grow(end);
+            _region.Ensure(end); // others may take of it
 
         return result;
     }
@@ -141,7 +140,7 @@ internal sealed unsafe class MetadataHeap
             if (hasRoom)
                 return;
 
-            Grow(end);
+            _region.Ensure(end); // others may take of it, so this tries again
         }
     }
 
@@ -186,13 +185,6 @@ internal sealed unsafe class MetadataHeap
 
         rounded = Sizes.AlignUp(bytes, LargeStep);
         return SmallLists + (int)(rounded / LargeStep) - 1;
-    }
-
-    /// <summary>Makes the region resident up to an end. Others may take of it, so the caller tries again.</summary>
-    private void Grow(nuint end)
-    {
-        using (_growing.Hold())
-            _region.Ensure(end);
     }
 
     /// <summary>Takes an object, or says up to where the region must be resident for that.</summary>

@@ -32,6 +32,8 @@ internal sealed unsafe class Reservation : IDisposable
     private readonly PrefaultedRegion _tags;
     private readonly PrefaultedRegion _slabs;
     private readonly PrefaultedRegion _superSlabs;
+    private readonly WordLock _keeping = new();
+    private int _keepers;
     private bool _released;
     private bool _headReleased;
     private bool _tailReleased;
@@ -115,6 +117,12 @@ internal sealed unsafe class Reservation : IDisposable
         _tags.ResidentBytes + _slabs.ResidentBytes + _superSlabs.ResidentBytes + Bitmaps.ResidentBytes
         + Heap.ResidentBytes;
 
+    /// <summary>Whether an address is in a part of a table that has been resident since before a time.</summary>
+    public bool IsResidentMetadata(nint address, long time) => Array.Exists(
+        Regions, region => (nuint)(address - region.Address) < region.ResidentBytes && region.GrewAt < time);
+
+    private PrefaultedRegion[] Regions => [_tags, _slabs, _superSlabs, Bitmaps, Heap];
+
     public bool IsTag(nint address) => _tags.Contains(address);
 
     public bool IsSlabDescriptor(nint address) => _slabs.Contains(address);
@@ -125,7 +133,7 @@ internal sealed unsafe class Reservation : IDisposable
     public long MetadataBytesSeen()
     {
         long seen = 0;
-        foreach (PrefaultedRegion region in (ReadOnlySpan<PrefaultedRegion>)[_tags, _slabs, _superSlabs, Bitmaps, Heap])
+        foreach (PrefaultedRegion region in Regions)
         {
             long bytes = ResidentBytes(region.Address, region.ResidentBytes);
             if (bytes < 0)
@@ -149,6 +157,32 @@ internal sealed unsafe class Reservation : IDisposable
     public nint AddressOfSlab(int slab) => Base + ((nint)slab << SlabGeometry.SlabShift);
 
     public bool Contains(nint address) => (nuint)(address - Base) < BlockBytes;
+
+    /// <summary>Keeps the tables where they are, until as many calls of <see cref="LetGo"/>.</summary>
+    public void Keep(Prefaulter keeper)
+    {
+        using (_keeping.Hold())
+        {
+            if (_keepers++ == 0)
+            {
+                foreach (PrefaultedRegion region in Regions)
+                    region.Keep(keeper);
+            }
+        }
+    }
+
+    /// <summary>Ends a <see cref="Keep"/>.</summary>
+    public void LetGo()
+    {
+        using (_keeping.Hold())
+        {
+            if (--_keepers == 0)
+            {
+                foreach (PrefaultedRegion region in Regions)
+                    region.LetGo(_os);
+            }
+        }
+    }
 
     /// <summary>Makes the descriptors of the SuperSlabs [0, end) resident.</summary>
     public void EnsureTables(int end)
@@ -316,6 +350,9 @@ internal struct SuperSlabDescriptor
 
     /// <summary>The kind of the pages put behind it last; it outlives owners.</summary>
     public PageKind Pages;
+
+    /// <summary>When they were put there, as a timestamp of <see cref="Stopwatch"/>; it outlives owners.</summary>
+    public long ReadyAt;
 }
 
 /// <summary>
@@ -395,16 +432,23 @@ internal static class Remains
 
 /// <summary>
 /// A range of the reservation for metadata, resident from its beginning up to a watermark that only rises. What is used
-/// is prefaulted before use; the rest costs address space only.
+/// is prefaulted before use; the rest costs address space only. Any thread.
 /// </summary>
 internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuint limitBytes, nuint stepBytes)
 {
+    private readonly WordLock _lock = new();
+    private Prefaulter? _keeper;
     private nuint _touchedPageBytes;
     private nuint _residentBytes;
+    private long _grewAt;
 
     public nint Address => address;
 
+    /// <summary>When it became larger, as a timestamp of <see cref="Stopwatch"/>.</summary>
+    public long GrewAt => Volatile.Read(ref _grewAt);
+
     public nuint LimitBytes => limitBytes;
+
     public bool Contains(nint address) => (nuint)(address - Address) < LimitBytes;
 
     /// <summary>What is resident. Rises after the pages came, so all that it says can be used.</summary>
@@ -420,7 +464,29 @@ internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuin
         _touchedPageBytes = os.Facts.PageBytes;
     }
 
-    /// <summary>Makes the first <paramref name="bytes"/> resident. One thread at a time.</summary>
+    /// <summary>Keeps what is resident, and what becomes so, where it is.</summary>
+    public void Keep(Prefaulter keeper)
+    {
+        using (_lock.Hold())
+        {
+            _keeper = keeper;
+            if (_residentBytes != 0)
+                keeper.Keep(Address, _residentBytes, PageKind.Normal);
+        }
+    }
+
+    /// <summary>Ends <see cref="Keep"/>.</summary>
+    public void LetGo(VirtualMemory os)
+    {
+        using (_lock.Hold())
+        {
+            _keeper = null;
+            if (_residentBytes != 0)
+                os.LetGo(Address, _residentBytes);
+        }
+    }
+
+    /// <summary>Makes the first <paramref name="bytes"/> resident.</summary>
     public void Ensure(nuint bytes)
     {
         if (bytes <= ResidentBytes)
@@ -433,14 +499,30 @@ internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuin
                 + $"{Sizes.Text(LimitBytes)}; a larger EngineMemoryOptions.ReservationBytes gives more.");
         }
 
-        nuint wanted = nuint.Min(Sizes.AlignUp(bytes, stepBytes), LimitBytes);
-        nint start = Address + (nint)ResidentBytes;
-        if (_touchedPageBytes != 0)
-            PageToucher.Touch(start, wanted - ResidentBytes, _touchedPageBytes);
-        else
-            prefaulter.Provide(start, wanted - ResidentBytes);
+        using (_lock.Hold())
+        {
+            nuint wanted = nuint.Min(Sizes.AlignUp(bytes, stepBytes), LimitBytes);
+            if (wanted > _residentBytes)
+                Grow(wanted);
+        }
+    }
 
-        Debug.Assert(wanted > ResidentBytes, "the watermark only rises");
+    private void Grow(nuint wanted)
+    {
+        nint start = Address + (nint)_residentBytes;
+        nuint added = wanted - _residentBytes;
+        if (_touchedPageBytes == 0)
+        {
+            prefaulter.Provide(start, added);
+        }
+        else
+        {
+            PageToucher.Touch(start, added, _touchedPageBytes);
+            prefaulter.Keep(start, added, PageKind.Normal);
+        }
+
+        _keeper?.Keep(start, added, PageKind.Normal);
+        Volatile.Write(ref _grewAt, Stopwatch.GetTimestamp());
         Volatile.Write(ref _residentBytes, wanted);
     }
 }

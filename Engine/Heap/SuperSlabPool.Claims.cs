@@ -124,7 +124,7 @@ internal sealed unsafe partial class SuperSlabPool
             return -1;
 
         for (int index = 0; index < fromCount; index++)
-            _reservation.SuperSlabs[start + index].Pages = _reservation.SuperSlabs[from + index].Pages;
+            Describe(start + index, _reservation.SuperSlabs[from + index].Pages);
 
         Enter();
         Bitmap.Set(_ready, start, fromCount);
@@ -278,15 +278,14 @@ internal sealed unsafe partial class SuperSlabPool
                 OwnerTag = ownerTag,
                 RunLength = index == start ? count : 0,
                 Pages = _reservation.SuperSlabs[index].Pages,
+                ReadyAt = _reservation.SuperSlabs[index].ReadyAt,
             };
         }
     }
 
     private void EnsureTables(int end)
     {
-        using (_tables.Hold())
-            _reservation.EnsureTables(end);
-
+        _reservation.EnsureTables(end);
         Enter();
         _end = Math.Max(_end, end);
         Exit();
@@ -327,6 +326,8 @@ internal sealed unsafe partial class SuperSlabPool
                 int run = Bitmap.RunLength(_ready, index, start + count - index, ready);
                 if (!ready)
                     Prefault(index, run, demand, task?.Part((double)done / total, (double)run / total));
+                else if (task is not null)
+                    Keep(index, run, task.Prefaulter ?? _prefaulter);
 
                 index += run;
                 done += run;
@@ -343,11 +344,25 @@ internal sealed unsafe partial class SuperSlabPool
             ? _prefaulter.Provide(address, bytes, 1, null, CancellationToken.None)
             : (task.Prefaulter ?? _prefaulter).Provide(address, bytes, task.Threads, task.Progress, task.Cancellation);
         for (int superSlab = start; superSlab < start + count; superSlab++)
-            _reservation.SuperSlabs[superSlab].Pages = report.Pages;
+            Describe(superSlab, report.Pages);
 
         Enter();
         Bitmap.Set(_ready, start, count);
         Bitmap.Clear(_refused, start, count);
         Exit();
+    }
+
+    private void Describe(int superSlab, PageKind pages)
+    {
+        _reservation.SuperSlabs[superSlab].Pages = pages;
+        _reservation.SuperSlabs[superSlab].ReadyAt = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>Keeps ready SuperSlabs as a prewarm wants: somebody else may have made them ready.</summary>
+    private void Keep(int start, int count, Prefaulter prefaulter)
+    {
+        nuint bytes = (nuint)count << SlabGeometry.SuperSlabShift;
+        if (prefaulter.KeepsPages)
+            prefaulter.Keep(_reservation.AddressOf(start), bytes, _reservation.SuperSlabs[start].Pages);
     }
 }

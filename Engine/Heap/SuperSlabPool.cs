@@ -40,7 +40,6 @@ internal sealed unsafe partial class SuperSlabPool
     private readonly ulong* _ready;
     private readonly ulong* _refused;
     private readonly int* _lock;
-    private readonly WordLock _tables = new();
 
     /// <summary>What <see cref="Trim()"/> leaves in the retained reserve.</summary>
     private readonly nuint _retainBytes;
@@ -93,6 +92,10 @@ internal sealed unsafe partial class SuperSlabPool
     /// <summary>The tag of a SuperSlab's owner, or 0.</summary>
     public uint OwnerTagOf(int superSlab) => superSlab < End ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;
 
+    /// <summary>Whether a SuperSlab has an owner and has had its memory since before a time.</summary>
+    public bool IsReadySince(int superSlab, long time) =>
+        OwnerTagOf(superSlab) != 0 && _reservation.SuperSlabs[superSlab].ReadyAt < time;
+
     /// <summary>Makes a page of an owned SuperSlab inaccessible, for checks.</summary>
     public GuardKind TryGuard(nint page)
     {
@@ -127,7 +130,13 @@ internal sealed unsafe partial class SuperSlabPool
     {
         Debug.Assert(count > 0 && _reservation.SuperSlabs[start].OwnerTag != 0, "only an owner gives SuperSlabs back");
         for (int index = start; index < start + count; index++)
-            _reservation.SuperSlabs[index] = new SuperSlabDescriptor { Pages = _reservation.SuperSlabs[index].Pages };
+        {
+            _reservation.SuperSlabs[index] = new SuperSlabDescriptor
+            {
+                Pages = _reservation.SuperSlabs[index].Pages,
+                ReadyAt = _reservation.SuperSlabs[index].ReadyAt,
+            };
+        }
 
         Unclaim(start, count);
     }

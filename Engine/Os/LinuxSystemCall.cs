@@ -10,6 +10,8 @@ internal enum LinuxCall
     Futex,
     MemoryBind,
     PerfEventOpen,
+    RingSetup,
+    RingRegister,
 }
 
 /// <summary>One system call of Linux on this processor, through the C library's syscall().</summary>
@@ -22,6 +24,8 @@ internal readonly unsafe struct LinuxSystemCall
         new(LinuxCall.Futex,         202, 98,                          240, 240),
         new(LinuxCall.MemoryBind,    237, 235,                         274, 319),
         new(LinuxCall.PerfEventOpen, 298, 241,                         336, 364),
+        new(LinuxCall.RingSetup,     425, 425,                         425, 425),
+        new(LinuxCall.RingRegister,  427, 427,                         427, 427),
     ];
 
     private readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint> _syscall;

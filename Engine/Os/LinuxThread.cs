@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Unicode;
 using Silk.NET.Core.Contexts;
 
@@ -50,6 +51,29 @@ internal readonly unsafe record struct LinuxThread(
         }
 
         return faults;
+    }
+
+    /// <summary>Whether the process may lock any amount of memory: CAP_IPC_LOCK.</summary>
+    public static bool MayLockMemory(LinuxFiles files)
+    {
+        const int LockCapability = 14;
+        return ((Capabilities(files) >> LockCapability) & 1) != 0;
+    }
+
+    /// <summary>The effective ones, as in "CapEff: 000001ffffffffff".</summary>
+    private static ulong Capabilities(LinuxFiles files)
+    {
+        const string Label = "CapEff:";
+        string status = files.ReadText("/proc/self/status") ?? "";
+        int at = status.IndexOf(Label, StringComparison.Ordinal);
+        if (at < 0)
+            return 0;
+
+        ReadOnlySpan<char> line = status.AsSpan(at + Label.Length);
+        int end = line.IndexOf('\n');
+        _ = ulong.TryParse(
+            (end < 0 ? line : line[..end]).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong set);
+        return set;
     }
 
     private static (nuint Address, nuint Bytes) FindStack(INativeContext context)

@@ -12,10 +12,11 @@ namespace SuperSlab;
 /// (mremap). A first touch would answer an empty pool, or a cgroup's limit, with SIGBUS: calls that can refuse populate
 /// them, and what mmap populated, which cannot refuse, is looked at each time.
 /// </summary>
-internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
+internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
 {
     private const int AdviseDontNeed = 4;
     private const int AdviseDontFork = 10;
+    private const int AdviseUnmergeable = 13;
     private const int AdviseHugePage = 14;
     private const int AdviseNoHugePage = 15;
     private const int AdvisePopulateWrite = 23; // Linux 5.14
@@ -33,11 +34,14 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     private readonly delegate* unmanaged<nint, nuint, nuint, int, nint, nint> _mremap;
     private readonly delegate* unmanaged<nint, nuint, byte*, int> _mincore;
+    private readonly delegate* unmanaged<int, int> _mlockall;
+    private readonly delegate* unmanaged<int> _munlockall;
     private readonly LinuxFiles _files;
     private readonly LinuxPages _pages;
     private readonly LinuxHugePages _hugePages;
     private readonly LinuxMemoryLimits _limits;
     private readonly LinuxNodes _nodes;
+    private readonly LinuxPins _pins;
     private readonly Lazy<bool> _guardsByAdvice;
     private bool _interleaves;
     private int _interleaveRefused;
@@ -55,11 +59,14 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     {
         _mremap = (delegate* unmanaged<nint, nuint, nuint, int, nint, nint>)context.Find("mremap");
         _mincore = (delegate* unmanaged<nint, nuint, byte*, int>)context.Find("mincore");
+        _mlockall = (delegate* unmanaged<int, int>)context.Find("mlockall");
+        _munlockall = (delegate* unmanaged<int>)context.Find("munlockall");
         _files = new LinuxFiles(context);
         _pages = new LinuxPages(_files, Facts.PageBytes);
         _hugePages = new LinuxHugePages(_files, Facts.PageBytes);
         _limits = new LinuxMemoryLimits(_files);
         _nodes = new LinuxNodes(_files, context);
+        _pins = new LinuxPins(context, _files, Counted);
         _guardsByAdvice = new Lazy<bool>(AdviceGuards);
         Facts = Facts with
         {
@@ -123,6 +130,11 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         _ => base.NameOf(policy),
     };
 
+    public override string NameOf(StayPolicy policy) =>
+        policy == StayPolicy.Pin ? "io_uring pins" : base.NameOf(policy);
+
+    public override string? LockedMemoryLimit => DescribeLockLimit();
+
     public override string? SettingOf(PageKind pages) =>
         pages == PageKind.TransparentHuge ? _hugePages.Description : null;
 
@@ -156,6 +168,33 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         _interleaveRefused != Errno.None ? $"first touch, {Errno.Describe("mbind", _interleaveRefused)}"
         : _interleaves ? $"interleaved over {_nodes.Names ?? "no"}"
         : $"first touch, {_nodes.Count} of them";
+
+    public override string? LockProcess()
+    {
+        const int CurrentFutureOnFault = 1 | 2 | 4; // MCL_ONFAULT: Linux 4.4; without it every mapping is populated
+        if (_mlockall == null)
+            return "mlockall is absent";
+
+        _hasLockedPages = true; // also where it gets half-way
+        int errno = Counted(_mlockall(CurrentFutureOnFault) == 0);
+        return errno == Errno.None ? null : DescribeLimited("mlockall", errno);
+    }
+
+    public override void UnlockProcess() => _ = _munlockall == null || Counted(_munlockall() == 0) == Errno.None;
+
+    /// <summary>
+    /// khugepaged makes huge pages of normal ones where it may (every page then faults once), and KSM merges equal ones
+    /// where the process asked for it.
+    /// </summary>
+    public override void AdviseAgainstMoves(nint address, nuint bytes, PageKind pages)
+    {
+        bool areCollapsed = Facts.TransparentHugePages == "always" || _hasAdvisedHugePages;
+        if (pages == PageKind.Normal && areCollapsed)
+            _ = Advise(address, bytes, AdviseNoHugePage);
+
+        if (pages != PageKind.ExplicitHuge)
+            _ = Advise(address, bytes, AdviseUnmergeable);
+    }
 
     public override void UseNodes(NodePolicy policy) =>
         _interleaves = policy == NodePolicy.Interleave || (policy == NodePolicy.Automatic && _nodes.Count > 1);
@@ -212,6 +251,23 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
+    protected override PrefaultFailure? PinCore(nint address, nuint bytes)
+    {
+        int errno = _pins.TryPin(address, bytes);
+        return errno == Errno.None ? null : new PrefaultFailure(DescribeLimited("io_uring", errno), IsLasting(errno));
+    }
+
+    protected override string? UnpinCore(nint address, nuint bytes) =>
+        Errno.Refusal("io_uring_register", _pins.Unpin(address, bytes));
+
+    protected override bool IsPinned(nint address, nuint bytes) => _pins.Overlap(address, bytes);
+
+    protected override void UnlockCore(nint address, nuint bytes)
+    {
+        if (_hasLockedPages)
+            _ = Unlock(address, bytes);
+    }
+
     protected override string? DecommitCore(nint address, nuint bytes)
     {
         // Only a new mapping turns a mapping of the pool into an ordinary one.
@@ -221,8 +277,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         if (_hasInheritedMappings)
             FinishReservation(address, bytes); // a refusal before may have been here
 
-        if (_hasLockedPages)
-            _ = Unlock(address, bytes); // locked pages cannot be given back
+        UnlockCore(address, bytes); // locked pages cannot be given back
 
         bool isDone = Advise(address, bytes, AdviseDontNeed) == Errno.None
             && Protect(address, bytes, PosixConstants.ProtectNone) == Errno.None;
@@ -231,9 +286,7 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     protected override string? DiscardCore(nint address, nuint bytes)
     {
-        if (_hasLockedPages)
-            _ = Unlock(address, bytes);
-
+        UnlockCore(address, bytes);
         return !_hasExplicitHugePages && Advise(address, bytes, AdviseDontNeed) == Errno.None
             ? null
             : base.DiscardCore(address, bytes);
@@ -255,15 +308,14 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
 
     protected override long HugePageBytesBehindCore(nint address, nuint bytes) => _pages.HugePageBytes(address, bytes);
 
-    protected override string DescribeLock(int errno)
-    {
-        nuint limit = ReadLimit(LimitOfLockedMemory);
-        string description = base.DescribeLock(errno);
-        return limit == nuint.MaxValue ? description : $"{description}, RLIMIT_MEMLOCK is {limit >> 10} KiB";
-    }
+    protected override string DescribeLock(int errno) => DescribeLimited("mlock", errno);
 
+    /// <summary>Locked pages stay: the kernel would count those that move as locked twice, for ever.</summary>
     protected override bool TryMovePagesCore(nint from, nint to, nuint bytes)
     {
+        if (_hasLockedPages)
+            return false;
+
         bool isMoved = Remap(from, to, bytes, RemapMayMove | RemapFixed | RemapDontUnmap) == Errno.None;
         if (!isMoved)
             FillHole(to, bytes);
@@ -295,6 +347,21 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
         }
 
         return false;
+    }
+
+    private string DescribeLimited(string call, int errno)
+    {
+        string description = Errno.Describe(call, errno);
+        return DescribeLockLimit() is { } limit ? $"{description}, {limit}" : description;
+    }
+
+    /// <summary>Null where the process may lock all memory: it has no limit, or CAP_IPC_LOCK.</summary>
+    private string? DescribeLockLimit()
+    {
+        nuint limit = ReadLimit(LimitOfLockedMemory);
+        return limit == nuint.MaxValue || LinuxThread.MayLockMemory(_files)
+            ? null
+            : $"RLIMIT_MEMLOCK is {limit >> 10} KiB";
     }
 
     private PrefaultFailure? PrepareNormal(nint address, nuint bytes) =>
@@ -380,51 +447,6 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
                 ?? FailureOf("madvise(MADV_COLLAPSE)", AdvisePatiently(address, bytes, AdviseCollapse));
     }
 
-    /// <summary>
-    /// mmap does not say that it could not populate. A write to a huge page that is absent may kill the process.
-    /// </summary>
-    private PrefaultFailure? LookAtMapped(nint address, nuint bytes, PageKind pages)
-    {
-        long left = PagesThatWouldFault(address, bytes);
-        left = left < 0 ? PagesAbsent(address, bytes) : left;
-        bool isHuge = pages == PageKind.ExplicitHuge;
-        if (left == 0 || (left < 0 && !isHuge))
-            return null;
-
-        if (left < 0)
-            return new PrefaultFailure("MAP_POPULATE cannot be verified: no pagemap, no mincore", IsLasting: true);
-
-        // A system that populates nothing of ordinary memory ignores the flag: where memory is short, it kills.
-        long all = (long)(bytes / Facts.PageBytes);
-        string reason = string.Create(
-            CultureInfo.InvariantCulture, $"mmap said it was done, but {left} of {all} pages would fault");
-        return new PrefaultFailure(reason, IsLasting: !isHuge && left == all);
-    }
-
-    /// <summary>How many pages mincore does not know; -1 where it does not answer.</summary>
-    private long PagesAbsent(nint address, nuint bytes)
-    {
-        const int AtOnce = 4096;
-        byte* states = stackalloc byte[AtOnce];
-        nuint left = bytes / Facts.PageBytes;
-        long absent = 0;
-        while (left != 0)
-        {
-            int pages = (int)nuint.Min(left, AtOnce);
-            nuint part = (nuint)pages * Facts.PageBytes;
-            if (_mincore == null || _mincore(address, part, states) != 0)
-                return -1;
-
-            for (int i = 0; i < pages; i++)
-                absent += (states[i] & 1) == 0 ? 1 : 0;
-
-            address += (nint)part;
-            left -= (nuint)pages;
-        }
-
-        return absent;
-    }
-
     /// <summary>Populating and collapsing may be interrupted, or asked to try again.</summary>
     private int AdvisePatiently(nint address, nuint bytes, int advice)
     {
@@ -444,47 +466,6 @@ internal sealed unsafe class LinuxVirtualMemory : PosixVirtualMemory
     {
         Debug.Assert((flags & RemapFixed) != 0, "The target is given.");
         return Counted(_mremap(from, bytes, bytes, flags, to) == to);
-    }
-
-    /// <summary>
-    /// Moves one page and looks: older kernels refuse MREMAP_DONTUNMAP, and an emulator that does not know it gives the
-    /// source to the next caller of mmap.
-    /// </summary>
-    private bool MovingLeavesTheSource()
-    {
-        nuint page = Facts.PageBytes;
-        if (!TryReserveCore(2 * page, page, out nint from))
-            return false;
-
-        nint to = (nint)((nuint)from + page);
-        bool isMoved = CommitCore(from, page) is null;
-        if (isMoved)
-        {
-            Marshal.WriteByte(from, 1);
-            isMoved = TryMovePagesCore(from, to, page) && Marshal.ReadByte(to) == 1 && !TryMapUnused(from, page);
-        }
-
-        Release(from, 2 * page);
-        return isMoved;
-    }
-
-    /// <summary>Guards a page that has memory, and looks: an emulator takes advice that it does not know.</summary>
-    private bool AdviceGuards()
-    {
-        nuint page = Facts.PageBytes;
-        if (!Facts.TellsWhichPagesWouldFault || !TryReserveCore(page, page, out nint tried))
-            return false;
-
-        bool isGuarded = CommitCore(tried, page) is null;
-        if (isGuarded)
-        {
-            Marshal.WriteByte(tried, 1);
-            isGuarded = Advise(tried, page, AdviseGuardInstall) == Errno.None && CountFaultingCore(tried, 1) == 1
-                && Advise(tried, page, AdviseGuardRemove) == Errno.None;
-        }
-
-        _ = ReleaseCore(tried, page);
-        return isGuarded;
     }
 
     private static PrefaultFailure? FailureOf(string call, int errno) =>

@@ -9,7 +9,7 @@ namespace SuperSlab;
 /// progress throws, or the caller cancels. No lock is held while progress is reported. Chunks are whole huge pages: two
 /// workers never share one.
 /// </summary>
-internal sealed class ParallelPopulation(VirtualMemory os, PrefaultRange range, PrefaultStep step)
+internal sealed class ParallelPopulation(TryPopulate populate, PrefaultRange range, PrefaultStep step)
 {
     private const nuint ChunkBytes = 16 << 20;
 
@@ -55,7 +55,7 @@ internal sealed class ParallelPopulation(VirtualMemory os, PrefaultRange range, 
 
             nuint offset = (nuint)chunk * ChunkBytes;
             nuint bytes = nuint.Min(ChunkBytes, range.Bytes - offset);
-            if (!os.TryPopulate(range.Address + (nint)offset, bytes, step, out PrefaultFailure failure))
+            if (!populate(range.Address + (nint)offset, bytes, step, out PrefaultFailure failure))
             {
                 Fail(failure);
                 return;
@@ -81,3 +81,6 @@ internal sealed class ParallelPopulation(VirtualMemory os, PrefaultRange range, 
         public void Invoke(int i) => work.Work();
     }
 }
+
+/// <summary>Puts physical pages behind a prepared range, or says why not.</summary>
+internal delegate bool TryPopulate(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure);

@@ -314,11 +314,10 @@ internal readonly record struct RingLimit(nuint Bytes)
     /// <summary>Reads the limit of this process. What cannot be read is taken for a limit that is not there.</summary>
     public static RingLimit Of(LinuxFiles files)
     {
-        const int LockCapability = 14;
         ulong kibibytes = Number(files, "/proc/sys/kernel/perf_event_mlock_kb");
         string? paranoid = files.ReadText("/proc/sys/kernel/perf_event_paranoid");
         bool isFree = kibibytes == 0 || paranoid is null or "-1"
-            || ((Capabilities(files) >> LockCapability) & 1) != 0;
+            || LinuxThread.MayLockMemory(files);
         return new RingLimit(isFree ? nuint.MaxValue : (nuint)kibibytes * 1024 * (nuint)Environment.ProcessorCount);
     }
 
@@ -336,22 +335,6 @@ internal readonly record struct RingLimit(nuint Bytes)
 
     private static ulong Number(LinuxFiles files, string path) =>
         ulong.TryParse(files.ReadText(path), CultureInfo.InvariantCulture, out ulong number) ? number : 0;
-
-    /// <summary>The effective ones, as in "CapEff: 000001ffffffffff".</summary>
-    private static ulong Capabilities(LinuxFiles files)
-    {
-        const string Label = "CapEff:";
-        string status = files.ReadText("/proc/self/status") ?? "";
-        int at = status.IndexOf(Label, StringComparison.Ordinal);
-        if (at < 0)
-            return 0;
-
-        ReadOnlySpan<char> line = status.AsSpan(at + Label.Length);
-        int end = line.IndexOf('\n');
-        _ = ulong.TryParse(
-            (end < 0 ? line : line[..end]).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong set);
-        return set;
-    }
 }
 
 /// <summary>The functions that a <see cref="PerfEvent"/> needs.</summary>

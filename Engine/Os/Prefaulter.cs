@@ -22,6 +22,7 @@ internal sealed class Prefaulter
 
     private readonly VirtualMemory _os;
     private readonly MemoryHeadroom _headroom;
+    private readonly StayChain _stay;
     private readonly PrefaultChain _hugeChain;
     private readonly PrefaultChain _smallChain;
     private long _nanoseconds;
@@ -29,10 +30,14 @@ internal sealed class Prefaulter
     /// <param name="os">The system.</param>
     /// <param name="policy">The policy to try first.</param>
     /// <param name="pages">The kind of pages to try first.</param>
+    /// <param name="stay">What keeps the pages where they are afterwards.</param>
     /// <param name="headroomBytes">What stays free of the machine's or container's memory; null for a share.</param>
-    public Prefaulter(VirtualMemory os, PrefaultPolicy policy, PageKind pages, nuint? headroomBytes = null)
+    public Prefaulter(
+        VirtualMemory os, PrefaultPolicy policy, PageKind pages, StayPolicy stay = StayPolicy.None,
+        nuint? headroomBytes = null)
     {
         _os = os;
+        _stay = new StayChain(os, stay);
         _headroom = new MemoryHeadroom(os, headroomBytes);
         _hugeChain = CreateChain(os, policy, pages);
         _smallChain = CreateChain(os, policy, PageKind.Normal);
@@ -43,6 +48,12 @@ internal sealed class Prefaulter
 
     /// <summary>What stays free of the memory of the machine or its container, in bytes.</summary>
     public nuint HeadroomBytes => _headroom.KeptBytes;
+
+    /// <summary>Whether it keeps pages where they are.</summary>
+    public bool KeepsPages => _stay.IsOn;
+
+    /// <summary>Keeps a range that is resident already as it keeps those that it provides.</summary>
+    public void Keep(nint address, nuint bytes, PageKind pages) => _stay.Keep(address, bytes, pages);
 
     /// <summary>Commits the range and puts physical pages behind it.</summary>
     /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked.</exception>
@@ -85,10 +96,12 @@ internal sealed class Prefaulter
     }
 
     /// <summary>What was tried, what came of it, and what is in use, in one line.</summary>
-    public string Describe() => _hugeChain.Describe();
+    public string Describe() =>
+        _stay.Describe() is { Length: > 0 } stay ? $"{_hugeChain.Describe()}; {stay}" : _hugeChain.Describe();
 
     /// <summary>The steps in their order, each with its name, its outcome and the reason.</summary>
-    public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps() => _hugeChain.Steps();
+    public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps() =>
+        [.. _hugeChain.Steps(), .. _stay.Steps()];
 
     private static PrefaultChain CreateChain(VirtualMemory os, PrefaultPolicy policy, PageKind pages)
     {
@@ -157,18 +170,23 @@ internal sealed class Prefaulter
             return TryPopulateRest(range, step, out failure);
 
         nuint first = nuint.Min(range.Bytes, VerifiedBytes);
-        return _os.TryPopulate(range.Address, first, step, out failure)
-            && chain.TryVerify(index, range.Address, first, out failure)
-            && (first == range.Bytes || TryPopulateRest(range.From(first), step, out failure));
+        if (!_os.TryPopulate(range.Address, first, step, out failure)
+            || !chain.TryVerify(index, range.Address, first, out failure))
+        {
+            return false;
+        }
+
+        Stay(range.Address, first, step);
+        return first == range.Bytes || TryPopulateRest(range.From(first), step, out failure);
     }
 
     private bool TryPopulateRest(PrefaultRange range, PrefaultStep step, out PrefaultFailure failure)
     {
         bool isAlone = range is { Threads: 1, Progress: null, Cancellation.CanBeCanceled: false };
         if (isAlone || range.Bytes < LargeBytes - VerifiedBytes)
-            return _os.TryPopulate(range.Address, range.Bytes, step, out failure);
+            return TryPopulate(range.Address, range.Bytes, step, out failure);
 
-        var work = new ParallelPopulation(_os, range, step);
+        var work = new ParallelPopulation(TryPopulate, range, step);
         ParallelHelper.For(0, range.Threads, new ParallelPopulation.Worker(work));
         work.Interruption?.Throw();
         failure = work.Failure.GetValueOrDefault();
@@ -176,6 +194,21 @@ internal sealed class Prefaulter
             range.Cancellation.ThrowIfCancellationRequested();
 
         return work.IsDone;
+    }
+
+    private bool TryPopulate(nint address, nuint bytes, PrefaultStep step, out PrefaultFailure failure)
+    {
+        bool isDone = _os.TryPopulate(address, bytes, step, out failure);
+        if (isDone)
+            Stay(address, bytes, step);
+
+        return isDone;
+    }
+
+    private void Stay(nint address, nuint bytes, PrefaultStep step)
+    {
+        if (step.Policy != PrefaultPolicy.None)
+            _stay.Keep(address, bytes, step.Pages);
     }
 
     [DoesNotReturn]

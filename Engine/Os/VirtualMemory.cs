@@ -30,7 +30,7 @@ namespace SuperSlab;
 /// and TryMovePages return false, and Decommit and Release leave it alone.  Any thread may call any verb, on different
 /// ranges at the same time. None belongs in the hot loop.
 /// </summary>
-internal abstract class VirtualMemory
+internal abstract partial class VirtualMemory
 {
     private const int PagesAtOnce = 2048;
     private const string LostReason =
@@ -38,9 +38,6 @@ internal abstract class VirtualMemory
 
     [ThreadStatic]
     private static long s_osCallsOfThread;
-
-    /// <summary>Guarded ranges of the process that each split a mapping in three.</summary>
-    private static long s_splittingGuards;
 
     private readonly LostRanges _lost = new();
     private long _osCalls;
@@ -97,6 +94,10 @@ internal abstract class VirtualMemory
         PrefaultPolicy.Clear => "clear",
         _ => policy.ToString(),
     };
+
+    /// <summary>What the system's manuals call what keeps pages.</summary>
+    public virtual string NameOf(StayPolicy policy) =>
+        policy == StayPolicy.Lock ? NameOf(PrefaultPolicy.Lock) : "pins";
 
     /// <summary>The system's setting for a kind of pages, as "enabled=madvise"; null when there is none.</summary>
     public virtual string? SettingOf(PageKind pages) => null;
@@ -179,6 +180,45 @@ internal abstract class VirtualMemory
         return refused is null;
     }
 
+    /// <summary>
+    /// Pins the pages behind a populated range: until the range is decommitted, discarded, moved or released, the system
+    /// neither moves them nor takes them back. What is pinned already stays so.
+    /// </summary>
+    public bool TryPin(nint address, nuint bytes, out PrefaultFailure failure)
+    {
+        CheckRange(address, bytes);
+        PrefaultFailure? refused = PinCore(address, bytes);
+        failure = refused.GetValueOrDefault();
+        return refused is null;
+    }
+
+    /// <summary>Ends pins and locks of a range whose pages stay.</summary>
+    public void LetGo(nint address, nuint bytes)
+    {
+        CheckRange(address, bytes);
+        _ = UnpinCore(address, bytes);
+        UnlockCore(address, bytes);
+    }
+
+    /// <summary>
+    /// Locks all pages of the process that are resident, and later ones when they become so. Null when it is done, else
+    /// why it is not.
+    /// </summary>
+    public virtual string? LockProcess() => "this system locks ranges only";
+
+    /// <summary>Ends all locks of the process, those of ranges included.</summary>
+    public virtual void UnlockProcess()
+    {
+    }
+
+    /// <summary>Asks the system not to merge a populated range, or make other pages of it. Hints decide nothing.</summary>
+    public virtual void AdviseAgainstMoves(nint address, nuint bytes, PageKind pages)
+    {
+    }
+
+    /// <summary>The limit of memory that the process may lock, as "RLIMIT_MEMLOCK is 64 KiB"; null for none.</summary>
+    public virtual string? LockedMemoryLimit => null;
+
     /// <summary>Gives the physical pages back and makes the range inaccessible; it stays reserved.</summary>
     /// <exception cref="EngineMemoryException">Refused; the range is in no particular state.</exception>
     public void Decommit(nint address, nuint bytes)
@@ -191,7 +231,8 @@ internal abstract class VirtualMemory
     public bool TryDecommit(nint address, nuint bytes, out string reason)
     {
         CheckRange(address, bytes);
-        string? refusal = OnRemainder(address, bytes, static (os, part, partBytes) => os.DecommitCore(part, partBytes));
+        string? refusal = UnpinCore(address, bytes)
+            ?? OnRemainder(address, bytes, static (os, part, partBytes) => os.DecommitCore(part, partBytes));
         if (refusal is not null)
             DecommitRefused?.Invoke(address, bytes);
 
@@ -207,7 +248,7 @@ internal abstract class VirtualMemory
     public void Discard(nint address, nuint bytes)
     {
         CheckRange(address, bytes);
-        if (DiscardCore(address, bytes) is { } reason)
+        if ((UnpinCore(address, bytes) ?? DiscardCore(address, bytes)) is { } reason)
             ThrowRefused("Discard", bytes, reason);
     }
 
@@ -234,50 +275,6 @@ internal abstract class VirtualMemory
         ReleaseRemainder(address, bytes);
         _lost.ForgetWithin(address, bytes);
     }
-
-    /// <summary>
-    /// Makes a committed range inaccessible, for checks: any access stops the program. Its contents are gone. Where the
-    /// system guards by splitting mappings, of which a process may have so many only, the engine takes a share of them.
-    /// </summary>
-    /// <returns>How; <see cref="GuardKind.None"/> where the share is used up, or the system refuses.</returns>
-    public GuardKind TryGuard(nint address, nuint bytes)
-    {
-        CheckRange(address, bytes);
-        if (TryAdviseGuard(address, bytes))
-            return GuardKind.Advised;
-
-        if (Interlocked.Increment(ref s_splittingGuards) <= MostSplittingGuards && TryDecommit(address, bytes, out _))
-            return GuardKind.Splitting;
-
-        Interlocked.Decrement(ref s_splittingGuards);
-        return GuardKind.None;
-    }
-
-    /// <summary>Makes a guarded range accessible again; it reads as 0, and is not resident.</summary>
-    /// <exception cref="EngineOutOfMemoryException">Refused; the range stays guarded.</exception>
-    public void Unguard(nint address, nuint bytes, GuardKind kind)
-    {
-        if (kind == GuardKind.Splitting)
-        {
-            Commit(address, bytes);
-            Interlocked.Decrement(ref s_splittingGuards);
-        }
-        else if (kind == GuardKind.Advised && UnguardAdvised(address, bytes) is { } reason)
-        {
-            throw new EngineOutOfMemoryException(
-                $"The operating system refused to open a guard page of {bytes} bytes ({reason}).");
-        }
-    }
-
-    /// <summary>Gives up a guard that the system does not open: its range is prepared anew before it is used.</summary>
-    public static void ForgetGuard(GuardKind kind)
-    {
-        if (kind == GuardKind.Splitting)
-            Interlocked.Decrement(ref s_splittingGuards);
-    }
-
-    /// <summary>The most ranges that guards which split mappings may take in the process.</summary>
-    public virtual long MostSplittingGuards => long.MaxValue;
 
     /// <summary>How many pages of a committed range a write would fault on now; -1 where unknown.</summary>
     public long PagesThatWouldFault(nint address, nuint bytes)
@@ -317,7 +314,12 @@ internal abstract class VirtualMemory
             ThrowWrongUse($"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {bytes} bytes overlap.");
 
         bool mayMove = Facts.MovesPages && !_lost.Overlap(from, bytes) && !_lost.Overlap(to, bytes);
-        return mayMove && TryMovePagesCore(from, to, bytes);
+        bool wasPinned = mayMove && IsPinned(from, bytes);
+        bool isMoved = mayMove && UnpinCore(from, bytes) is null && TryMovePagesCore(from, to, bytes);
+        if (wasPinned)
+            _ = PinCore(isMoved ? to : from, bytes);
+
+        return isMoved;
     }
 
     // The system's own verbs return null when they are done, and otherwise why the system refused.
@@ -329,10 +331,18 @@ internal abstract class VirtualMemory
     protected abstract string? DiscardCore(nint address, nuint bytes);
     protected abstract string? ReleaseCore(nint address, nuint bytes);
 
-    /// <summary>Guards a range without splitting its mapping; false where the system has no such advice.</summary>
-    protected virtual bool TryAdviseGuard(nint address, nuint bytes) => false;
+    protected virtual PrefaultFailure? PinCore(nint address, nuint bytes) =>
+        new PrefaultFailure("this system has no pins", IsLasting: true);
 
-    protected virtual string? UnguardAdvised(nint address, nuint bytes) => null;
+    /// <summary>Ends pins, before the pages go.</summary>
+    protected virtual string? UnpinCore(nint address, nuint bytes) => null;
+
+    /// <summary>Whether a part of the range is pinned.</summary>
+    protected virtual bool IsPinned(nint address, nuint bytes) => false;
+
+    protected virtual void UnlockCore(nint address, nuint bytes)
+    {
+    }
 
     /// <summary>What a refused commit means.</summary>
     protected virtual string LimitsOfCommit => "a memory limit of the process or its count of mappings";
@@ -395,8 +405,10 @@ internal abstract class VirtualMemory
 
     private void ReleaseRemainder(nint address, nuint bytes)
     {
-        if (OnRemainder(address, bytes, static (os, part, partBytes) => os.ReleaseCore(part, partBytes)) is { } reason)
-            ThrowRefused("Release", bytes, reason);
+        string? refusal = UnpinCore(address, bytes)
+            ?? OnRemainder(address, bytes, static (os, part, partBytes) => os.ReleaseCore(part, partBytes));
+        if (refusal is not null)
+            ThrowRefused("Release", bytes, refusal);
     }
 
     /// <summary>Applies a verb to the parts of a range that are not lost; returns the last refusal, or null.</summary>
@@ -455,17 +467,4 @@ internal abstract class VirtualMemory
 internal readonly record struct MemoryRoom(nuint AvailableBytes, nuint LimitBytes, string Source)
 {
     public static readonly MemoryRoom Unknown = new(nuint.MaxValue, nuint.MaxValue, "not known");
-}
-
-/// <summary>How a range is guarded.</summary>
-internal enum GuardKind
-{
-    /// <summary>It is accessible.</summary>
-    None,
-
-    /// <summary>By a mark at its pages: MADV_GUARD_INSTALL.</summary>
-    Advised,
-
-    /// <summary>By a mapping of its own, between two others.</summary>
-    Splitting,
 }

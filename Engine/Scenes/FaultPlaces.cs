@@ -11,13 +11,15 @@ namespace SuperSlab.Scenes;
 /// frame where rules depend on it and at most every 50 ms otherwise, because a reading takes the better part of a
 /// millisecond. Only new names allocate.
 /// </remarks>
-internal sealed class FaultPlaces
+internal sealed class FaultPlaces : IDisposable
 {
     private const int LeastMilliseconds = 50;
 
     private readonly LinuxFiles _files;
     private readonly INativeContext _context;
     private readonly MappingOwners _mappings;
+    private readonly PageMoves _moves;
+    private readonly PageMoveWatch _watch;
     private long _lastReading;
     private bool _isExact;
     private bool _hasRead;
@@ -28,7 +30,14 @@ internal sealed class FaultPlaces
         _files = new LinuxFiles(_context);
         _mappings = new MappingOwners(new ProcessMappings(_files), _files, memory.Contains);
         Read();
+        _moves = new PageMoves(_files);
+        _watch = new PageMoveWatch(_moves);
     }
+
+    /// <summary>What the kernel did with resident pages in the last moments. Cold.</summary>
+    public PageMoveCounts Moves() => _moves.Lately();
+
+    public void Dispose() => _watch.Dispose();
 
     /// <summary>Knows the thread's stack by its name.</summary>
     public void Add(string thread) => _mappings.Add(LinuxThread.Current(_context), thread);

@@ -253,6 +253,7 @@ public sealed class HotLoopGuard : IDisposable
             _disposed = true;
             _memory.Pool.Observer -= OnDemand;
             _main.Dispose();
+            _places?.Dispose();
         }
     }
 

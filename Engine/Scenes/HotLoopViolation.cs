@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 
 namespace SuperSlab.Scenes;
@@ -40,6 +41,13 @@ public sealed record HotLoopViolation
     /// where it is not known.
     /// </summary>
     public string? FaultCode { get; init; }
+
+    /// <summary>
+    /// What the kernel did with resident pages of the whole machine in the last moments, by its own counters, where the
+    /// page at <see cref="FaultAddress"/> was ready in the engine's memory, and so was moved or taken back: as in
+    /// "pgmigrate_success +531". Empty where no counter tells; null where the page was not known to be ready.
+    /// </summary>
+    public string? KernelMoves { get; init; }
 
     /// <summary>The part of the frame that it happened in (<see cref="HotLoopGuard.Part"/>); null without one.</summary>
     public string? Part { get; init; }
@@ -208,8 +216,15 @@ internal sealed class HotLoopCulprit(
             + (code is null ? "" : $", touched by {code}")
             + (part is null ? "" : $", during '{part}'")
             + (owner is null ? $"; {places?.AdviceOn(first)} (docs/hot-loop.md)" : "");
-        return OfThread(violation, thread, $"{faults} {place}") with
+        long longAgo = Stopwatch.GetTimestamp() - (Stopwatch.Frequency / 10); // before this frame
+        string? moves = memory.IsReadySince((nint)first.Address, longAgo) ? places?.Moves().ToString() : null;
+        string kernel = moves is null ? ""
+            : "; moved by the kernel, as the page was ready: "
+                + (moves.Length == 0 ? "no counter of it tells how" : $"{moves} on the machine in the last moments")
+                + ", and a scene plan's \"stay\" prevents that (docs/hot-loop.md)";
+        return OfThread(violation, thread, $"{faults} {place}{kernel}") with
         {
+            KernelMoves = moves,
             Arena = arena,
             FaultAddress = first.Address,
             FaultCode = code,

@@ -103,6 +103,9 @@ internal static class PlanTable
         .Add("pages", new PlanChoice<PageKind>(SettingWords.Pages),
             plan => plan.Pages, (plan, value) => plan with { Pages = value },
             "The kind of pages. Default: as the memory's options say.")
+        .Add("stay", new PlanChoice<StayPolicy>(SettingWords.Stay),
+            plan => plan.Stay, (plan, value) => plan with { Stay = value },
+            "What keeps the kernel from moving resident pages. Default none: as the memory's options say.")
         .Add("hotLoop", HotLoop, plan => plan.HotLoop, (plan, value) => plan with { HotLoop = value },
             "The rules for the frames between load and unload.");
 

@@ -164,7 +164,14 @@ public sealed class Scene : IDisposable
 
         _disposed = true;
         _memory.RaiseRetained(Plan.RetainBytes);
-        DisposeAll([.. _arenas, _frame]);
+        try
+        {
+            DisposeAll([.. _arenas, _frame]);
+        }
+        finally
+        {
+            _memory.LetTablesGo(_memory.PrefaulterFor(Plan.Choice));
+        }
     }
 
     /// <summary>Disposes all parts, whatever one of them throws; throws the first exception at the end.</summary>

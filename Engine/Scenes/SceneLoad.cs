@@ -6,7 +6,7 @@ namespace SuperSlab.Scenes;
 /// <summary>One load of a scene: the frame arena, then the long-lived arenas. A failure undoes all.</summary>
 internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOptions options)
 {
-    private readonly Prefaulter _prefaulter = memory.PrefaulterFor(plan.Prefault, plan.Pages);
+    private readonly Prefaulter _prefaulter = memory.PrefaulterFor(plan.Choice);
     private readonly double _totalBytes = (double)FrameBytes(plan) + ArenaBytes(plan);
     private double _doneBytes;
 
@@ -17,6 +17,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         FrameArena? frame = null;
         LongLivedArena[] arenas = new LongLivedArena[plan.Arenas.Count];
         int superSlabs = 0;
+        memory.KeepTables(_prefaulter);
         try
         {
             if (plan.FrameArena is not null)
@@ -44,6 +45,7 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         catch
         {
             Undo(arenas, frame);
+            memory.LetTablesGo(_prefaulter);
             throw;
         }
     }

@@ -52,6 +52,12 @@ public sealed record ScenePlan
     /// <summary>The kind of pages. Default: <see cref="EngineMemoryOptions.Pages"/>.</summary>
     public PageKind Pages { get; init; }
 
+    /// <summary>
+    /// What keeps the scene's pages, and the tables while it is loaded, where they are. Default <see
+    /// cref="StayPolicy.None"/>: as <see cref="EngineMemoryOptions.Stay"/> says.
+    /// </summary>
+    public StayPolicy Stay { get; init; }
+
     /// <summary>The rules for the frames between load and unload.</summary>
     public HotLoopRules HotLoop { get; init; } = new();
 
@@ -71,6 +77,8 @@ public sealed record ScenePlan
             return sum;
         }
     }
+
+    internal PrefaultChoice Choice => new(Prefault, Pages, Stay);
 
     /// <summary>Reads a plan from JSON. Comments and trailing commas are allowed, unknown properties are not.</summary>
     /// <param name="utf8">The document, UTF-8, at most <see cref="MaximumJsonBytes"/>.</param>

@@ -53,7 +53,7 @@ internal static class RowRuns
     private static RowDocument Run(
         RowKind row, WalkOptions options, ScenePlan[] plans, SceneRecorder[]? recorders, string? profileFolder = null)
     {
-        using EngineMemory memory = new();
+        using EngineMemory memory = new(new EngineMemoryOptions { Stay = options.Stay });
         using HotLoopGuard guard = new(memory);
         using WorkerPool pool = new(new WorkerPoolOptions { WorkerCount = Workers, Guard = guard });
         string name = EnumNames<RowKind>.Of(row);

@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Samples.Common;
+using SuperSlab;
 using SuperSlab.Scenes;
 
 namespace Samples.LevelStreaming;
@@ -32,7 +33,8 @@ internal sealed record StreamingOptions
 }
 
 /// <summary>The walk that all rows do.</summary>
-internal readonly record struct WalkOptions(int Frames, uint Seed);
+/// <param name="Stay">What keeps the engine's pages where they are.</param>
+internal readonly record struct WalkOptions(int Frames, uint Seed, StayPolicy Stay = StayPolicy.Automatic);
 
 internal static class StreamingCommand
 {
@@ -54,6 +56,13 @@ internal static class StreamingCommand
         SampleOptions.New("--frames", "Frames of the walk.", "N", 3000).Within(1, 1_000_000);
 
     private static readonly Option<uint> Seed = SampleOptions.Seed(42u);
+
+    private static readonly Option<string> Stay = SampleOptions.New(
+        "--stay",
+        "What keeps resident pages from being moved or taken back by the kernel: "
+        + $"{string.Join(", ", EnumNames<StayPolicy>.All)}.",
+        "POLICY",
+        EnumNames<StayPolicy>.Of(StayPolicy.Automatic));
 
     private static readonly Option<string?> Record = SampleOptions.New<string?>(
         "--record", "Only walk once, and write the levels' plans there.", "DIR");
@@ -78,10 +87,11 @@ internal static class StreamingCommand
 
     public static RootCommand Create(Func<StreamingOptions, int> run)
     {
+        Stay.AcceptOnlyFromAmong(EnumNames<StayPolicy>.All);
         Row.AcceptOnlyFromAmong(EnumNames<RowKind>.All);
         var command = new RootCommand(Purpose)
         {
-            Frames, Seed, Record, Plans, Beside, NoPrewarm, Row, SampleOptions.Json, Profile, SampleOptions.OnlyRow,
+            Frames, Seed, Stay, Record, Plans, Beside, NoPrewarm, Row, SampleOptions.Json, Profile, SampleOptions.OnlyRow,
         };
         command.Validators.Add(result =>
         {
@@ -113,6 +123,7 @@ internal static class StreamingCommand
     [
         Frames.Name, options.Walk.Frames.ToString(CultureInfo.InvariantCulture),
         Seed.Name, options.Walk.Seed.ToString(CultureInfo.InvariantCulture),
+        Stay.Name, EnumNames<StayPolicy>.Of(options.Walk.Stay),
     ];
 
     private static StreamingOptions Options(ParseResult parsed)
@@ -120,9 +131,10 @@ internal static class StreamingCommand
         RowKind? one = parsed.GetValue(NoPrewarm) ? RowKind.Cold
             : EnumNames<RowKind>.Find(parsed.GetValue(Row))
                 ?? (parsed.GetValue(Profile) is null ? null : RowKind.Prewarmed);
+        StayPolicy stay = EnumNames<StayPolicy>.Find(parsed.GetValue(Stay)) ?? StayPolicy.Automatic;
         return new StreamingOptions
         {
-            Walk = new WalkOptions(parsed.GetValue(Frames), parsed.GetValue(Seed)),
+            Walk = new WalkOptions(parsed.GetValue(Frames), parsed.GetValue(Seed), stay),
             Record = parsed.GetValue(Record),
             Plans = parsed.GetValue(Plans),
             Beside = parsed.GetValue(Beside),

@@ -54,42 +54,41 @@ internal sealed unsafe class Measurement(VirtualMemory os)
     }
 
     /// <summary>
-    /// The bandwidth of a large prewarm by different numbers of threads, and first of the kernel alone where <paramref
-    /// name="bare"/> is given. They take turns, so that a machine that slows down slows all of them.
+    /// The bandwidth of a large prewarm by different numbers of threads, without and with pins, and first of the kernel
+    /// alone where <paramref name="bare"/> is given. They take turns, so that a machine that slows down slows all of
+    /// them.
     /// </summary>
     public IReadOnlyList<PrewarmRow> Prewarms(int[] threads, nuint bytes, BareKernel? bare)
     {
         if (!os.TryReserve(bytes, SuperSlabBytes, out nint address))
             throw new EngineOutOfMemoryException($"No {bytes} bytes of address space are left.");
 
-        var prefaulter = new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic);
-        var times = new List<double>[threads.Length + 1];
-        Array.ForEach(Enumerable.Range(0, times.Length).ToArray(), index => times[index] = []);
+        Prefaulter[] prefaulters = Array.ConvertAll<StayPolicy, Prefaulter>(
+            [StayPolicy.None, StayPolicy.Pin],
+            stay => new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic, stay));
+        List<double> alone = [];
+        List<double>[] times = [.. Enumerable.Range(0, threads.Length * prefaulters.Length).Select(_ => new List<double>())];
         for (int run = 0; run < PrewarmRuns; run++)
         {
             if (bare is not null && bare.Prewarm(bytes) is >= 0 and double milliseconds)
-                times[0].Add(milliseconds);
+                alone.Add(milliseconds);
 
-            for (int index = 0; index < threads.Length; index++)
+            for (int index = 0; index < times.Length; index++)
             {
-                times[index + 1].Add(
-                    prefaulter.Provide(address, bytes, threads[index], null, CancellationToken.None).Nanoseconds / 1e6);
+                times[index].Add(prefaulters[index % prefaulters.Length].Provide(
+                    address, bytes, threads[index / prefaulters.Length], null, CancellationToken.None).Nanoseconds / 1e6);
                 os.Decommit(address, bytes);
             }
         }
 
         os.Release(address, bytes);
-        var rows = new List<PrewarmRow>();
+        bool isPinned = prefaulters[^1].Describe().Contains("pins: ok", StringComparison.Ordinal);
+        List<PrewarmRow> rows = alone.Count == 0 ? [] : [Row(0, isPinned: false, alone, bytes)];
         for (int index = 0; index < times.Length; index++)
         {
-            times[index].Sort();
-            if (times[index].Count != 0)
-            {
-                double median = times[index][times[index].Count / 2];
-                rows.Add(new PrewarmRow(
-                    index == 0 ? 0 : threads[index - 1], (long)(bytes >> 20), median, times[index][0], times[index][^1],
-                    bytes / median * 1e3 / (1 << 30)));
-            }
+            bool pins = index % prefaulters.Length != 0;
+            if (!pins || isPinned)
+                rows.Add(Row(threads[index / prefaulters.Length], pins, times[index], bytes));
         }
 
         return rows;
@@ -106,6 +105,14 @@ internal sealed unsafe class Measurement(VirtualMemory os)
             ((byte*)address)[offset] = 1;
 
         return PageFaults.OfThread() - before;
+    }
+
+    private static PrewarmRow Row(int threads, bool isPinned, List<double> times, nuint bytes)
+    {
+        times.Sort();
+        double median = times[times.Count / 2];
+        return new PrewarmRow(
+            threads, isPinned, (long)(bytes >> 20), median, times[0], times[^1], bytes / median * 1e3 / (1 << 30));
     }
 
     private string? TryMedian(nint address, nuint bytes, PrefaultStep step, out double microsecondsPerMebibyte)

@@ -11,26 +11,41 @@ internal static class ProbeCommand
         do writes afterwards really not fault. Then what the engine chooses by itself and why, a large prewarm beside
         the kernel alone, and why MAP_POPULATE seems not to work.
 
-        Exit code 0: fine. 1: a policy that said it was done left pages to be faulted in, or the automatic choice does
-        not work. 2: wrong options.
+        Exit code 0: fine. 1: a policy that said it was done left pages to be faulted in, the automatic choice does not
+        work, or pinned pages faulted. 2: wrong options.
         """;
 
     private static readonly Option<string?> Profile = SampleOptions.Profile(
         "the writes to each policy's SuperSlabs, one of them a frame, in place of measuring");
 
+    private static readonly Option<int?> Stress = SampleOptions.New<int?>(
+        "--stress",
+        "In place of measuring, run a prewarmed loop for so many seconds beside each thing that the kernel can do to its "
+        + "pages, with each policy that makes them stay. Needs root for most; settings are put back.",
+        "SECONDS").Within(1, 600);
+
     /// <summary>Makes the command.</summary>
     /// <param name="measure">Measures, and writes JSON there.</param>
     /// <param name="profile">Profiles into the folder.</param>
-    public static RootCommand Create(Func<JsonDestination, int> measure, Func<string, int> profile)
+    /// <param name="stress">Stresses for so many seconds each.</param>
+    public static RootCommand Create(
+        Func<JsonDestination, int> measure, Func<string, int> profile, Func<int, int> stress)
     {
-        var command = new RootCommand(Purpose) { SampleOptions.Json, Profile };
+        var command = new RootCommand(Purpose) { SampleOptions.Json, Profile, Stress };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(Profile) is not null && result.GetValue(SampleOptions.Json) is not null)
-                result.AddError($"{Profile.Name} measures nothing: not with {SampleOptions.Json.Name}.");
+            bool isOther = result.GetValue(SampleOptions.Json) is not null || result.GetValue(Stress) is not null;
+            if (result.GetValue(Profile) is not null && isOther)
+            {
+                result.AddError(
+                    $"{Profile.Name} measures nothing: not with {SampleOptions.Json.Name} or {Stress.Name}.");
+            }
+
+            if (result.GetValue(Stress) is not null && result.GetValue(SampleOptions.Json) is not null)
+                result.AddError($"{Stress.Name} prints a table only: not with {SampleOptions.Json.Name}.");
         });
-        command.SetAction(parsed => parsed.GetValue(Profile) is { } folder
-            ? profile(folder)
+        command.SetAction(parsed => parsed.GetValue(Profile) is { } folder ? profile(folder)
+            : parsed.GetValue(Stress) is { } seconds ? stress(seconds)
             : measure(new JsonDestination(parsed.GetValue(SampleOptions.Json))));
         return command;
     }

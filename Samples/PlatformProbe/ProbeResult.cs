@@ -48,10 +48,11 @@ internal sealed record ProbeRow
 
 /// <summary>One large prewarm: medians of several runs, with the least and the most.</summary>
 /// <param name="Threads">The threads that took part; 0 for the kernel alone, without the engine.</param>
+/// <param name="IsPinned">Whether the pages were pinned as well.</param>
 /// <param name="Mebibytes">How much was prewarmed.</param>
 /// <param name="GibibytesPerSecond">The bandwidth at the median.</param>
 internal sealed record PrewarmRow(
-    int Threads, long Mebibytes, double Milliseconds, double LeastMilliseconds, double MostMilliseconds,
+    int Threads, bool IsPinned, long Mebibytes, double Milliseconds, double LeastMilliseconds, double MostMilliseconds,
     double GibibytesPerSecond);
 
 /// <summary>One form of asking for MAP_POPULATE, and what it left to be faulted in.</summary>
@@ -91,7 +92,7 @@ internal static class ProbeText
         {
             to.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"prewarm of {row.Mebibytes} MiB, {Who(row.Threads),-24} {row.Milliseconds,7:0.0} ms "
+                $"prewarm of {row.Mebibytes} MiB, {Who(row),-32} {row.Milliseconds,7:0.0} ms "
                 + $"({row.LeastMilliseconds:0.0} .. {row.MostMilliseconds:0.0}), {row.GibibytesPerSecond:0.0} GiB/s"));
         }
 
@@ -115,10 +116,14 @@ internal static class ProbeText
 
     private static string Known(long figure) => figure < 0 ? "?" : figure.ToString(CultureInfo.InvariantCulture);
 
-    private static string Who(int threads) => threads switch
+    private static string Who(PrewarmRow row)
     {
-        0 => "the kernel alone:",
-        1 => "the engine, 1 thread:",
-        _ => $"the engine, {threads} threads:",
-    };
+        string pinned = row.IsPinned ? ", pinned" : "";
+        return row.Threads switch
+        {
+            0 => "the kernel alone:",
+            1 => $"the engine, 1 thread{pinned}:",
+            _ => $"the engine, {row.Threads} threads{pinned}:",
+        };
+    }
 }

@@ -5,7 +5,7 @@ using PlatformProbe;
 using Samples.Common;
 using SuperSlab;
 
-return SampleHost.Run(ProbeCommand.Create(Measure, ProbeProfile.Run), args);
+return SampleHost.Run(ProbeCommand.Create(Measure, ProbeProfile.Run, StressRun.Run), args);
 
 static int Measure(JsonDestination json)
 {

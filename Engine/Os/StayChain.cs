@@ -1,0 +1,100 @@
+namespace SuperSlab;
+
+/// <summary>
+/// Keeps pages that a prefault made resident where they are: pinned, else locked, else as the kernel likes; and says
+/// why. It never fails a prefault. Any thread; not in the hot loop.
+/// </summary>
+/// <param name="os">The system that owns the pages.</param>
+/// <param name="policy">What was asked for.</param>
+internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
+{
+    private readonly Lock _lock = new();
+    private readonly StayStep _pin = new(os.NameOf(StayPolicy.Pin));
+    private readonly StayStep _huge = new(os.NameOf(PageKind.ExplicitHuge) + ", which compaction skips");
+    private readonly StayStep _memoryLock = new(os.NameOf(StayPolicy.Lock));
+    private readonly StayStep _nothing = new("nothing, so pages may be moved and taken back");
+
+    /// <summary>Whether pages are to stay.</summary>
+    public bool IsOn => policy != StayPolicy.None;
+
+    /// <summary>Keeps a populated range until it is given back or moved. What is kept already stays so.</summary>
+    public void Keep(nint address, nuint bytes, PageKind pages)
+    {
+        if (!IsOn)
+            return;
+
+        os.AdviseAgainstMoves(address, bytes, pages);
+        Used(StepFor(address, bytes, pages));
+    }
+
+    /// <summary>"io_uring pins: ok", or what fell, why, and what came instead. Empty where nothing is asked for.</summary>
+    public string Describe() => string.Join("; ", Steps().Select(static step =>
+        step.Name + (step.Reason.Length == 0 ? ": ok" : $": {step.Reason}")));
+
+    /// <summary>The steps that were tried, each with its outcome, "in force" or "left", and what went wrong.</summary>
+    public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps()
+    {
+        lock (_lock)
+        {
+            return [.. new[] { _pin, _huge, _memoryLock, _nothing }
+                .Where(static step => step.IsUsed || step.Failure is not null)
+                .Select(static step => ("stay: " + step.Name, step.IsUsed ? "in force" : "left", step.Failure ?? ""))];
+        }
+    }
+
+    private StayStep StepFor(nint address, nuint bytes, PageKind pages)
+    {
+        bool pins = policy != StayPolicy.Lock;
+        if (policy == StayPolicy.Automatic && os.LockedMemoryLimit is { } limit)
+        {
+            Fell(_pin, new PrefaultFailure($"not unasked, as {limit}", IsLasting: true));
+            return _nothing;
+        }
+
+        return pins && TryKeep(_pin, address, bytes) ? _pin
+            : pins && pages == PageKind.ExplicitHuge ? _huge
+            : TryKeep(_memoryLock, address, bytes) ? _memoryLock
+            : _nothing;
+    }
+
+    private bool TryKeep(StayStep step, nint address, nuint bytes)
+    {
+        if (step.IsLeft)
+            return false;
+
+        bool isKept = step == _pin
+            ? os.TryPin(address, bytes, out PrefaultFailure failure)
+            : os.TryPopulate(address, bytes, new PrefaultStep(PageKind.Normal, PrefaultPolicy.Lock), out failure);
+        if (!isKept)
+            Fell(step, failure);
+
+        return isKept;
+    }
+
+    private void Used(StayStep step)
+    {
+        lock (_lock)
+            step.IsUsed = true;
+    }
+
+    private void Fell(StayStep step, PrefaultFailure failure)
+    {
+        lock (_lock)
+        {
+            step.Failure = failure.Reason;
+            step.IsLeft |= failure.IsLasting;
+        }
+    }
+}
+
+/// <summary>One way to keep pages, and how it fared. The chain's lock guards it.</summary>
+internal sealed class StayStep(string name)
+{
+    public string Name => name;
+
+    public bool IsUsed { get; set; } // it keeps, or kept, some range
+
+    public string? Failure { get; set; } // the last one
+
+    public bool IsLeft { get; set; } // it is not to be tried again
+}
