@@ -127,12 +127,24 @@ internal sealed unsafe class StayPolicyTests
         using ReservedRange range = new(os, 4 * SuperSlab);
         Prefaulter prefaulter = new(os, PrefaultPolicy.Automatic, PageKind.Normal, StayPolicy.Lock);
         prefaulter.Provide(range.Address, range.Bytes);
-        Assume.That(prefaulter.Describe(), Does.Contain("mlock: ok"), "a limit of locked memory");
+        Assume.That(prefaulter.Describe(), Does.Not.Contain("stay: nothing"), "a limit of locked memory");
         Assert.That(KeptMemory.Read(), Is.EqualTo(new KeptMemory(0, (long)range.Bytes)));
         os.Decommit(range.Address, SuperSlab);
         Assert.That(KeptMemory.Read(), Is.EqualTo(new KeptMemory(0, 3 * SuperSlab)));
         os.LetGo(range.Address, range.Bytes);
         Assert.That(KeptMemory.Read(), Is.EqualTo(default(KeptMemory)));
+    }
+
+    [Test]
+    public void A_lock_tells_whether_the_kernel_may_still_move_its_pages([Values(0, 1)] int mayMove)
+    {
+        using RedirectedFiles files = new("/proc/sys/vm");
+        files.Write("/proc/sys/vm/compact_unevictable_allowed", $"{mayMove}");
+        VirtualMemory os = VirtualMemory.Create(files);
+        Assert.That(
+            os.NameOf(StayPolicy.Lock),
+            Is.EqualTo(mayMove == 0 ? "mlock"
+                : "mlock (vm.compact_unevictable_allowed is 1, so the kernel may still move pages)"));
     }
 
     [TestCase(RingSetup, 1, "io_uring: Operation not permitted (1)")]
@@ -148,9 +160,9 @@ internal sealed unsafe class StayPolicyTests
         prefaulter.Provide(range.Address, range.Bytes);
 
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.Zero);
-        Assert.That(prefaulter.Describe(), Does.Contain(told).And.Contain("; stay: mlock: "));
+        Assert.That(prefaulter.Describe(), Does.Contain(told).And.Contain("; stay: mlock"));
         Assert.That(KeptMemory.Read().Pinned, Is.Zero);
-        Assume.That(prefaulter.Describe(), Does.EndWith("mlock: ok"), "a limit of locked memory");
+        Assume.That(prefaulter.Describe(), Does.EndWith(": ok").And.Not.Contain("stay: nothing"), "a limit of locked memory");
         Assert.That(KeptMemory.Read().Locked, Is.EqualTo((long)range.Bytes));
     }
 
@@ -174,7 +186,7 @@ internal sealed unsafe class StayPolicyTests
         Assert.That(
             memory.Settings,
             Does.Contain("stay: io_uring pins: io_uring: Operation not permitted (1)")
-                .And.Contain("stay: mlock: mlock: Cannot allocate memory (12)")
+                .And.Contain(": mlock: Cannot allocate memory (12)")
                 .And.Contain("stay: nothing, so pages may be moved and taken back: ok"));
     }
 

@@ -130,8 +130,17 @@ internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
         _ => base.NameOf(policy),
     };
 
-    public override string NameOf(StayPolicy policy) =>
-        policy == StayPolicy.Pin ? "io_uring pins" : base.NameOf(policy);
+    public override string NameOf(StayPolicy policy)
+    {
+        if (policy == StayPolicy.Pin)
+            return "io_uring pins";
+
+        Span<byte> buffer = stackalloc byte[64];
+        ReadOnlySpan<byte> setting = _files.Read("/proc/sys/vm/compact_unevictable_allowed\0"u8, buffer);
+        return LinuxFiles.FirstNumber(setting) == 0
+            ? base.NameOf(policy)
+            : base.NameOf(policy) + " (vm.compact_unevictable_allowed is 1, so the kernel may still move pages)";
+    }
 
     public override string? LockedMemoryLimit => DescribeLockLimit();
 

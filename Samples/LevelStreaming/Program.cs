@@ -81,7 +81,7 @@ internal static class Program
 
         return row.Row != EnumNames<RowKind>.Of(RowKind.Prewarmed) ? null
             : row.Violations != 0 ? $"{row.Row}: {row.Violations} frames broke the rules. {row.FirstViolation}"
-            : row.ProcessFaultsInFrames != 0 && !RuntimeFeature.IsDynamicCodeCompiled
+            : row is { ProcessFaultsInFrames: > 0, PagesMovedByKernel: 0 } && !RuntimeFeature.IsDynamicCodeCompiled
                 ? $"{row.Row}: {row.ProcessFaultsInFrames} page faults in the process during the frames, and compiled "
                     + "ahead of time there should be none"
             : null;

@@ -43,7 +43,8 @@ internal static class StreamingTable
                 Culture,
                 $"{row.Row}: {row.Violations:N0} violations in {row.Frames:N0} frames; "
                 + $"{row.ProcessFaultsInFrames:N0} page faults in the whole process during them, the loader's left "
-                + $"out; waited {row.MillisecondsWaited:N1} ms for levels; the guard takes "
+                + $"out{(row.PagesMovedByKernel == 0 ? "" : $" ({row.PagesMovedByKernel:N0} pages moved by the kernel)")}; "
+                + $"waited {row.MillisecondsWaited:N1} ms for levels; the guard takes "
                 + $"{row.GuardNanosecondsPerFrame:N0} ns a frame{Environment.NewLine}");
         }
 
@@ -77,6 +78,9 @@ internal sealed record RowDocument
 
     /// <summary>Page faults of all threads but the loader's, without those of the main thread between frames.</summary>
     public required long ProcessFaultsInFrames { get; init; }
+
+    /// <summary>Pages that the kernel moved meanwhile on the whole machine, by its own counters.</summary>
+    public required long PagesMovedByKernel { get; init; }
 
     /// <summary>How long the walk stood still because a level was not loaded yet.</summary>
     public required double MillisecondsWaited { get; init; }

@@ -1,5 +1,6 @@
 // The walk through the levels, and its figures.
 using System.Diagnostics;
+using System.Globalization;
 using Samples.Common;
 using SuperSlab;
 using SuperSlab.Scenes;
@@ -39,9 +40,11 @@ internal sealed class Walk<TStore, TAnimal>(
         int perVisit = Math.Clamp(options.Frames / (2 * _ring), 10, 250);
         int visits = (options.Frames + perVisit - 1) / perVisit;
         _faultsBetweenFrames = 0;
+        long moved = PagesMoved();
         long process = BeginCounting();
         WalkThrough(visits, options.Frames, perVisit);
         process = EndCounting() - process;
+        moved = PagesMoved() - moved;
         List<LevelDocument> levels = [];
         for (int ring = 0; ring < Math.Min(_ring, visits); ring++)
             levels.Add(_figures[ring].Document(LevelSpec.Ring[ring].Name, source.LoadOf(ring)));
@@ -60,10 +63,28 @@ internal sealed class Walk<TStore, TAnimal>(
 
             // A fault that the loader's thread takes while it begins to wait is counted with its next load.
             ProcessFaultsInFrames = Math.Max(0, process - _faultsBetweenFrames),
+            PagesMovedByKernel = moved,
             MillisecondsWaited = _waitedTicks * 1000.0 / Stopwatch.Frequency,
             GuardNanosecondsPerFrame = GuardCost(),
             Levels = levels,
         };
+    }
+
+    /// <summary>
+    /// Pages that the kernel moved so far on the whole machine; the next touch of each faults, in the runtime's memory
+    /// too, which no plan can keep.
+    /// </summary>
+    private static long PagesMoved()
+    {
+        const string Counters = "/proc/vmstat";
+        long moved = 0;
+        foreach (string line in File.Exists(Counters) ? File.ReadLines(Counters) : [])
+        {
+            if (line.Split(' ') is ["pgmigrate_success" or "thp_collapse_alloc" or "pswpout", string count])
+                moved += long.Parse(count, CultureInfo.InvariantCulture);
+        }
+
+        return moved;
     }
 
     /// <summary>
