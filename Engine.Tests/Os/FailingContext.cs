@@ -18,6 +18,7 @@ namespace Engine.Tests.Os;
 /// context.Lie("madvise", argument: 23);              // returns 0, and does nothing
 /// context.LimitMaps(bytes);                          // no mapping may be larger
 /// context.ShiftMaps(bytes);                          // where the system may choose, addresses are not aligned to more than this
+/// context.PretendPages(bytes);                       // the system's pages have this size, and nothing less is taken
 /// context.Hide("mremap");                            // not found in any library (before the VirtualMemory is created)
 /// var os = VirtualMemory.Create(context);
 /// </code>
@@ -25,8 +26,11 @@ namespace Engine.Tests.Os;
 internal sealed unsafe class FailingContext : INativeContext
 {
     private const int OutOfMemory = 12;
+    private const int Invalid = 22;
     private static readonly Rule[] Rules = new Rule[8];
     private static int s_living;
+    private static nuint s_pageBytes = 1;
+    private static long s_brokenPages;
 
     private readonly Rule[] _rules = Rules;
     private readonly SystemLibraries _system = new();
@@ -40,6 +44,8 @@ internal sealed unsafe class FailingContext : INativeContext
             throw new InvalidOperationException("Another FailingContext is alive; dispose of it first.");
 
         StealsHoles = false;
+        s_pageBytes = 1;
+        s_brokenPages = 0;
         for (int i = 0; i < Rules.Length; i++)
         {
             Rules[i] = new Rule();
@@ -85,6 +91,21 @@ internal sealed unsafe class FailingContext : INativeContext
     /// <summary>Mappings that the system may place begin this many bytes behind a multiple of 2 MiB.</summary>
     /// <param name="bytes">A multiple of the page size.</param>
     public void ShiftMaps(nuint bytes) => _rules[0].ShiftBytes = bytes;
+
+    /// <summary>
+    /// The system's pages have this size (before the VirtualMemory is created): it says so, places mappings by it, and
+    /// refuses calls over parts of pages, as a kernel does or worse.
+    /// </summary>
+    /// <param name="bytes">A power of two, at least the real size.</param>
+    public void PretendPages(nuint bytes)
+    {
+        s_pageBytes = bytes;
+        ShiftMaps(bytes);
+        Replace("getpagesize", (nint)(delegate* unmanaged<int>)&PretendedPageBytes);
+    }
+
+    /// <summary>Calls over parts of pretended pages so far.</summary>
+    public static long CallsOverPartsOfPages => Interlocked.Read(ref s_brokenPages);
 
     /// <summary>Every call fails, or every one whose distinguishing argument (flags, protection, advice) is as
     /// given.</summary>
@@ -171,10 +192,28 @@ internal sealed unsafe class FailingContext : INativeContext
     };
 
     [UnmanagedCallersOnly]
+    private static int PretendedPageBytes() => (int)s_pageBytes;
+
+    /// <summary>Notes and refuses a range that is not made of whole pretended pages.</summary>
+    private static bool BreaksPages(nint address, nuint bytes)
+    {
+        if ((((nuint)address | bytes) & (s_pageBytes - 1)) == 0)
+            return false;
+
+        Interlocked.Increment(ref s_brokenPages);
+        Marshal.SetLastSystemError(Invalid);
+        return true;
+    }
+
+    [UnmanagedCallersOnly]
     private static nint Mmap(nint address, nuint bytes, int protection, int flags, int file, nint offset)
     {
         const int Fixed = 0x10;
+        const int HugeTlb = 0x40000;
         Verdict verdict = Rules[0].Decide(flags);
+        if (file < 0 && BreaksPages(address, bytes))
+            return -1;
+
         if (verdict == Verdict.FailHalfDone && (flags & Fixed) != 0)
             MakeHole(address, bytes);
 
@@ -182,7 +221,7 @@ internal sealed unsafe class FailingContext : INativeContext
             return FailWith(Rules[0], -1);
 
         var mmap = (delegate* unmanaged<nint, nuint, int, int, int, nint, nint>)Rules[0].Forward;
-        return address == 0 && Rules[0].ShiftBytes != 0
+        return address == 0 && Rules[0].ShiftBytes != 0 && file < 0 && (flags & HugeTlb) == 0
             ? MapShifted(mmap, bytes, protection, flags)
             : mmap(address, bytes, protection, flags, file, offset);
     }
@@ -217,6 +256,9 @@ internal sealed unsafe class FailingContext : INativeContext
     private static nint Mremap(nint from, nuint oldBytes, nuint newBytes, int flags, nint to)
     {
         Verdict verdict = Rules[4].Decide(flags);
+        if (BreaksPages(from, oldBytes) || BreaksPages(to, newBytes))
+            return -1;
+
         if (verdict == Verdict.FailHalfDone)
             MakeHole(to, newBytes);
 
@@ -243,6 +285,9 @@ internal sealed unsafe class FailingContext : INativeContext
     private static int Plain(Rule rule, nint address, nuint bytes)
     {
         var function = (delegate* unmanaged<nint, nuint, int>)rule.Forward;
+        if (BreaksPages(address, bytes))
+            return -1;
+
         switch (rule.Decide(0))
         {
             case Verdict.Fail:
@@ -260,6 +305,9 @@ internal sealed unsafe class FailingContext : INativeContext
     private static int WithArgument(Rule rule, nint address, nuint bytes, int argument)
     {
         var function = (delegate* unmanaged<nint, nuint, int, int>)rule.Forward;
+        if (BreaksPages(address, bytes))
+            return -1;
+
         switch (rule.Decide(argument))
         {
             case Verdict.Fail:

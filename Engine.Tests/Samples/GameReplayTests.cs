@@ -66,8 +66,13 @@ internal sealed class GameReplayTests
         RunDocument row = JsonSerializer.Deserialize(run.Output, ReplayJson.Default.ReplayDocument)!.Runs[0];
         Assert.That(row.Faults!.Owners.Sum(owner => owner.Count), Is.EqualTo(row.Faults.KernelCount));
         Assert.That(row.HotLoop.PageFaults, Is.Positive);
-        Assert.That(row.Faults.Unavailable.Length == 0 ? row.Faults.Frames.Sum(frame =>
-            frame.Count) : row.Faults.KernelCount, Is.GreaterThanOrEqualTo(row.HotLoop.PageFaults));
+
+        // A user who may lock little memory has small rings, which lose some, or too few, and those are only counted.
+        long withoutFrame = row.Faults.Owners.Sum(owner =>
+            owner.Kind is FaultKinds.Thread or FaultKinds.Lost ? owner.Count : 0);
+        Assert.That(
+            row.Faults.Frames.Sum(frame => frame.Count) + withoutFrame,
+            Is.GreaterThanOrEqualTo(row.HotLoop.PageFaults));
     }
 
     [Test]

@@ -7,8 +7,8 @@ namespace SuperSlab;
 /// </content>
 public sealed unsafe partial class FrameArena
 {
-    /// <summary>Allocates from the first chunk ahead that is large enough, or from a new one that replaces those
-    /// ahead.</summary>
+    /// <summary>Allocates from the first chunk ahead that is large enough. Where none is, those ahead go, and the
+    /// current chunk grows, or else a new one follows it.</summary>
     internal void* AllocateOverflow(LaneState* lane, nuint bytes, nuint alignment)
     {
         Disposed.ThrowIf(_disposed, this);
@@ -31,24 +31,30 @@ public sealed unsafe partial class FrameArena
             FrameChunk* tooSmall = current->Next;
             current->Next = null;
             FreeChunks(tooSmall);
-            next = NewChunk(bytes);
-            current->Next = next;
+            if (!TryExtend(lane, bytes, alignment))
+                current->Next = next = NewChunk(bytes);
+
             lane->Overflows++;
             _registry.CountOverflow();
         }
 
-        lane->BytesBefore = lane->UsedBytes;
-        Enter(lane, next);
-        byte* start = Fitting(next, bytes, alignment);
+        if (next != null)
+        {
+            lane->BytesBefore = lane->UsedBytes;
+            Enter(lane, next);
+        }
+
+        byte* start = lane->Cursor + GapBefore(lane->Cursor, alignment);
         lane->Cursor = start + Sizes.AlignUp(bytes, FrameLane.DefaultAlignment);
         return start;
     }
 
-    /// <summary>Where in a chunk's beginning the block would stand, or null where it does not fit.</summary>
-    private static byte* Fitting(FrameChunk* chunk, nuint bytes, nuint alignment)
+    private static nuint GapBefore(byte* position, nuint alignment) => (nuint)(-(nint)position) & (alignment - 1);
+
+    private static bool Fits(FrameChunk* chunk, nuint bytes, nuint alignment)
     {
-        nuint gap = (nuint)(-(nint)chunk->Start) & (alignment - 1);
-        return gap <= chunk->Bytes && bytes <= chunk->Bytes - gap ? chunk->Start + gap : null;
+        nuint gap = GapBefore(chunk->Start, alignment);
+        return gap <= chunk->Bytes && bytes <= chunk->Bytes - gap;
     }
 
     /// <summary>Moves the first chunk ahead that fits the block right behind the current one.</summary>
@@ -57,7 +63,7 @@ public sealed unsafe partial class FrameArena
     {
         FrameChunk* before = current;
         FrameChunk* chunk = current->Next;
-        while (chunk != null && Fitting(chunk, bytes, alignment) == null)
+        while (chunk != null && !Fits(chunk, bytes, alignment))
         {
             before = chunk;
             chunk = chunk->Next;
@@ -73,9 +79,43 @@ public sealed unsafe partial class FrameArena
         return chunk;
     }
 
-    private int TakeOrThrow(int superSlabs, PrefaultTask? task)
+    /// <summary>
+    /// Makes the lane's chunk longer, so that the block fits behind what is there and nothing is left unused before it.
+    /// Not where memory that is ready serves; and not a spare, nor the lane's share of the arena's own.
+    /// </summary>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory.</exception>
+    private bool TryExtend(LaneState* lane, nuint bytes, nuint alignment)
     {
-        int start = _pool.Take(superSlabs, new Demand(_tag, Demand.NoClass), task);
+        FrameChunk* chunk = lane->Chunk;
+        nuint room = (nuint)(lane->End - lane->Cursor);
+        nuint missing = GapBefore(lane->Cursor, alignment) + bytes - room;
+        int more = (int)Sizes.DivideRoundingUp(missing, SlabGeometry.SuperSlabBytes);
+        int behind = chunk->SuperSlab + chunk->SuperSlabCount;
+        if (chunk->SuperSlabCount == 0 || chunk->IsSpare || HasReady(SuperSlabsFor(bytes))
+            || !_pool.TryTakeAt(behind, more, new Demand(_tag, Demand.NoClass), usesReserve: true))
+        {
+            return false;
+        }
+
+        chunk->SuperSlabCount += more;
+        chunk->Bytes += (nuint)more << SlabGeometry.SuperSlabShift;
+        lane->End = chunk->Start + chunk->Bytes;
+        lock (_overflow)
+            _overflowSuperSlabs += more;
+
+        return true;
+    }
+
+    private bool HasReady(int superSlabs) =>
+        (superSlabs == 1 && Volatile.Read(ref _spareCount) != 0) || _pool.HasReady(superSlabs);
+
+    private static int SuperSlabsFor(nuint bytes) =>
+        (int)Sizes.DivideRoundingUp(bytes, SlabGeometry.SuperSlabBytes);
+
+    private int TakeOrThrow(int superSlabs, PrefaultTask? task, bool mayGrow = false)
+    {
+        Demand demand = new(_tag, Demand.NoClass);
+        int start = mayGrow ? _pool.TakeToGrow(superSlabs, demand) : _pool.Take(superSlabs, demand, task);
         return start >= 0 ? start : throw new EngineOutOfMemoryException(
             $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of "
                 + $"{Sizes.Text(_reservation.BlockBytes)} has no room for them.");
@@ -84,7 +124,7 @@ public sealed unsafe partial class FrameArena
     /// <summary>A chunk for an overflow block: a spare one where the block fits in it.</summary>
     private FrameChunk* NewChunk(nuint bytes)
     {
-        int superSlabs = (int)Sizes.DivideRoundingUp(nuint.Max(bytes, 1), SlabGeometry.SuperSlabBytes);
+        int superSlabs = SuperSlabsFor(bytes);
         lock (_overflow)
         {
             if (superSlabs == 1 && _spares != null)
@@ -95,7 +135,7 @@ public sealed unsafe partial class FrameArena
         }
 
         // The system may take its time, and whom it asks may take locks: other lanes go on meanwhile.
-        FrameChunk* chunk = MakeChunk(superSlabs, task: null);
+        FrameChunk* chunk = MakeChunk(superSlabs, task: null, mayGrow: true);
         lock (_overflow)
             _overflowSuperSlabs += superSlabs;
 
@@ -104,12 +144,12 @@ public sealed unsafe partial class FrameArena
 
     /// <summary>A chunk of whole SuperSlabs. They are aligned to 2 MiB, so any alignment fits at their
     /// beginning.</summary>
-    private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task)
+    private FrameChunk* MakeChunk(int superSlabs, PrefaultTask? task, bool mayGrow = false)
     {
         FrameChunk* chunk = NewIdle();
         try
         {
-            int start = TakeOrThrow(superSlabs, task);
+            int start = TakeOrThrow(superSlabs, task, mayGrow);
             *chunk = new FrameChunk
             {
                 Start = (byte*)_reservation.AddressOf(start),
@@ -174,6 +214,7 @@ public sealed unsafe partial class FrameArena
         _spares = chunk->Next;
         _spareCount--;
         chunk->Next = null;
+        chunk->IsSpare = true;
         return chunk;
     }
 

@@ -9,14 +9,16 @@ namespace SuperSlab;
 ///
 /// <see cref="NextFrame"/> turns to the next buffer and resets it; the last frame's memory stays readable meanwhile. A
 /// lane that needs more than its share overflows into chunks of SuperSlabs that stay with it. It takes the first chunk
-/// ahead that is large enough; if there is none, a new chunk replaces all that are ahead. So a frame like the one
-/// before it in its buffer finds its chunks in place, and a growing frame does not pile them up. Each overflowed lane
+/// ahead that is large enough. If there is none, all that are ahead go, and the lane's chunk grows in place where the
+/// addresses behind it are free; else a new chunk follows, with room to grow, to which the pages of those that went are
+/// moved. So a frame like the one before it in its buffer finds its chunks in place, and frames that grow own what the
+/// largest needs, neither the sum of the sizes before it nor what stood in the places it grew out of. Each overflowed lane
 /// satisfies
 ///
 ///   LaneBytes + bytes of its overflow chunks  &lt;=  2 x HighWaterBytes + 2 MiB x its chunks, the first included
 ///
-/// since the block that did not fit in the rest of a chunk stands in the next, and a new chunk is its block rounded up
-/// to 2 MiB. <see cref="Trim"/> takes overflow memory back. Call NextFrame, Trim and Dispose while no lane is in use;
+/// since the block that did not fit in the rest of a chunk stands in the next, and a chunk is made, and grows, by what
+/// its block needs, rounded up to 2 MiB. <see cref="Trim"/> takes overflow memory back. Call NextFrame, Trim and Dispose while no lane is in use;
 /// one thread at a time uses a lane.
 /// </summary>
 public sealed unsafe partial class FrameArena : IArena

@@ -54,6 +54,9 @@ internal unsafe struct FrameChunk
     /// <summary>The SuperSlabs of an overflow chunk; the first chunk has a count of 0.</summary>
     public int SuperSlab;
     public int SuperSlabCount;
+
+    /// <summary>Taken from the spares, to which it returns as it was.</summary>
+    public bool IsSpare;
 }
 
 /// <summary>

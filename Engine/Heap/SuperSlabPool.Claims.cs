@@ -63,7 +63,12 @@ internal sealed unsafe partial class SuperSlabPool
     }
 
     /// <summary>Takes the SuperSlabs [start, start + count) if all are free: an extent grows in place.</summary>
-    public bool TryTakeAt(int start, int count, Demand demand)
+    /// <param name="start">The first of them.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="demand">Who asks.</param>
+    /// <param name="usesReserve">Whether pages of the reserve move there before the system is asked for more.</param>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
+    public bool TryTakeAt(int start, int count, Demand demand, bool usesReserve = false)
     {
         if (start + count > _reservation.SuperSlabCount)
             return false;
@@ -76,11 +81,44 @@ internal sealed unsafe partial class SuperSlabPool
         Exit();
         if (isFree)
         {
-            MakeReady([(start, count)], demand, task: null);
+            MakeReady([(start, count)], demand, task: null, usesReserve);
             Own(start, count, demand.OwnerTag);
         }
 
         return isFree;
+    }
+
+    /// <summary>
+    /// Takes neighbouring SuperSlabs for what may grow: a run that is ready for the most part, else one with room on
+    /// both sides, where there is one. Pages of the reserve move there before the system is asked for more: what grows
+    /// in turns with its neighbours leaves no memory behind in the places that it grew out of.
+    /// </summary>
+    /// <inheritdoc cref="Take"/>
+    public int TakeToGrow(int count, Demand demand)
+    {
+        int start = ClaimToGrow(count);
+        if (start < 0 && Shortage is { } shortage)
+        {
+            shortage();
+            start = ClaimToGrow(count);
+        }
+
+        if (start >= 0)
+        {
+            MakeReady([(start, count)], demand, task: null, usesReserve: true);
+            Own(start, count, demand.OwnerTag);
+        }
+
+        return start;
+    }
+
+    /// <summary>Whether a run of SuperSlabs could be taken without an OS call a moment ago.</summary>
+    public bool HasReady(int count)
+    {
+        Enter();
+        bool hasReady = FindRun(_ready, _end, count) >= 0;
+        Exit();
+        return hasReady;
     }
 
     /// <summary>
@@ -178,6 +216,28 @@ internal sealed unsafe partial class SuperSlabPool
     {
         Enter();
         int start = FindFirst(count);
+        if (start >= 0)
+            MarkClaimed(start, count);
+
+        Exit();
+        return start;
+    }
+
+    private int ClaimToGrow(int count)
+    {
+        // 80 MiB cost some 90 KiB of tables, which reach up to the last SuperSlab that was used.
+        const int MostRoom = 40;
+        const int LeastRoom = 4;
+        Enter();
+        int start = FindReadiest(count);
+        bool isCold = start >= 0 && ReadyIn(start, count) < (count + 1) / 2;
+        for (int room = MostRoom; isCold && room >= LeastRoom; room /= 2)
+        {
+            int roomy = FindRun(_free, _reservation.SuperSlabCount, count + (2 * room));
+            isCold = roomy < 0;
+            start = isCold ? start : roomy + room;
+        }
+
         if (start >= 0)
             MarkClaimed(start, count);
 
@@ -292,10 +352,14 @@ internal sealed unsafe partial class SuperSlabPool
     }
 
     /// <summary>Makes claimed ranges ready; on an exception all become free.</summary>
-    private void MakeReady(ReadOnlySpan<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task)
+    private void MakeReady(
+        ReadOnlySpan<(int Start, int Count)> ranges, Demand demand, PrefaultTask? task, bool usesReserve = false)
     {
         try
         {
+            foreach ((int start, int count) in usesReserve && _os.Facts.MovesPages ? ranges : [])
+                FillFromReserve(start, count, demand);
+
             Prefault(ranges, demand, task);
         }
         catch
@@ -305,6 +369,54 @@ internal sealed unsafe partial class SuperSlabPool
 
             throw;
         }
+    }
+
+    /// <summary>Moves pages of the reserve to those of a claimed range that are not ready, as far as they go.</summary>
+    private void FillFromReserve(int start, int count, Demand demand)
+    {
+        EnsureTables(start + count);
+        int moved = 1;
+        for (int index = start; index < start + count && moved != 0; index += moved)
+        {
+            bool ready = Bitmap.IsSet(_ready, index);
+            moved = Bitmap.RunLength(_ready, index, start + count - index, ready);
+            if (!ready)
+                moved = MoveFromReserve(index, moved, demand);
+        }
+    }
+
+    /// <summary>Moves the pages of one run of the reserve to claimed SuperSlabs.</summary>
+    /// <returns>How many moved; 0 where the reserve is empty or the system cannot.</returns>
+    private int MoveFromReserve(int to, int most, Demand demand)
+    {
+        Enter();
+        int count = TakeHighest(_ready, most, out int from);
+        Exit();
+        if (count == 0)
+            return 0;
+
+        bool? isMoved = null;
+        try
+        {
+            Observer?.Invoke(demand, count);
+            nuint bytes = (nuint)count << SlabGeometry.SuperSlabShift;
+            isMoved = _os.TryMovePages(_reservation.AddressOf(from), _reservation.AddressOf(to), bytes);
+        }
+        finally
+        {
+            for (int index = 0; isMoved == true && index < count; index++)
+                Describe(to + index, _reservation.SuperSlabs[from + index].Pages);
+
+            // After a failure half-way nobody knows what is ready.
+            Enter();
+            if (isMoved is { } known)
+                Bitmap.Set(_ready, known ? to : from, count);
+
+            SetFree(from, count);
+            Exit();
+        }
+
+        return isMoved == true ? count : 0;
     }
 
     /// <summary>Prefaults, run by run, the SuperSlabs of claimed ranges that are not ready.</summary>

@@ -35,8 +35,8 @@ internal sealed unsafe class PerfEvent : IDisposable
     private const nuint IoctlSetOutput = 0x2405;
     private const int None = -1;
 
-    /// <summary>The rings of this process that record in detail; the others are small.</summary>
-    private static int s_detailedCount;
+    /// <summary>What the rings of this process take, their control pages included.</summary>
+    private static long s_mappedBytes;
 
     private readonly PerfFunctions _os;
     private readonly int _file;
@@ -62,7 +62,7 @@ internal sealed unsafe class PerfEvent : IDisposable
             _ = Volatile.Read(ref _control[offset]);
 
         Volatile.Write(ref *(ulong*)(_control + TailOffset), 0);
-        Interlocked.Add(ref s_detailedCount, second == None ? 0 : 1);
+        Interlocked.Add(ref s_mappedBytes, (long)mappedBytes);
     }
 
     /// <summary>What a user may lock for rings is little: a forgotten one goes back with its object.</summary>
@@ -131,7 +131,7 @@ internal sealed unsafe class PerfEvent : IDisposable
         if (PerfFunctions.Find(context, out reason) is not { } os)
             return null;
 
-        ringBytes = RingLimit.Of(os.Files).Share(ringBytes, Volatile.Read(ref s_detailedCount));
+        ringBytes = RingLimit.Of(os.Files).Share(ringBytes, (nuint)Volatile.Read(ref s_mappedBytes));
         bool withKernel = true;
         int minor = os.Open(PerfFunctions.Event.MinorFaults, None, withKernel, PerfFunctions.Detail.Callers, callers);
         if (minor < 0)
@@ -213,7 +213,7 @@ internal sealed unsafe class PerfEvent : IDisposable
 
     private void Close()
     {
-        Interlocked.Add(ref s_detailedCount, _second == None ? 0 : -1);
+        Interlocked.Add(ref s_mappedBytes, -(long)_mappedBytes);
         _os.Unmap((nint)_control, _mappedBytes);
         _os.CloseIfOpen(_second);
         _os.Files.Close(_file);
@@ -321,15 +321,15 @@ internal readonly record struct RingLimit(nuint Bytes)
         return new RingLimit(isFree ? nuint.MaxValue : (nuint)kibibytes * 1024 * (nuint)Environment.ProcessorCount);
     }
 
-    /// <summary>A ring that leaves room for others: half of the limit for the first, a quarter for the next.</summary>
+    /// <summary>A ring that leaves room for others: half of what the limit still grants.</summary>
     /// <param name="ringBytes">What was asked for, a power of two.</param>
-    /// <param name="others">The rings that are there.</param>
-    public nuint Share(nuint ringBytes, int others)
+    /// <param name="taken">What the rings that are there take, in bytes.</param>
+    public nuint Share(nuint ringBytes, nuint taken)
     {
         if (Bytes == nuint.MaxValue)
             return ringBytes;
 
-        nuint share = nuint.Max(LeastShare, Bytes >> Math.Min(others + 1, 30));
+        nuint share = nuint.Max(LeastShare, (Bytes - nuint.Min(taken, Bytes)) / 2);
         return nuint.Min(ringBytes, (nuint)1 << BitOperations.Log2(share));
     }
 

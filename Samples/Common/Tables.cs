@@ -124,7 +124,8 @@ public static class FaultsTable
         long sum = faults.Owners.Sum(owner => owner.Count);
         return sum != faults.KernelCount
             ? $"the owners have {sum} page faults, and the kernel counted {faults.KernelCount}"
-            : faults.LostCount != 0 ? $"{faults.LostCount} page faults found no room in the ring, and have no owner"
+            : faults.LostCount != 0 ? $"{faults.LostCount} page faults found no room in the ring, and have no owner "
+                + "(a larger /proc/sys/kernel/perf_event_mlock_kb gives an ordinary user larger rings)"
             : null;
     }
 }

@@ -243,8 +243,15 @@ internal sealed class FaultMeter : IDisposable
     /// <param name="records">Whether addresses are to be recorded where possible.</param>
     public FaultMeter(int threads, bool records)
     {
-        if (records)
-            _recorder = new PageFaultRecorder(Math.Clamp(RecordsOfAllThreads / threads, 256, 4096));
+        try
+        {
+            int capacity = Math.Clamp(RecordsOfAllThreads / threads, 256, 4096);
+            _recorder = records ? new PageFaultRecorder(capacity) : null;
+        }
+        catch (EngineMemoryException)
+        {
+            // Other processes of the user have the rest of what it may lock: this thread's faults are counted only.
+        }
     }
 
     /// <summary>Page faults between Start and Stop.</summary>
