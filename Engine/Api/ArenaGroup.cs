@@ -90,7 +90,15 @@ public sealed unsafe class ArenaGroup : IDisposable
     internal WorkGate Work => _slabs.Work;
 
     /// <summary>The states ever made, in no order; those behind the count are null.</summary>
-    internal ReadOnlySpan<SmallArenaState?> States => Volatile.Read(ref _states).AsSpan(0, Volatile.Read(ref _made));
+    internal ReadOnlySpan<SmallArenaState?> States
+    {
+        get
+        {
+            // In this order: the array is replaced before the count rises.
+            int made = Volatile.Read(ref _made);
+            return Volatile.Read(ref _states).AsSpan(0, made);
+        }
+    }
 
     /// <summary>
     /// Makes a small arena. Takes well under a microsecond, and in a prewarmed group no OS call, page fault or managed

@@ -414,7 +414,7 @@ internal sealed unsafe class SmallArenaState(ArenaGroup group, SmallBlocks* bloc
         _ = Find(block, out SmallSlab* large);
         nuint before = large->LargeBytes;
         AllocationTracker.Origin? origin = _tracker?.Take((nuint)block);
-        nuint grown = (nuint)block;
+        nuint grown = 0;
         try
         {
             grown = group.Grow(_budget, large, bytes);
@@ -422,7 +422,7 @@ internal sealed unsafe class SmallArenaState(ArenaGroup group, SmallBlocks* bloc
         finally
         {
             if (origin is { } known)
-                _tracker?.Put(grown, grown == (nuint)block ? known : known with { Bytes = bytes });
+                _tracker?.Put(grown == 0 ? (nuint)block : grown, grown == 0 ? known : known with { Bytes = bytes });
         }
 
         Enter(generation);
