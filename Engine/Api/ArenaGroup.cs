@@ -162,7 +162,7 @@ public sealed unsafe class ArenaGroup : IDisposable
                 new BlockCount(SlabGeometry.SlabBytes, slabs),
                 new BlockCount((nuint)sizeof(SmallSlab), slabs),
                 new BlockCount(SmallSlab.HeadBytes, superSlabs * SlabGeometry.SlabCount / 2),
-                new BlockCount(SmallBlocks.Bytes, arenaCount),
+                new BlockCount(StateBytes, arenaCount),
             ],
             superSlabs, threads, carve: true, task);
         MakeIdle(arenaCount);
@@ -324,16 +324,10 @@ public sealed unsafe class ArenaGroup : IDisposable
     }
 
     /// <summary>Counts an allocation or a free of a small arena under the calling thread's tag.</summary>
-    internal void Count(ref CounterCell* cells, nuint allocated, nuint freed)
+    internal void Count(CounterCell* cells, nuint allocated, nuint freed)
     {
-        if (_counters is null)
-            return;
-
-        if (cells == null)
-            cells = NewCells();
-
         int tag = ThreadSlots.Current == 0 ? 0 : ThreadCounters.TagAt(*ThreadSlots.CurrentTag);
-        _counters.Count(cells, tag, new CounterCell
+        _counters?.Count(cells, tag, new CounterCell
         {
             Allocations = allocated == 0 ? 0 : 1,
             AllocatedBytes = (long)allocated,
@@ -342,11 +336,7 @@ public sealed unsafe class ArenaGroup : IDisposable
         });
     }
 
-    internal void RetireCounters(CounterCell* cells)
-    {
-        if (cells != null)
-            _counters?.Retire(cells);
-    }
+    internal void RetireCounters(CounterCell* cells) => _counters?.Retire(cells);
 
     /// <summary>Takes the state of an arena that has ended, for another.</summary>
     internal void Recycle(SmallArenaState state)
@@ -382,6 +372,10 @@ public sealed unsafe class ArenaGroup : IDisposable
             state!.Validate();
     }
 
+    /// <summary>What stands behind an arena, with its counters where those are on.</summary>
+    private static nuint StateBytes => SmallBlocks.Bytes
+        + (CounterSwitch.IsOn ? (nuint)(ThreadCounters.Tags * sizeof(CounterCell)) : 0);
+
     /// <summary>Whole slabs up to 2 MiB, and whole SuperSlabs above: no other block shares a large block's slabs.</summary>
     private static nuint LargeBytesOf(nuint bytes, nuint alignment) => bytes <= SlabGeometry.SuperSlabBytes
         ? LongLivedArena.BlockBytes(Sizes.AlignUp(bytes, SlabGeometry.SlabBytes), alignment)
@@ -393,12 +387,6 @@ public sealed unsafe class ArenaGroup : IDisposable
     private SlabRun* RunAt(nuint address) => _slabs.Slabs.Runs[_slabs.Slabs.Runs.SlabOf((nint)address)];
 
     private string NameOf(int index) => States is var states && index < states.Length ? states[index]!.Name : "(unknown)";
-
-    private CounterCell* NewCells()
-    {
-        nuint bytes = (nuint)(ThreadCounters.Tags * sizeof(CounterCell));
-        return (CounterCell*)_slabs.AllocateZeroed(bytes);
-    }
 
     private SmallArenaState? TakeIdle()
     {
@@ -433,8 +421,7 @@ public sealed unsafe class ArenaGroup : IDisposable
 
     private SmallArenaState MakeState()
     {
-        SmallBlocks* blocks = (SmallBlocks*)_slabs.Allocate(SmallBlocks.Bytes);
-        *blocks = default;
+        SmallBlocks* blocks = (SmallBlocks*)_slabs.AllocateZeroed(StateBytes);
         SmallArenaState state = new(this, blocks);
         while (true)
         {

@@ -37,8 +37,8 @@ internal unsafe struct SmallBlocks
     public long LiveCount;
     public nuint HeldBytes;
 
-    /// <summary>What was counted by tag; null where nothing is counted.</summary>
-    public CounterCell* Counters;
+    /// <summary>What was counted by tag, behind this, where counters are on.</summary>
+    public static CounterCell* CountersOf(SmallBlocks* blocks) => (CounterCell*)(blocks + 1);
 
     /// <summary>Whether blocks of a size and alignment come out of slabs; others are large.</summary>
     public static bool IsInSlabs(nuint bytes, nuint alignment) =>
