@@ -332,6 +332,44 @@ internal sealed unsafe class ArenaGroupTests
     }
 
     [Test]
+    public void A_slab_whose_guard_page_is_not_opened_is_lent_to_nobody()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("The calls that are made to fail are Linux's.");
+
+        using FailingContext context = new();
+        using EngineMemory memory = new(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.GiB(1),
+            NativeContext = context,
+            Checks = MemoryChecks.Full,
+            CheckSettings = new CheckSettings { QuarantineBytes = 0, GuardOneIn = 1, Report = _ => { } },
+        });
+        using ArenaGroup group = memory.CreateArenaGroup("scripts");
+        SmallArena arena = group.CreateArena("script", new() { Budget = new ArenaBudget { HardBytes = 1 << 20 } });
+        nint[] blocks = [(nint)arena.Allocate(1_000), (nint)arena.Allocate(100_000)];
+        context.FailAlways("mprotect", errno: 12);
+        context.FailAlways("madvise", errno: 12);
+        arena.Dispose();
+        memory.Validate();
+        context.Heal("mprotect");
+        context.Heal("madvise");
+        for (int round = 0; round < 50; round++)
+        {
+            SmallArena next = group.CreateArena("next");
+            foreach (int bytes in (int[])[1_000, 50_000, 100_000])
+                next.AllocateSpan<byte>(bytes).Fill(1);
+        }
+
+        Assert.That(blocks, Has.Length.EqualTo(2));
+        memory.Validate();
+        group.Dispose();
+        using LongLivedArena world = memory.CreateLongLivedArena("world");
+        for (int block = 0; block < 200; block++)
+            world.AllocateSpan<byte>(50_000).Fill(1);
+    }
+
+    [Test]
     public void Tracked_arenas_say_what_lives_by_tag()
     {
         using EngineMemory memory = new(new EngineMemoryOptions { Checks = MemoryChecks.Off });

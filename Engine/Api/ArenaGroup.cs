@@ -261,6 +261,13 @@ public sealed unsafe class ArenaGroup : IDisposable
         budget.Return(units);
     }
 
+    /// <summary>Keeps what cannot be lent again until the group ends.</summary>
+    internal static void Abandon(BudgetMeter budget, SmallSlab* slab)
+    {
+        slab->Owner = null;
+        budget.Return((int)(slab->HeldBytes >> SlabGeometry.SlabShift));
+    }
+
     /// <summary>Makes a large block larger; it may move.</summary>
     /// <exception cref="EngineOutOfMemoryException">A budget is spent, or there is no memory. Nothing has
     /// changed.</exception>

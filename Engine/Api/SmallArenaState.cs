@@ -186,7 +186,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         SmallSlab* thrownAway = SmallBlocks.TakeAll(blocks);
         Exit();
         RetireCounters();
-        GiveBack(thrownAway);
+        GiveBack(thrownAway, []);
         EngineMemoryException.ThrowIf(damage);
     }
 
@@ -222,13 +222,13 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
 
         Exception? thrown = _checked is null ? null : LongLivedArena.Report(
             group.CheckSettings, LongLivedArena.DisposeSentences(Name, group.CheckSettings, _checked, _tracker));
-        _checked?.Abandon();
+        IReadOnlyList<nuint> closedPages = _checked?.Abandon() ?? [];
         _checked = null;
         _tracker = null;
         RetireCounters();
         if (givesBack)
         {
-            GiveBack(thrownAway);
+            GiveBack(thrownAway, closedPages);
             group.Recycle(this);
         }
 
@@ -341,12 +341,21 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         return all;
     }
 
-    private void GiveBack(SmallSlab* thrownAway)
+    /// <summary>Gives slabs back. What has a page that the system did not open stays with the group until its
+    /// end.</summary>
+    private void GiveBack(SmallSlab* thrownAway, IReadOnlyList<nuint> closedPages)
     {
         for (SmallSlab* next; thrownAway != null; thrownAway = next)
         {
             next = thrownAway->Next;
-            group.TakeBack(_budget, thrownAway);
+            bool isClosed = false;
+            for (int index = 0; index < closedPages.Count; index++)
+                isClosed |= closedPages[index] - thrownAway->Start < thrownAway->HeldBytes;
+
+            if (isClosed)
+                ArenaGroup.Abandon(_budget, thrownAway);
+            else
+                group.TakeBack(_budget, thrownAway);
         }
     }
 

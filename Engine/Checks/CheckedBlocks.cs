@@ -129,17 +129,23 @@ internal sealed unsafe class CheckedBlocks(
     /// Clears without failing, for slabs that go to the pool. Where the system does not open a page, its SuperSlab is
     /// prefaulted again before it is used.
     /// </summary>
-    public void Abandon()
+    /// <returns>The pages that stay closed.</returns>
+    public IReadOnlyList<nuint> Abandon()
     {
         lock (_lock)
         {
+            List<nuint> closed = [];
             foreach (CheckedBlock block in All())
             {
                 if (!TryOpenGuardPage(block))
+                {
                     pool.Distrust((nint)block.ZoneEnd, block.Guard);
+                    closed.Add(block.ZoneEnd);
+                }
             }
 
             Forget();
+            return closed;
         }
     }
 

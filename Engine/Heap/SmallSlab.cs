@@ -73,7 +73,7 @@ internal unsafe struct SmallSlab
     /// <summary>Describes a slab without runs. What stood there does not matter.</summary>
     public static void Begin(SmallSlab* slab, nuint start)
     {
-        Debug.Assert(sizeof(SmallSlab) == Bytes && (byte*)slab->_class == (byte*)slab + HeadBytes, "as documented");
+        Debug.Assert(sizeof(SmallSlab) == Bytes, "the tables are as long as the constants say");
         *(SmallSlabHead*)slab = default;
         slab->Start = start;
         slab->FreeCells = ulong.MaxValue;
@@ -249,7 +249,7 @@ internal unsafe struct SmallSlab
     /// <summary>The cells whose class is this one. Only those where a run begins have a class.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong CellsOfClass(SmallSlab* slab, byte sizeClass) => Vector512
-        .Equals(Vector512.Load((byte*)slab + HeadBytes), Vector512.Create(sizeClass)).ExtractMostSignificantBits();
+        .Equals(Vector512.Load(slab->_class), Vector512.Create(sizeClass)).ExtractMostSignificantBits();
 
     /// <summary>Takes the first free cells that suffice; -1 where there are none.</summary>
     private static int BeginRun(SmallSlab* slab, int cells, int alignment, byte sizeClass)
