@@ -296,7 +296,7 @@ internal sealed unsafe class ArenaGroupTests
         Refused(() => arena.Free(written + 16), "lies 16 bytes from the beginning");
         arena.Free(written);
         written[8] = 1;
-        Assert.That(memory.Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("after it was freed"));
+        Refused(memory.Validate, "after it was freed");
         written[8] = CheckedBlocks.Freed;
         for (int index = 0; index < 300; index++)
             arena.Free(arena.Reallocate(arena.Allocate((nuint)(index * 700)), (nuint)(index * 900)));
@@ -402,7 +402,8 @@ internal sealed unsafe class ArenaGroupTests
                 _ = other.Allocate(64);
                 arena.Free(arena.Reallocate(arena.Allocate(100_000), 200_000));
                 TagRow counted = Snapshots.TagOf(memory, "doors");
-                Assert.That((counted.AllocationCount, counted.FreeCount, counted.LiveBytes), Is.EqualTo((4L, 2L, 128L)));
+                Assert.That(
+                    (counted.AllocationCount, counted.FreeCount, counted.LiveBytes), Is.EqualTo((4L, 2L, 128L)));
                 arena.Free(block);
                 _ = arena.Allocate(64);
             }
@@ -432,10 +433,11 @@ internal sealed unsafe class ArenaGroupTests
         MemorySnapshot snapshot = Snapshots.Take(memory);
         ArenaGroupRow row = snapshot.Groups[0];
         long bytes = Enumerable.Range(0, 99).Sum(index => (long)(arenas[index].HeldBytes));
+        int number = Snapshots.ArenaOf(snapshot, "scripts").Number;
         Assert.That(snapshot.Groups.Length, Is.EqualTo(1));
         Assert.That(
             (row.ArenaNumber, row.ArenaCount, row.ListedCount, row.LiveBytes, row.HeldBytes),
-            Is.EqualTo((Snapshots.ArenaOf(snapshot, "scripts").Number, 99, MemorySnapshot.MostSmallArenas, bytes, bytes)));
+            Is.EqualTo((number, 99, MemorySnapshot.MostSmallArenas, bytes, bytes)));
         Assert.That(snapshot.SmallArenas.Length, Is.EqualTo(MemorySnapshot.MostSmallArenas));
         for (int index = 0; index < snapshot.SmallArenas.Length; index++)
         {
@@ -538,7 +540,9 @@ internal sealed unsafe class ArenaGroupTests
         {
             _memory = Try(() => new EngineMemory(new EngineMemoryOptions
             {
-                ReservationBytes = Size.MiB(128), NativeContext = context, Checks = MemoryChecks.Off,
+                ReservationBytes = Size.MiB(128),
+                NativeContext = context,
+                Checks = MemoryChecks.Off,
             }));
             ArenaGroup group = Try(() => _memory.CreateArenaGroup("scripts"));
             Try(() => group.Prewarm(20));

@@ -40,7 +40,9 @@ internal sealed unsafe class SmallArenaTests : ArenaFixture<ArenaGroup>
                     model.Moved(old, moved, bytes);
                     ranges.Restore(range with
                     {
-                        Address = (nint)moved, Bytes = 0, UsableBytes = arena.UsableBytes(moved),
+                        Address = (nint)moved,
+                        Bytes = 0,
+                        UsableBytes = arena.UsableBytes(moved),
                     });
                     break;
                 case 99 when step % 3 == 0:
@@ -314,7 +316,8 @@ internal sealed unsafe class SmallArenaTests : ArenaFixture<ArenaGroup>
 
     protected override ArenaGroup Make() => Memory.CreateArenaGroup("arena");
 
-    private static void Empty(ShadowModel model, LiveRanges ranges) => model.Drain(block => ranges.Remove((void*)block));
+    private static void Empty(ShadowModel model, LiveRanges ranges) =>
+        model.Drain(block => ranges.Remove((void*)block));
 
     private void CheckAll(SmallArena[] arenas, ShadowModel[] models)
     {

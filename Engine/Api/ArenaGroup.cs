@@ -321,8 +321,8 @@ public sealed unsafe class ArenaGroup : IDisposable
         if (tag == 0 || (isGroups && (slab == null || slab->Owner == null)))
         {
             throw new EngineMemoryException(
-                $"0x{address:x} is no block of arena '{arena}': no live block begins in its slab. Was it freed already, "
-                    + "or taken from a frame arena?");
+                $"0x{address:x} is no block of arena '{arena}': no live block begins in its slab. Was it freed "
+                    + "already, or taken from a frame arena?");
         }
 
         string owner = isGroups ? NameOf(slab->Owner->Index) : _registry.NameOf(tag & ~(uint)byte.MaxValue);
@@ -383,7 +383,7 @@ public sealed unsafe class ArenaGroup : IDisposable
     private static nuint StateBytes => SmallBlocks.Bytes
         + (CounterSwitch.IsOn ? (nuint)(ThreadCounters.Tags * sizeof(CounterCell)) : 0);
 
-    /// <summary>Whole slabs up to 2 MiB, and whole SuperSlabs above: no other block shares a large block's slabs.</summary>
+    /// <summary>Whole slabs up to 2 MiB, whole SuperSlabs above: no other block shares a large one's slabs.</summary>
     private static nuint LargeBytesOf(nuint bytes, nuint alignment) => bytes <= SlabGeometry.SuperSlabBytes
         ? LongLivedArena.BlockBytes(Sizes.AlignUp(bytes, SlabGeometry.SlabBytes), alignment)
         : LongLivedArena.BlockBytes(bytes);
@@ -393,7 +393,7 @@ public sealed unsafe class ArenaGroup : IDisposable
 
     private SlabRun* RunAt(nuint address) => _slabs.Slabs.Runs[_slabs.Slabs.Runs.SlabOf((nint)address)];
 
-    private string NameOf(int index) => States is var states && index < states.Length ? states[index]!.Name : "(unknown)";
+    private string NameOf(int index) => index < States.Length ? States[index]!.Name : "(unknown)";
 
     private SmallArenaState? TakeIdle()
     {

@@ -285,8 +285,8 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
 
         group.ThrowIfNotOf(Name, blocks, (nuint)block);
         throw new EngineMemoryException(found.State == SmallBlockState.Inside
-            ? $"0x{(nuint)block:x} lies inside a block of {Sizes.Text(found.Bytes)} of arena '{Name}'; only the address "
-                + "that the allocation returned can be used and freed."
+            ? $"0x{(nuint)block:x} lies inside a block of {Sizes.Text(found.Bytes)} of arena '{Name}'; only the "
+                + "address that the allocation returned can be used and freed."
             : $"No live block of arena '{Name}' begins at 0x{(nuint)block:x}: the block was freed twice, or is used "
                 + "after it was freed.");
     }
@@ -369,7 +369,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         }
     }
 
-    private void Count(nuint allocated, nuint freed) => 
+    private void Count(nuint allocated, nuint freed) =>
         group.Count(SmallBlocks.CountersOf(blocks), allocated, freed);
 
     private void RetireCounters()

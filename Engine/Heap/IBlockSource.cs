@@ -1,6 +1,6 @@
 namespace SuperSlab;
 
-/// <summary>Where full checks take the blocks from that they lay between red zones. Any thread, under no lock.</summary>
+/// <summary>Where full checks take the blocks from that they lay between red zones. Any thread, no lock held.</summary>
 internal interface IBlockSource
 {
     /// <returns>A block, or 0 where the reservation is full.</returns>

@@ -55,7 +55,7 @@ internal unsafe struct SmallBlocks
         {
             nuint block = sizeClass < SmallClass.Count
                 ? SmallSlab.TryTake(slab, sizeClass)
-                : SmallSlab.TryTakeWhole(slab, CellsOf(bytes), (int)Sizes.DivideRoundingUp(alignment, SmallSlab.CellBytes));
+                : SmallSlab.TryTakeWhole(slab, CellsOf(bytes), CellsOf(alignment));
             if (block != 0)
             {
                 blocks->LiveCount++;
@@ -167,7 +167,7 @@ internal unsafe struct SmallBlocks
                     return $"the slab at 0x{slab->Start:x} is in a list that it does not belong to";
 
                 if ((pass == 1) != (slab->IsLarge || slab->IsFull))
-                    return $"the slab at 0x{slab->Start:x} is in the list of those {(pass == 0 ? "with" : "without")} room";
+                    return $"the slab at 0x{slab->Start:x} is in the wrong list: with room, or without";
 
                 if (!slab->IsLarge && SmallSlab.Fault(slab) is { } fault)
                     return $"in the slab at 0x{slab->Start:x}, {fault}";

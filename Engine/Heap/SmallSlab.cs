@@ -11,10 +11,10 @@ namespace SuperSlab;
 /// block. The description lies apart from the slab, so nothing that a caller writes can harm it.
 ///
 /// A slab is 64 cells of 1 KiB. A cell run is some neighbouring cells with up to 64 blocks of one class; a block above
-/// 4 KiB, or aligned to more than a cell, is a run of its own. A run begins with its first block and ends with its last.
+/// 4 KiB, or aligned to more than a cell, is a run of its own. A run lives as long as a block of it.
 /// <code>
-///   head                              | class of cell 0 ... 63 | first cell of cell 0 ... 63 | free blocks of run 0 ... 63
-///   owner, links, free and open cells | 64 bytes               | 64 bytes                    | 64 words
+///   head                              | class by cell | first cell by cell | free blocks by first cell
+///   owner, links, free and open cells | 64 bytes      | 64 bytes           | 64 words
 /// </code>
 /// Equations:
 /// <code>
@@ -87,7 +87,7 @@ internal unsafe struct SmallSlab
         large->LargeBytes = bytes;
     }
 
-    /// <summary>Takes a block of a class, of a run with free ones or of a new run; 0 where the slab has no room.</summary>
+    /// <summary>Takes a block of a class, from a run with free ones or a new run; 0 where there is no room.</summary>
     public static nuint TryTake(SmallSlab* slab, int sizeClass)
     {
         ulong open = slab->OpenCells & CellsOfClass(slab, (byte)sizeClass);

@@ -151,8 +151,14 @@ internal static unsafe class SmallArenasProgram
     private static string Print(SmallArenasDocument document)
     {
         var table = new TextTable(
-            ["", "alive", "create", "create", "first alloc.", "dispose", "dispose", "OS", "managed", "live", "resident", "bound"],
-            ["", "at once", "p50 ns", "p99 ns", "p50 ns", "p50 ns", "p99 ns", "calls", "bytes", "KiB each", "KiB each", "KiB each"]);
+            [
+                "", "alive", "create", "create", "first alloc.", "dispose", "dispose", "OS", "managed",
+                "live", "resident", "bound",
+            ],
+            [
+                "", "at once", "p50 ns", "p99 ns", "p50 ns", "p50 ns", "p99 ns", "calls", "bytes",
+                "KiB each", "KiB each", "KiB each",
+            ]);
         foreach (SmallArenasRow row in document.Rows)
         {
             table.Add(
@@ -162,7 +168,8 @@ internal static unsafe class SmallArenasProgram
                 row.Name == LongLivedName ? "-" : KiB(BoundOf(row)));
         }
 
-        return $"arenas of scripts; the reading of the clock is in each time{Environment.NewLine}{Environment.NewLine}{table}";
+        string title = "arenas of scripts; the reading of the clock is in each time";
+        return title + Environment.NewLine + Environment.NewLine + table;
     }
 
     private static string Text(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
