@@ -54,6 +54,19 @@ internal sealed class BenchmarksTests
         Directory.Delete(folder, recursive: true);
     }
 
+    [Test]
+    public void Small_arenas_keep_their_promises_and_are_written_as_JSON()
+    {
+        SampleProcess run = SampleProcess.Run("Benchmarks", "--small-arenas", "--quick", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        JsonElement[] rows = [.. document.RootElement.GetProperty("rows").EnumerateArray()];
+        Assert.That(rows.Select(Name), Is.EqualTo(["one thread at a time", "any threads", "long-lived arenas"]));
+        Assert.That(rows.Select(row => row.GetProperty("createNanoseconds").GetInt64()), Is.All.Positive);
+        Assert.That(rows[..2].Select(row => row.GetProperty("osCalls").GetInt64()), Is.All.Zero);
+        SampleProcess.Run("Benchmarks", "--small-arenas", "--threads", "1").MustBeBadInput("measures nothing else");
+    }
+
     [TestCaseSource(typeof(SmallWorkloads), nameof(SmallWorkloads.All))]
     public void All_contestants_do_the_same_work(Workload work)
     {

@@ -1,6 +1,7 @@
 namespace SuperSlab;
 
-/// <summary>How many bytes of SuperSlabs (2 MiB each) an arena may hold. Immutable.</summary>
+/// <summary>How many bytes of SuperSlabs (2 MiB each) an arena may hold, or a <see cref="SmallArena"/> of slabs (64 KiB
+/// each). Immutable.</summary>
 public sealed record ArenaBudget
 {
     /// <summary>Going beyond it is counted. 0, the default, is no limit.</summary>
@@ -21,6 +22,17 @@ public sealed record ArenaBudget
     /// then.
     /// </summary>
     public Func<ArenaOverflowRequest, bool>? OnOverflow { get; init; }
+
+    /// <exception cref="ArgumentException">The soft limit is above the hard one.</exception>
+    internal void Validate(string parameter)
+    {
+        if (HardBytes != 0 && SoftBytes > HardBytes)
+        {
+            throw new ArgumentException(
+                $"The soft budget of {SoftBytes} bytes is above the hard one of {HardBytes}; it must be at most that.",
+                parameter);
+        }
+    }
 }
 
 /// <summary>What happens when an arena wants more than its hard budget.</summary>
@@ -37,7 +49,7 @@ public enum ArenaOverflow
 }
 
 /// <summary>An arena's wish for more than its hard budget.</summary>
-/// <param name="HeldBytes">What the arena holds, in bytes of SuperSlabs.</param>
+/// <param name="HeldBytes">What the arena holds, in bytes of SuperSlabs or slabs.</param>
 /// <param name="MoreBytes">What it wants in addition.</param>
 /// <param name="BlockBytes">The size of the blocks it is for; 0 where they have no size in common.</param>
 public readonly record struct ArenaOverflowRequest(nuint HeldBytes, nuint MoreBytes, nuint BlockBytes);

@@ -11,6 +11,7 @@ namespace SuperSlab;
 /// <code>
 ///   EngineMemory
 ///     |-- LongLivedArena ... : thread caches -> slab runs by size class -> slabs
+///     |-- ArenaGroup ...     : small arenas -> slabs of a long-lived arena
 ///     |-- FrameArena ...     : lanes                                            \
 ///     '-- SuperSlabPool      : SuperSlabs of 2 MiB, prefaulted  &lt;-- Prefaulter &lt;-- VirtualMemory (the OS)
 /// </code>
@@ -209,6 +210,20 @@ public sealed class EngineMemory : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(name);
         return new LongLivedArena(
             name, _reservation, _pool, _heap, _arenas, Options.Checks, Options.CheckSettings, tracking, _counters);
+    }
+
+    /// <summary>Makes a group of small arenas, which share SuperSlabs.</summary>
+    /// <param name="name">For reports and messages.</param>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory for the group's tables.</exception>
+    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
+    public ArenaGroup CreateArenaGroup(string name)
+    {
+        using WorkGate.Entry work = Work.Enter(this);
+        ArgumentException.ThrowIfNullOrEmpty(name);
+
+        // Its blocks are slabs of 64 KiB: checks and counters are the small arenas'.
+        LongLivedArena slabs = new(name, _reservation, _pool, _heap, _arenas);
+        return new ArenaGroup(slabs, _reservation, _pool, _arenas, Options, _counters);
     }
 
     /// <summary>Makes an arena for frames, prefaulted.</summary>

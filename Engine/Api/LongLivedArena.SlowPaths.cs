@@ -274,13 +274,24 @@ public sealed unsafe partial class LongLivedArena
         if (_checked is null)
             return null;
 
-        Exception? thrown = null;
         _isReporting = true;
-        foreach (string sentence in DisposeSentences())
+        Exception? thrown = Report(
+            _checkSettings, DisposeSentences(Name, _checkSettings, _checked, _tracker));
+        _isReporting = false;
+        _checked.Abandon();
+        return thrown;
+    }
+
+    /// <summary>Tells all sentences.</summary>
+    /// <returns>The first exception of the user's code.</returns>
+    internal static Exception? Report(CheckSettings settings, List<string> sentences)
+    {
+        Exception? thrown = null;
+        foreach (string sentence in sentences)
         {
             try
             {
-                _checkSettings.Tell(sentence);
+                settings.Tell(sentence);
             }
             catch (Exception exception)
             {
@@ -288,20 +299,20 @@ public sealed unsafe partial class LongLivedArena
             }
         }
 
-        _isReporting = false;
-        _checked.Abandon();
         return thrown;
     }
 
-    private List<string> DisposeSentences()
+    /// <summary>What an arena's dispose reports: damage, and, if somebody listens, leaks.</summary>
+    internal static List<string> DisposeSentences(
+        string arena, CheckSettings settings, CheckedBlocks blocks, AllocationTracker? tracker)
     {
-        List<string> sentences = [.. _checked!.FindDamage()];
-        if (_checkSettings.Report is not null)
+        List<string> sentences = [.. blocks.FindDamage()];
+        if (settings.Report is not null)
         {
-            foreach (LiveAllocation left in LiveAllocations())
+            foreach (LiveAllocation left in tracker?.Live() ?? [])
             {
                 sentences.Add(
-                    $"Arena '{Name}' was disposed with {left.Count} live blocks of "
+                    $"Arena '{arena}' was disposed with {left.Count} live blocks of "
                         + $"{Sizes.Text(left.Bytes)}{(left.Tag is null ? "" : $", tag '{left.Tag}'")}."
                     + (left.CallStack is null ? "" : $"{Environment.NewLine}{left.CallStack}"));
             }
@@ -310,12 +321,12 @@ public sealed unsafe partial class LongLivedArena
         return sentences;
     }
 
-    private void ThrowIfReportThrew(Exception? thrown)
+    internal static void ThrowIfReportThrew(string arena, Exception? thrown)
     {
         if (thrown is not null)
         {
             throw new EngineMemoryException(
-                $"The report of what was left in arena '{Name}' threw: {thrown.Message} The arena is disposed.",
+                $"The report of what was left in arena '{arena}' threw: {thrown.Message} The arena is disposed.",
                 thrown);
         }
     }

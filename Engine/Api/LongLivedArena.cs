@@ -99,13 +99,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         set
         {
             ArgumentNullException.ThrowIfNull(value);
-            if (value.HardBytes != 0 && value.SoftBytes > value.HardBytes)
-            {
-                throw new ArgumentException(
-                    $"The soft budget of {value.SoftBytes} bytes is above the hard one of {value.HardBytes}; it "
-                        + "must be at most that.", nameof(value));
-            }
-
+            value.Validate(nameof(value));
             _slabs.Space.Budget.Limits = value;
         }
     }
@@ -127,6 +121,9 @@ public sealed unsafe partial class LongLivedArena : IArena
     internal ArenaSlabs Slabs => _slabs;
 
     internal ArenaCaches Caches => _caches;
+
+    /// <summary>The group whose memory this is; null for an arena of its own.</summary>
+    internal ArenaGroup? Group { get; set; }
 
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
@@ -418,6 +415,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         using WorkGate.Entry work = _work.Enter(this);
         new ArenaValidator(_reservation, _slabs, _tag).Run(_caches);
         _checked?.Verify();
+        Group?.ValidateArenas();
     }
 
     /// <summary>
@@ -444,11 +442,11 @@ public sealed unsafe partial class LongLivedArena : IArena
             if (!IsDisposed)
             {
                 _work.Close();
-                Exception? thrown = ReportChecks();
+                Exception? thrown = Group is { } group ? group.EndArenas() : ReportChecks();
                 DisposeTables();
                 _work.EndClose();
                 _pool.Trim();
-                ThrowIfReportThrew(thrown);
+                ThrowIfReportThrew(Name, thrown);
             }
         }
     }

@@ -9,7 +9,7 @@ namespace SuperSlab;
 ///   | red zone, or none | the caller's bytes | red zone, 16 or more | guard page, or none |
 /// </code>
 /// </summary>
-internal sealed record CheckedBlock(nuint Address, nuint Bytes, nuint Raw, nuint ZoneEnd, int SizeClass)
+internal sealed record CheckedBlock(nuint Address, nuint Bytes, nuint Raw, nuint ZoneEnd)
 {
     /// <summary>How the page at ZoneEnd is closed, if it is. Written by the block's only owner.</summary>
     public GuardKind Guard { get; set; }

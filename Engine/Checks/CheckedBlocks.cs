@@ -14,7 +14,8 @@ namespace SuperSlab;
 /// inaccessible page.
 /// </para>
 /// </summary>
-internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings, ArenaSlabs slabs, SuperSlabPool pool)
+internal sealed unsafe class CheckedBlocks(
+    string arena, CheckSettings settings, IBlockSource source, SuperSlabPool pool)
 {
     /// <summary>What a block holds before it is written, after it was freed, and around it.</summary>
     public const byte Fresh = 0xCD;
@@ -48,9 +49,9 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         bool guard = page < SlabGeometry.SlabBytes && (bytes >= settings.GuardFromBytes || IsNextGuarded());
         nuint end = guard ? Sizes.AlignUp(bytes + ZoneBytes, page) : bytes + ZoneBytes;
         nuint wanted = guard ? end + page : end;
-        int sizeClass = SizeClasses.IndexOf(wanted, guard ? nuint.Max(alignment, page) : alignment);
-        nuint raw = TakeRaw(sizeClass, wanted);
-        return raw == 0 ? null : (void*)Admit(raw, bytes, alignment, sizeClass, end, guard, tag);
+        nuint rawAlignment = guard ? nuint.Max(alignment, page) : alignment;
+        nuint raw = TakeRaw(wanted, rawAlignment);
+        return raw == 0 ? null : (void*)Admit(raw, bytes, alignment, end, guard, tag);
     }
 
     /// <summary>Checks the bytes around a block and frees it. It never fails for want of memory.</summary>
@@ -128,17 +129,23 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
     /// Clears without failing, for slabs that go to the pool. Where the system does not open a page, its SuperSlab is
     /// prefaulted again before it is used.
     /// </summary>
-    public void Abandon()
+    /// <returns>The pages that stay closed.</returns>
+    public IReadOnlyList<nuint> Abandon()
     {
         lock (_lock)
         {
+            List<nuint> closed = [];
             foreach (CheckedBlock block in All())
             {
                 if (!TryOpenGuardPage(block))
+                {
                     pool.Distrust((nint)block.ZoneEnd, block.Guard);
+                    closed.Add(block.ZoneEnd);
+                }
             }
 
             Forget();
+            return closed;
         }
     }
 
@@ -168,11 +175,11 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         settings.GuardOneIn != 0 && Interlocked.Increment(ref _allocations) % settings.GuardOneIn == 0;
 
     /// <summary>A block of the slabs, or 0. The quarantine is returned before a caller is refused.</summary>
-    private nuint TakeRaw(int sizeClass, nuint wanted)
+    private nuint TakeRaw(nuint wanted, nuint alignment)
     {
         try
         {
-            nuint raw = TryTakeRaw(sizeClass, wanted);
+            nuint raw = source.Take(wanted, alignment);
             if (raw != 0 || !EmptyQuarantine())
                 return raw;
         }
@@ -182,16 +189,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
                 throw;
         }
 
-        return TryTakeRaw(sizeClass, wanted);
-    }
-
-    private nuint TryTakeRaw(int sizeClass, nuint wanted)
-    {
-        if (sizeClass == SizeClasses.Huge)
-            return slabs.AllocateHuge(wanted);
-
-        nuint raw;
-        return slabs.Fill(sizeClass, &raw, 1) == 0 ? 0 : raw;
+        return source.Take(wanted, alignment);
     }
 
     /// <returns>Whether a block was returned to its run.</returns>
@@ -202,14 +200,14 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
             Interlocked.Exchange(ref _untold, Joined(Interlocked.Exchange(ref _untold, null), damage));
 
         if (any)
-            slabs.ReleaseEmptyRuns();
+            source.ReleaseUnused();
 
         return any;
     }
 
-    private nuint Admit(nuint raw, nuint bytes, nuint alignment, int sizeClass, nuint end, bool guard, string? tag)
+    private nuint Admit(nuint raw, nuint bytes, nuint alignment, nuint end, bool guard, string? tag)
     {
-        nuint zoneEnd = raw + (guard ? end : nuint.Min(slabs.UsableBytes((nint)raw, sizeClass), end + 256));
+        nuint zoneEnd = raw + (guard ? end : nuint.Min(source.BytesOf(raw), end + 256));
         nuint address = raw;
         GuardKind kind = GuardKind.None;
         if (guard)
@@ -242,7 +240,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
 
         return address;
 
-        CheckedBlock NewBlock() => new(address, bytes, raw, zoneEnd, sizeClass) { Guard = kind };
+        CheckedBlock NewBlock() => new(address, bytes, raw, zoneEnd) { Guard = kind };
     }
 
     private CheckedBlock Require(nuint address, string done)
@@ -320,8 +318,7 @@ internal sealed unsafe class CheckedBlocks(string arena, CheckSettings settings,
         {
             if (TryOpenGuardPage(block))
             {
-                nuint raw = block.Raw;
-                slabs.Return(block.SizeClass, &raw, 1);
+                source.Return(block.Raw);
                 return true;
             }
         }

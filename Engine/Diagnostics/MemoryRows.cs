@@ -57,6 +57,30 @@ public readonly record struct ArenaRow(int Number, RowName Name, bool IsFrame, i
     public long OverflowCount { get; init; }
 }
 
+/// <summary>
+/// The small arenas of one group. The group also has an <see cref="ArenaRow"/>, that of the slabs which it lends.
+/// </summary>
+/// <param name="ArenaNumber">The group's number in other rows.</param>
+/// <param name="ArenaCount">Small arenas alive.</param>
+/// <param name="ListedCount">How many of them have a <see cref="SmallArenaRow"/>: those that hold the most.</param>
+/// <param name="LiveBytes">Blocks that callers of all of them hold.</param>
+/// <param name="HeldBytes">Slabs and large blocks that all of them hold.</param>
+public readonly record struct ArenaGroupRow(
+    int ArenaNumber, int ArenaCount, int ListedCount, long LiveBytes, long HeldBytes);
+
+/// <summary>One small arena; a group's largest <see cref="MemorySnapshot.MostSmallArenas"/> have one.</summary>
+/// <param name="GroupNumber">The number of its group.</param>
+/// <param name="LiveBytes">Blocks that callers hold.</param>
+/// <param name="HeldBytes">Slabs and large blocks that it holds.</param>
+public readonly record struct SmallArenaRow(int GroupNumber, RowName Name, long LiveBytes, long HeldBytes)
+{
+    /// <summary>0 for no budget.</summary>
+    public long SoftBudgetBytes { get; init; }
+
+    /// <inheritdoc cref="SoftBudgetBytes"/>
+    public long HardBudgetBytes { get; init; }
+}
+
 /// <summary>One size class of one arena. Classes without memory have no row.</summary>
 /// <param name="BlockBytes">Size of a block; 0 for blocks above 32 MiB, which have no common size.</param>
 /// <param name="LiveCount">Blocks that callers hold.</param>

@@ -25,6 +25,9 @@ namespace SuperSlab.Diagnostics;
 /// </remarks>
 public readonly ref struct MemorySnapshot
 {
+    /// <summary>The most small arenas of one group that have a row of their own.</summary>
+    public const int MostSmallArenas = 64;
+
     private readonly Span<byte> _memory;
     private readonly SnapshotCounts _room;
     private readonly SnapshotCounts _found;
@@ -57,6 +60,13 @@ public readonly ref struct MemorySnapshot
 
     /// <summary>The tags, first that of code without one; empty while <see cref="MemoryCounters"/> are off.</summary>
     public readonly ReadOnlySpan<TagRow> Tags => Rows<TagRow>(SnapshotCounts.Tags);
+
+    /// <summary>The groups of small arenas, each with the sum of all its arenas.</summary>
+    public readonly ReadOnlySpan<ArenaGroupRow> Groups => Rows<ArenaGroupRow>(SnapshotCounts.Groups);
+
+    /// <summary>Of each group the small arenas that hold the most, up to <see cref="MostSmallArenas"/>; the largest
+    /// first.</summary>
+    public readonly ReadOnlySpan<SmallArenaRow> SmallArenas => Rows<SmallArenaRow>(SnapshotCounts.SmallArenas);
 
     /// <summary>Takes a snapshot.</summary>
     /// <param name="memory">The memory to look at.</param>
@@ -142,7 +152,9 @@ internal struct SnapshotCounts
     public const int Lanes = 3;
     public const int ThreadCaches = 4;
     public const int Tags = 5;
-    private const int Kinds = 6;
+    public const int Groups = 6;
+    public const int SmallArenas = 7;
+    private const int Kinds = 8;
 
     private int _first;
 
@@ -179,6 +191,8 @@ internal struct SnapshotCounts
         SuperSlabs => Unsafe.SizeOf<SuperSlabRow>(),
         Lanes => Unsafe.SizeOf<LaneRow>(),
         ThreadCaches => Unsafe.SizeOf<ThreadCacheRow>(),
-        _ => Unsafe.SizeOf<TagRow>(),
+        Tags => Unsafe.SizeOf<TagRow>(),
+        Groups => Unsafe.SizeOf<ArenaGroupRow>(),
+        _ => Unsafe.SizeOf<SmallArenaRow>(),
     };
 }

@@ -75,6 +75,9 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         }
 
         WriteThreadCaches(arena, number);
+        if (arena.Group is not null)
+            WriteGroup(arena.Group, number);
+
         ArenaBudget budget = arena.Budget;
         Add(SnapshotCounts.Arenas, new ArenaRow(number, new RowName(arena.Name), IsFrame: false, arena.SuperSlabCount)
         {
@@ -122,6 +125,50 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             bool hasEnded = thread is not { IsAlive: true };
             Add(SnapshotCounts.ThreadCaches, new ThreadCacheRow(
                 number, cache->Slot, name, thread?.ManagedThreadId ?? 0, hasEnded, blocks, bytes));
+        }
+    }
+
+    private void WriteGroup(ArenaGroup group, int number)
+    {
+        Span<(int State, long HeldBytes)> largest = stackalloc (int, long)[MemorySnapshot.MostSmallArenas];
+        int listed = 0;
+        int count = 0;
+        long live = 0;
+        long held = 0;
+        ReadOnlySpan<SmallArenaState?> states = group.States;
+        for (int index = 0; index < states.Length; index++)
+        {
+            if (!states[index]!.IsAlive)
+                continue;
+
+            (nuint LiveBytes, nuint HeldBytes) bytes = states[index]!.Bytes;
+            count++;
+            live += (long)bytes.LiveBytes;
+            held += (long)bytes.HeldBytes;
+            int place = listed;
+            while (place > 0 && largest[place - 1].HeldBytes < (long)bytes.HeldBytes)
+                place--;
+
+            if (place == largest.Length)
+                continue;
+
+            listed = Math.Min(listed + 1, largest.Length);
+            largest[place..(listed - 1)].CopyTo(largest[(place + 1)..]);
+            largest[place] = (index, (long)bytes.HeldBytes);
+        }
+
+        Add(SnapshotCounts.Groups, new ArenaGroupRow(number, count, listed, live, held));
+        foreach ((int index, long bytes) in largest[..listed])
+        {
+            SmallArenaState state = states[index]!;
+            ArenaBudget limits = state.Limits;
+            Add(
+                SnapshotCounts.SmallArenas,
+                new SmallArenaRow(number, new RowName(state.Name), (long)state.Bytes.LiveBytes, bytes)
+                {
+                    SoftBudgetBytes = (long)limits.SoftBytes,
+                    HardBudgetBytes = (long)limits.HardBytes,
+                });
         }
     }
 

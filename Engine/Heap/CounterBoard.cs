@@ -69,6 +69,33 @@ internal sealed unsafe class CounterBoard
         NativeLock.Exit(&_board->Lock);
     }
 
+    /// <summary>Counts in the cells of an arena without thread caches, and at once in the sums.</summary>
+    public void Count(CounterCell* cells, int tag, in CounterCell more)
+    {
+        NativeLock.Enter(&_board->Lock);
+        cells[tag].Add(more);
+        Retired[tag].Add(more);
+        NativeLock.Exit(&_board->Lock);
+    }
+
+    /// <summary>Counts what lives by the cells of such an arena as freed, because it was thrown away.</summary>
+    public void Retire(CounterCell* cells)
+    {
+        NativeLock.Enter(&_board->Lock);
+        for (int tag = 0; tag < ThreadCounters.Tags; tag++)
+        {
+            CounterCell cell = cells[tag];
+            Retired[tag].Add(new CounterCell
+            {
+                Frees = cell.Allocations - cell.Frees,
+                FreedBytes = cell.LiveBytes,
+            });
+            cells[tag] = default;
+        }
+
+        NativeLock.Exit(&_board->Lock);
+    }
+
     /// <summary>Takes over the counters of a cache whose blocks were thrown away and whose thread rests.</summary>
     public void Retire(ThreadCache* cache)
     {

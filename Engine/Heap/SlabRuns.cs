@@ -387,6 +387,9 @@ internal unsafe struct SlabRun
     public bool IsPromised;
     public int SlabCount;
 
+    /// <summary>The small arena's description of the run's only block, where a group lent that; else null.</summary>
+    public SmallSlab* LentTo;
+
     public readonly int BitmapWords => (Capacity + 63) / 64;
 
     public readonly bool IsEmpty => FreeBlocks == Capacity;

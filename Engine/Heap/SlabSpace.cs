@@ -235,7 +235,7 @@ internal sealed unsafe class SlabSpace
         }
 
         if (!isAdmitted)
-            ThrowOverBudget(superSlabs);
+            Budget.ThrowOver(superSlabs);
     }
 
     /// <summary>Makes what a prewarm claimed, within the budget, the arena's; several are an extent.</summary>
@@ -284,7 +284,7 @@ internal sealed unsafe class SlabSpace
         if (!Budget.TryTake(superSlabs, sizeClass, isLast))
         {
             if (isLast)
-                ThrowOverBudget(superSlabs);
+                Budget.ThrowOver(superSlabs);
 
             return -1;
         }
@@ -305,15 +305,6 @@ internal sealed unsafe class SlabSpace
         }
 
         return start;
-    }
-
-    private void ThrowOverBudget(int superSlabs)
-    {
-        string held = Sizes.Text((nuint)Budget.Held << SlabGeometry.SuperSlabShift);
-        string asked = Sizes.Text((nuint)superSlabs << SlabGeometry.SuperSlabShift);
-        throw new EngineOutOfMemoryException(
-            $"The arena holds {held} and asked for {asked} more, "
-            + $"over its hard budget of {Sizes.Text(Budget.Limits.HardBytes)}.");
     }
 
     private void GiveBack(int superSlab, int length)

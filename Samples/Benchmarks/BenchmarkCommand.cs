@@ -37,6 +37,9 @@ internal sealed record BenchmarkOptions
     /// </summary>
     public required IReadOnlyList<int>? Threads { get; init; }
 
+    /// <summary>Whether small arenas are measured, and nothing else.</summary>
+    public required bool IsSmallArenas { get; init; }
+
     /// <summary>Operations of each thread in the scaling workloads; null for as many as usual.</summary>
     public required long? Operations { get; init; }
 
@@ -116,6 +119,11 @@ internal static class BenchmarkCommand
         + "four for each.",
         "N,N,...");
 
+    private static readonly Option<bool> SmallArenas = SampleOptions.New<bool>(
+        "--small-arenas",
+        "What creating and disposing the small arenas of 10,000 scripts takes, and their memory, beside long-lived "
+        + "arenas; nothing else. Exit code 1 when they are larger than promised, or call the system.");
+
     private static readonly Option<long?> Operations = SampleOptions.New<long?>(
         "--operations",
         "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
@@ -154,13 +162,14 @@ internal static class BenchmarkCommand
         Threads.Arity = ArgumentArity.ZeroOrOne;
         var command = new RootCommand(Purpose)
         {
-            Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance,
+            Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance, SmallArenas,
         };
         foreach (Option option in ScalingOptions.Prepend(Threads))
             command.Add(option);
 
         command.Validators.Add(CheckProfile);
         command.Validators.Add(CheckScaling);
+        command.Validators.Add(CheckSmallArenas);
         command.SetAction(parsed => run(new BenchmarkOptions
         {
             Workloads = parsed.GetValue(Workload) ?? [],
@@ -172,6 +181,7 @@ internal static class BenchmarkCommand
             OnlyContestant = parsed.GetValue(SampleOptions.OnlyRow),
             IsAttendance = parsed.GetValue(IsAttendance),
             Threads = parsed.GetResult(Threads) is null ? null : ThreadsOf(parsed.GetValue(Threads)),
+            IsSmallArenas = parsed.GetValue(SmallArenas),
             Operations = parsed.GetValue(Operations),
             Libraries = Array.ConvertAll(parsed.GetValue(Library) ?? [], LibraryOf),
             AheadOfTime = parsed.GetValue(AheadOfTime),
@@ -273,6 +283,18 @@ internal static class BenchmarkCommand
             ScalingOptions, option => result.GetResult(option) is OptionResult { Implicit: false }) is { } alone)
         {
             result.AddError($"{alone.Name} is for the scaling workloads: {Threads.Name} is missing.");
+        }
+    }
+
+    private static void CheckSmallArenas(CommandResult result)
+    {
+        Option[] others = [Workload, Chart, Profile, Threads];
+        if (result.GetValue(SmallArenas) && Array.Find(others, option => result.GetResult(option) is OptionResult
+            {
+                Implicit: false
+            }) is { } other)
+        {
+            result.AddError($"{SmallArenas.Name} measures nothing else: not with {other.Name}.");
         }
     }
 

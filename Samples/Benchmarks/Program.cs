@@ -1,4 +1,5 @@
 using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Lifetimes;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Reporting;
@@ -29,6 +30,9 @@ internal static class Program
 
         if (options.Profile is not null)
             return RunProfiled(options, options.Profile);
+
+        if (options.IsSmallArenas)
+            return SmallArenasProgram.Run(options);
 
         if (options.Threads is not null)
             return ScalingProgram.Run(options);
