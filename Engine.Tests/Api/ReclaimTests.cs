@@ -459,8 +459,7 @@ internal sealed unsafe class ReclaimTests
     private static WordLock GrowingOf(EngineMemory memory)
     {
         const BindingFlags Private = BindingFlags.Instance | BindingFlags.NonPublic;
-        object heap = typeof(EngineMemory).GetField("_heap", Private)!.GetValue(memory)!;
-        return (WordLock)typeof(MetadataHeap).GetField("_growing", Private)!.GetValue(heap)!;
+        return (WordLock)typeof(PrefaultedRegion).GetField("_lock", Private)!.GetValue(memory.Reservation.Heap)!;
     }
 
     private static bool IsInSlowPath(LongLivedArena arena, Thread thread)
