@@ -163,6 +163,20 @@ internal sealed unsafe class HotLoopGuardTests
     }
 
     [Test]
+    public void A_page_of_the_tables_is_known_as_ready_while_they_grow_behind_it()
+    {
+        Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);
+        PrefaultedRegion heap = _memory.Reservation.Heap;
+        Thread.Sleep(150);
+        heap.Ensure(heap.ResidentBytes + 1);
+        long now = System.Diagnostics.Stopwatch.GetTimestamp();
+        Assert.That(_memory.IsReadySince(heap.Address, now - (System.Diagnostics.Stopwatch.Frequency / 10)));
+        nint grown = heap.Address + (nint)heap.ResidentBytes - 1;
+        Assert.That(_memory.IsReadySince(grown, now - (System.Diagnostics.Stopwatch.Frequency / 10)), Is.False);
+        Assert.That(_memory.IsReadySince(grown, now));
+    }
+
+    [Test]
     public void A_first_touch_is_not_told_as_moved_by_the_kernel()
     {
         Assume.That(PageFaultRecorder.IsAvailable(out string reason), reason);

@@ -118,8 +118,8 @@ internal sealed unsafe class Reservation : IDisposable
         + Heap.ResidentBytes;
 
     /// <summary>Whether an address is in a part of a table that has been resident since before a time.</summary>
-    public bool IsResidentMetadata(nint address, long time) => Array.Exists(
-        Regions, region => (nuint)(address - region.Address) < region.ResidentBytes && region.GrewAt < time);
+    public bool IsResidentMetadata(nint address, long time) =>
+        Array.Exists(Regions, region => region.IsResidentSince(address, time));
 
     private PrefaultedRegion[] Regions => [_tags, _slabs, _superSlabs, Bitmaps, Heap];
 
@@ -436,16 +436,18 @@ internal static class Remains
 /// </summary>
 internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuint limitBytes, nuint stepBytes)
 {
+    private const int KeptGrowths = 32;
+
     private readonly WordLock _lock = new();
     private Prefaulter? _keeper;
     private nuint _touchedPageBytes;
     private nuint _residentBytes;
-    private long _grewAt;
+
+    /// <summary>The last growths: from where on, and when, as a timestamp of <see cref="Stopwatch"/>.</summary>
+    private readonly (nuint From, long At)[] _growths = new (nuint, long)[KeptGrowths];
+    private int _growthCount;
 
     public nint Address => address;
-
-    /// <summary>When it became larger, as a timestamp of <see cref="Stopwatch"/>.</summary>
-    public long GrewAt => Volatile.Read(ref _grewAt);
 
     public nuint LimitBytes => limitBytes;
 
@@ -453,6 +455,17 @@ internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuin
 
     /// <summary>What is resident. Rises after the pages came, so all that it says can be used.</summary>
     public nuint ResidentBytes => Volatile.Read(ref _residentBytes);
+
+    /// <summary>Whether an address has been resident since before a time. Of very many late growths some are forgotten.</summary>
+    public bool IsResidentSince(nint address, long time)
+    {
+        nuint offset = (nuint)(address - Address);
+        if (offset >= ResidentBytes)
+            return false;
+
+        using (_lock.Hold())
+            return !Array.Exists(_growths, growth => growth.At >= time && offset >= growth.From);
+    }
 
     /// <summary>
     /// Makes the whole region readable now. From then on it becomes resident by touching, because a prefault that the
@@ -522,7 +535,7 @@ internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuin
         }
 
         _keeper?.Keep(start, added, PageKind.Normal);
-        Volatile.Write(ref _grewAt, Stopwatch.GetTimestamp());
+        _growths[_growthCount++ % KeptGrowths] = (_residentBytes, Stopwatch.GetTimestamp());
         Volatile.Write(ref _residentBytes, wanted);
     }
 }
