@@ -16,7 +16,7 @@ namespace SuperSlab;
 ///     '-- SuperSlabPool      : SuperSlabs of 2 MiB, prefaulted  &lt;-- Prefaulter &lt;-- VirtualMemory (the OS)
 /// </code>
 /// </summary>
-public sealed class EngineMemory : IDisposable
+public sealed partial class EngineMemory : IDisposable
 {
     private readonly VirtualMemory _os;
     private readonly Prefaulter _prefaulter;
@@ -266,52 +266,6 @@ public sealed class EngineMemory : IDisposable
     }
 
     /// <summary>
-    /// Whether the page of an address was made resident before a time, a Stopwatch's timestamp, and is in use: a later
-    /// fault on it is the kernel's doing. With full checks no page is known to be, because of guard pages.
-    /// </summary>
-    internal bool IsReadySince(nint address, long time)
-    {
-        bool isKnown = Options.Prefault != PrefaultPolicy.None && Options.Checks != MemoryChecks.Full;
-        if (!isKnown || !Contains(address) || !Work.TryEnter(out WorkGate.Entry work, marks: false))
-            return false;
-
-        using (work)
-        {
-            return _reservation.Contains(address)
-                ? _pool.IsReadySince((int)((address - ReservationBase) >> SlabGeometry.SuperSlabShift), time)
-                : _reservation.IsResidentMetadata(address, time);
-        }
-    }
-
-    /// <summary>Counts the pages that a write would fault on now, without touching them; -1 where the system cannot
-    /// say.</summary>
-    /// <param name="address">A multiple of the page size within the reservation.</param>
-    /// <param name="bytes">A multiple of the page size.</param>
-    /// <exception cref="EngineMemoryException">The range is not made of whole pages.</exception>
-    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
-    public long PagesThatWouldFault(nint address, nuint bytes)
-    {
-        using WorkGate.Entry work = Work.Enter(this, marks: false);
-        return _os.PagesThatWouldFault(address, bytes);
-    }
-
-    /// <summary>
-    /// Asks the system for the resident bytes of SuperSlabs and metadata: pages that a write would not fault on. -1
-    /// where the system cannot say, 0 after Dispose. Takes about 10 microseconds for each MiB ever used; allocates
-    /// nothing.
-    /// </summary>
-    public long ResidentBytes()
-    {
-        if (!Work.TryEnter(out WorkGate.Entry work, marks: false))
-            return 0;
-
-        using WorkGate.Entry inside = work;
-        long blocks = _reservation.ResidentBytes(ReservationBase, (nuint)_pool.End << SlabGeometry.SuperSlabShift);
-        long metadata = _reservation.MetadataBytesSeen();
-        return blocks < 0 || metadata < 0 ? -1 : blocks + metadata;
-    }
-
-    /// <summary>
     /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and drops
     /// the retain sizes of unloaded scenes.
     /// </summary>
@@ -325,31 +279,6 @@ public sealed class EngineMemory : IDisposable
         _pool.EndRaise();
         return _pool.Trim(retainBytes);
     }
-
-    /// <summary>
-    /// Locks every resident page of the whole process, and others when they become resident: code, stacks, the
-    /// collector's heap, drivers' memory. Nothing of it is swapped or dropped any more until <see
-    /// cref="UnlockProcess"/>; it may still be moved. Linux (mlockall with MCL_ONFAULT). Any thread; at start-up, as the
-    /// process stops for it.
-    /// </summary>
-    /// <remarks>
-    /// Reserved address space counts as well, some 300 GiB in .NET, so the process needs CAP_IPC_LOCK or no
-    /// RLIMIT_MEMLOCK. What the process maps and touches once stays resident until it is unmapped: a large file, a
-    /// library's start-up code. Blocks of many SuperSlabs that grow are copied, as locked pages do not move.
-    /// </remarks>
-    /// <exception cref="EngineMemoryException">The system refused, or has no such call.</exception>
-    /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
-    public void LockProcess()
-    {
-        using WorkGate.Entry work = Work.Enter(this);
-        if (_os.LockProcess() is { } reason)
-            throw new EngineMemoryException($"The memory of the process could not be locked: {reason}.");
-    }
-
-    /// <summary>
-    /// Ends <see cref="LockProcess"/>, and with it the locks of <see cref="StayPolicy.Lock"/>; pins stay. Any thread.
-    /// </summary>
-    public void UnlockProcess() => _os.UnlockProcess();
 
     /// <summary>Checks every equation of the pool and of all arenas. Slow; no other thread may use the memory
     /// meanwhile.</summary>
@@ -442,46 +371,6 @@ public sealed class EngineMemory : IDisposable
         }
     }
 
-    /// <summary>The prefaulter of a scene's plan; what the plan leaves open is the options'. Each policy is verified at
-    /// its first use.</summary>
-    internal Prefaulter PrefaulterFor(PrefaultChoice plan)
-    {
-        PrefaultChoice wanted = new(
-            plan.Policy == PrefaultPolicy.Automatic ? Options.Prefault : plan.Policy,
-            plan.Pages == PageKind.Automatic ? Options.Pages : plan.Pages,
-            plan.Stay == StayPolicy.None ? Options.Stay : plan.Stay);
-        if (wanted == new PrefaultChoice(Options.Prefault, Options.Pages, Options.Stay))
-            return _prefaulter;
-
-        lock (_scenePrefaulters)
-        {
-            if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
-            {
-                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages, wanted.Stay, Options.HeadroomBytes);
-                _scenePrefaulters.Add(wanted, prefaulter);
-            }
-
-            return prefaulter;
-        }
-    }
-
-    /// <summary>Keeps the tables where they are while a scene is loaded whose prefaulter keeps its pages.</summary>
-    internal void KeepTables(Prefaulter prefaulter)
-    {
-        if (prefaulter.KeepsPages && prefaulter != _prefaulter)
-            _reservation.Keep(prefaulter);
-    }
-
-    /// <summary>Ends a <see cref="KeepTables"/>. A scene may be disposed after its memory.</summary>
-    internal void LetTablesGo(Prefaulter prefaulter)
-    {
-        if (prefaulter.KeepsPages && prefaulter != _prefaulter && Work.TryEnter(out WorkGate.Entry work, marks: false))
-        {
-            using (work)
-                _reservation.LetGo();
-        }
-    }
-
     private static string HugeText(nuint bytes) => bytes == 0 ? "absent" : "of " + Sizes.Text(bytes);
 
     /// <returns>The first exception of a callback. Memory that the system refuses here goes with the
@@ -508,6 +397,3 @@ public sealed class EngineMemory : IDisposable
         return first;
     }
 }
-
-/// <summary>How memory is made resident, with which pages, and what keeps them.</summary>
-internal readonly record struct PrefaultChoice(PrefaultPolicy Policy, PageKind Pages, StayPolicy Stay);

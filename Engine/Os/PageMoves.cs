@@ -130,8 +130,16 @@ internal sealed class PageMoveWatch : IDisposable
         if (!moves.IsKnown)
             return;
 
-        _thread = new Thread(() => Run(moves)) { IsBackground = true, Name = "page moves" };
-        _thread.Start();
+        Thread thread = new(() => Run(moves)) { IsBackground = true, Name = "page moves" };
+        try
+        {
+            thread.Start();
+            _thread = thread;
+        }
+        catch (OutOfMemoryException)
+        {
+            // A limit of threads: moves are then told since the first reading.
+        }
     }
 
     public void Dispose()
