@@ -148,6 +148,7 @@ internal sealed class PrefaultUndoTests
 
     private sealed class Thrower(int report) : IProgress<double>
     {
+        private readonly TaskCompletionSource _acted = new();
         private int _reports;
         private int _inside;
 
@@ -164,18 +165,31 @@ internal sealed class PrefaultUndoTests
             Interlocked.Increment(ref _inside);
             try
             {
-                if (Interlocked.Increment(ref _reports) == report)
-                {
-                    Before?.Invoke();
-                    if (Instead is null)
-                        throw Thrown;
-
-                    Instead();
-                }
+                int number = Interlocked.Increment(ref _reports);
+                if (number == report)
+                    Act();
+                else if (number > report)
+                    _acted.Task.Wait(); // however slow that thread is, the others do not do all the work meanwhile
             }
             finally
             {
                 Interlocked.Decrement(ref _inside);
+            }
+        }
+
+        private void Act()
+        {
+            try
+            {
+                Before?.Invoke();
+                if (Instead is null)
+                    throw Thrown;
+
+                Instead();
+            }
+            finally
+            {
+                _acted.SetResult();
             }
         }
     }

@@ -266,6 +266,58 @@ internal sealed unsafe class StayPolicyTests
     }
 
     [Test]
+    public void A_locked_process_gives_memory_back_all_the_same_and_is_unlocked_again()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = s_reservation });
+        try
+        {
+            memory.LockProcess();
+        }
+        catch (EngineMemoryException refused)
+        {
+            Assume.That(false, refused.Message);
+        }
+
+        try
+        {
+            Assert.That(KeptMemory.Read().Locked, Is.Positive);
+            LongLivedArena arena = memory.CreateLongLivedArena("level");
+            void* block = arena.Allocate(Size.MiB(20));
+            *(int*)block = 7;
+            block = arena.Reallocate(block, Size.MiB(60));
+            Assert.That(*(int*)block, Is.EqualTo(7));
+            Assert.That(memory.ResidentBytes(), Is.EqualTo(-1).Or.GreaterThan((long)Size.MiB(60)));
+            arena.Dispose();
+            memory.Trim();
+            Assert.That(memory.ResidentBytes(), Is.LessThan((long)Size.MiB(4)), "what is locked is given back");
+        }
+        finally
+        {
+            memory.UnlockProcess();
+        }
+
+        Assert.That(KeptMemory.Read(), Is.EqualTo(default(KeptMemory)));
+    }
+
+    [Test]
+    public void A_process_that_cannot_be_locked_is_told_why([Values] bool isAbsent)
+    {
+        using FailingContext context = new();
+        if (isAbsent)
+            context.Hide("mlockall");
+        else
+            context.Replace("mlockall", (nint)(delegate* unmanaged<int, int>)&RefuseToLock);
+
+        using EngineMemory memory =
+            new(new EngineMemoryOptions { ReservationBytes = s_reservation, NativeContext = context });
+        Assert.That(memory.LockProcess, Throws.TypeOf<EngineMemoryException>().With.Message.StartsWith(
+            "The memory of the process could not be locked: mlockall" + (isAbsent ? " is absent." : ": ")));
+        Assert.That(KeptMemory.Read(), Is.EqualTo(default(KeptMemory)));
+        using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        arena.Free(arena.Allocate(Size.MiB(5)));
+    }
+
+    [Test]
     public void Automatic_pins_nothing_where_locked_memory_has_a_limit()
     {
         using RedirectedFiles files = new("/proc/self/status");
@@ -279,6 +331,14 @@ internal sealed unsafe class StayPolicyTests
             prefaulter.Describe(),
             Does.Contain("stay: io_uring pins: not unasked, as RLIMIT_MEMLOCK is 64 KiB"));
         Assert.That(KeptMemory.Read(), Is.EqualTo(default(KeptMemory)));
+    }
+
+    [UnmanagedCallersOnly]
+    private static int RefuseToLock(int flags)
+    {
+        const int NoMemory = 12;
+        Marshal.SetLastSystemError(NoMemory);
+        return -1;
     }
 
     private static void Compact()

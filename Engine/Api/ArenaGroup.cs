@@ -161,7 +161,7 @@ public sealed unsafe class ArenaGroup : IDisposable
             [
                 new BlockCount(SlabGeometry.SlabBytes, slabs),
                 new BlockCount((nuint)sizeof(SmallSlab), slabs),
-                new BlockCount(SmallSlab.HeadBytes, superSlabs * SlabGeometry.SlabCount / 2),
+                new BlockCount(SmallSlab.HeadBytes, (long)superSlabs * SlabGeometry.SlabCount / 2),
                 new BlockCount(StateBytes, arenaCount),
             ],
             superSlabs, threads, carve: true, task);

@@ -8,6 +8,8 @@ namespace SuperSlab;
 /// <param name="policy">What was asked for.</param>
 internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
 {
+    private const string InForce = "in force";
+
     private readonly Lock _lock = new();
     private readonly StayStep _pin = new(os.NameOf(StayPolicy.Pin));
     private readonly StayStep _huge = new(os.NameOf(PageKind.ExplicitHuge) + ", which compaction skips");
@@ -29,7 +31,9 @@ internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
 
     /// <summary>"io_uring pins: ok", or what fell, why, and what came instead. Empty where nothing is asked for.</summary>
     public string Describe() => string.Join("; ", Steps().Select(static step =>
-        step.Name + (step.Reason.Length == 0 ? ": ok" : $": {step.Reason}")));
+        step.Reason.Length == 0 ? $"{step.Name}: ok"
+        : step.Outcome == InForce ? $"{step.Name}: ok, later {step.Reason}"
+        : $"{step.Name}: {step.Reason}"));
 
     /// <summary>The steps that were tried, each with its outcome, "in force" or "left", and what went wrong.</summary>
     public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps()
@@ -38,7 +42,7 @@ internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
         {
             return [.. new[] { _pin, _huge, _memoryLock, _nothing }
                 .Where(static step => step.IsUsed || step.Failure is not null)
-                .Select(static step => ("stay: " + step.Name, step.IsUsed ? "in force" : "left", step.Failure ?? ""))];
+                .Select(static step => ("stay: " + step.Name, step.IsUsed ? InForce : "left", step.Failure ?? ""))];
         }
     }
 

@@ -1,6 +1,7 @@
 // Do pages stay? A prewarmed loop beside everything that the kernel can do to its pages.
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Samples.Common;
 using SuperSlab;
 using SuperSlab.Scenes;
@@ -11,12 +12,16 @@ namespace PlatformProbe;
 internal static class StressRun
 {
     private static readonly StayPolicy[] s_stays = [StayPolicy.None, StayPolicy.Lock, StayPolicy.Pin];
+    private static Stressor? s_current;
 
     /// <summary>Runs each stressor beside each kind of pages that stay by each policy, and prints the table.</summary>
     /// <param name="seconds">How long each runs.</param>
     /// <returns>1 where pinned pages faulted.</returns>
     public static int Run(int seconds)
     {
+        // Who interrupts it gets the settings put back as well.
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => s_current?.Dispose());
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => s_current?.Dispose());
         TextTable table = new(["", "", .. s_stays.Select(stay => $"stay: {EnumNames<StayPolicy>.Of(stay)}")]);
         List<string> notes = [];
         bool hasFailed = false;
@@ -50,7 +55,7 @@ internal static class StressRun
 
     private static StressFaults Measure(StayPolicy stay, PageKind pages, Func<Stressor> make, int seconds)
     {
-        using Stressor stressor = make();
+        using Stressor stressor = s_current = make();
         if (stressor.Prepare() is { } whyNot)
             return new StressFaults { Note = $"{stressor.Name}: {whyNot}" };
 
