@@ -98,7 +98,12 @@ internal sealed unsafe class FaultScopeTests
         File.WriteAllBytes(path, new byte[Page]);
         using MappedFile assembly = new(path);
         using HotLoopGuard guard = new(_memory, new HotLoopRules { RuntimeFaults = Throw });
-        HotLoopViolation violation = ViolationOf(guard, () => _ = Volatile.Read(ref *assembly.Start));
+        byte resident = 0;
+        byte* touched = &resident;
+        Action touch = () => _ = Volatile.Read(ref *touched);
+        touch(); // its compilation faults too
+        touched = assembly.Start;
+        HotLoopViolation violation = ViolationOf(guard, touch);
         Assert.That(violation.Broken, Is.EqualTo(new[] { M.RuntimeFaults }));
         Assert.That(
             violation.Culprit, Does.Contain($"assembly ({Path.GetFileName(path)})").And.Contain("TieredCompilation"));
