@@ -132,7 +132,7 @@ internal sealed unsafe class FrameGrowthTests
         Assert.That(arena.SuperSlabCount, Is.EqualTo(own), "the prewarmed ones, all of them, and no more");
     }
 
-    /// <summary>Blocks of a frame of so many MiB, in KiB.</summary>
+    /// <summary>The sizes in KiB of the blocks of a frame, whose size is in MiB.</summary>
     private static readonly Dictionary<string, Func<int, IEnumerable<int>>> s_frames = new()
     {
         ["one block"] = size => [size << 10],
@@ -192,7 +192,8 @@ internal sealed unsafe class FrameGrowthTests
         arena.NextFrame();
         arena.Trim();
         memory.Trim();
-        Assert.That(ResidentMemory.SettledMiBSince(before), Is.LessThan(ConstantMiB), "a trim leaves what the plan says");
+        Assert.That(
+            ResidentMemory.SettledMiBSince(before), Is.LessThan(ConstantMiB), "a trim leaves what the plan says");
     }
 
     [Test]

@@ -63,7 +63,8 @@ internal sealed unsafe class HeadroomTests
         foreach ((nuint bytes, bool fits) in
             ((nuint, bool)[])[(most - Size.MiB(2), true), (most - tables + 8192, false), (Size.MiB(80), false)])
         {
-            Prefaulter prefaulter = new(os, PrefaultPolicy.Automatic, PageKind.Normal, headroomBytes: Size.MiB(keptMiB));
+            Prefaulter prefaulter =
+                new(os, PrefaultPolicy.Automatic, PageKind.Normal, headroomBytes: Size.MiB(keptMiB));
             void Provide() => prefaulter.Provide(range.Address, bytes & ~(nuint)4095);
             if (fits)
                 Assert.That(Provide, Throws.Nothing);

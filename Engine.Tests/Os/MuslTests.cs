@@ -15,8 +15,9 @@ internal sealed unsafe class MuslTests
     private static readonly string[] s_functions =
     [
         "close", "dladdr", "getpagesize", "getrlimit", "getrusage", "gettid", "ioctl", "madvise", "mincore", "mlock",
-        "mlockall", "mmap", "mprotect", "mremap", "munlock", "munlockall", "munmap", "open", "pread", "pthread_attr_destroy",
-        "pthread_attr_getstack", "pthread_getattr_np", "pthread_self", "read", "setpriority", "sigaltstack", "syscall",
+        "mlockall", "mmap", "mprotect", "mremap", "munlock", "munlockall", "munmap", "open", "pread",
+        "pthread_attr_destroy", "pthread_attr_getstack", "pthread_getattr_np", "pthread_self", "read", "setpriority",
+        "sigaltstack", "syscall",
     ];
 
     [Test]

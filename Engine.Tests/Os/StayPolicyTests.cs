@@ -28,14 +28,15 @@ internal sealed unsafe class StayPolicyTests
         Assert.That(KeptMemory.Read().Pinned, Is.EqualTo((long)range.Bytes));
         Assert.That(prefaulter.Describe(), Does.EndWith("stay: io_uring pins: ok"));
 
+        int pagesOfTwo = 2 * SuperSlab / (int)os.Facts.PageBytes;
         os.Decommit(range.Address, SuperSlab);
         Assert.That(KeptMemory.Read().Pinned, Is.EqualTo(7 * SuperSlab));
         os.Discard(range.Address + SuperSlab, SuperSlab);
         Assert.That(KeptMemory.Read().Pinned, Is.EqualTo(6 * SuperSlab));
-        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.EqualTo(2 * SuperSlab / (int)os.Facts.PageBytes));
+        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.EqualTo(pagesOfTwo));
         os.LetGo(range.Address, range.Bytes);
         Assert.That(KeptMemory.Read().Pinned, Is.Zero);
-        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.EqualTo(2 * SuperSlab / (int)os.Facts.PageBytes));
+        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.EqualTo(pagesOfTwo));
     }
 
     [Test]
@@ -162,7 +163,8 @@ internal sealed unsafe class StayPolicyTests
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.Zero);
         Assert.That(prefaulter.Describe(), Does.Contain(told).And.Contain("; stay: mlock"));
         Assert.That(KeptMemory.Read().Pinned, Is.Zero);
-        Assume.That(prefaulter.Describe(), Does.EndWith(": ok").And.Not.Contain("stay: nothing"), "a limit of locked memory");
+        Assume.That(
+            prefaulter.Describe(), Does.EndWith(": ok").And.Not.Contain("stay: nothing"), "a limit of locked memory");
         Assert.That(KeptMemory.Read().Locked, Is.EqualTo((long)range.Bytes));
     }
 

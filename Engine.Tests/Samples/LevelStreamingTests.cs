@@ -11,7 +11,8 @@ internal sealed class LevelStreamingTests
     private const string Shape =
         "{rows:[{row,prefault,seed,frames,checksum,violations,firstViolation,processFaultsInFrames,pagesMovedByKernel,"
         + "millisecondsWaited,guardNanosecondsPerFrame,"
-        + "levels:[{level,prewarmMilliseconds,bytes,frames,born,animals,p50Microseconds,p99Microseconds,maxMicroseconds,"
+        + "levels:[{level,prewarmMilliseconds,bytes,frames,born,animals,p50Microseconds,p99Microseconds,"
+        + "maxMicroseconds,"
         + "pageFaults,osCalls,managedBytes,collections,frameOverflows,violations}]}]}";
 
     private const string BesideShape =

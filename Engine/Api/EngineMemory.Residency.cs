@@ -34,8 +34,8 @@ public sealed partial class EngineMemory
     /// <summary>
     /// Locks every resident page of the whole process, and others when they become resident: code, stacks, the
     /// collector's heap, drivers' memory. Nothing of it is swapped or dropped any more until <see
-    /// cref="UnlockProcess"/>; it may still be moved. Linux (mlockall with MCL_ONFAULT). Any thread; at start-up, as the
-    /// process stops for it.
+    /// cref="UnlockProcess"/>; it may still be moved. Linux (mlockall with MCL_ONFAULT). Any thread; at start-up, as
+    /// the process stops for it.
     /// </summary>
     /// <remarks>
     /// Reserved address space counts as well, some 300 GiB in .NET, so the process needs CAP_IPC_LOCK or no
@@ -100,19 +100,22 @@ public sealed partial class EngineMemory
     /// <summary>Keeps the tables where they are while a scene is loaded whose prefaulter keeps its pages.</summary>
     internal void KeepTables(Prefaulter prefaulter)
     {
-        if (prefaulter.KeepsPages && prefaulter != _prefaulter)
+        if (KeepsMore(prefaulter))
             _reservation.Keep(prefaulter);
     }
 
     /// <summary>Ends a <see cref="KeepTables"/>. A scene may be disposed after its memory.</summary>
     internal void LetTablesGo(Prefaulter prefaulter)
     {
-        if (prefaulter.KeepsPages && prefaulter != _prefaulter && Work.TryEnter(out WorkGate.Entry work, marks: false))
+        if (KeepsMore(prefaulter) && Work.TryEnter(out WorkGate.Entry work, marks: false))
         {
             using (work)
                 _reservation.LetGo();
         }
     }
+
+    /// <summary>Whether it keeps pages, and is not the memory's own, which keeps the tables anyway.</summary>
+    private bool KeepsMore(Prefaulter prefaulter) => prefaulter.KeepsPages && prefaulter != _prefaulter;
 }
 
 /// <summary>How memory is made resident, with which pages, and what keeps them.</summary>

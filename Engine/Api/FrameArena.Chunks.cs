@@ -114,8 +114,7 @@ public sealed unsafe partial class FrameArena
 
     private int TakeOrThrow(int superSlabs, PrefaultTask? task, bool mayGrow = false)
     {
-        Demand demand = new(_tag, Demand.NoClass);
-        int start = mayGrow ? _pool.TakeToGrow(superSlabs, demand) : _pool.Take(superSlabs, demand, task);
+        int start = _pool.Take(superSlabs, new Demand(_tag, Demand.NoClass), task, mayGrow);
         return start >= 0 ? start : throw new EngineOutOfMemoryException(
             $"Frame arena '{Name}' needs {superSlabs} neighbouring SuperSlabs of 2 MiB, and the reservation of "
                 + $"{Sizes.Text(_reservation.BlockBytes)} has no room for them.");

@@ -53,6 +53,9 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     private readonly ManualResetEventSlim _stop = new();
     private readonly Thread? _emptier;
     private long _mapsRead;
+
+    /// <summary>What the kernel did lately, where this emptying of the rings has asked for it.</summary>
+    private string? _lateMoves;
     private bool _disposed;
 
     /// <summary>Makes its memory resident. At level load.</summary>
@@ -198,6 +201,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
 
     private void Empty()
     {
+        _lateMoves = null;
         foreach (ObservedThread thread in _threads)
             Empty(thread);
     }
@@ -215,7 +219,7 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
         if (_memory?.FindOwner((nint)sample.Address) is { } part)
         {
             bool wasReady = _memory.IsReadySince((nint)sample.Address, sample.Time);
-            string? moves = wasReady ? _moves.Lately().Names : null;
+            string? moves = wasReady ? _lateMoves ??= _moves.Lately().Names : null;
             return new FaultOwner(FaultKinds.Of(part.Kind), null, part, IsByKernel: sample.IsByKernel, Moves: moves);
         }
 

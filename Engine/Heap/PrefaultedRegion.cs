@@ -28,7 +28,7 @@ internal sealed class PrefaultedRegion(Prefaulter prefaulter, nint address, nuin
     /// <summary>What is resident. Rises after the pages came, so all that it says can be used.</summary>
     public nuint ResidentBytes => Volatile.Read(ref _residentBytes);
 
-    /// <summary>Whether an address has been resident since before a time. Of very many late growths some are forgotten.</summary>
+    /// <summary>Whether an address has been resident since before a time; the last 32 growths are known.</summary>
     public bool IsResidentSince(nint address, long time)
     {
         nuint offset = (nuint)(address - Address);

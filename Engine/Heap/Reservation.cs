@@ -353,6 +353,10 @@ internal struct SuperSlabDescriptor
 
     /// <summary>When they were put there, as a timestamp of <see cref="Stopwatch"/>; it outlives owners.</summary>
     public long ReadyAt;
+
+    /// <summary>The description for another owner: only what is known of the pages stays.</summary>
+    public readonly SuperSlabDescriptor OfOwner(uint ownerTag) =>
+        new() { OwnerTag = ownerTag, Pages = Pages, ReadyAt = ReadyAt };
 }
 
 /// <summary>

@@ -13,18 +13,26 @@ internal sealed unsafe partial class SuperSlabPool
     /// </summary>
     /// <returns>The first SuperSlab, or -1 where the reservation has no such run.</returns>
     /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
-    public int Take(int count, Demand demand, PrefaultTask? task = null)
+    /// <param name="count">How many.</param>
+    /// <param name="demand">Who asks.</param>
+    /// <param name="task">How they are prefaulted; null on demand.</param>
+    /// <param name="mayGrow">
+    /// Whether the run may grow in place later: it has room on both sides where there is some, and pages of the reserve
+    /// move there before the system is asked for more. What grows in turns with its neighbours so leaves no memory
+    /// behind in the places that it grew out of.
+    /// </param>
+    public int Take(int count, Demand demand, PrefaultTask? task = null, bool mayGrow = false)
     {
-        int start = ClaimRun(count);
+        int start = ClaimRun(count, mayGrow);
         if (start < 0 && Shortage is { } shortage)
         {
             shortage();
-            start = ClaimRun(count);
+            start = ClaimRun(count, mayGrow);
         }
 
         if (start >= 0)
         {
-            MakeReady([(start, count)], demand, task);
+            MakeReady([(start, count)], demand, task, usesReserve: mayGrow);
             Own(start, count, demand.OwnerTag);
         }
 
@@ -86,30 +94,6 @@ internal sealed unsafe partial class SuperSlabPool
         }
 
         return isFree;
-    }
-
-    /// <summary>
-    /// Takes neighbouring SuperSlabs for what may grow: a run that is ready for the most part, else one with room on
-    /// both sides, where there is one. Pages of the reserve move there before the system is asked for more: what grows
-    /// in turns with its neighbours leaves no memory behind in the places that it grew out of.
-    /// </summary>
-    /// <inheritdoc cref="Take"/>
-    public int TakeToGrow(int count, Demand demand)
-    {
-        int start = ClaimToGrow(count);
-        if (start < 0 && Shortage is { } shortage)
-        {
-            shortage();
-            start = ClaimToGrow(count);
-        }
-
-        if (start >= 0)
-        {
-            MakeReady([(start, count)], demand, task: null, usesReserve: true);
-            Own(start, count, demand.OwnerTag);
-        }
-
-        return start;
     }
 
     /// <summary>Whether a run of SuperSlabs could be taken without an OS call a moment ago.</summary>
@@ -212,10 +196,10 @@ internal sealed unsafe partial class SuperSlabPool
         return start >= 0 ? start : FindRun(_free, _reservation.SuperSlabCount, count);
     }
 
-    private int ClaimRun(int count)
+    private int ClaimRun(int count, bool mayGrow)
     {
         Enter();
-        int start = FindFirst(count);
+        int start = mayGrow ? FindRoomy(count) : FindFirst(count);
         if (start >= 0)
             MarkClaimed(start, count);
 
@@ -223,12 +207,12 @@ internal sealed unsafe partial class SuperSlabPool
         return start;
     }
 
-    private int ClaimToGrow(int count)
+    /// <summary>A run that is ready for the most part, else with room on both sides, or -1. Under the lock.</summary>
+    private int FindRoomy(int count)
     {
         // 80 MiB cost some 90 KiB of tables, which reach up to the last SuperSlab that was used.
         const int MostRoom = 40;
         const int LeastRoom = 4;
-        Enter();
         int start = FindReadiest(count);
         bool isCold = start >= 0 && ReadyIn(start, count) < (count + 1) / 2;
         for (int room = MostRoom; isCold && room >= LeastRoom; room /= 2)
@@ -238,10 +222,6 @@ internal sealed unsafe partial class SuperSlabPool
             start = isCold ? start : roomy + room;
         }
 
-        if (start >= 0)
-            MarkClaimed(start, count);
-
-        Exit();
         return start;
     }
 
@@ -333,13 +313,9 @@ internal sealed unsafe partial class SuperSlabPool
     {
         for (int index = start; index < start + count; index++)
         {
-            _reservation.SuperSlabs[index] = new SuperSlabDescriptor
-            {
-                OwnerTag = ownerTag,
-                RunLength = index == start ? count : 0,
-                Pages = _reservation.SuperSlabs[index].Pages,
-                ReadyAt = _reservation.SuperSlabs[index].ReadyAt,
-            };
+            ref SuperSlabDescriptor superSlab = ref _reservation.SuperSlabs[index];
+            superSlab = superSlab.OfOwner(ownerTag);
+            superSlab.RunLength = index == start ? count : 0;
         }
     }
 

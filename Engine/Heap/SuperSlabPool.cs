@@ -130,13 +130,7 @@ internal sealed unsafe partial class SuperSlabPool
     {
         Debug.Assert(count > 0 && _reservation.SuperSlabs[start].OwnerTag != 0, "only an owner gives SuperSlabs back");
         for (int index = start; index < start + count; index++)
-        {
-            _reservation.SuperSlabs[index] = new SuperSlabDescriptor
-            {
-                Pages = _reservation.SuperSlabs[index].Pages,
-                ReadyAt = _reservation.SuperSlabs[index].ReadyAt,
-            };
-        }
+            _reservation.SuperSlabs[index] = _reservation.SuperSlabs[index].OfOwner(0);
 
         Unclaim(start, count);
     }

@@ -31,7 +31,7 @@ internal sealed unsafe class LinuxPins(INativeContext context, LinuxFiles files,
 
     /// <summary>Ascending and disjoint.</summary>
     private readonly List<Pin> _pins = [];
-    private readonly bool[] _takenSlots = new bool[MostPins];
+    private bool[] _takenSlots = [];
     private volatile int _count;
     private int _ring = -1;
 
@@ -126,7 +126,7 @@ internal sealed unsafe class LinuxPins(INativeContext context, LinuxFiles files,
         return low;
     }
 
-    /// <summary>The parts of a range without a pin, each within one SuperSlab. Their slots are not chosen yet.</summary>
+    /// <summary>The parts of a range without a pin, each within one SuperSlab; they have no slots yet.</summary>
     private List<Pin> Unpinned(nint address, nuint bytes)
     {
         List<Pin> parts = [];
@@ -148,7 +148,7 @@ internal sealed unsafe class LinuxPins(INativeContext context, LinuxFiles files,
 
     private nint NextPinned(int next, nint end) => next < _pins.Count ? Math.Min(_pins[next].Address, end) : end;
 
-    /// <summary>Registers as many of the wanted pins, from the first that is not done, as find slots side by side.</summary>
+    /// <summary>Registers the next wanted pins, as many as find slots side by side.</summary>
     private int Register(List<Pin> wanted, ref int done)
     {
         int slot = Array.IndexOf(_takenSlots, false);
@@ -198,7 +198,7 @@ internal sealed unsafe class LinuxPins(INativeContext context, LinuxFiles files,
         return errno;
     }
 
-    /// <summary>Replaces the buffers of neighbouring slots; where the kernel stops early, the next call says why.</summary>
+    /// <summary>Replaces the buffers of neighbouring slots; after an early stop the next call says why.</summary>
     private int Update(int slot, ReadOnlySpan<Pin> buffers, out int updated)
     {
         nuint* vectors = (nuint*)NativeMemory.Alloc((nuint)buffers.Length, 2 * (nuint)sizeof(nuint));
@@ -238,6 +238,7 @@ internal sealed unsafe class LinuxPins(INativeContext context, LinuxFiles files,
         if (errno != Errno.None)
             return errno;
 
+        _takenSlots = new bool[MostPins];
         nuint* empty = (nuint*)NativeMemory.AllocZeroed(MostPins, 2 * (nuint)sizeof(nuint));
         ulong* table = stackalloc ulong[RequestBytes / sizeof(ulong)];
         table[0] = MostPins;

@@ -29,7 +29,7 @@ internal sealed class PageMoves
     /// <summary>Whether the kernel counts them.</summary>
     public bool IsKnown => _newer.Time != 0;
 
-    /// <summary>Reads again; what the kernel did is told since the reading before the last.</summary>
+    /// <summary>Takes a reading. <see cref="Lately"/> counts from the reading before it.</summary>
     public void Refresh()
     {
         Reading now = Read();
@@ -70,7 +70,7 @@ internal sealed class PageMoves
     }
 }
 
-/// <summary>Numbers of pages, or of events, by the way in which the kernel moved them, merged them or took them back.</summary>
+/// <summary>Numbers of pages, or of events, by the way in which the kernel moved, merged or took pages.</summary>
 [InlineArray(Count)]
 internal struct PageMoveCounts
 {
@@ -82,7 +82,9 @@ internal struct PageMoveCounts
         "pgsteal_anon", "pswpin", "pswpout", "cow_ksm",
     ];
 
-    private static readonly byte[][] s_labels = Array.ConvertAll(s_names, name => Encoding.ASCII.GetBytes($"\n{name} "));
+    private static readonly byte[][] s_labels =
+        Array.ConvertAll(s_names, name => Encoding.ASCII.GetBytes($"\n{name} "));
+
     private static readonly string?[] s_lists = new string?[1 << Count];
 
     private ulong _first;
@@ -90,7 +92,7 @@ internal struct PageMoveCounts
     /// <summary>What stands before a counter in the file.</summary>
     public static ReadOnlySpan<byte> LabelOf(int index) => s_labels[index];
 
-    /// <summary>The names of the counters that are not 0, as in "pgmigrate_success, compact_isolated"; "" for none.</summary>
+    /// <summary>The names of the counters that are not 0, as in "pgmigrate_success, cow_ksm"; "" for none.</summary>
     public readonly string Names
     {
         get
@@ -117,7 +119,7 @@ internal struct PageMoveCounts
     }
 }
 
-/// <summary>Refreshes the readings ten times a second on a thread of the lowest priority, until it is disposed.</summary>
+/// <summary>Refreshes the readings ten times a second, on a thread of the lowest priority.</summary>
 internal sealed class PageMoveWatch : IDisposable
 {
     private const int Milliseconds = 100;

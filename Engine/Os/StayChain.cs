@@ -11,10 +11,11 @@ internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
     private const string InForce = "in force";
 
     private readonly Lock _lock = new();
-    private readonly StayStep _pin = new(os.NameOf(StayPolicy.Pin));
-    private readonly StayStep _huge = new(os.NameOf(PageKind.ExplicitHuge) + ", which compaction skips");
-    private readonly StayStep _memoryLock = new(os.NameOf(StayPolicy.Lock));
-    private readonly StayStep _nothing = new("nothing, so pages may be moved and taken back");
+    private readonly Lazy<string?> _limit = new(() => policy == StayPolicy.Automatic ? os.LockedMemoryLimit : null);
+    private readonly StayStep _pin = new();
+    private readonly StayStep _huge = new();
+    private readonly StayStep _memoryLock = new();
+    private readonly StayStep _nothing = new();
 
     /// <summary>Whether pages are to stay.</summary>
     public bool IsOn => policy != StayPolicy.None;
@@ -29,7 +30,7 @@ internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
         Used(StepFor(address, bytes, pages));
     }
 
-    /// <summary>"io_uring pins: ok", or what fell, why, and what came instead. Empty where nothing is asked for.</summary>
+    /// <summary>"io_uring pins: ok", or what fell, why, and what came instead. Empty without a policy.</summary>
     public string Describe() => string.Join("; ", Steps().Select(static step =>
         step.Reason.Length == 0 ? $"{step.Name}: ok"
         : step.Outcome == InForce ? $"{step.Name}: ok, later {step.Reason}"
@@ -38,18 +39,28 @@ internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
     /// <summary>The steps that were tried, each with its outcome, "in force" or "left", and what went wrong.</summary>
     public IReadOnlyList<(string Name, string Outcome, string Reason)> Steps()
     {
+        if (!IsOn)
+            return [];
+
+        (string Name, StayStep Step)[] all =
+        [
+            (os.NameOf(StayPolicy.Pin), _pin),
+            (os.NameOf(PageKind.ExplicitHuge) + ", which compaction skips", _huge),
+            (os.NameOf(StayPolicy.Lock), _memoryLock),
+            ("nothing, so pages may be moved and taken back", _nothing),
+        ];
         lock (_lock)
         {
-            return [.. new[] { _pin, _huge, _memoryLock, _nothing }
-                .Where(static step => step.IsUsed || step.Failure is not null)
-                .Select(static step => ("stay: " + step.Name, step.IsUsed ? InForce : "left", step.Failure ?? ""))];
+            return [.. from tried in all
+                       where tried.Step.IsUsed || tried.Step.Failure is not null
+                       select ("stay: " + tried.Name, tried.Step.IsUsed ? InForce : "left", tried.Step.Failure ?? "")];
         }
     }
 
     private StayStep StepFor(nint address, nuint bytes, PageKind pages)
     {
         bool pins = policy != StayPolicy.Lock;
-        if (policy == StayPolicy.Automatic && os.LockedMemoryLimit is { } limit)
+        if (_limit.Value is { } limit)
         {
             Fell(_pin, new PrefaultFailure($"not unasked, as {limit}", IsLasting: true));
             return _nothing;
@@ -92,10 +103,8 @@ internal sealed class StayChain(VirtualMemory os, StayPolicy policy)
 }
 
 /// <summary>One way to keep pages, and how it fared. The chain's lock guards it.</summary>
-internal sealed class StayStep(string name)
+internal sealed class StayStep
 {
-    public string Name => name;
-
     public bool IsUsed { get; set; } // it keeps, or kept, some range
 
     public string? Failure { get; set; } // the last one

@@ -8,7 +8,7 @@ internal abstract partial class VirtualMemory
 
     /// <summary>
     /// Makes a committed range inaccessible, for checks: any access stops the program. Its contents are gone. Where the
-    /// system guards by splitting mappings, of which a process may have so many only, the engine takes a share of them.
+    /// system guards by splitting mappings, whose number has a limit, the engine takes a share of them.
     /// </summary>
     /// <returns>How; <see cref="GuardKind.None"/> where the share is used up, or the system refuses.</returns>
     public GuardKind TryGuard(nint address, nuint bytes)

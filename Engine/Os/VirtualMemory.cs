@@ -181,7 +181,7 @@ internal abstract partial class VirtualMemory
     }
 
     /// <summary>
-    /// Pins the pages behind a populated range: until the range is decommitted, discarded, moved or released, the system
+    /// Pins the pages behind a populated range: until the range is decommitted, discarded or released, the system
     /// neither moves them nor takes them back. What is pinned already stays so.
     /// </summary>
     public bool TryPin(nint address, nuint bytes, out PrefaultFailure failure)
@@ -211,7 +211,7 @@ internal abstract partial class VirtualMemory
     {
     }
 
-    /// <summary>Asks the system not to merge a populated range, or make other pages of it. Hints decide nothing.</summary>
+    /// <summary>Asks the system not to merge a populated range, or make other pages of it: hints.</summary>
     public virtual void AdviseAgainstMoves(nint address, nuint bytes, PageKind pages)
     {
     }

@@ -43,13 +43,16 @@ internal static class StreamingTable
                 Culture,
                 $"{row.Row}: {row.Violations:N0} violations in {row.Frames:N0} frames; "
                 + $"{row.ProcessFaultsInFrames:N0} page faults in the whole process during them, the loader's left "
-                + $"out{(row.PagesMovedByKernel == 0 ? "" : $" ({row.PagesMovedByKernel:N0} pages moved by the kernel)")}; "
+                + $"out{Moved(row)}; "
                 + $"waited {row.MillisecondsWaited:N1} ms for levels; the guard takes "
                 + $"{row.GuardNanosecondsPerFrame:N0} ns a frame{Environment.NewLine}");
         }
 
         return text;
     }
+
+    private static string Moved(RowDocument row) => row.PagesMovedByKernel == 0 ? ""
+        : string.Create(Culture, $" ({row.PagesMovedByKernel:N0} pages moved by the kernel)");
 }
 
 /// <summary>The whole result, as JSON has it.</summary>

@@ -67,7 +67,8 @@ internal sealed unsafe class Measurement(VirtualMemory os)
             [StayPolicy.None, StayPolicy.Pin],
             stay => new Prefaulter(os, PrefaultPolicy.Automatic, PageKind.Automatic, stay));
         List<double> alone = [];
-        List<double>[] times = [.. Enumerable.Range(0, threads.Length * prefaulters.Length).Select(_ => new List<double>())];
+        int rowCount = threads.Length * prefaulters.Length;
+        List<double>[] times = [.. Enumerable.Range(0, rowCount).Select(_ => new List<double>())];
         for (int run = 0; run < PrewarmRuns; run++)
         {
             if (bare is not null && bare.Prewarm(bytes) is >= 0 and double milliseconds)
@@ -75,8 +76,10 @@ internal sealed unsafe class Measurement(VirtualMemory os)
 
             for (int index = 0; index < times.Length; index++)
             {
-                times[index].Add(prefaulters[index % prefaulters.Length].Provide(
-                    address, bytes, threads[index / prefaulters.Length], null, CancellationToken.None).Nanoseconds / 1e6);
+                Prefaulter prefaulter = prefaulters[index % prefaulters.Length];
+                int count = threads[index / prefaulters.Length];
+                PrefaultReport report = prefaulter.Provide(address, bytes, count, null, CancellationToken.None);
+                times[index].Add(report.Nanoseconds / 1e6);
                 os.Decommit(address, bytes);
             }
         }

@@ -20,14 +20,14 @@ internal static class ProbeCommand
 
     private static readonly Option<int?> Stress = SampleOptions.New<int?>(
         "--stress",
-        "In place of measuring, run a prewarmed loop for so many seconds beside each thing that the kernel can do to its "
+        "In place of measuring, run a prewarmed loop for that long beside each thing that the kernel can do to its "
         + "pages, with each policy that makes them stay. Needs root for most; settings are put back.",
         "SECONDS").Within(1, 600);
 
     /// <summary>Makes the command.</summary>
     /// <param name="measure">Measures, and writes JSON there.</param>
     /// <param name="profile">Profiles into the folder.</param>
-    /// <param name="stress">Stresses for so many seconds each.</param>
+    /// <param name="stress">Stresses; takes the seconds for each stress.</param>
     public static RootCommand Create(
         Func<JsonDestination, int> measure, Func<string, int> profile, Func<int, int> stress)
     {

@@ -5,7 +5,7 @@ using SuperSlab;
 
 namespace PlatformProbe;
 
-/// <summary>One way to make the kernel move pages, merge them or take them back. Settings are put back at the end.</summary>
+/// <summary>One way to make the kernel move, merge or take pages. Settings are put back at the end.</summary>
 internal abstract class Stressor : IDisposable
 {
     private readonly List<KernelSetting> _settings = [];
@@ -90,7 +90,8 @@ internal sealed class GroupReclaim : Stressor
     public override string? Prepare()
     {
         string? line = File.Exists("/proc/self/cgroup")
-            ? File.ReadLines("/proc/self/cgroup").FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))
+            ? File.ReadLines("/proc/self/cgroup")
+                .FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))
             : null;
         _path = $"/sys/fs/cgroup{line?[3..].TrimEnd('/')}/memory.reclaim";
         return line is null || !File.Exists(_path) ? "no control group of version 2 with memory.reclaim" : null;
@@ -204,7 +205,9 @@ internal sealed class Merging : Stressor
         if (Kernel.Control(SetMemoryMerge, 1) != 0)
             return Kernel.LastError("prctl(PR_SET_MEMORY_MERGE)");
 
-        return Set(Folder + "sleep_millisecs", "1") ?? Set(Folder + "pages_to_scan", "20000") ?? Set(Folder + "run", "1");
+        return Set(Folder + "sleep_millisecs", "1")
+            ?? Set(Folder + "pages_to_scan", "20000")
+            ?? Set(Folder + "run", "1");
     }
 
     public override void Dispose()
@@ -273,7 +276,8 @@ internal sealed class KernelSetting : IDisposable
             string before = File.ReadAllText(path).Trim();
             int chosen = before.IndexOf('[', StringComparison.Ordinal); // "always [madvise] never"
             File.WriteAllText(path, value);
-            setting = new(path, chosen < 0 ? before : before[(chosen + 1)..before.IndexOf(']', StringComparison.Ordinal)]);
+            int end = chosen < 0 ? -1 : before.IndexOf(']', StringComparison.Ordinal);
+            setting = new(path, end < 0 ? before : before[(chosen + 1)..end]);
             return null;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)

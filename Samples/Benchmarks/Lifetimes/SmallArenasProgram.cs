@@ -19,7 +19,7 @@ internal static unsafe class SmallArenasProgram
     private const nuint ScriptBytes = 30_000;
     private const nuint LargestBlock = 2_000;
 
-    /// <summary>The bound: so many times the live bytes, and so many bytes an arena.</summary>
+    /// <summary>The bound: a multiple of the live bytes, and a number of bytes for each arena.</summary>
     private const double LiveFactor = 1.3;
     private const long BytesBesides = 64 << 10;
 
