@@ -70,8 +70,10 @@ internal sealed unsafe class ProfilerTests
             "one slab is taken, the others are free");
         Assert.That(superSlabs["frame"].Select(superSlab =>
             superSlab.Slabs), Is.Not.Empty.And.All.Empty, "a lane takes it whole");
-        Assert.That(superSlabs["large"].Select(superSlab =>
-            superSlab.Slabs), Is.Not.Empty.And.All.Empty, "one block takes several");
+        List<SuperSlabRow> extent = [.. superSlabs["large"]];
+        Assert.That(extent[0].Slabs, Is.Empty, "one block takes all of it, and half of the next");
+        Assert.That(extent[1].Slabs, Is.EqualTo(Enumerable.Range(0, 32).Select(slab => slab < 16 ? 3 << 20 : 0)));
+        Assert.That((extent[0].UsedBytes, extent[1].UsedBytes), Is.EqualTo((2 << 20, 1 << 20)));
     }
 
     [Test]

@@ -73,7 +73,7 @@ internal sealed unsafe class ArenaSlabsTests
         int sizeClass = SizeClasses.IndexOf(5 * Sizes.MiB);
         nuint block = layers.TakeOne(sizeClass);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.EqualTo(3));
-        Assert.That(layers.Slabs.UsableBytes((nint)block, sizeClass), Is.EqualTo(6 * Sizes.MiB));
+        Assert.That(layers.Slabs.UsableBytes((nint)block, sizeClass), Is.EqualTo(5 * Sizes.MiB));
         layers.ReturnOne(sizeClass, block);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
         Assert.That(layers.Lower.Pool.ReadyCount, Is.EqualTo(3));

@@ -29,10 +29,7 @@ internal sealed class SlabSpaceTests
         int slab = space.TakeSlabs(5);
         space.GiveSlabs(slab, 5);
         Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
-        space.AdmitOrReclaim(2);
-        foreach (int promised in layers.Lower.Pool.Claim([1, 1], new Demand(ArenaLayers.Tag, Demand.NoClass), null))
-            space.AdoptClaimed(promised, 1, uint.MaxValue, isPromised: true);
-
+        Promise(layers, 2);
         slab = space.TakeSlabs(5);
         int beyond = space.TakeSlabs(32);
         int third = space.TakeSlabs(30);
@@ -89,10 +86,52 @@ internal sealed class SlabSpaceTests
     }
 
     [Test]
-    public void Random_runs_of_slabs_never_overlap_and_all_come_back()
+    public void What_an_extent_leaves_of_its_last_SuperSlab_is_for_others()
     {
         using ArenaLayers layers = new();
         SlabSpace space = layers.Slabs.Space;
+        int extent = space.TakeExtent(36);
+        int rest = space.TakeSlabs(28);
+        Assert.That((rest - extent, space.SuperSlabCount), Is.EqualTo((36, 2)), "right behind it");
+        Assert.That(space.GrowExtent(extent, 36, 2), Is.EqualTo(-1), "somebody has the slabs behind it");
+        space.GiveSlabs(extent, 36);
+        Assert.That((space.SuperSlabCount, space.Budget.Held, layers.Lower.Pool.OwnedCount), Is.EqualTo((1, 1, 1)));
+        Assert.That(space.TakeSlabs(4), Is.EqualTo(extent + 32), "the extent's last slabs");
+        space.GiveSlabs(rest, 28);
+        space.GiveSlabs(extent + 32, 4);
+        Assert.That((space.SuperSlabCount, space.Budget.Held, layers.Lower.Pool.OwnedCount), Is.EqualTo((0, 0, 0)));
+
+        extent = space.TakeExtent(36);
+        Assert.That(space.GrowExtent(extent, 36, 2), Is.EqualTo(extent), "nobody has them");
+        Assert.That(space.HasRun(1), Is.False, "what grew has its last SuperSlab alone");
+        space.GiveSlabs(extent, 64);
+        Assert.That((space.SuperSlabCount, space.Budget.Held, layers.Lower.Pool.OwnedCount), Is.EqualTo((0, 0, 0)));
+    }
+
+    [Test]
+    public void Promised_SuperSlabs_become_an_extent_and_return()
+    {
+        using ArenaLayers layers = new();
+        SlabSpace space = layers.Slabs.Space;
+        Promise(layers, 4);
+        int small = space.TakeSlabs(1);
+        int extent = space.TakeExtent(40);
+        Assert.That(space.HasRoom(40), Is.False, "a SuperSlab and a part of one are left");
+        Assert.That(space.GrowExtent(extent, 40, 3), Is.EqualTo(extent), "it grows over what is promised");
+        Assert.That((space.SuperSlabCount, layers.Lower.Pool.OwnedCount), Is.EqualTo((4, 4)));
+        space.GiveSlabs(extent, 96);
+        Assert.That((space.SuperSlabCount, space.Budget.Held, layers.Lower.Pool.OwnedCount), Is.EqualTo((4, 4, 4)));
+        Assert.That(space.HasRoom(96), Is.True);
+        space.GiveSlabs(small, 1);
+        Assert.That(space.HasRoom(128), Is.True);
+    }
+
+    [Test]
+    public void Random_runs_and_extents_never_overlap_and_all_come_back([Values(0, 12)] int promised)
+    {
+        using ArenaLayers layers = new();
+        SlabSpace space = layers.Slabs.Space;
+        Promise(layers, promised);
         Random random = TestRandom.Create();
         Dictionary<int, int> live = [];
         int[] owner = new int[layers.Lower.Reservation.SuperSlabCount * SlabGeometry.SlabCount];
@@ -101,17 +140,37 @@ internal sealed class SlabSpaceTests
             if (live.Count > 60 || (live.Count > 0 && random.Next(3) == 0))
             {
                 int slab = live.Keys.ElementAt(random.Next(live.Count));
-                owner.AsSpan(slab, live[slab]).Clear();
-                space.GiveSlabs(slab, live[slab]);
+                int count = live[slab];
+                owner.AsSpan(slab, count).Clear();
                 live.Remove(slab);
+                if (count > SlabGeometry.SlabCount && random.Next(3) == 0)
+                    Grow(slab, count);
+                else
+                    space.GiveSlabs(slab, count);
             }
             else
             {
-                int count = random.Next(1, 33);
-                int slab = space.TakeSlabs(count);
+                bool isExtent = random.Next(4) == 0;
+                int count = isExtent ? random.Next(33, 160) : random.Next(1, 33);
+                int slab = isExtent ? space.TakeExtent(count) : space.TakeSlabs(count);
                 Assert.That(
-                    slab / SlabGeometry.SlabCount, Is.EqualTo((slab + count - 1) / SlabGeometry.SlabCount),
-                    "a run lies within one SuperSlab");
+                    slab % SlabGeometry.SlabCount, isExtent ? Is.Zero : Is.AtMost(SlabGeometry.SlabCount - count),
+                    "a run lies within one SuperSlab, an extent begins one");
+                Add(slab, count);
+            }
+
+            void Grow(int slab, int count)
+            {
+                int superSlabs = ((count + 31) / 32) + random.Next(3);
+                int grown = space.GrowExtent(slab, count, superSlabs);
+                if (grown >= 0 && grown != slab)
+                    space.GiveMoved(slab);
+
+                Add(grown < 0 ? slab : grown, grown < 0 ? count : superSlabs * 32);
+            }
+
+            void Add(int slab, int count)
+            {
                 Assert.That(
                     owner.AsSpan(slab, count).IndexOfAnyExcept(0), Is.EqualTo(-1),
                     $"slabs [{slab}, +{count}) belong to somebody");
@@ -123,7 +182,16 @@ internal sealed class SlabSpaceTests
         foreach ((int slab, int count) in live)
             space.GiveSlabs(slab, count);
 
-        Assert.That(space.SuperSlabCount, Is.Zero);
-        Assert.That(layers.Lower.Pool.OwnedCount, Is.Zero);
+        Assert.That(space.SuperSlabCount, Is.EqualTo(promised));
+        Assert.That(layers.Lower.Pool.OwnedCount, Is.EqualTo(promised));
+        Assert.That(space.Budget.Held, Is.EqualTo(promised));
+    }
+
+    private static void Promise(ArenaLayers layers, int superSlabs)
+    {
+        layers.Slabs.Space.AdmitOrReclaim(superSlabs);
+        int[] lengths = [.. Enumerable.Repeat(1, superSlabs)];
+        foreach (int promised in layers.Lower.Pool.Claim(lengths, new Demand(ArenaLayers.Tag, Demand.NoClass), null))
+            layers.Slabs.Space.AdoptClaimed(promised, uint.MaxValue, isPromised: true);
     }
 }

@@ -77,7 +77,7 @@ internal sealed unsafe class HotLoopGuardTests
             Assert.That(
                 violation.ToString(),
                 Does.Contain(
-                "arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 4194304 bytes"));
+                "arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 3145728 bytes"));
         }
     }
 

@@ -36,25 +36,36 @@ internal sealed unsafe class AddressOwners(Reservation reservation, SuperSlabPoo
         while (superSlab > 0 && reservation.SuperSlabs[superSlab].RunLength == 0)
             superSlab--;
 
-        int length = reservation.SuperSlabs[superSlab].RunLength;
-        if (length > 1)
-            return new(AddressOwner.Use.Extent, arena, (nuint)length << SlabGeometry.SuperSlabShift);
+        if (reservation.SuperSlabs[superSlab].RunLength > 1)
+            return OfExtent(arena, superSlab);
 
         // Of a run of one block only the first slab has a tag.
         uint free = reservation.SuperSlabs[superSlab].FreeSlabs;
         while ((free & (1u << (slab % SlabGeometry.SlabCount))) == 0)
         {
-            uint tag = reservation.Tags[slab];
-            if (tag != 0)
-                return new(AddressOwner.Use.Block, arena, SizeClasses.BlockBytes(ArenaClasses.SizeClassOfTag(tag)));
+            int sizeClass = ArenaClasses.SizeClassOfTag(reservation.Tags[slab]);
+            if (reservation.Tags[slab] != 0)
+            {
+                return sizeClass > SizeClasses.LastWithinSuperSlab ? OfExtent(arena, superSlab)
+                    : new(AddressOwner.Use.Block, arena, SizeClasses.BlockBytes(sizeClass));
+            }
 
             if (slab % SlabGeometry.SlabCount == 0)
-                break;
+            {
+                int first = SlabRuns.ExtentInto(reservation, superSlab, out _);
+                return first < 0 ? new(AddressOwner.Use.FreeSlab, arena, 0) : OfExtent(arena, first);
+            }
 
             slab--;
         }
 
         return new(AddressOwner.Use.FreeSlab, arena, 0);
+    }
+
+    private AddressOwner OfExtent(IArena arena, int superSlab)
+    {
+        SlabRun* run = (SlabRun*)reservation.SlabDescriptors + (superSlab * SlabGeometry.SlabCount);
+        return new(AddressOwner.Use.Extent, arena, (nuint)run->SlabCount << SlabGeometry.SlabShift);
     }
 
     private AddressOwner OfTable(nint address)

@@ -383,7 +383,7 @@ public sealed unsafe class ArenaGroup : IDisposable
     private static nuint StateBytes => SmallBlocks.Bytes
         + (CounterSwitch.IsOn ? (nuint)(ThreadCounters.Tags * sizeof(CounterCell)) : 0);
 
-    /// <summary>Whole slabs up to 2 MiB, whole SuperSlabs above: no other block shares a large one's slabs.</summary>
+    /// <summary>Whole slabs: no other block shares a large one's.</summary>
     private static nuint LargeBytesOf(nuint bytes, nuint alignment) => bytes <= SlabGeometry.SuperSlabBytes
         ? LongLivedArena.BlockBytes(Sizes.AlignUp(bytes, SlabGeometry.SlabBytes), alignment)
         : LongLivedArena.BlockBytes(bytes);

@@ -105,7 +105,7 @@ internal sealed class ArenaPrewarm(
     {
         List<int> lengths = [];
         foreach (Carved carved in _extents)
-            lengths.AddRange(Enumerable.Repeat(carved.Slabs / SlabGeometry.SlabCount, carved.Places.Length));
+            lengths.AddRange(Enumerable.Repeat((int)DivideRoundingUp(carved.Slabs, SlabGeometry.SlabCount), carved.Places.Length));
 
         lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided)));
         return [.. lengths];
@@ -119,7 +119,7 @@ internal sealed class ArenaPrewarm(
         {
             for (int run = 0; run < carved.Places.Length; run++, next++)
             {
-                slabs.Space.AdoptClaimed(starts[next], lengths[next], 0, isPromised: false);
+                slabs.Space.AdoptClaimedExtent(starts[next], carved.Slabs);
                 slabs.AddPromised(carved.Bytes, starts[next] * SlabGeometry.SlabCount, carved.Slabs, 0);
             }
         }
@@ -128,9 +128,8 @@ internal sealed class ArenaPrewarm(
         for (int index = 0; index < singles.Length; index++)
         {
             bool isDivided = index >= _packing.Count;
-            slabs.Space
-                .AdoptClaimed(
-                singles[index], 1, isDivided ? uint.MaxValue : _packing.FreeSlabs(index), isPromised: isDivided);
+            uint free = isDivided ? uint.MaxValue : _packing.FreeSlabs(index);
+            slabs.Space.AdoptClaimed(singles[index], free, isPromised: isDivided);
         }
 
         foreach (Carved carved in _runs)

@@ -47,7 +47,8 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         Check(
             longest == Bitmap.LongestRun(superSlab.FreeSlabs),
             $"SuperSlab {index} says that its longest free run is {longest}");
-        uint used = 0;
+        _ = SlabRuns.ExtentInto(reservation, index, out int ofExtent);
+        uint used = superSlab.RunLength == 1 && ofExtent > 0 ? (1u << ofExtent) - 1 : 0;
         slabs.Runs.ForEachRun(index, (run, slab) =>
         {
             int first = slab % SlabGeometry.SlabCount;

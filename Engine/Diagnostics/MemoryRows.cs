@@ -25,6 +25,20 @@ public readonly record struct MemoryTotals(
     long OsCallCount,
     long PrefaultNanoseconds);
 
+/// <summary>What the engine's memory is used for, in bytes; where all of it was made resident, they add up to that.</summary>
+/// <param name="LiveBytes">Blocks that callers hold, and what frames used.</param>
+/// <param name="CachedBytes">Free blocks in thread caches and between threads.</param>
+/// <param name="FreeBlockBytes">Free blocks in slabs that hold blocks, and what no block can use there.</param>
+/// <param name="FreeSlabBytes">Slabs without a block in the arenas' SuperSlabs; what frames have not used.</param>
+/// <param name="ReadyBytes">Prefaulted SuperSlabs that no arena holds.</param>
+/// <param name="TableBytes">Tables, caches and descriptors.</param>
+public readonly record struct MemoryUse(
+    long LiveBytes, long CachedBytes, long FreeBlockBytes, long FreeSlabBytes, long ReadyBytes, long TableBytes)
+{
+    /// <summary>The sum.</summary>
+    public long Bytes => LiveBytes + CachedBytes + FreeBlockBytes + FreeSlabBytes + ReadyBytes + TableBytes;
+}
+
 /// <summary>One arena.</summary>
 /// <param name="Number">Names the arena in other rows. A later arena may get the number of a disposed one.</param>
 public readonly record struct ArenaRow(int Number, RowName Name, bool IsFrame, int SuperSlabCount)
@@ -37,6 +51,13 @@ public readonly record struct ArenaRow(int Number, RowName Name, bool IsFrame, i
 
     /// <summary>Free blocks in thread caches and between threads.</summary>
     public long CachedBytes { get; init; }
+
+    /// <summary>Free blocks in the slabs that hold blocks, and what no block can use there.</summary>
+    public long FreeBlockBytes { get; init; }
+
+    /// <summary>Slabs that hold no block, and in a frame arena what the frame has not used.</summary>
+    public long FreeSlabBytes => Math.Max(
+        0, ((long)SuperSlabCount << SlabGeometry.SuperSlabShift) - LiveBytes - CachedBytes - FreeBlockBytes);
 
     /// <summary>Most SuperSlab bytes held; in a frame arena those held now, which only Trim lowers.</summary>
     public long PeakBytes { get; init; }

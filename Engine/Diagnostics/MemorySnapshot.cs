@@ -43,6 +43,29 @@ public readonly ref struct MemorySnapshot
     /// <summary>The memory as a whole.</summary>
     public readonly MemoryTotals Totals => MemoryMarshal.Read<MemoryTotals>(_memory);
 
+    /// <summary>What the memory is used for: the arenas' shares, the reserve and the tables.</summary>
+    public readonly MemoryUse Use
+    {
+        get
+        {
+            MemoryTotals totals = Totals;
+            long ready = (long)totals.ReadySuperSlabCount << SlabGeometry.SuperSlabShift;
+            MemoryUse use = new(0, 0, 0, 0, ready, totals.MetadataBytes);
+            foreach (ArenaRow arena in Arenas)
+            {
+                use = use with
+                {
+                    LiveBytes = use.LiveBytes + arena.LiveBytes,
+                    CachedBytes = use.CachedBytes + arena.CachedBytes,
+                    FreeBlockBytes = use.FreeBlockBytes + arena.FreeBlockBytes,
+                    FreeSlabBytes = use.FreeSlabBytes + arena.FreeSlabBytes,
+                };
+            }
+
+            return use;
+        }
+    }
+
     /// <summary>The arenas.</summary>
     public readonly ReadOnlySpan<ArenaRow> Arenas => Rows<ArenaRow>(SnapshotCounts.Arenas);
 

@@ -62,6 +62,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     {
         long live = (long)arena.Slabs.HugeBytesOut();
         long cached = 0;
+        long free = 0;
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ClassState state = arena.Slabs.Total(sizeClass);
@@ -71,6 +72,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             SizeClassRow row = ClassRow(number, state, arena.Caches.CachedBlocks(sizeClass));
             live += row.LiveCount * row.BlockBytes;
             cached += row.CachedCount * row.BlockBytes;
+            free += (row.FreeCount * row.BlockBytes) + row.WasteBytes;
             Add(SnapshotCounts.Classes, row);
         }
 
@@ -83,6 +85,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         {
             LiveBytes = live,
             CachedBytes = cached,
+            FreeBlockBytes = free,
             PeakBytes = (long)arena.PeakSuperSlabCount << SlabGeometry.SuperSlabShift,
             SoftBudgetBytes = (long)budget.SoftBytes,
             HardBudgetBytes = (long)budget.HardBytes,
@@ -198,18 +201,20 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         SuperSlabDescriptor descriptor = memory.Reservation.SuperSlabs[index];
         (bool isFree, bool isReady) = memory.Pool.StateOf(index);
         bool isOwned = !isFree && isReady && descriptor.OwnerTag != 0;
+        bool isExtent = descriptor.RunLength != 1
+            || ArenaClasses.SizeClassOfTag(TagOf(index)) > SizeClasses.LastWithinSuperSlab;
         SuperSlabRow row = new()
         {
             Index = index,
             Pages = descriptor.Pages,
             ArenaNumber = isOwned ? (int)(descriptor.OwnerTag >> ArenaRegistry.TagShift) : 0,
-            State = isOwned ? descriptor.RunLength == 1 ? SuperSlabState.Owned : SuperSlabState.Extent
+            State = isOwned ? isExtent ? SuperSlabState.Extent : SuperSlabState.Owned
                 : isFree && isReady ? SuperSlabState.Ready
                 : SuperSlabState.Free,
         };
         return row.State switch
         {
-            SuperSlabState.Owned => WithSlabs(row, descriptor),
+            SuperSlabState.Owned => WithSlabs(row, descriptor, extent),
             SuperSlabState.Extent => WithExtent(row, descriptor, ref extent),
             _ => row,
         };
@@ -219,12 +224,13 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     private readonly SuperSlabRow WithExtent(SuperSlabRow row, in SuperSlabDescriptor descriptor, ref Extent extent)
     {
         int first = row.Index * SlabGeometry.SlabCount;
-        uint tag = memory.Reservation.Tags[first];
+        uint tag = TagOf(row.Index);
         SlabRun* run = (SlabRun*)memory.Reservation.SlabDescriptors + first;
         if (descriptor.RunLength != 0)
         {
             // Lanes have no tag.
-            extent = new Extent(tag == 0 || run->FreeBlocks == 0, tag == 0 ? -1 : ArenaClasses.SizeClassOfTag(tag));
+            extent = tag == 0 ? new Extent(true, -1, 0)
+                : new Extent(run->FreeBlocks == 0, ArenaClasses.SizeClassOfTag(tag), first + run->SlabCount);
         }
 
         SuperSlabRow.SlabClasses classes = default;
@@ -234,16 +240,22 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         return row with { UsedBytes = extent.IsOut ? (long)SlabGeometry.SuperSlabBytes : 0, Classes = classes };
     }
 
-    /// <summary>A run of one block has a tag in its first slab; untagged slabs behind it belong to it.</summary>
-    private readonly SuperSlabRow WithSlabs(SuperSlabRow row, in SuperSlabDescriptor descriptor)
+    private readonly uint TagOf(int superSlab) => memory.Reservation.Tags[superSlab * SlabGeometry.SlabCount];
+
+    /// <summary>
+    /// A run of one block has a tag in its first slab; untagged slabs behind it belong to it, also the first slabs of a
+    /// SuperSlab, behind an extent.
+    /// </summary>
+    private readonly SuperSlabRow WithSlabs(SuperSlabRow row, in SuperSlabDescriptor descriptor, in Extent extent)
     {
         int first = row.Index * SlabGeometry.SlabCount;
+        int ofExtent = Math.Clamp(extent.EndSlab - first, 0, SlabGeometry.SlabCount);
         uint* tags = memory.Reservation.Tags + first;
         SlabRun* runs = (SlabRun*)memory.Reservation.SlabDescriptors + first;
         SuperSlabRow.SlabClasses classes = default;
-        long used = 0;
-        int running = -1;
-        bool isDivided = false;
+        long used = extent.IsOut ? (long)ofExtent << SlabGeometry.SlabShift : 0;
+        int running = ofExtent > 0 ? extent.SizeClass : -1;
+        bool isDivided = ofExtent > 0;
         for (int slab = 0; slab < SlabGeometry.SlabCount; slab++)
         {
             bool isFree = (descriptor.FreeSlabs & (1u << slab)) != 0;
@@ -277,5 +289,5 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     }
 
     /// <summary>What the SuperSlabs of an extent have in common with its first.</summary>
-    private readonly record struct Extent(bool IsOut, int SizeClass);
+    private readonly record struct Extent(bool IsOut, int SizeClass, int EndSlab);
 }

@@ -14,13 +14,11 @@ internal sealed unsafe partial class ArenaCaches
         int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
         ThreadCache* own = CacheOf(ThreadSlots.Current);
         bool isLarge = sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass);
-        bool isResident = _promisedBytes != 0 && slabs != 0 && _slabs.Space.HasRun(slabs);
+        bool isResident = _promisedBytes != 0 && _slabs.Space.HasRoom(slabs);
         if (isLarge && !isResident && own != ThreadCache.Detached)
             ReturnLarge(own);
 
-        bool HasRoom() => slabs == 0 || _slabs.Space.HasRun(slabs);
-
-        for (int other = SizeClasses.LastWithinSuperSlab; other >= 0 && !HasRoom(); other--)
+        for (int other = SizeClasses.Huge - 1; other >= 0 && !_slabs.Space.HasRoom(slabs); other--)
         {
             for (int one = other; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
                 ReturnStocks(one);

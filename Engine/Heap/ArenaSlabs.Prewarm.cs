@@ -9,10 +9,10 @@ internal sealed unsafe partial class ArenaSlabs
     /// <summary>Whether a prewarm always makes a size's runs: extents, and long runs, which waste space.</summary>
     public bool IsCarvedAlways(nuint bytes) => IsExtent(bytes) || SlabsPerRun(bytes) > LongestDividedRun;
 
-    /// <summary>Slabs of a run of a size; an extent has whole SuperSlabs.</summary>
-    public int RunSlabs(nuint bytes) => IsExtent(bytes)
-        ? checked((int)Sizes.DivideRoundingUp(bytes, SlabGeometry.SuperSlabBytes) * SlabGeometry.SlabCount)
-        : SlabsPerRun(bytes);
+    /// <summary>Slabs of a run of a size; an extent above the largest class has whole SuperSlabs.</summary>
+    public int RunSlabs(nuint bytes) => SlabsPerRun(bytes) is not 0 and var slabs
+        ? slabs
+        : checked((int)Sizes.DivideRoundingUp(bytes, SlabGeometry.SuperSlabBytes) * SlabGeometry.SlabCount);
 
     public int SlabsPerRun(nuint bytes) => ClassFor(bytes)->SlabsPerRun;
 
@@ -32,9 +32,7 @@ internal sealed unsafe partial class ArenaSlabs
     public long SlabsFor(nuint bytes, long count)
     {
         ClassState* state = ClassFor(bytes);
-        return IsExtent(bytes)
-            ? checked((long)Sizes.DivideRoundingUp(bytes, SlabGeometry.SuperSlabBytes) * SlabGeometry.SlabCount * count)
-            : checked((count + state->Capacity - 1) / state->Capacity * state->SlabsPerRun);
+        return checked((count + state->Capacity - 1) / state->Capacity * RunSlabs(bytes));
     }
 
     /// <summary>Bitmaps of runs of a size, for <see cref="AddPromised"/>; empty where descriptors hold them.</summary>
@@ -105,7 +103,7 @@ internal sealed unsafe partial class ArenaSlabs
         return bytes;
     }
 
-    private static bool IsExtent(nuint bytes) => SizeClasses.IndexOf(bytes) > SizeClasses.LastWithinSuperSlab;
+    private static bool IsExtent(nuint bytes) => bytes > SlabGeometry.SuperSlabBytes;
 
     private ClassState* ClassFor(nuint bytes) => _classes + SizeClasses.IndexOf(bytes);
 

@@ -42,7 +42,7 @@ internal sealed unsafe partial class ArenaSlabs
             state.BlockBytes = (uint)block;
             state.MagazineBlocks = (ushort)(cached ? Magazine.BlocksOf(sizeClass) : 0);
             state.StockLimit = cached ? Magazine.StockLimit(sizeClass) : 0;
-            state.SlabsPerRun = sizeClass <= SizeClasses.LastWithinSuperSlab ? SizeClasses.SlabsPerRun(sizeClass) : 0;
+            state.SlabsPerRun = SizeClasses.SlabsPerRun(sizeClass);
             nuint runBytes = (nuint)state.SlabsPerRun << SlabGeometry.SlabShift;
             state.Capacity = (ushort)nuint.Max(1, block == 0 ? 1 : runBytes / block);
             state.Reciprocal = SlabRuns.ReciprocalOf(block);
@@ -98,7 +98,7 @@ internal sealed unsafe partial class ArenaSlabs
         }
 
         NativeLock.Enter(&state->Lock);
-        _runs.Begin(sizeClass, state, slab, _runs.SlabsOf(slab, state), bitmap);
+        _runs.Begin(sizeClass, state, slab, state->SlabsPerRun, bitmap);
         got = _runs.TakeBlocks(state, slab, blocks, want);
         NativeLock.Exit(&state->Lock);
         new Span<nuint>(blocks, got).Reverse();
@@ -212,7 +212,7 @@ internal sealed unsafe partial class ArenaSlabs
         if (slab < 0)
         {
             NativeLock.Exit(&state->Lock);
-            slab = Space.TakeExtent(superSlabs, SizeClasses.Huge);
+            slab = Space.TakeExtent(superSlabs * SlabGeometry.SlabCount, SizeClasses.Huge);
             if (slab < 0)
                 return 0;
 
@@ -252,7 +252,7 @@ internal sealed unsafe partial class ArenaSlabs
         int grown = -1;
         try
         {
-            grown = isExtent ? Space.GrowExtent(slab, slabs / SlabGeometry.SlabCount, newClass)
+            grown = isExtent ? Space.GrowExtent(slab, oldSlabs, slabs / SlabGeometry.SlabCount, newClass)
                 : Space.TryGrowSlabs(slab, oldSlabs, slabs) ? slab
                 : -1;
         }

@@ -323,6 +323,7 @@ internal static class SlabGeometry
 ///   bit i of FreeSlabs is set     &lt;=&gt;  slab i belongs to no slab run (its tag is 0)
 ///   LongestFreeRun                 =   the longest run of ones in FreeSlabs
 ///   RunLength &gt; 1                 =&gt;  FreeSlabs is 0; the next RunLength - 1 SuperSlabs are the same extent's
+///   an extent's length             =   RunLength SuperSlabs, and some first slabs of the one behind them, if any
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = SizeInBytes)]
 internal struct SuperSlabDescriptor
@@ -333,7 +334,7 @@ internal struct SuperSlabDescriptor
     public uint OwnerTag;
     public uint FreeSlabs;
 
-    /// <summary>SuperSlabs of the extent that begins here; 1 for one with slabs; 0 inside an extent.</summary>
+    /// <summary>Whole SuperSlabs of the extent that begins here; 1 for one with slabs; 0 inside an extent.</summary>
     public int RunLength;
     public int LongestFreeRun;
 

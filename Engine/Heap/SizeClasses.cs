@@ -6,9 +6,9 @@ using System.Runtime.InteropServices;
 namespace SuperSlab;
 
 /// <summary>
-/// The block sizes, a pure table: steps of 16 bytes to 128 bytes, then eight classes to each doubling up to 2 MiB, so
-/// rounding takes at most one ninth (11.1 %) of a block above 128 bytes; then whole SuperSlabs, 4 to 32 MiB. Larger
-/// blocks are <see cref="Huge"/>: each an extent of its own length. Hot-loop safe. Any thread.
+/// The block sizes, a pure table: steps of 16 bytes to 128 bytes, then eight classes to each doubling up to 32 MiB, so
+/// rounding takes at most one ninth (11.1 %) of a block above 128 bytes. Larger blocks are <see cref="Huge"/>: each an
+/// extent of its own length, in whole SuperSlabs. Hot-loop safe. Any thread.
 /// </summary>
 internal static class SizeClasses
 {
@@ -16,19 +16,20 @@ internal static class SizeClasses
     public const int Count = Huge + 1;
 
     /// <summary>The class of all blocks above 32 MiB, which have no size in common.</summary>
-    public const int Huge = LastWithinSuperSlab + MaximumExtentSuperSlabs;
+    public const int Huge = LinearCount + (18 * 8);
 
     internal const nuint Quantum = 16;
     internal const nuint LinearBytes = 128;
     internal const int LinearCount = 8;
 
-    /// <summary>The class of one SuperSlab. Its blocks, and those of the classes above, are aligned to 2 MiB.</summary>
+    /// <summary>The class of one SuperSlab. Its blocks, and those of the classes above, are aligned to 2 MiB; those
+    /// above are extents.</summary>
     internal const int LastWithinSuperSlab = LinearCount + (14 * 8) - 1;
 
     /// <summary>The thread cache's map covers the sizes up to here.</summary>
     internal const nuint MappedBytes = 1024;
 
-    private const int MaximumExtentSuperSlabs = 16;
+    private const nuint LargestBytes = 16 * SlabGeometry.SuperSlabBytes;
 
     /// <summary>The class of the smallest blocks that hold a size in bytes; a size of 0 counts as 1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -37,15 +38,14 @@ internal static class SizeClasses
         if (bytes <= LinearBytes)
             return bytes == 0 ? 0 : (int)((bytes - 1) / Quantum);
 
-        if (bytes <= SlabGeometry.SuperSlabBytes)
+        if (bytes <= LargestBytes)
         {
             nuint last = bytes - 1;
             int doubling = BitOperations.Log2(last);
             return LinearCount + ((doubling - 7) * 8) + (int)((last >> (doubling - 3)) & 7);
         }
 
-        nuint superSlabs = ((bytes - 1) >> SlabGeometry.SuperSlabShift) + 1;
-        return superSlabs <= MaximumExtentSuperSlabs ? LastWithinSuperSlab - 1 + (int)superSlabs : Huge;
+        return Huge;
     }
 
     /// <summary>The class of the smallest blocks that hold a size and begin at multiples of an alignment.</summary>
@@ -72,14 +72,9 @@ internal static class SizeClasses
         if (index < LinearCount)
             return (nuint)(index + 1) * Quantum;
 
-        if (index <= LastWithinSuperSlab)
-        {
-            int doubling = (index - LinearCount) >> 3;
-            int step = (index - LinearCount) & 7;
-            return (LinearBytes << doubling) + ((nuint)(step + 1) * (Quantum << doubling));
-        }
-
-        return index == Huge ? 0 : (nuint)SuperSlabsOf(index) << SlabGeometry.SuperSlabShift;
+        int doubling = (index - LinearCount) >> 3;
+        int step = (index - LinearCount) & 7;
+        return index == Huge ? 0 : (LinearBytes << doubling) + ((nuint)(step + 1) * (Quantum << doubling));
     }
 
     /// <summary>
@@ -93,16 +88,16 @@ internal static class SizeClasses
         return index >= Magazine.FirstLarge ? Math.Min(blocks + 1, 2 * blocks) : 2 * blocks;
     }
 
-    /// <summary>SuperSlabs of one block of a class of extents.</summary>
-    internal static int SuperSlabsOf(int index) => index - LastWithinSuperSlab + 1;
-
     /// <summary>
     /// Slabs in a run of the class: the fewest that leave at most 1/16 of the run unused at its end, or 1/8 for blocks
-    /// above 256 KiB, which then stand alone.
+    /// above 256 KiB, which then stand alone; of an extent as many as it has; 0 for <see cref="Huge"/>.
     /// </summary>
     internal static int SlabsPerRun(int index)
     {
         nuint block = BlockBytes(index);
+        if (index > LastWithinSuperSlab)
+            return (int)(block >> SlabGeometry.SlabShift);
+
         nuint divisor = block > 256 * Sizes.KiB ? 8u : 16u;
         for (int slabs = 1; slabs < SlabGeometry.SlabCount; slabs++)
         {

@@ -41,6 +41,24 @@ internal sealed unsafe class SlabRuns(
         }
     }
 
+    /// <summary>The SuperSlab where the extent begins that has the first slabs of another one, or -1.</summary>
+    /// <param name="reservation">Where both lie.</param>
+    /// <param name="superSlab">A divided SuperSlab.</param>
+    /// <param name="slabs">How many of its slabs the extent has.</param>
+    public static int ExtentInto(Reservation reservation, int superSlab, out int slabs)
+    {
+        int first = superSlab - 1;
+        while (first > 0 && reservation.SuperSlabs[first].RunLength == 0)
+            first--;
+
+        int slab = first * SlabGeometry.SlabCount;
+        bool isBlock = first >= 0 && reservation.Tags[slab] != 0
+            && reservation.SuperSlabs[first].OwnerTag == reservation.SuperSlabs[superSlab].OwnerTag;
+        slabs = isBlock
+            ? ((SlabRun*)reservation.SlabDescriptors)[slab].SlabCount - ((superSlab - first) * SlabGeometry.SlabCount) : 0;
+        return slabs > 0 ? first : -1;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int SlabOf(nint address) => (int)((nuint)(address - reservation.Base) >> SlabGeometry.SlabShift);
 
@@ -50,8 +68,8 @@ internal sealed unsafe class SlabRuns(
     public int NewRun(int sizeClass, ClassState* state, out ulong* bitmap)
     {
         bitmap = null;
-        if (state->SlabsPerRun == 0)
-            return space.TakeExtent(SizeClasses.SuperSlabsOf(sizeClass), sizeClass);
+        if (state->SlabsPerRun > SlabGeometry.SlabCount)
+            return space.TakeExtent(state->SlabsPerRun, sizeClass);
 
         if (state->Capacity > SlabRun.InlineBlocks)
             bitmap = (ulong*)heap.Allocate(SlabRun.BitmapBytes(state->Capacity), promise);
@@ -72,11 +90,6 @@ internal sealed unsafe class SlabRuns(
 
         return slab;
     }
-
-    /// <summary>Slabs of a run of a class with a size that begins at a slab just taken.</summary>
-    public int SlabsOf(int slab, ClassState* state) => state->SlabsPerRun != 0
-        ? state->SlabsPerRun
-        : reservation.SuperSlabs[slab / SlabGeometry.SlabCount].RunLength * SlabGeometry.SlabCount;
 
     /// <summary>Whether a run may leave its class once no block of it is out: no prewarm promised it.</summary>
     public bool IsSpare(ClassState* state, int slab) =>
@@ -303,15 +316,11 @@ internal sealed unsafe class SlabRuns(
     {
         Debug.Assert(_runs[slab].IsEmpty, "no block of a run that goes is out");
         int slabs = _runs[slab].SlabCount;
-        bool isExtent = state->SlabsPerRun == 0;
         Unlink(state, slab);
         state->Runs--;
         state->EmptyRuns--;
         ForgetRun(slab);
-        if (isExtent)
-            space.GiveExtent(slab);
-        else
-            space.GiveSlabs(slab, slabs);
+        space.GiveSlabs(slab, slabs);
     }
 
     /// <summary>Clears a run's tags and frees its bitmap; the caller then disposes of its slabs.</summary>

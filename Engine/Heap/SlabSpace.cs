@@ -13,7 +13,7 @@ namespace SuperSlab;
 /// are shown afterwards. The description of memory moves before the memory is given back. Order of locks: class, this,
 /// pool.
 /// </remarks>
-internal sealed unsafe class SlabSpace
+internal sealed unsafe partial class SlabSpace
 {
     private const int AllFree = SlabGeometry.SlabCount;
 
@@ -53,6 +53,10 @@ internal sealed unsafe class SlabSpace
 
     /// <summary>Whether this many neighbouring slabs are free. Another thread may take them.</summary>
     public bool HasRun(int slabs) => Volatile.Read(ref _nonEmptyLists) >> slabs != 0;
+
+    /// <summary>Whether a run or an extent could be taken without a call of the system. Some moments old.</summary>
+    public bool HasRoom(int slabs) => slabs <= AllFree ? HasRun(slabs)
+        : FindOwned(slabs) >= 0 || _pool.HasReady((slabs + AllFree - 1) / AllFree);
 
     /// <summary>Takes neighbouring slabs, at most 32, of the arena's SuperSlabs; -1 where none has as many.</summary>
     public int TryTakeSlabs(int count)
@@ -112,9 +116,21 @@ internal sealed unsafe class SlabSpace
         return (superSlab * SlabGeometry.SlabCount) + first;
     }
 
+    /// <summary>Gives the slabs of a run back; of an extent its SuperSlabs, and the slabs that it has of one more.
+    /// </summary>
     public void GiveSlabs(int slab, int count)
     {
         int superSlab = slab / SlabGeometry.SlabCount;
+        if (count > AllFree)
+        {
+            int whole = _superSlabs[superSlab].RunLength;
+            GiveExtent(superSlab, whole);
+            superSlab += whole;
+            count -= whole * AllFree;
+            if (count <= 0)
+                return;
+        }
+
         bool isSpare = false;
         NativeLock.Enter(_lock);
         uint given = Mask(slab % SlabGeometry.SlabCount, count);
@@ -151,78 +167,6 @@ internal sealed unsafe class SlabSpace
         return fits;
     }
 
-    /// <summary>Takes whole SuperSlabs for an extent.</summary>
-    /// <returns>The first slab's number, or -1 where the reservation has no such run.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
-    public int TakeExtent(int superSlabs, int sizeClass = Demand.NoClass)
-    {
-        int superSlab = Acquire(superSlabs, sizeClass, slabs: 0, out _);
-        if (superSlab < 0)
-            return -1;
-
-        NativeLock.Enter(_lock);
-        Adopt(superSlab, superSlabs);
-        NativeLock.Exit(_lock);
-        return superSlab * SlabGeometry.SlabCount;
-    }
-
-    public void GiveExtent(int slab) => Budget.Return(GiveMoved(slab));
-
-    /// <summary>Makes an extent longer: in place if SuperSlabs behind it are free, else by moving its pages.</summary>
-    /// <remarks>After a move the caller moves the description, then returns the old SuperSlabs.</remarks>
-    /// <returns>The extent's first slab afterwards, or -1 where neither is possible.</returns>
-    /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
-    public int GrowExtent(int slab, int newSuperSlabs, int sizeClass = Demand.NoClass)
-    {
-        int superSlab = slab / SlabGeometry.SlabCount;
-        int length = _superSlabs[superSlab].RunLength;
-        int more = newSuperSlabs - length;
-        AdmitOrReclaim(more, sizeClass);
-        int grown = -1;
-        try
-        {
-            Demand demand = new(_ownerTag, sizeClass);
-            grown = _pool.TryTakeAt(superSlab + length, more, demand) ? superSlab
-                : _pool.TakeWithPagesOf(superSlab, length, newSuperSlabs, demand);
-        }
-        finally
-        {
-            if (grown < 0)
-                Budget.Return(more);
-        }
-
-        if (grown < 0)
-            return -1;
-
-        NativeLock.Enter(_lock);
-        if (grown == superSlab)
-        {
-            _superSlabs[superSlab + length].RunLength = 0;
-            _superSlabs[superSlab].RunLength = newSuperSlabs;
-            Count(more);
-        }
-        else
-        {
-            Adopt(grown, newSuperSlabs);
-        }
-
-        NativeLock.Exit(_lock);
-        return grown * SlabGeometry.SlabCount;
-    }
-
-    /// <summary>Gives back the SuperSlabs that an extent left; the budget counts the new ones.</summary>
-    /// <returns>How many they were.</returns>
-    public int GiveMoved(int slab)
-    {
-        int superSlab = slab / SlabGeometry.SlabCount;
-        int length = _superSlabs[superSlab].RunLength;
-        NativeLock.Enter(_lock);
-        Disown(superSlab, length);
-        NativeLock.Exit(_lock);
-        _pool.Give(superSlab, length);
-        return length;
-    }
-
     /// <summary>Admits SuperSlabs before a prewarm claims them; <see cref="BudgetMeter.Return"/> undoes it.</summary>
     /// <exception cref="EngineOutOfMemoryException">They exceed the hard budget.</exception>
     public void AdmitOrReclaim(int superSlabs, int sizeClass = Demand.NoClass)
@@ -238,13 +182,21 @@ internal sealed unsafe class SlabSpace
             Budget.ThrowOver(superSlabs);
     }
 
-    /// <summary>Makes what a prewarm claimed, within the budget, the arena's; several are an extent.</summary>
-    public void AdoptClaimed(int superSlab, int length, uint freeSlabs, bool isPromised)
+    /// <summary>Makes a SuperSlab that a prewarm claimed, within the budget, the arena's.</summary>
+    public void AdoptClaimed(int superSlab, uint freeSlabs, bool isPromised)
     {
         NativeLock.Enter(_lock);
-        Adopt(superSlab, length);
+        Adopt(superSlab, 1);
         _superSlabs[superSlab].IsPromised = isPromised;
         SetFree(superSlab, freeSlabs);
+        NativeLock.Exit(_lock);
+    }
+
+    /// <summary>Makes claimed SuperSlabs an extent of the arena.</summary>
+    public void AdoptClaimedExtent(int superSlab, int slabs)
+    {
+        NativeLock.Enter(_lock);
+        AdoptExtent(superSlab, slabs);
         NativeLock.Exit(_lock);
     }
 
@@ -320,6 +272,7 @@ internal sealed unsafe class SlabSpace
         PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
     }
 
+    /// <summary>The bits of neighbouring slabs.</summary>
     private static uint Mask(int first, int count) =>
         (count == SlabGeometry.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;
 

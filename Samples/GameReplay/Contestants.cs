@@ -36,7 +36,11 @@ internal interface IReplayContestant<TSelf, TAllocator, TBlock> : IContestant<TA
     /// <summary>Makes the allocator ready for a trace.</summary>
     /// <param name="profile">What the trace will need.</param>
     /// <param name="plan">What is prewarmed, by an allocator that can be; null prewarms nothing.</param>
-    static abstract TSelf Create(TraceProfile profile, ScenePlan? plan);
+    /// <param name="slots">Where the live blocks will stand.</param>
+    static abstract TSelf Create(TraceProfile profile, ScenePlan? plan, TBlock[] slots);
+
+    /// <summary>What is written into slots before their use.</summary>
+    static virtual TBlock Filler => default;
 
     /// <summary>
     /// Begins a profile after the prewarm; null where none was asked for, or the allocator is not the engine.
@@ -63,9 +67,9 @@ internal sealed class EngineContestant : IReplayContestant<EngineContestant, Han
     private readonly Scene? _scene;
     private readonly LongLivedArena _arena;
 
-    private EngineContestant(TraceProfile profile, ScenePlan? plan)
+    private EngineContestant(ScenePlan? plan, Address[] slots)
     {
-        Slots = EmptySlots.Of<Address>(profile.Slots);
+        Slots = slots;
         _memory = new EngineMemory();
         try
         {
@@ -86,7 +90,7 @@ internal sealed class EngineContestant : IReplayContestant<EngineContestant, Han
     public EngineMemory? Memory => _memory;
     public long OsCalls => _memory.OsCalls;
     public long PrewarmNanoseconds => (long)(_scene?.Report.Duration.TotalNanoseconds ?? 0);
-    public static EngineContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile, plan);
+    public static EngineContestant Create(TraceProfile profile, ScenePlan? plan, Address[] slots) => new(plan, slots);
     public HandleAllocator Open() => new(_arena.GetHandle());
 
     public SampleProfile? BeginProfile(string? folder, bool attributesFaults)
@@ -142,7 +146,7 @@ internal sealed class EngineContestant : IReplayContestant<EngineContestant, Han
 /// <summary>The C library's allocator.</summary>
 internal sealed class MallocContestant : IReplayContestant<MallocContestant, NativeMemoryAllocator, Address>
 {
-    private MallocContestant(int slots) => Slots = EmptySlots.Of<Address>(slots);
+    private MallocContestant(Address[] slots) => Slots = slots;
 
     /// <summary>
     /// No: freeing one would raise the size from which glibc asks the system for a mapping, before the game does.
@@ -150,7 +154,7 @@ internal sealed class MallocContestant : IReplayContestant<MallocContestant, Nat
     public static bool RehearsesLargeBlocks => false;
 
     public Address[] Slots { get; }
-    public static MallocContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile.Slots);
+    public static MallocContestant Create(TraceProfile profile, ScenePlan? plan, Address[] slots) => new(slots);
     public NativeMemoryAllocator Open() => default;
 
     /// <summary>The blocks still live are left to the end of the process, as the game left them.</summary>
@@ -162,10 +166,11 @@ internal sealed class MallocContestant : IReplayContestant<MallocContestant, Nat
 /// <summary>The garbage collector: every block is a <c>byte[]</c>, and freeing one is forgetting it.</summary>
 internal sealed class GcContestant : IReplayContestant<GcContestant, GcAllocator, ArrayBlock>
 {
-    private GcContestant(int slots) => Slots = EmptySlots.Of(slots, filler: new ArrayBlock([]));
+    private GcContestant(ArrayBlock[] slots) => Slots = slots;
     public static bool RehearsesLargeBlocks => false;
     public ArrayBlock[] Slots { get; }
-    public static GcContestant Create(TraceProfile profile, ScenePlan? plan) => new(profile.Slots);
+    public static ArrayBlock Filler => new([]);
+    public static GcContestant Create(TraceProfile profile, ScenePlan? plan, ArrayBlock[] slots) => new(slots);
     public GcAllocator Open() => default;
     public void Dispose() => Array.Clear(Slots);
 }

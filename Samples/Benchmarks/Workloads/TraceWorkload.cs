@@ -169,12 +169,13 @@ internal sealed unsafe class NullReplay : IReplayContestant<NullReplay, NullRepl
 
     private readonly byte* _places = (byte*)NativeMemory.Alloc(RoomBytes);
 
-    private NullReplay(int slots) => Slots = EmptySlots.Of<Address>(slots);
+    private NullReplay(Address[] slots) => Slots = slots;
     public static bool RehearsesLargeBlocks => false;
     public Address[] Slots { get; }
 
-    public static NullReplay Create(TraceProfile profile, ScenePlan? plan) => profile.PeakLiveBytes <= 1 << 30
-        ? new(profile.Slots)
+    public static NullReplay Create(TraceProfile profile, ScenePlan? plan, Address[] slots) =>
+        profile.PeakLiveBytes <= 1 << 30
+        ? new(slots)
         : throw new RunFailedException("The empty replay has room for blocks up to 1 GiB.");
 
     public NullReplayAllocator Open() => new(_places);

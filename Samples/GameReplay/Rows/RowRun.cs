@@ -44,11 +44,12 @@ internal static class RowRun<TContestant, TAllocator, TBlock, TTouch>
         frameTicks.AsSpan().Clear();
         long[] profilerTicks = new long[profile.Frames];
         profilerTicks.AsSpan().Clear();
+        TBlock[] slots = EmptySlots.Of(profile.Slots, TContestant.Filler);
 
         GC.Collect();
         _ = ResidentMemory.TryResetPeak();
         long baseLine = ResidentMemory.Bytes();
-        using TContestant contestant = TContestant.Create(profile, job.Plan ?? PlanFor(row, profile));
+        using TContestant contestant = TContestant.Create(profile, job.Plan ?? PlanFor(row, profile), slots);
         using SampleProfile? profiled = contestant.BeginProfile(job.ProfileFolder, row.AttributesFaults);
         using FaultAttribution? unprofiled =
             row.AttributesFaults && profiled is null ? new FaultAttribution(contestant.Memory) : null;
@@ -120,7 +121,8 @@ internal static class RowRun<TContestant, TAllocator, TBlock, TTouch>
         using var reader = new TraceReader(new MemoryStream(file), "rehearsal", profile.Slots);
         var compiler = new StepCompiler(reader);
         var script = new StepScript(profile.OperationCapacities);
-        using TContestant contestant = TContestant.Create(profile, PlanFor(row, profile));
+        using TContestant contestant = TContestant.Create(
+            profile, PlanFor(row, profile), EmptySlots.Of(profile.Slots, TContestant.Filler));
         while (compiler.TryCompile(script))
             ensemble.Play(script, contestant);
 

@@ -30,7 +30,12 @@ internal sealed class StepCompiler(TraceReader reader, IRecordObserver? observer
     public void Reserve(int slots)
     {
         if (_lastUses.Length < slots)
+        {
+            // Written, so that it is resident before anything is measured.
+            int used = _lastUses.Length;
             Array.Resize(ref _lastUses, slots);
+            _lastUses.AsSpan(used).Clear();
+        }
     }
 
     /// <summary>Fills the script with the next step.</summary>

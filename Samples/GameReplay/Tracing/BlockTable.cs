@@ -24,8 +24,11 @@ internal sealed class BlockTable
     /// <summary>Makes a table for that many slots; it grows when they do not suffice.</summary>
     public BlockTable(int slots = 1024)
     {
+        // Written, so that they are resident before anything is measured.
         _blocks = new LiveBlock[Math.Max(slots, 16)];
+        _blocks.AsSpan().Clear();
         _givenUp = new int[_blocks.Length];
+        _givenUp.AsSpan().Clear();
         _buckets = [];
         Rehash();
     }
