@@ -72,6 +72,7 @@ internal sealed unsafe class LargePagesTests
             NativeContext = context,
         });
         using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        arena.Allocate(Bytes); // Behind it, the next.
         byte* block = (byte*)arena.Allocate(Bytes);
         nint guard = ((nint)block + Bytes + Page - 1) & -Page;
         for (int offset = 0; offset < Page; offset += Environment.SystemPageSize)

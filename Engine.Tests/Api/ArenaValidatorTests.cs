@@ -67,8 +67,8 @@ internal sealed unsafe class ArenaValidatorTests
     [Test]
     public void A_free_slab_that_is_in_use_is_found()
     {
-        _layers.Reservation.SuperSlabs[0].FreeSlabs |= 1;
-        Assert.That(Validate, Throws.TypeOf<EngineMemoryException>());
+        _layers.Reservation.SuperSlabs[0].FreeSlabs |= 1u << (SlabGeometry.SlabCount - 1);
+        Assert.That(Validate, Throws.TypeOf<EngineMemoryException>().With.Message.Contains("SuperSlab 0"));
     }
 
     [Test]

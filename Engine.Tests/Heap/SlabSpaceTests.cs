@@ -49,8 +49,8 @@ internal sealed class SlabSpaceTests
     {
         using ArenaLayers layers = new();
         SlabSpace space = layers.Slabs.Space;
-        int first = space.TakeSlabs(4);
-        int second = space.TakeSlabs(4);
+        int first = space.TakeSlabs(4, Magazine.FirstOfOne);
+        int second = space.TakeSlabs(4, Magazine.FirstOfOne);
         Assert.That(space.TryGrowSlabs(first, 4, 5), Is.False);
         Assert.That(space.TryGrowSlabs(second, 4, 28), Is.True);
         Assert.That(space.TryGrowSlabs(second, 28, 29), Is.False);
@@ -114,7 +114,7 @@ internal sealed class SlabSpaceTests
         using ArenaLayers layers = new();
         SlabSpace space = layers.Slabs.Space;
         Promise(layers, 4);
-        int small = space.TakeSlabs(1);
+        int small = space.TakeSlabs(25);
         int extent = space.TakeExtent(40);
         Assert.That(space.HasRoom(40), Is.False, "a SuperSlab and a part of one are left");
         Assert.That(space.GrowExtent(extent, 40, 3), Is.EqualTo(extent), "it grows over what is promised");
@@ -122,7 +122,7 @@ internal sealed class SlabSpaceTests
         space.GiveSlabs(extent, 96);
         Assert.That((space.SuperSlabCount, space.Budget.Held, layers.Lower.Pool.OwnedCount), Is.EqualTo((4, 4, 4)));
         Assert.That(space.HasRoom(96), Is.True);
-        space.GiveSlabs(small, 1);
+        space.GiveSlabs(small, 25);
         Assert.That(space.HasRoom(128), Is.True);
     }
 

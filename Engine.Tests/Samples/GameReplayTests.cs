@@ -135,7 +135,7 @@ internal sealed class GameReplayTests
         using var recorded = JsonDocument.Parse(recording.Output);
         Assert.That(
             JsonShape.Of(recorded.RootElement.GetProperty("recording")),
-            Is.EqualTo("{repeats,workNanosecondsWithout,workNanosecondsWith,planNanoseconds,percent}"));
+            Is.EqualTo("{repeats,workNanosecondsWithout,workNanosecondsWith,planNanoseconds,addedSuperSlabs,percent}"));
 
         SampleProcess replay =
             SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-");

@@ -27,7 +27,8 @@ public class PlanSchemaTests
         || invalid is "root-no-name" or "name-control-character" or "arenas-too-many" or "more-errors-than-are-kept"
             or "frame-lanes-exponent" or "frame-lane-too-small" or "frame-lane-too-large" or "size-not-whole"
             or "budget-zero" or "budget-below-a-superslab" or "budget-soft-above-hard" or "budget-below-prewarm"
-            or "prewarm-more-than-memory" or "blocks-bytes-zero";
+            or "prewarm-more-than-memory" or "blocks-bytes-zero"
+            or "prewarm-together-carved" or "prewarm-together-over-budget";
 
     internal static SchemaChecker Checker() => new(s_schema);
 

@@ -58,6 +58,63 @@ internal sealed unsafe class SceneRecorderTests
     }
 
     [Test]
+    public void Blocks_that_live_at_different_times_are_recorded_together_unless_the_plan_carves()
+    {
+        ScenePlan wandering = Rough with { Arenas = [new ArenaPlan { Carve = false }] };
+        ScenePlan together = RecordPhases(wandering);
+        ScenePlan bySize = RecordPhases(Rough);
+        Assert.That(together.Arenas[0].TogetherSuperSlabCount, Is.InRange(11, 14), "20 MiB at a time");
+        Assert.That(bySize.Arenas[0].TogetherSuperSlabCount, Is.Zero);
+        ScenePlan read = ScenePlan.Parse(System.Text.Encoding.UTF8.GetBytes(together.ToJson()));
+        Assert.That((read.Arenas[0].Carve, read.Arenas[0].TogetherSuperSlabCount),
+            Is.EqualTo((false, together.Arenas[0].TogetherSuperSlabCount)));
+
+        (long Resident, HotLoopCost Cost) least = PlayPhases(read);
+        (long Resident, HotLoopCost Cost) most = PlayPhases(bySize);
+        Assert.That((least.Cost, most.Cost), Is.EqualTo((HotLoopCost.Nothing, HotLoopCost.Nothing)));
+        Assert.That(least.Resident, Is.LessThan(36 << 20), "of one phase");
+        Assert.That(most.Resident, Is.GreaterThan(55 << 20), "of three");
+    }
+
+    private ScenePlan RecordPhases(ScenePlan plan)
+    {
+        using Scene scene = Scene.Load(_memory, plan);
+        Phases(scene.Arena);
+        SceneRecorder recorder = new();
+        recorder.Add(scene);
+        return recorder.Plan(headroom: 1.1);
+    }
+
+    private static (long Resident, HotLoopCost Cost) PlayPhases(ScenePlan plan)
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), RetainBytes = 0 });
+        using Scene scene = Scene.Load(memory, plan);
+        HotLoopCost cost = HotLoopCost.BestOf(5, () => HotLoopCost.Of(memory, () => Phases(scene.Arena)));
+        memory.Validate();
+        return (memory.ResidentBytes(), cost);
+    }
+
+    /// <summary>20 MiB of small blocks, then of large ones, then of extents.</summary>
+    private static void Phases(LongLivedArena arena)
+    {
+        ReadOnlySpan<nuint> sizes = [256, 40_000, 4_190_000];
+        Span<nint> blocks = stackalloc nint[82_000];
+        foreach (nuint bytes in sizes)
+        {
+            int count = (20 << 20) / (int)bytes;
+            for (int index = 0; index < count; index++)
+            {
+                byte* block = (byte*)arena.Allocate(bytes);
+                new Span<byte>(block, (int)bytes).Fill(1);
+                blocks[index] = (nint)block;
+            }
+
+            for (int index = 0; index < count; index++)
+                arena.Free((void*)blocks[index]);
+        }
+    }
+
+    [Test]
     public void Several_recordings_give_the_worst_case_of_each_and_headroom()
     {
         SceneRecorder recorder = new();

@@ -164,7 +164,7 @@ public sealed unsafe class ArenaGroup : IDisposable
                 new BlockCount(SmallSlab.HeadBytes, (long)superSlabs * SlabGeometry.SlabCount / 2),
                 new BlockCount(StateBytes, arenaCount),
             ],
-            superSlabs, threads, carve: true, task);
+            superSlabs, together: 0, threads, carve: true, task);
         MakeIdle(arenaCount);
         if (arenaCount != 0 && slabsPerArena != 0 && Checks != MemoryChecks.Full)
             Rehearse();

@@ -13,17 +13,22 @@ internal sealed class ArenaPrewarm(
     private readonly SlabPacking _packing = new();
     private long _dividedSlabs;
     private int _longestDivided = 1;
+    private int _together;
 
+    /// <summary>Prewarms blocks, each size's by itself, or SuperSlabs in which all of them live together.</summary>
     /// <returns>SuperSlabs that the arena gained.</returns>
-    public int Run(ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int threads, bool carve, PrefaultTask task)
+    public int Run(
+        ReadOnlySpan<BlockCount> blocks, int spareSuperSlabs, int together, int threads, bool carve, PrefaultTask task)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         BlockCount[] ordered = Ordered(blocks, threads);
+        _together = together;
         nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
         bool isDone = false;
         try
         {
-            Plan(ordered, threads, carve);
+            if (together == 0)
+                Plan(ordered, threads, carve);
 
             // Any order of runs of up to N slabs leaves at most N - 1 slabs of a divided SuperSlab unused.
             int divided =
@@ -33,7 +38,7 @@ internal sealed class ArenaPrewarm(
             isDone = true;
             BlockCount most = Array.Find(ordered, block =>
                 block.Bytes <= SlabGeometry.SlabBytes && block.Count == ordered.Max(other => other.Count));
-            caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided != 0);
+            caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided + together != 0);
             return gained;
         }
         finally
@@ -99,13 +104,20 @@ internal sealed class ArenaPrewarm(
         }
     }
 
-    /// <summary>The lengths to claim: extents, longest first, then SuperSlabs for carved runs, then those to divide as
-    /// needed.</summary>
+    /// <summary>
+    /// The lengths to claim: extents, longest first, then SuperSlabs for carved runs, then those to divide as needed.
+    /// Where blocks live together, neighbouring SuperSlabs if there is room, so that extents fit.
+    /// </summary>
     private int[] Lengths(int divided)
     {
         List<int> lengths = [];
         foreach (Carved carved in _extents)
             lengths.AddRange(Enumerable.Repeat((int)DivideRoundingUp(carved.Slabs, SlabGeometry.SlabCount), carved.Places.Length));
+
+        if (_together > 1 && pool.HasRoom(_together))
+            lengths.Add(_together);
+        else
+            divided += _together;
 
         lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided)));
         return [.. lengths];
@@ -122,6 +134,14 @@ internal sealed class ArenaPrewarm(
                 slabs.Space.AdoptClaimedExtent(starts[next], carved.Slabs);
                 slabs.AddPromised(carved.Bytes, starts[next] * SlabGeometry.SlabCount, carved.Slabs, 0);
             }
+        }
+
+        if (next < lengths.Length && lengths[next] > 1)
+        {
+            for (int index = 0; index < _together; index++)
+                slabs.Space.AdoptClaimed(starts[next] + index, uint.MaxValue, isPromised: true);
+
+            next++;
         }
 
         ReadOnlySpan<int> singles = starts.AsSpan(next);
@@ -182,7 +202,11 @@ internal sealed class ArenaPrewarm(
             int users = block.ThreadsOf(threads);
             int sizeClass = SizeClasses.IndexOf(block.Bytes);
             threadClasses += users;
-            stockMagazines += StockMagazines(sizeClass, block.Count) + ArenaClasses.MagazinesBesides(sizeClass, users);
+            long underway = ArenaClasses.MagazinesBesides(sizeClass, users);
+
+            // A block for which there is no magazine goes straight to its run, which is slower and takes no memory.
+            stockMagazines += StockMagazines(sizeClass, block.Count)
+                + (_together == 0 ? underway : Math.Min(underway, 4 * users));
             bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count, slabs.RunsBesides(block.Bytes, users));
         }
 
@@ -197,7 +221,9 @@ internal sealed class ArenaPrewarm(
             bitmapBytes += slabs.BitmapBytesFor(1, 0, runs);
         }
 
-        return caches.PromiseMetadata(threads, threadClasses, stockMagazines, bitmapBytes);
+        // A thread has a magazine of each class loaded, and needs one more at the moment when it changes them.
+        long changing = _together == 0 ? threadClasses : Math.Min(threadClasses, 16L * threads);
+        return caches.PromiseMetadata(threads, threadClasses + changing + stockMagazines, bitmapBytes);
     }
 
     /// <summary>The most full magazines that this number of blocks fills, up to those that a stock may hold.</summary>

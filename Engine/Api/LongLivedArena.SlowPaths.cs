@@ -166,7 +166,11 @@ public sealed unsafe partial class LongLivedArena
             return (void*)grown;
         }
 
-        return ReallocateByCopy(handle, block, nuint.Min(usable, bytes), bytes);
+        void* copy = ReallocateByCopy(handle, block, nuint.Min(usable, bytes), bytes);
+        if (_checked is null && bytes > usable)
+            _slabs.KeepRoom((nint)copy);
+
+        return copy;
     }
 
     private nuint GrowTracked(nuint block, int sizeClass, nuint bytes)

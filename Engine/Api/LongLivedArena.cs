@@ -104,6 +104,12 @@ public sealed unsafe partial class LongLivedArena : IArena
         }
     }
 
+    /// <summary>
+    /// The most bytes of SuperSlabs that were in use at once: those of which a slab held blocks, or a thread's cache had
+    /// some. What a scene plan should prewarm for blocks that live together. Any thread.
+    /// </summary>
+    public nuint PeakUsedBytes => (nuint)_slabs.Space.PeakUsedSuperSlabs << SlabGeometry.SuperSlabShift;
+
     /// <summary>How often the arena took SuperSlabs beyond its soft budget.</summary>
     public long SoftOverruns => _slabs.Space.Budget.SoftOverruns;
 
@@ -257,11 +263,15 @@ public sealed unsafe partial class LongLivedArena : IArena
         bool carve = true,
         IProgress<double>? progress = null,
         CancellationToken cancellation = default) =>
-        PrewarmPlanned(blocks, 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+        PrewarmPlanned(
+            blocks, superSlabs: 0, together: 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
-    /// <summary>A prewarm with additional SuperSlabs for blocks of any size up to 2 MiB.</summary>
+    /// <summary>
+    /// A prewarm with additional SuperSlabs for blocks of any size up to 2 MiB, or with those in which all blocks live
+    /// together.
+    /// </summary>
     internal nuint PrewarmPlanned(
-        ReadOnlySpan<BlockCount> blocks, int superSlabs, int threads, bool carve, PrefaultTask task)
+        ReadOnlySpan<BlockCount> blocks, int superSlabs, int together, int threads, bool carve, PrefaultTask task)
     {
         using WorkGate.Entry memory = _registry.Work.Enter(this);
         using WorkGate.Entry work = _work.Enter(this);
@@ -272,7 +282,7 @@ public sealed unsafe partial class LongLivedArena : IArena
             PrefaultTask minded =
                 task with { Progress = _work.Mind(_registry.Work.Mind(task.Progress)), Cancellation = linked.Token };
             int gained = new ArenaPrewarm(_reservation, _slabs, _caches, _pool, _tag)
-                .Run(blocks, superSlabs, threads, carve, minded);
+                .Run(blocks, superSlabs, together, threads, carve, minded);
             return (nuint)gained << SlabGeometry.SuperSlabShift;
         }
         catch (OperationCanceledException) when (_work.HasCancelled(task.Cancellation)

@@ -113,13 +113,13 @@ internal sealed unsafe partial class ArenaCaches
         }
     }
 
-    /// <summary>Promises metadata for threads' caches, two magazines a thread and class, stocks, and bitmaps.</summary>
+    /// <summary>Promises metadata for threads' caches, magazines and bitmaps.</summary>
     /// <returns>The bytes promised, for <see cref="WithdrawMetadata"/>.</returns>
-    public nuint PromiseMetadata(int threads, long threadClasses, long stockMagazines, nuint bitmapBytes)
+    public nuint PromiseMetadata(int threads, long magazines, nuint bitmapBytes)
     {
         nuint bytes = checked(
             ((nuint)threads * (CacheBytes + Magazine.Bytes)) + bitmapBytes
-            + ((nuint)((2 * threadClasses) + stockMagazines) * Magazine.Bytes)
+            + ((nuint)magazines * Magazine.Bytes)
             + (CounterSwitch.IsOn ? CounterBoard.BytesFor(threads) : 0));
         _heap.Promise(_slabs.Promise, bytes);
         _promisedBytes += bytes;

@@ -14,8 +14,9 @@ internal sealed unsafe partial class ArenaCaches
         int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
         ThreadCache* own = CacheOf(ThreadSlots.Current);
         bool isLarge = sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass);
-        bool isResident = _promisedBytes != 0 && _slabs.Space.HasRoom(slabs);
-        if (isLarge && !isResident && own != ThreadCache.Detached)
+        bool hasRoom = _slabs.Space.HasRoom(slabs);
+        bool leavesSome = isLarge && _promisedBytes == 0;
+        if ((leavesSome || !hasRoom) && own != ThreadCache.Detached)
             ReturnLarge(own);
 
         for (int other = SizeClasses.Huge - 1; other >= 0 && !_slabs.Space.HasRoom(slabs); other--)

@@ -274,6 +274,14 @@ internal sealed unsafe partial class ArenaSlabs
         return (nuint)_reservation.AddressOfSlab(grown);
     }
 
+    /// <summary>Lets nobody settle behind an extent that will grow again, so that it grows without a copy.</summary>
+    public void KeepRoom(nint block)
+    {
+        int slab = _runs.SlabOf(block);
+        if (_runs[slab]->SlabCount > SlabGeometry.SlabCount)
+            Space.TryMakeWhole(slab, _runs[slab]->SlabCount);
+    }
+
     /// <summary>Under the class's lock.</summary>
     private void CountHuge(int sizeClass, int slabs, int change)
     {

@@ -81,7 +81,12 @@ internal static unsafe class Bitmap
     }
 
     /// <summary>The lowest index of a run of ones in a word that has one of this length.</summary>
-    public static int FindRun(uint word, int count)
+    public static int FindRun(uint word, int count) => BitOperations.TrailingZeroCount(StartsOfRuns(word, count));
+
+    /// <summary>The highest index of a run of ones in a word that has one of this length.</summary>
+    public static int FindLastRun(uint word, int count) => BitOperations.Log2(StartsOfRuns(word, count));
+
+    private static uint StartsOfRuns(uint word, int count)
     {
         for (int have = 1; have < count;)
         {
@@ -90,7 +95,7 @@ internal static unsafe class Bitmap
             have += step;
         }
 
-        return BitOperations.TrailingZeroCount(word);
+        return word;
     }
 
     private static void Change(ulong* words, int start, int count, bool set)

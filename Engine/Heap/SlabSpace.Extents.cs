@@ -18,6 +18,7 @@ internal sealed unsafe partial class SlabSpace
     public int TakeExtent(int slabs, int sizeClass = Demand.NoClass)
     {
         int superSlab = TryTakeOwned(slabs);
+        superSlab = superSlab >= 0 ? superSlab : TryTakeBefore(slabs / AllFree, slabs % AllFree, sizeClass);
         if (superSlab >= 0)
             return superSlab * SlabGeometry.SlabCount;
 
@@ -28,6 +29,7 @@ internal sealed unsafe partial class SlabSpace
 
         NativeLock.Enter(_lock);
         AdoptExtent(superSlab, slabs);
+        NoteUse();
         NativeLock.Exit(_lock);
         return superSlab * SlabGeometry.SlabCount;
     }
@@ -46,7 +48,61 @@ internal sealed unsafe partial class SlabSpace
             Absorb(found, 0, whole);
             if (slabs % AllFree != 0)
                 SetFree(found + whole, _superSlabs[found + whole].FreeSlabs & ~Mask(0, slabs % AllFree));
+
+            NoteUse();
         }
+
+        NativeLock.Exit(_lock);
+        return found;
+    }
+
+    /// <summary>
+    /// Takes ready SuperSlabs in front of one of the arena's whose first slabs are free: where an extent was before, for
+    /// example. So extents that come and go do not need ever more neighbouring SuperSlabs.
+    /// </summary>
+    private int TryTakeBefore(int whole, int rest, int sizeClass)
+    {
+        int last = rest == 0 ? -1 : TakeFirstSlabs(whole, rest);
+        if (last < 0)
+            return -1;
+
+        int superSlab = last - whole;
+        bool isAdmitted = Budget.TryTake(whole, sizeClass, isLast: false);
+        if (!isAdmitted || !_pool.TryTakeReadyAt(superSlab, whole, _ownerTag))
+        {
+            if (isAdmitted)
+                Budget.Return(whole);
+
+            GiveSlabs(last * SlabGeometry.SlabCount, rest);
+            return -1;
+        }
+
+        NativeLock.Enter(_lock);
+        Adopt(superSlab, whole);
+        NoteUse();
+        NativeLock.Exit(_lock);
+        return superSlab;
+    }
+
+    /// <summary>Takes the first slabs of a SuperSlab behind ready ones; -1 where there is none.</summary>
+    private int TakeFirstSlabs(int whole, int rest)
+    {
+        int found = -1;
+        NativeLock.Enter(_lock);
+        for (int run = rest; run < AllFree && found < 0; run++)
+        {
+            for (int one = _firstByRun[run]; one != SlabGeometry.None && found < 0; one = _superSlabs[one].NextByRun)
+            {
+                bool fits = (_superSlabs[one].FreeSlabs & Mask(0, rest)) == Mask(0, rest) && one >= whole;
+                for (int before = one - whole; fits && before < one; before++)
+                    fits = _pool.StateOf(before) is { IsFree: true, IsReady: true };
+
+                found = fits ? one : -1;
+            }
+        }
+
+        if (found >= 0)
+            SetFree(found, _superSlabs[found].FreeSlabs & ~Mask(0, rest));
 
         NativeLock.Exit(_lock);
         return found;
@@ -118,6 +174,7 @@ internal sealed unsafe partial class SlabSpace
         {
             NativeLock.Enter(_lock);
             Adopt(grown, newSuperSlabs);
+            NoteUse();
             NativeLock.Exit(_lock);
         }
 
@@ -171,6 +228,8 @@ internal sealed unsafe partial class SlabSpace
                 _superSlabs[superSlab].RunLength += more;
                 Count(more);
             }
+
+            NoteUse();
         }
 
         NativeLock.Exit(_lock);

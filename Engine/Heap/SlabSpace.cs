@@ -24,6 +24,7 @@ internal sealed unsafe partial class SlabSpace
     private readonly int* _firstByRun;
     private ulong _nonEmptyLists;
     private int _firstOwned = SlabGeometry.None;
+    private int _unused;
 
     public SlabSpace(Reservation reservation, SuperSlabPool pool, uint ownerTag, void* state)
     {
@@ -43,6 +44,9 @@ internal sealed unsafe partial class SlabSpace
     /// <summary>The most SuperSlabs that the arena had.</summary>
     public int PeakSuperSlabCount { get; private set; }
 
+    /// <summary>The most of them that were in use at once: not all of their slabs were free.</summary>
+    public int PeakUsedSuperSlabs { get; private set; }
+
     public BudgetMeter Budget { get; } = new();
 
     /// <summary>Has caches return free blocks before the arena says no. Called under no lock.</summary>
@@ -59,10 +63,10 @@ internal sealed unsafe partial class SlabSpace
         : FindOwned(slabs) >= 0 || _pool.HasReady((slabs + AllFree - 1) / AllFree);
 
     /// <summary>Takes neighbouring slabs, at most 32, of the arena's SuperSlabs; -1 where none has as many.</summary>
-    public int TryTakeSlabs(int count)
+    public int TryTakeSlabs(int count, int sizeClass = Demand.NoClass)
     {
         NativeLock.Enter(_lock);
-        int slab = TakeFitting(count);
+        int slab = TakeFitting(count, sizeClass);
         NativeLock.Exit(_lock);
         return slab;
     }
@@ -72,27 +76,27 @@ internal sealed unsafe partial class SlabSpace
     /// <exception cref="EngineOutOfMemoryException">The budget is spent, or the system gave no memory.</exception>
     public int TakeSlabs(int count, int sizeClass = Demand.NoClass)
     {
-        int slab = TryTakeSlabs(count);
+        int slab = TryTakeSlabs(count, sizeClass);
         if (slab >= 0)
             return slab;
 
         int superSlab = Acquire(1, sizeClass, count, out slab);
-        return superSlab < 0 ? slab : ShowAndTake(superSlab, count);
+        return superSlab < 0 ? slab : ShowAndTake(superSlab, count, sizeClass);
     }
 
     /// <summary>
     /// Takes neighbouring slabs, if need be of the SuperSlab just taken for them. If others gave slabs back meanwhile,
     /// that one returns to the reserve: threads that run out together keep no more than they need.
     /// </summary>
-    private int ShowAndTake(int superSlab, int count)
+    private int ShowAndTake(int superSlab, int count, int sizeClass)
     {
         NativeLock.Enter(_lock);
-        int slab = TakeFitting(count);
+        int slab = TakeFitting(count, sizeClass);
         if (slab < 0)
         {
             Adopt(superSlab, 1);
             SetFree(superSlab, uint.MaxValue);
-            slab = TakeFitting(count);
+            slab = TakeFitting(count, sizeClass);
             superSlab = SlabGeometry.None;
         }
 
@@ -104,15 +108,26 @@ internal sealed unsafe partial class SlabSpace
     }
 
     /// <summary>Takes the best fit. Under the lock.</summary>
-    private int TakeFitting(int count)
+    private int TakeFitting(int count, int sizeClass)
     {
         ulong fitting = _nonEmptyLists >> count;
         if (fitting == 0)
             return -1;
 
-        int superSlab = _firstByRun[count + BitOperations.TrailingZeroCount(fitting)];
-        int first = Bitmap.FindRun(_superSlabs[superSlab].FreeSlabs, count);
-        SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~Mask(first, count));
+        int run = count + BitOperations.TrailingZeroCount(fitting);
+        int superSlab = _firstByRun[run];
+        if (run == AllFree)
+        {
+            // The highest: extents take the lowest, so neighbours stay free for them.
+            for (int one = superSlab; one != SlabGeometry.None; one = _superSlabs[one].NextByRun)
+                superSlab = Math.Max(superSlab, one);
+        }
+
+        // Blocks that stand alone may grow in place, and an extent may want a SuperSlab's first slabs.
+        uint free = _superSlabs[superSlab].FreeSlabs;
+        int first = sizeClass >= Magazine.FirstOfOne ? Bitmap.FindRun(free, count) : Bitmap.FindLastRun(free, count);
+        SetFree(superSlab, free & ~Mask(first, count));
+        NoteUse();
         return (superSlab * SlabGeometry.SlabCount) + first;
     }
 
@@ -186,9 +201,11 @@ internal sealed unsafe partial class SlabSpace
     public void AdoptClaimed(int superSlab, uint freeSlabs, bool isPromised)
     {
         NativeLock.Enter(_lock);
+        _superSlabs[superSlab].RunLength = 1;
         Adopt(superSlab, 1);
         _superSlabs[superSlab].IsPromised = isPromised;
         SetFree(superSlab, freeSlabs);
+        NoteUse();
         NativeLock.Exit(_lock);
     }
 
@@ -197,6 +214,7 @@ internal sealed unsafe partial class SlabSpace
     {
         NativeLock.Enter(_lock);
         AdoptExtent(superSlab, slabs);
+        NoteUse();
         NativeLock.Exit(_lock);
     }
 
@@ -226,7 +244,7 @@ internal sealed unsafe partial class SlabSpace
             return superSlab;
 
         reclaim();
-        slab = slabs == 0 ? -1 : TryTakeSlabs(slabs);
+        slab = slabs == 0 ? -1 : TryTakeSlabs(slabs, sizeClass);
         return slab >= 0 ? -1 : TryAcquire(superSlabs, sizeClass, isLast: true);
     }
 
@@ -272,6 +290,9 @@ internal sealed unsafe partial class SlabSpace
         PeakSuperSlabCount = Math.Max(PeakSuperSlabCount, SuperSlabCount);
     }
 
+    /// <summary>Notes what is in use after something was taken. Under the lock.</summary>
+    private void NoteUse() => PeakUsedSuperSlabs = Math.Max(PeakUsedSuperSlabs, SuperSlabCount - _unused);
+
     /// <summary>The bits of neighbouring slabs.</summary>
     private static uint Mask(int first, int count) =>
         (count == SlabGeometry.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;
@@ -304,6 +325,7 @@ internal sealed unsafe partial class SlabSpace
             return;
 
         descriptor->LongestFreeRun = after;
+        _unused += (after == AllFree ? 1 : 0) - (before == AllFree ? 1 : 0);
         if (before != 0)
         {
             DescriptorList.Remove(&_superSlabs->PreviousByRun, ref _firstByRun[before], superSlab);

@@ -32,7 +32,7 @@ internal sealed unsafe partial class SuperSlabPool
 
         if (start >= 0)
         {
-            MakeReady([(start, count)], demand, task, usesReserve: mayGrow);
+            MakeReady([(start, count)], demand, task, usesReserve: count > 1 && task is null);
             Own(start, count, demand.OwnerTag);
         }
 
@@ -94,6 +94,31 @@ internal sealed unsafe partial class SuperSlabPool
         }
 
         return isFree;
+    }
+
+    /// <summary>Takes the SuperSlabs [start, start + count) if all are free and ready. No OS call.</summary>
+    public bool TryTakeReadyAt(int start, int count, uint ownerTag)
+    {
+        Enter();
+        bool isReady = Bitmap.RunLength(_free, start, count, value: true) == count
+            && Bitmap.RunLength(_ready, start, count, value: true) == count;
+        if (isReady)
+            MarkClaimed(start, count);
+
+        Exit();
+        if (isReady)
+            Own(start, count, ownerTag);
+
+        return isReady;
+    }
+
+    /// <summary>Whether the reservation had room for a run of SuperSlabs a moment ago.</summary>
+    public bool HasRoom(int count)
+    {
+        Enter();
+        bool hasRoom = FindRun(_free, _reservation.SuperSlabCount, count) >= 0;
+        Exit();
+        return hasRoom;
     }
 
     /// <summary>Whether a run of SuperSlabs could be taken without an OS call a moment ago.</summary>

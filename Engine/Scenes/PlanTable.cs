@@ -51,7 +51,10 @@ internal static class PlanTable
             "The blocks that the arena holds at its peak. Replaces the base plan's by size.")
         .Add("superSlabs", new PlanNumber<int>(new(0, 1_000_000), PlanMerge.LargestGrown),
             arena => arena.SuperSlabCount, (arena, value) => arena with { SuperSlabCount = value },
-            "SuperSlabs (2 MiB) besides, for blocks of any size up to 2 MiB. Default 0.");
+            "SuperSlabs (2 MiB) besides, for blocks of any size up to 2 MiB. Default 0.")
+        .Add("together", new PlanNumber<int>(new(0, 1_000_000), PlanMerge.LargestGrown),
+            arena => arena.TogetherSuperSlabCount, (arena, value) => arena with { TogetherSuperSlabCount = value },
+            "SuperSlabs in which all blocks live together; needs carve false. Default 0: each size's own peak.");
 
     public static readonly PlanObject<ArenaPlan> Arena = new PlanObject<ArenaPlan>("arena", new ArenaPlan())
         .Add("budget", Budget, arena => arena, (_, value) => value,
@@ -210,6 +213,7 @@ internal sealed record PlanRange(long Minimum, long Maximum, bool IsSize = false
 /// <code>
 ///   budget.soft  is at most  budget.hard
 ///   prewarmed    is at most  budget.hard, and fits an address      (the blocks of all classes and the SuperSlabs)
+///   together     is 0 where carve is true
 /// </code>
 /// </summary>
 internal static class PlanRules
@@ -228,6 +232,9 @@ internal static class PlanRules
         if (hard != 0 && soft > hard)
             errors.Add($"{path}.budget.soft", SizeText.Write(soft), $"at most the hard budget, {SizeText.Write(hard)}");
 
+        if (arena.Carve && arena.TogetherSuperSlabCount > 0)
+            errors.Add($"{path}.prewarm.together", $"{arena.TogetherSuperSlabCount}", "0, or carve false");
+
         UInt128 prewarm = PrewarmBytes(arena);
         nuint most = (nuint)PlanRange.Retain.Maximum;
         if (prewarm > most)
@@ -242,8 +249,8 @@ internal static class PlanRules
     /// <summary>The least that an arena's prewarm holds, in bytes of whole SuperSlabs.</summary>
     public static UInt128 PrewarmBytes(ArenaPlan arena)
     {
-        UInt128 bytes = 0;
-        foreach (BlockCount block in arena.Blocks)
+        UInt128 bytes = (UInt128)Math.Max(arena.TogetherSuperSlabCount, 0) << SlabGeometry.SuperSlabShift;
+        foreach (BlockCount block in arena.TogetherSuperSlabCount > 0 ? [] : arena.Blocks)
         {
             nuint classBytes = SizeClasses.BlockBytes(SizeClasses.IndexOf(block.Bytes));
             bytes += (UInt128)nuint.Max(classBytes, block.Bytes) * (UInt128)Math.Max(block.Count, 0);

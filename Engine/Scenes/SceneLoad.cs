@@ -81,7 +81,8 @@ internal sealed class SceneLoad(EngineMemory memory, ScenePlan plan, SceneLoadOp
         bool lacksFunction = part.Budget.Overflow == ArenaOverflow.Callback && part.Budget.OnOverflow is null;
         arena.Budget = lacksFunction ? part.Budget with { OnOverflow = options.OnOverflow } : part.Budget;
         PrefaultTask task = NextTask((double)PlanRules.PrewarmBytes(part));
-        arena.PrewarmPlanned([.. part.Blocks], part.SuperSlabCount, part.ThreadCount, part.Carve, task);
+        arena.PrewarmPlanned(
+            [.. part.Blocks], part.SuperSlabCount, part.TogetherSuperSlabCount, part.ThreadCount, part.Carve, task);
     }
 
     /// <summary>The prefault of the next part, which reports its share of the load.</summary>

@@ -178,10 +178,19 @@ public sealed record ArenaPlan
     /// <summary>SuperSlabs (2 MiB each) to prewarm besides, for blocks of any size up to 2 MiB.</summary>
     public int SuperSlabCount { get; init; }
 
+    /// <summary>
+    /// SuperSlabs in which all of <see cref="Blocks"/> live together, where <see cref="Carve"/> is false: so many are
+    /// prewarmed, and slabs wander between the sizes as they are needed. 0, the default, prewarms each size's own peak:
+    /// more memory, as not all sizes have their peaks at the same time.
+    /// </summary>
+    public int TogetherSuperSlabCount { get; init; }
+
     /// <summary>Threads that use the arena at the same time, 1 to 512. Default 1.</summary>
     public int ThreadCount { get; init; } = 1;
 
-    /// <summary>Whether size classes are promised their slabs at load. Default true.</summary>
+    /// <summary>
+    /// Whether size classes are promised their slabs at load, so that no other can take them. Default true.
+    /// </summary>
     public bool Carve { get; init; } = true;
 
     /// <summary>

@@ -8,9 +8,16 @@ namespace SuperSlab.Scenes;
 /// using (Scene scene = Scene.Load(memory, rough)) { ... play ...; recorder.Add(scene); }
 /// ScenePlan plan = recorder.Plan(headroom: 1.1);
 /// </code>
+/// An arena whose plan carves is recorded by sizes: the peak of each, certain for each. One that does not carve is
+/// recorded together: the SuperSlabs in which all its blocks lay at the worst moment, which are fewer. An arena that was
+/// prewarmed uses what it has before it tidies up, so for the smallest plan play one that prewarms nothing. It moves
+/// pages to make room for large blocks, and a prewarmed one cannot: blocks above 2 MiB may need a few SuperSlabs of
+/// headroom.
+/// <para>
 /// Several recordings give the worst case of each number. The plan holds for the same use again, blocks in thread
 /// caches included. Their number depends on which thread freed what when, so scenes of several threads, and scenes that
 /// players play differently, want headroom. One thread; not for the hot loop.
+/// </para>
 /// </summary>
 public sealed class SceneRecorder
 {
@@ -26,7 +33,14 @@ public sealed class SceneRecorder
         {
             List<BlockCount> blocks = Used(scene.Arenas[index].PeakBlocks(), out int threads);
             ArenaPlan plan = scene.Plan.Arenas[index];
-            arenas.Add(plan with { Blocks = blocks, SuperSlabCount = 0, ThreadCount = threads, Carve = true });
+            nuint together = plan.Carve ? 0 : scene.Arenas[index].PeakUsedBytes;
+            arenas.Add(plan with
+            {
+                Blocks = blocks,
+                SuperSlabCount = 0,
+                TogetherSuperSlabCount = (int)(together / SlabGeometry.SuperSlabBytes),
+                ThreadCount = threads,
+            });
         }
 
         FrameArenaOptions? frame = scene.Plan.FrameArena is null ? null : Recorded(scene.FrameArena);

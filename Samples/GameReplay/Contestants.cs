@@ -118,8 +118,11 @@ internal sealed class EngineContestant : IReplayContestant<EngineContestant, Han
         long used = 0;
         foreach (ArenaPlan arena in _scene.Plan.Arenas)
         {
-            foreach (BlockCount block in _scene.GetArena(arena.Name).PeakBlocks())
-                used += (long)block.Bytes * block.Count;
+            LongLivedArena played = _scene.GetArena(arena.Name);
+            if (arena.TogetherSuperSlabCount != 0)
+                used += (long)nuint.Min(played.PeakUsedBytes, (nuint)arena.TogetherSuperSlabCount << 21);
+            else
+                used += played.PeakBlocks().Sum(block => (long)block.Bytes * block.Count);
         }
 
         return new PlanUse((long)_scene.Report.Bytes, used, _scene.Plan.Arenas.Count);

@@ -24,6 +24,7 @@ internal sealed class TraceLearner : IRecordObserver
     private long[] _stepPrefixes = [];
     private ulong _liveBytes;
     private ulong _peakLiveBytes;
+    private long _peakSlabBytes;
     private long _stepAllocations;
     private long _frameAllocations;
     private long _frames;
@@ -75,6 +76,7 @@ internal sealed class TraceLearner : IRecordObserver
         foreach ((_, int size) in _touched)
             _peaks[size] = Math.Max(_peaks[size], _live[size] + _stepPrefixes[size]);
 
+        NoteSlabs();
         foreach ((int thread, int size) in _touched)
         {
             _stepPrefixes[size] = 0;
@@ -85,6 +87,17 @@ internal sealed class TraceLearner : IRecordObserver
 
         _touched.Clear();
         CountStep(script);
+    }
+
+    /// <summary>Notes the slabs of 64 KiB that all sizes need in this step, each size's last one in part.</summary>
+    private void NoteSlabs()
+    {
+        const long SlabBytes = 64 << 10;
+        long slabs = 0;
+        for (int size = 0; size < _sizes.Count; size++)
+            slabs += (((_live[size] + _stepPrefixes[size]) * (long)_sizes.BytesOf(size)) + SlabBytes - 1) / SlabBytes;
+
+        _peakSlabBytes = Math.Max(_peakSlabBytes, slabs * SlabBytes);
     }
 
     private void CountStep(StepScript script)
@@ -180,6 +193,7 @@ internal sealed class TraceLearner : IRecordObserver
             Allocations = (long)reader.BlocksRead,
             FrameAllocations = _frameAllocations,
             PeakLiveBytes = (long)_peakLiveBytes,
+            PeakSlabBytes = _peakSlabBytes,
             OperationCapacities = [.. _capacities],
             Peaks = [.. peaks],
             Uses = [.. Uses()],

@@ -65,7 +65,8 @@ internal static class ReplayTable
                 $"recording: the frames' work took {recording.WorkNanosecondsWithout / 1e6:N1} ms without and "
                 + $"{recording.WorkNanosecondsWith / 1e6:N1} ms with the recorder ({recording.Percent:+0.0;-0.0;0.0} "
                 + $"%), each frame by its median of {recording.Repeats} runs by turns; making the plan afterwards "
-                + $"took {recording.PlanNanoseconds / 1e6:N0} ms");
+                + $"took {recording.PlanNanoseconds / 1e6:N0} ms; the plan was tried, and got "
+                + $"{recording.AddedSuperSlabs} SuperSlabs more until no frame called the system");
         }
 
         return text.Length == 0 ? "" : Environment.NewLine + text;

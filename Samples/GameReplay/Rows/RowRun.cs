@@ -112,7 +112,7 @@ internal static class RowRun<TContestant, TAllocator, TBlock, TTouch>
     }
 
     private static ScenePlan? PlanFor(RowSpec row, TraceProfile profile) =>
-        row.IsPrewarmed ? ReplayPlan.For(profile) : null;
+        row.IsPrewarmed ? ReplayPlan.For(profile) : row.IsRecorded ? ReplayPlan.OnDemand(profile) : null;
 
     private static void Rehearse(Ensemble<TContestant, TAllocator, TBlock, TTouch> ensemble, int threads, RowSpec row)
     {

@@ -9,9 +9,12 @@ namespace Samples.GameReplay.Rows;
 internal sealed record RowSpec(
     AllocatorKind Allocator, bool IsPrewarmed, bool IsRecorded = false, bool IsProfiled = false)
 {
-    /// <summary>The rows that tell what recording costs: without a recorder and with one.</summary>
+    /// <summary>
+    /// The rows that tell what recording costs: without a recorder and with one. Both take memory on demand, so that no
+    /// more of it is recorded than is needed.
+    /// </summary>
     public static readonly RowSpec[] Recording =
-        [new(AllocatorKind.Engine, true), new(AllocatorKind.Engine, true, true)];
+        [new(AllocatorKind.Engine, false), new(AllocatorKind.Engine, false, true)];
 
     /// <summary>All rows, in the order of the table.</summary>
     public static readonly RowSpec[] All =
@@ -43,7 +46,7 @@ internal sealed record RowSpec(
     /// <summary>Reads the row of a measuring process: the name of the allocator and the state.</summary>
     public static RowSpec? Parse(string? text, bool isProfiled, bool attributesFaults) =>
         text?.Split(':') is [var name, var state] && EnumNames<AllocatorKind>.Find(name) is { } kind
-            ? new(kind, state != "cold", state == "recorded", isProfiled) { AttributesFaults = attributesFaults }
+            ? new(kind, state == "prewarmed", state == "recorded", isProfiled) { AttributesFaults = attributesFaults }
             : null;
 
     /// <summary>

@@ -92,6 +92,9 @@ internal sealed record PlanUse(long PrewarmedBytes, long UsedBytes, int Arenas)
 internal sealed record RecordingCost(
     int Repeats, long WorkNanosecondsWithout, long WorkNanosecondsWith, long PlanNanoseconds)
 {
+    /// <summary>SuperSlabs that the plan got afterwards, until no frame called the system.</summary>
+    public int AddedSuperSlabs { get; init; }
+
     /// <summary>
     /// What the recorder added to the frames, in percent. Below 0 where chance was larger than the cost.
     /// </summary>
