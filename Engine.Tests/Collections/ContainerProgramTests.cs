@@ -18,6 +18,13 @@ internal sealed class ContainerProgramTests
         ["map of addresses"] = arena => new MapTwins<long>(arena, number => (long)(number % 500) << 40),
         ["map of the same codes"] = arena => new MapTwins<SameCode>(arena, number => new SameCode(number % 200)),
         ["set"] = arena => new SetTwins(arena),
+        ["queue"] = arena => new QueueTwins(arena),
+        ["ring"] = arena => new RingTwins(arena),
+        ["priority queue"] = arena => new PriorityQueueTwins(arena),
+        ["bits"] = arena => new BitTwins(arena),
+        ["sparse set"] = arena => new SparseSetTwins(arena),
+        ["slot map"] = arena => new SlotMapTwins(arena),
+        ["text"] = arena => new TextTwins(arena),
     };
 
     private static IEnumerable<string> Names => Twins.Keys;
