@@ -24,8 +24,8 @@ internal sealed class ContainerMisuseTests(MemoryChecks checks)
         list.Add(1);
         Assert.That(
             () => list[1],
-            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contain("in Arena 'world' has 1 elements, and none at 1")
-                .And.Message.Contain(Place));
+            Throws.TypeOf<ArgumentOutOfRangeException>()
+                .With.Message.Contain("in Arena 'world' has 1 elements, and none at 1").And.Message.Contain(Place));
         Assert.That(() => list[-1], Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => list.RemoveRange(0, 2), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(() => list.Insert(3, 3), Throws.TypeOf<ArgumentOutOfRangeException>());
@@ -54,7 +54,8 @@ internal sealed class ContainerMisuseTests(MemoryChecks checks)
 
         Assert.That(
             () => copy.Dispose(),
-            Throws.TypeOf<ObjectDisposedException>().With.Message.Contain("is disposed twice: a copy of it was disposed before"));
+            Throws.TypeOf<ObjectDisposedException>()
+                .With.Message.Contain("is disposed twice: a copy of it was disposed before"));
     }
 
     [Test]
@@ -171,7 +172,8 @@ internal sealed class ContainerMisuseTests(MemoryChecks checks)
     public void What_was_never_made_is_told()
     {
         NativeHashMap<int, int> map = default;
-        Assert.That(() => map.TryAdd(1, 1), Throws.TypeOf<ObjectDisposedException>().With.Message.Contain("never made"));
+        Assert.That(
+            () => map.TryAdd(1, 1), Throws.TypeOf<ObjectDisposedException>().With.Message.Contain("never made"));
         Assert.That(() => new NativeList<int>(default), Throws.InvalidOperationException);
         Assert.That(() => new NativeList<int>(_places.LongLived, -1), Throws.TypeOf<ArgumentOutOfRangeException>());
         map.Dispose();

@@ -307,7 +307,8 @@ internal sealed class TextTwins(ArenaRef arena) : ITwins
     {
         ThrowUnlessSame(_ours.ToString(), _theirs.ToString(), "text");
         ThrowUnlessSame(
-            System.Runtime.InteropServices.Marshal.PtrToStringUTF8((nint)_ours.AsCString()), _theirs.ToString(), "C text");
+            System.Runtime.InteropServices.Marshal.PtrToStringUTF8((nint)_ours.AsCString()), _theirs.ToString(),
+            "C text");
     }
 
     public void Dispose() => _ours.Dispose();

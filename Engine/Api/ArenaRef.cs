@@ -27,7 +27,8 @@ public readonly unsafe struct ArenaRef : IEquatable<ArenaRef>
     /// <summary>Whether the arena lives: it can be used now.</summary>
     public bool IsAlive => ArenaSlots.Find(this) is not null;
 
-    /// <summary>The reference as a number, for code that knows no structs. 0 is the default, which names none.</summary>
+    /// <summary>The reference as a number, for code that knows no structs. 0 is the default, which names
+    /// none.</summary>
     public ulong Value => ((ulong)_generation << 32) | _index;
 
     internal uint Index => _index;
@@ -214,7 +215,8 @@ internal sealed unsafe class ArenaSlot(uint index)
         return new ArenaRef(index, Current);
     }
 
-    /// <summary>Whether what lay in the owner in a life is there still; a lane's until its buffer's next turn.</summary>
+    /// <summary>Whether what lay in the owner in a life is there still; a lane's until its buffer's next
+    /// turn.</summary>
     /// <param name="life">The life.</param>
     /// <param name="address">Where it lies.</param>
     /// <param name="writes">Whether it is to be changed, which a lane's memory may be in its own frame only.</param>
@@ -225,7 +227,8 @@ internal sealed unsafe class ArenaSlot(uint index)
         return Owner switch
         {
             null => "is used after its arena was disposed",
-            FrameArena frames => age >= (uint)frames.BufferCount ? "is used after its frame's memory was given to another frame"
+            FrameArena frames => age >= (uint)frames.BufferCount
+                ? "is used after its frame's memory was given to another frame"
                 : writes && age != 0 ? "is changed after its frame, of which the memory may only be read"
                 : age == 0 && frames.Lane(_lane).IsAhead(address) ? "is used after its lane was rewound to before it"
                 : null,

@@ -22,7 +22,8 @@ internal unsafe struct ContainerHeader
 /// nothing for it with checks off.
 /// </summary>
 /// <remarks>
-/// Other operations call <see cref="Read"/>, or enclose a change in <see cref="BeginWrite()"/> and <see cref="EndWrite"/>.
+/// Other operations call <see cref="Read"/>, or enclose a change in <see cref="BeginWrite()"/> and
+/// <see cref="EndWrite"/>.
 /// What throws between these calls EndWrite first, as the methods here that take memory do.
 /// </remarks>
 internal readonly unsafe struct ContainerHandle

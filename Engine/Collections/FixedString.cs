@@ -7,7 +7,8 @@ using System.Text.Unicode;
 namespace SuperSlab.Collections;
 
 /// <summary>
-/// What the fixed strings share. A string has its length in the first byte, the text in UTF-8 behind it, and zeros to the
+/// What the fixed strings share. A string has its length in the first byte, the text in UTF-8 behind it, and zeros to
+/// the
 /// end, one at least: so two are equal if all their bytes are, and C can read the text.
 /// </summary>
 internal static class FixedText

@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace SuperSlab.Collections;
 
 /// <summary>
-/// Bits of a fixed number in an arena or a lane, with searches and ranges a word of 64 at a time. A struct of 16 bytes to
+/// Bits of a fixed number in an arena or a lane, with searches and ranges a word of 64 at a time. A struct of 16 bytes
+/// to
 /// be copied freely: copies are the same bits. Hot-loop safe; one thread at a time changes it, any number read it.
 /// </summary>
 public unsafe struct NativeBitArray : IDisposable

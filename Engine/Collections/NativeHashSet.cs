@@ -4,7 +4,8 @@ namespace SuperSlab.Collections;
 
 /// <summary>
 /// Elements that are there once, in an arena or a lane. A struct of 16 bytes to be copied freely: copies are the same
-/// set. Elements lie densely in the order of adding; a removal moves the last one into the gap. Hot-loop safe; one thread
+/// set. Elements lie densely in the order of adding; a removal moves the last one into the gap. Hot-loop safe; one
+/// thread
 /// at a time changes it, any number read it.
 /// </summary>
 /// <typeparam name="T">The elements; GetHashCode and Equals must not throw.</typeparam>

@@ -4,8 +4,10 @@ using System.Runtime.CompilerServices;
 namespace SuperSlab.Collections;
 
 /// <summary>
-/// Elements that leave by priority, the least first, in an arena or a lane: a heap in which each node has four children,
-/// so that a step down reads one cache line. Elements of the same priority leave in no order. A struct of 16 bytes to be
+/// Elements that leave by priority, the least first, in an arena or a lane: a heap in which each node has four
+/// children,
+/// so that a step down reads one cache line. Elements of the same priority leave in no order. A struct of 16 bytes to
+/// be
 /// copied freely: copies are the same queue. Hot-loop safe; one thread at a time uses it.
 /// </summary>
 /// <typeparam name="T">The elements.</typeparam>
@@ -114,7 +116,8 @@ public unsafe struct NativePriorityQueue<T, TPriority> : IDisposable
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle);
 
-    /// <summary>Fills the hole at the top: the least child moves up until there is none, and the last element rises from
+    /// <summary>Fills the hole at the top: the least child moves up until there is none, and the last element rises
+    /// from
     /// there. It seldom rises far, so this compares less than sinking it from the top.</summary>
     private static void SinkHole(Node* nodes, int count)
     {

@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace SuperSlab.Collections;
 
 /// <summary>
-/// Elements that leave in the order in which they came, in an arena or a lane. A struct of 16 bytes to be copied freely:
+/// Elements that leave in the order in which they came, in an arena or a lane. A struct of 16 bytes to be copied
+/// freely:
 /// copies are the same queue. Hot-loop safe; one thread at a time uses it.
 /// </summary>
 /// <typeparam name="T">The elements, which may be containers themselves.</typeparam>

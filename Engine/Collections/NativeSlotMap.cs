@@ -9,8 +9,10 @@ namespace SuperSlab.Collections;
 public readonly record struct SlotKey(uint Index, uint Generation);
 
 /// <summary>
-/// Values that are had by a key that the map gives, such as entities, in an arena or a lane. A value stays in its slot; a
-/// key of a value that was removed finds nothing, whatever has the slot by then. A struct of 16 bytes to be copied freely:
+/// Values that are had by a key that the map gives, such as entities, in an arena or a lane. A value stays in its slot;
+/// a
+/// key of a value that was removed finds nothing, whatever has the slot by then. A struct of 16 bytes to be copied
+/// freely:
 /// copies are the same map. Hot-loop safe; one thread at a time changes it, any number read it.
 /// </summary>
 /// <typeparam name="T">The values.</typeparam>

@@ -6,8 +6,10 @@ namespace SuperSlab.Collections;
 
 /// <summary>
 /// Values by small numbers, such as components by entity, in an arena or a lane. Values lie densely; a table as long as
-/// the largest number says where, so a look-up reads two places and no hash. A removal moves the last value into the gap.
-/// A struct of 16 bytes to be copied freely: copies are the same set. Hot-loop safe; one thread at a time changes it, any
+/// the largest number says where, so a look-up reads two places and no hash. A removal moves the last value into the
+/// gap.
+/// A struct of 16 bytes to be copied freely: copies are the same set. Hot-loop safe; one thread at a time changes it,
+/// any
 /// number read it.
 /// </summary>
 /// <typeparam name="T">The values.</typeparam>
