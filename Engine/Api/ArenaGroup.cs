@@ -444,6 +444,7 @@ public sealed unsafe class ArenaGroup : IDisposable
                 longer[_made] = state;
                 Volatile.Write(ref _states, longer);
                 Volatile.Write(ref _made, _made + 1);
+                state.BeginReferences();
                 return state;
             }
         }

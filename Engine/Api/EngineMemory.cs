@@ -349,7 +349,7 @@ public sealed partial class EngineMemory : IDisposable
         {
             return new FrameArena(
                 name, options, _reservation, _pool, _heap, _arenas, minded,
-                isChecked: Options.Checks == MemoryChecks.Full);
+                isChecked: Options.Checks == MemoryChecks.Full) { Checks = Options.Checks };
         }
         catch (OperationCanceledException) when (Work.HasCancelled(task.Cancellation))
         {

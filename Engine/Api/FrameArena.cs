@@ -39,6 +39,7 @@ public sealed unsafe partial class FrameArena : IArena
 
     /// <summary>Checked mode has one more than take turns: its frame is over, and a write to it is an error.</summary>
     private readonly int _buffers;
+    private readonly ArenaSlot?[] _slots;
     private LaneState* _lanes;
     private FrameChunk* _spares;
     private int _spareCount;
@@ -57,6 +58,7 @@ public sealed unsafe partial class FrameArena : IArena
         _options = options;
         _isChecked = isChecked;
         _buffers = options.BufferCount + (isChecked ? 1 : 0);
+        _slots = new ArenaSlot?[options.LaneCount];
         _reservation = reservation;
         _pool = pool;
         _heap = heap;
@@ -74,6 +76,9 @@ public sealed unsafe partial class FrameArena : IArena
 
             _lanes = (LaneState*)heap.Allocate(LanesBytes);
             LayOut();
+            for (int lane = 0; lane < _slots.Length; lane++)
+                _slots[lane] = ArenaSlots.Add(this, lane);
+
             registry.Show(_tag);
         }
         catch
@@ -86,6 +91,9 @@ public sealed unsafe partial class FrameArena : IArena
 
     /// <inheritdoc/>
     public string Name { get; }
+
+    /// <summary>How closely containers in the arena look for wrong use.</summary>
+    internal MemoryChecks Checks { get; init; }
 
     /// <summary>The arena as messages name it: "Frame arena 'frames'".</summary>
     public override string ToString() => $"Frame arena '{Name}'";
@@ -274,6 +282,9 @@ public sealed unsafe partial class FrameArena : IArena
 
     private void DisposeCore()
     {
+        foreach (ArenaSlot? slot in _slots)
+            ArenaSlots.Remove(slot);
+
         _registry.Hide(_tag);
         if (_lanes != null)
         {
@@ -322,6 +333,12 @@ public sealed unsafe partial class FrameArena : IArena
         }
 
         return -1;
+    }
+
+    internal ArenaRef ReferenceTo(LaneState* lane)
+    {
+        Disposed.ThrowIf(_disposed, this);
+        return _slots[(int)(lane - _lanes)]!.Reference(this, isDisposed: false);
     }
 
     internal FrameMark Mark(LaneState* lane)

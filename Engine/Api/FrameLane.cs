@@ -29,6 +29,8 @@ public readonly unsafe ref struct FrameLane
     /// <summary>Bytes allocated in the lane since the frame began, gaps for alignment included.</summary>
     public nuint UsedBytes => _state->UsedBytes;
 
+    internal ArenaRef Reference => _arena.ReferenceTo(_state);
+
     /// <summary>Allocates memory for this frame, aligned to 16 bytes, undefined. The address of 0 bytes must not be
     /// used.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The size is above what the reservation can hold.</exception>
@@ -103,6 +105,29 @@ public readonly unsafe ref struct FrameLane
         ArgumentOutOfRangeException.ThrowIfNegative(width);
         return new(Allocate(Sizes.Of<T>((long)height * width)), height, width, pitch: 0);
     }
+
+    /// <summary>Makes a block larger: in place where it is the lane's last and there is room, else by a copy.</summary>
+    internal void* Reallocate(void* block, nuint oldBytes, nuint bytes)
+    {
+        nuint held = Sizes.AlignUp(oldBytes, DefaultAlignment);
+        if (block != null && bytes <= held)
+            return block;
+
+        if (block != null && (byte*)block + held == _state->Cursor && bytes <= (nuint)(_state->End - (byte*)block))
+        {
+            _state->Cursor = (byte*)block + Sizes.AlignUp(bytes, DefaultAlignment);
+            return block;
+        }
+
+        void* moved = Allocate(bytes);
+        if (block != null)
+            Buffer.MemoryCopy(block, moved, bytes, oldBytes);
+
+        return moved;
+    }
+
+    /// <summary>Whether an address lies in the lane's chunk where nothing is allocated.</summary>
+    internal bool IsAhead(void* address) => address >= _state->Cursor && address < _state->End;
 
     /// <summary>Remembers how far the lane has come in this frame.</summary>
     /// <exception cref="EngineOutOfMemoryException">Metadata ran out after thousands of nested marks in the frame.

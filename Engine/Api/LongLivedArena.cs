@@ -67,6 +67,7 @@ public sealed unsafe partial class LongLivedArena : IArena
             _hardened = checks == MemoryChecks.Hardened ? new HardenedFrees(name, reservation, _slabs, _caches, _tag)
                 : null;
             _table = _caches.Table;
+            Slot = ArenaSlots.Add(this);
             registry.Show(_tag);
         }
         catch
@@ -130,6 +131,14 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>The group whose memory this is; null for an arena of its own.</summary>
     internal ArenaGroup? Group { get; set; }
+
+    /// <summary>What references to the arena lead to.</summary>
+    internal ArenaSlot Slot { get; } = null!;
+
+    internal uint ResetCount { get; private set; }
+
+    internal MemoryChecks Checks => _checked is not null ? MemoryChecks.Full
+        : _hardened is not null ? MemoryChecks.Hardened : MemoryChecks.Off;
 
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
@@ -392,6 +401,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     {
         using WorkGate.Entry memory = _registry.Work.Enter(this);
         using WorkGate.Entry work = _work.Enter(this);
+        ResetCount++;
         string? damage = _checked?.Clear();
         _caches.RetireCounters();
         _caches.Drop();
@@ -464,6 +474,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     private void DisposeTables()
     {
         _caches.RetireCounters();
+        ArenaSlots.Remove(Slot);
         _registry.Hide(_tag);
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();

@@ -60,6 +60,8 @@ public readonly unsafe struct SmallArena : IDisposable, IEquatable<SmallArena>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public long HardOverruns => State.Budget(_generation).HardOverruns;
 
+    internal ArenaRef Reference => State.Slot!.Reference(_state!, IsDisposed);
+
     private SmallArenaState State => _state ?? throw new InvalidOperationException(
         "A default SmallArena is no arena; ArenaGroup.CreateArena makes one.");
 

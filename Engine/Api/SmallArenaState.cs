@@ -38,6 +38,16 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
 
     public string Name { get; private set; } = "";
 
+    /// <summary>What references to the arenas lead to.</summary>
+    public ArenaSlot? Slot { get; private set; }
+
+    /// <summary>Resets of all arenas so far.</summary>
+    public uint ResetCount { get; private set; }
+
+    public long Generation => Volatile.Read(ref _generation);
+
+    public MemoryChecks Checks => group.Checks;
+
     /// <summary>The next one without an arena.</summary>
     public SmallArenaState? NextIdle { get; set; }
 
@@ -180,6 +190,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
     public void Reset(long generation)
     {
         ThrowIfStale(generation);
+        ResetCount++;
         string? damage = _checked?.Clear();
         _tracker?.Clear();
         Enter(generation);
@@ -236,7 +247,22 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
     }
 
     /// <summary>Ends the arena that lives now, if any, because the group ends.</summary>
-    public Exception? EndAny() => End(Volatile.Read(ref _generation), givesBack: false);
+    public Exception? EndAny()
+    {
+        Exception? thrown = End(Volatile.Read(ref _generation), givesBack: false);
+        ArenaSlots.Remove(Slot);
+        return thrown;
+    }
+
+    /// <summary>The arena of a generation, whose low half a reference carries.</summary>
+    public SmallArena Handle(uint generation)
+    {
+        long current = Generation;
+        return new SmallArena(this, (uint)current == generation ? current : current - 1);
+    }
+
+    /// <summary>Makes references possible, once the group knows the state and will end it.</summary>
+    public void BeginReferences() => Slot = ArenaSlots.Add(this);
 
     /// <exception cref="EngineMemoryException">An equation does not hold.</exception>
     public void Validate()

@@ -14,7 +14,7 @@ internal sealed class MemoryCurves : IDisposable
     private const int Columns = 1 + ArenaColumns + AllocationTag.MaximumCount + 1;
 
     private readonly int _capacity;
-    private readonly NativeArray<long> _values;
+    private readonly ProfilerArray<long> _values;
     private readonly string?[] _arenas = new string?[ArenaColumns];
     private readonly int[] _order;
     private readonly int[] _spare;
@@ -28,7 +28,7 @@ internal sealed class MemoryCurves : IDisposable
     {
         Debug.Assert(capacity % 2 == 0, "Half of the samples are dropped at a time.");
         _capacity = capacity;
-        _values = new NativeArray<long>(capacity * Columns);
+        _values = new ProfilerArray<long>(capacity * Columns);
         _order = new int[capacity];
         _spare = new int[capacity];
         _firstInterval = interval;
@@ -164,8 +164,8 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
 /// <summary>What was allocated and freed so far, in all and by tag, and each tag's peak. One thread.</summary>
 internal sealed class TagCounters(EngineMemory memory, ProfileEvents events) : IDisposable
 {
-    private readonly NativeArray<CounterCell> _sums = new(ThreadCounters.Tags);
-    private readonly NativeArray<long> _peaks = new(ThreadCounters.Tags);
+    private readonly ProfilerArray<CounterCell> _sums = new(ThreadCounters.Tags);
+    private readonly ProfilerArray<long> _peaks = new(ThreadCounters.Tags);
     private CounterCell _sum;
 
     /// <summary>All tags together at the last reading.</summary>

@@ -22,7 +22,7 @@ internal struct FrameRecord
 /// <summary>The last frames in a ring, and a histogram of all. One thread writes; it is read between frames.</summary>
 internal sealed class FrameTimeline(int capacity) : IDisposable
 {
-    private readonly NativeArray<FrameRecord> _ring = new(capacity);
+    private readonly ProfilerArray<FrameRecord> _ring = new(capacity);
     private readonly TimeHistogram _times = new();
 
     // Count modulo the length, without a division at each frame's end.
@@ -92,7 +92,7 @@ internal sealed class TimeHistogram : IDisposable
     private const int StepBits = 5;
     private const int Steps = 1 << StepBits;
 
-    private readonly NativeArray<long> _counts = new((64 - StepBits) * Steps);
+    private readonly ProfilerArray<long> _counts = new((64 - StepBits) * Steps);
     private long _count;
 
     public long Maximum { get; private set; }
@@ -172,7 +172,7 @@ internal sealed class ProfileEvents : IDisposable
 
     private const int Capacity = 4096;
 
-    private readonly NativeArray<Moment> _ring = new(Capacity);
+    private readonly ProfilerArray<Moment> _ring = new(Capacity);
     private readonly List<ProfileDocument.TrackEvent> _spans = [];
     private long _count;
 
@@ -304,13 +304,13 @@ internal static class HitchFinder
 /// The profiler's own memory. It comes from the system's allocator, because the profiler measures the engine's, and is
 /// written through at once, so that its use faults nothing. One thread.
 /// </summary>
-internal sealed unsafe class NativeArray<T> : IDisposable
+internal sealed unsafe class ProfilerArray<T> : IDisposable
     where T : unmanaged
 {
     private const nuint Alignment = 64;
     private T* _first;
 
-    public NativeArray(int length)
+    public ProfilerArray(int length)
     {
         Length = length;
         nuint bytes = checked((nuint)length * (nuint)sizeof(T));
@@ -319,7 +319,7 @@ internal sealed unsafe class NativeArray<T> : IDisposable
         NativeMemory.Clear(_first, bytes);
     }
 
-    ~NativeArray() => Free();
+    ~ProfilerArray() => Free();
 
     public int Length { get; }
     public Span<T> Span => new(_first, _first == null ? 0 : Length);

@@ -40,6 +40,9 @@ internal sealed record BenchmarkOptions
     /// <summary>Whether small arenas are measured, and nothing else.</summary>
     public required bool IsSmallArenas { get; init; }
 
+    /// <summary>Whether containers are measured beside the BCL's, and nothing else.</summary>
+    public required bool IsCollections { get; init; }
+
     /// <summary>Operations of each thread in the scaling workloads; null for as many as usual.</summary>
     public required long? Operations { get; init; }
 
@@ -124,6 +127,11 @@ internal static class BenchmarkCommand
         "What creating and disposing the small arenas of 10,000 scripts takes, and their memory, beside long-lived "
         + "arenas; nothing else. Exit code 1 when they are larger than promised, or call the system.");
 
+    private static readonly Option<bool> Collections = SampleOptions.New<bool>(
+        "--collections",
+        "The containers over arenas beside the BCL's, operation by operation; nothing else. Exit code 1 when one of ours "
+        + "calls the system or makes garbage.");
+
     private static readonly Option<long?> Operations = SampleOptions.New<long?>(
         "--operations",
         "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
@@ -163,13 +171,15 @@ internal static class BenchmarkCommand
         var command = new RootCommand(Purpose)
         {
             Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance, SmallArenas,
+            Collections,
         };
         foreach (Option option in ScalingOptions.Prepend(Threads))
             command.Add(option);
 
         command.Validators.Add(CheckProfile);
         command.Validators.Add(CheckScaling);
-        command.Validators.Add(CheckSmallArenas);
+        command.Validators.Add(result => CheckAlone(result, SmallArenas, Collections));
+        command.Validators.Add(result => CheckAlone(result, Collections, SmallArenas));
         command.SetAction(parsed => run(new BenchmarkOptions
         {
             Workloads = parsed.GetValue(Workload) ?? [],
@@ -182,6 +192,7 @@ internal static class BenchmarkCommand
             IsAttendance = parsed.GetValue(IsAttendance),
             Threads = parsed.GetResult(Threads) is null ? null : ThreadsOf(parsed.GetValue(Threads)),
             IsSmallArenas = parsed.GetValue(SmallArenas),
+            IsCollections = parsed.GetValue(Collections),
             Operations = parsed.GetValue(Operations),
             Libraries = Array.ConvertAll(parsed.GetValue(Library) ?? [], LibraryOf),
             AheadOfTime = parsed.GetValue(AheadOfTime),
@@ -286,15 +297,15 @@ internal static class BenchmarkCommand
         }
     }
 
-    private static void CheckSmallArenas(CommandResult result)
+    private static void CheckAlone(CommandResult result, Option<bool> alone, Option notWith)
     {
-        Option[] others = [Workload, Chart, Profile, Threads];
-        if (result.GetValue(SmallArenas) && Array.Find(others, option => result.GetResult(option) is OptionResult
+        Option[] others = [Workload, Chart, Profile, Threads, notWith];
+        if (result.GetValue(alone) && Array.Find(others, option => result.GetResult(option) is OptionResult
             {
                 Implicit: false
             }) is { } other)
         {
-            result.AddError($"{SmallArenas.Name} measures nothing else: not with {other.Name}.");
+            result.AddError($"{alone.Name} measures nothing else: not with {other.Name}.");
         }
     }
 

@@ -1,3 +1,4 @@
+using Samples.Benchmarks.Containers;
 using Samples.Benchmarks.Contestants;
 using Samples.Benchmarks.Lifetimes;
 using Samples.Benchmarks.Measuring;
@@ -33,6 +34,9 @@ internal static class Program
 
         if (options.IsSmallArenas)
             return SmallArenasProgram.Run(options);
+
+        if (options.IsCollections)
+            return CollectionsProgram.Run(options);
 
         if (options.Threads is not null)
             return ScalingProgram.Run(options);

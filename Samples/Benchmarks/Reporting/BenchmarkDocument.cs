@@ -1,5 +1,6 @@
 // The JSON documents.
 using System.Text.Json.Serialization;
+using Samples.Benchmarks.Containers;
 using Samples.Benchmarks.Lifetimes;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Scaling;
@@ -48,5 +49,6 @@ internal sealed record TimesDocument(double Min, double Median, double Max);
 [JsonSerializable(typeof(Measurement[]))]
 [JsonSerializable(typeof(ScalingDocument))]
 [JsonSerializable(typeof(ScalingMeasurement))]
+[JsonSerializable(typeof(CollectionsDocument))]
 [JsonSerializable(typeof(SmallArenasDocument))]
 internal sealed partial class BenchmarkJson : JsonSerializerContext;
