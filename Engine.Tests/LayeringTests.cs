@@ -16,6 +16,7 @@ internal sealed partial class LayeringTests
         ["Heap"] = ["Os"],
         ["Checks"] = ["Heap", "Os"],
         ["Api"] = ["Checks", "Heap", "Os"],
+        ["Interop"] = ["Api", "Heap"],
         ["Scenes"] = ["Api", "Checks", "Heap", "Os"],
         ["Diagnostics"] = ["Scenes", "Api", "Checks", "Heap", "Os"],
         ["Reports"] = ["Diagnostics"],
@@ -23,6 +24,7 @@ internal sealed partial class LayeringTests
 
     private static readonly Dictionary<string, string> Namespaces = new()
     {
+        ["Interop"] = "SuperSlab.Interop",
         ["Scenes"] = "SuperSlab.Scenes",
         ["Diagnostics"] = "SuperSlab.Diagnostics",
         ["Reports"] = "SuperSlab.Reports",
