@@ -254,7 +254,8 @@ internal sealed unsafe class NativeLibraryTests : ArenaFixture
     private NativeAllocator Allocator(nuint budgetBytes) => Arena.ToNativeAllocator(
         new NativeAllocatorOptions { BudgetBytes = budgetBytes, OnMisuse = _misuses.Add });
 
-    /// <summary>Lives a life again and again, in which the first, second, ... call of the allocator is refused, until one
+    /// <summary>Lives a life again and again, in which the first, second, ... call of the allocator is refused, until
+    /// one
     /// asks for less than that.</summary>
     private static void EachRefused(NativeAllocator allocator, Func<int> life, Func<int, bool> isExpected)
     {

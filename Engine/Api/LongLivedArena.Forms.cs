@@ -9,7 +9,8 @@ namespace SuperSlab;
 /// </content>
 public sealed unsafe partial class LongLivedArena
 {
-    /// <summary>Allocates a block where memory is left, its contents undefined. A refusal takes tens of microseconds, as
+    /// <summary>Allocates a block where memory is left, its contents undefined. A refusal takes tens of microseconds,
+    /// as
     /// the arena first takes back what threads and the quarantine hold.</summary>
     /// <param name="bytes">The size in bytes.</param>
     /// <param name="block">The block, or null.</param>
@@ -117,7 +118,8 @@ public sealed unsafe partial class LongLivedArena
     }
 
     /// <summary>
-    /// Bytes of the live blocks, rounded up to their size classes; with full checks as they were asked for. Some moments
+    /// Bytes of the live blocks, rounded up to their size classes; with full checks as they were asked for. Some
+    /// moments
     /// old where other threads go on. Not for the hot loop.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
@@ -132,7 +134,8 @@ public sealed unsafe partial class LongLivedArena
 
     /// <summary>
     /// Asks the system how many bytes of the arena's SuperSlabs are resident: pages that a write would not fault on. -1
-    /// where the system cannot say. Takes about 10 microseconds for each MiB. Some moments old where other threads go on.
+    /// where the system cannot say. Takes about 10 microseconds for each MiB. Some moments old where other threads go
+    /// on.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public long ResidentBytes()

@@ -4,7 +4,8 @@ namespace SuperSlab.Interop;
 
 /// <summary>
 /// An arena as C libraries ask for memory: by function pointers (<see cref="NativeFunctions"/> with
-/// <see cref="UserData"/>, or <see cref="BindPlain"/> and <see cref="BindSizeQuery"/> where C passes none), which return
+/// <see cref="UserData"/>, or <see cref="BindPlain"/> and <see cref="BindSizeQuery"/> where C passes none), which
+/// return
 /// null when memory or a budget ends. No exception leaves them: refusals and wrong frees are counted, and the first of
 /// each is kept with its stack. Any thread where the arena allows any, threads too that .NET has never seen.
 /// </summary>
@@ -56,7 +57,8 @@ public sealed unsafe class NativeAllocator : IDisposable
     /// <summary>The first of them; null where there was none.</summary>
     public NativeFailure? FirstRefusal => Volatile.Read(ref _firstRefusal);
 
-    /// <summary>How often C freed, reallocated or asked about what was no live block. Nothing was changed by it.</summary>
+    /// <summary>How often C freed, reallocated or asked about what was no live block. Nothing was changed by
+    /// it.</summary>
     public long MisuseCount => Volatile.Read(ref _misuses);
 
     /// <summary>The first of them; null where there was none.</summary>
@@ -86,7 +88,8 @@ public sealed unsafe class NativeAllocator : IDisposable
     }
 
     /// <summary>Makes the calling thread's cache before its first allocation; see
-    /// <see cref="LongLivedArena.AttachThread"/>. A native thread calls <see cref="NativeFunctions.AttachThread"/>.</summary>
+    /// <see cref="LongLivedArena.AttachThread"/>. A native thread calls <see
+    /// cref="NativeFunctions.AttachThread"/>.</summary>
     public void AttachThread() => _arena?.AttachThread();
 
     /// <summary>Ends the functions; the arena and its blocks stay. A second call does nothing.</summary>
@@ -302,7 +305,8 @@ public sealed record NativeAllocatorOptions
     /// force.</summary>
     public AllocationTag? Tag { get; init; }
 
-    /// <summary>The bytes of blocks that may live at a time, beside the arena's own budget; 0, the default, is no limit.
+    /// <summary>The bytes of blocks that may live at a time, beside the arena's own budget; 0, the default, is no
+    /// limit.
     /// Counting them costs two atomic additions a block.</summary>
     public nuint BudgetBytes { get; init; }
 
@@ -319,7 +323,8 @@ public sealed record NativeFailure(string Message, string CallStack);
 /// <summary>Makes arenas into allocators for C.</summary>
 public static class NativeAllocatorExtensions
 {
-    /// <summary>The arena as an allocator for C libraries, on any thread. Not for the hot loop; its functions are.</summary>
+    /// <summary>The arena as an allocator for C libraries, on any thread. Not for the hot loop; its functions
+    /// are.</summary>
     /// <param name="arena">It must outlive the library's use of the allocator.</param>
     /// <param name="options">Null takes the defaults.</param>
     public static NativeAllocator ToNativeAllocator(this LongLivedArena arena, NativeAllocatorOptions? options)

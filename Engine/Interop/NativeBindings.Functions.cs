@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace SuperSlab.Interop;
 
 /// <content>
-/// The functions of each binding. C hands them nothing to tell one allocator from another, and a function for C cannot be
+/// The functions of each binding. C hands them nothing to tell one allocator from another, and a function for C
+/// cannot be
 /// generic: so each binding has its own, all alike.
 /// </content>
 internal static unsafe partial class NativeBindings

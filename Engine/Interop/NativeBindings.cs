@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace SuperSlab.Interop;
 
 /// <summary>
-/// Which allocator a function called by C means: by the number in its user data, or, where C passes none, by the function
+/// Which allocator a function called by C means: by the number in its user data, or, where C passes none, by the
+/// function
 /// itself, so such an allocator is bound to functions of its own. Their bodies stand in
 /// <c>NativeBindings.Functions.cs</c>.
 /// </summary>

@@ -15,7 +15,8 @@ public static unsafe class NativeFunctions
     /// <summary>(user data, items, bytes of each): a block. zlib's alloc_func.</summary>
     public static delegate* unmanaged[Cdecl]<nint, uint, uint, void*> AllocateItems => &AllocateItemsBlock;
 
-    /// <summary>(user data, block): frees it. ZSTD_freeFunction, zlib's free_func, Vulkan's PFN_vkFreeFunction.</summary>
+    /// <summary>(user data, block): frees it. ZSTD_freeFunction, zlib's free_func, Vulkan's
+    /// PFN_vkFreeFunction.</summary>
     public static delegate* unmanaged[Cdecl]<nint, void*, void> Free => &FreeBlock;
 
     /// <summary>(user data, block, old bytes, new bytes): allocates, resizes or, with 0 new bytes, frees.
@@ -106,7 +107,8 @@ public static unsafe class NativeFunctions
     }
 }
 
-/// <summary>The functions of one allocator for hooks without user data; see <see cref="NativeAllocator.BindPlain"/>.</summary>
+/// <summary>The functions of one allocator for hooks without user data; see <see
+/// cref="NativeAllocator.BindPlain"/>.</summary>
 public readonly unsafe struct PlainFunctions
 {
     /// <summary>(bytes): a block, as malloc.</summary>

@@ -8,7 +8,8 @@ namespace SuperSlab.Interop;
 /// </summary>
 public static unsafe class NativeHooks
 {
-    /// <summary>SQLite: sqlite3_config(SQLITE_CONFIG_MALLOC), before sqlite3_initialize or after sqlite3_shutdown.</summary>
+    /// <summary>SQLite: sqlite3_config(SQLITE_CONFIG_MALLOC), before sqlite3_initialize or after
+    /// sqlite3_shutdown.</summary>
     /// <exception cref="InvalidOperationException">SQLite is initialised already.</exception>
     public static void UseSqlite(this NativeAllocator allocator, nint library)
     {
@@ -38,7 +39,8 @@ public static unsafe class NativeHooks
         ThrowUnless(result == 0, $"SDL_SetMemoryFunctions returned {result}", "before SDL_Init");
     }
 
-    /// <summary>ENet: enet_initialize_with_callbacks, instead of enet_initialize. What ENet cannot allocate, it reports as
+    /// <summary>ENet: enet_initialize_with_callbacks, instead of enet_initialize. What ENet cannot allocate, it
+    /// reports as
     /// its functions' failure; it does not abort.</summary>
     /// <exception cref="InvalidOperationException">ENet refused.</exception>
     public static void UseEnet(this NativeAllocator allocator, nint library)
