@@ -17,6 +17,7 @@ internal sealed partial class LayeringTests
         ["Checks"] = ["Heap", "Os"],
         ["Api"] = ["Checks", "Heap", "Os"],
         ["Collections"] = ["Api"],
+        ["Interop"] = ["Api", "Heap"],
         ["Scenes"] = ["Api", "Checks", "Heap", "Os"],
         ["Diagnostics"] = ["Scenes", "Api", "Checks", "Heap", "Os"],
         ["Reports"] = ["Diagnostics"],
@@ -25,6 +26,7 @@ internal sealed partial class LayeringTests
     private static readonly Dictionary<string, string> Namespaces = new()
     {
         ["Collections"] = "SuperSlab.Collections",
+        ["Interop"] = "SuperSlab.Interop",
         ["Scenes"] = "SuperSlab.Scenes",
         ["Diagnostics"] = "SuperSlab.Diagnostics",
         ["Reports"] = "SuperSlab.Reports",

@@ -271,9 +271,9 @@ public sealed unsafe class ArenaGroup : IDisposable
     /// <summary>Makes a large block larger; it may move.</summary>
     /// <exception cref="EngineOutOfMemoryException">A budget is spent, or there is no memory. Nothing has
     /// changed.</exception>
-    internal nuint Grow(BudgetMeter budget, SmallSlab* large, nuint bytes)
+    internal nuint Grow(BudgetMeter budget, SmallSlab* large, nuint bytes, nuint alignment)
     {
-        bytes = LargeBytesOf(bytes, SizeClasses.Quantum);
+        bytes = LargeBytesOf(bytes, alignment);
         int units = checked((int)((bytes - large->LargeBytes) >> SlabGeometry.SlabShift));
         if (!budget.TryTake(units, SizeClasses.IndexOf(bytes), isLast: true))
             budget.ThrowOver(units);
@@ -283,7 +283,7 @@ public sealed unsafe class ArenaGroup : IDisposable
         nuint grown = 0;
         try
         {
-            grown = (nuint)_slabs.Reallocate((void*)large->Start, bytes);
+            grown = (nuint)_slabs.Reallocate((void*)large->Start, bytes, alignment);
             large->Start = grown;
             large->LargeBytes = bytes;
         }

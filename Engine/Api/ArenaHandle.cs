@@ -98,7 +98,8 @@ public readonly unsafe ref struct ArenaHandle
     }
 
     /// <inheritdoc cref="LongLivedArena.Reallocate(void*, nuint)"/>
-    public void* Reallocate(void* block, nuint bytes) => _arena.ReallocateBlock(_cache, block, bytes);
+    public void* Reallocate(void* block, nuint bytes) =>
+        _arena.ReallocateBlock(_cache, block, bytes, SizeClasses.Quantum);
 
     /// <inheritdoc cref="LongLivedArena.Free{T}(Span{T})"/>
     public void Free<T>(Span<T> elements)
@@ -107,4 +108,59 @@ public readonly unsafe ref struct ArenaHandle
 
     /// <inheritdoc cref="LongLivedArena.UsableBytes(void*)"/>
     public nuint UsableBytes(void* block) => _arena.UsableBytes(block);
+
+    /// <inheritdoc cref="LongLivedArena.TryAllocate(nuint, out void*)"/>
+    public bool TryAllocate(nuint bytes, out void* block) => TryAllocate(bytes, SizeClasses.Quantum, out block);
+
+    /// <inheritdoc cref="LongLivedArena.TryAllocate(nuint, nuint, out void*)"/>
+    public bool TryAllocate(nuint bytes, nuint alignment, out void* block)
+    {
+        Sizes.CheckAlignment(alignment, LongLivedArena.MaximumAlignment);
+        block = alignment <= SizeClasses.Quantum && bytes <= SizeClasses.MappedBytes
+            ? (void*)ThreadCache.TryAllocate(_cache, ThreadCache.MapOf(_cache)[bytes]) : null;
+        if (block == null)
+            block = _arena.AllocateOrNull(_cache, bytes, alignment);
+
+        return block != null;
+    }
+
+    /// <inheritdoc cref="LongLivedArena.Allocate(long)"/>
+    [OverloadResolutionPriority(-1)]
+    public void* Allocate(long bytes) => Allocate(Sizes.Signed(bytes));
+
+    /// <inheritdoc cref="LongLivedArena.Allocate(long, long)"/>
+    [OverloadResolutionPriority(-1)]
+    public void* Allocate(long bytes, long alignment) =>
+        Allocate(Sizes.Signed(bytes), Sizes.Signed(alignment, nameof(alignment)));
+
+    /// <inheritdoc cref="LongLivedArena.Allocate(nuint, out nuint)"/>
+    public void* Allocate(nuint bytes, out nuint usable)
+    {
+        void* block = Allocate(bytes);
+        usable = _arena.UsableBytes(block);
+        return block;
+    }
+
+    /// <inheritdoc cref="LongLivedArena.AllocateZeroed{T}(long)"/>
+    public T* AllocateZeroed<T>(long count)
+        where T : unmanaged => (T*)AllocateZeroed(Sizes.Of<T>(count));
+
+    /// <inheritdoc cref="LongLivedArena.AllocateSpan{T}(int, nuint)"/>
+    public Span<T> AllocateSpan<T>(int count, nuint alignment)
+        where T : unmanaged => new(Allocate(Sizes.Of<T>(count), alignment), count);
+
+    /// <inheritdoc cref="LongLivedArena.Reallocate(void*, nuint, nuint)"/>
+    public void* Reallocate(void* block, nuint bytes, nuint alignment)
+    {
+        Sizes.CheckAlignment(alignment, LongLivedArena.MaximumAlignment);
+        return _arena.ReallocateBlock(_cache, block, bytes, alignment);
+    }
+
+    /// <inheritdoc cref="LongLivedArena.Reallocate{T}(T*, long)"/>
+    public T* Reallocate<T>(T* block, long count)
+        where T : unmanaged => (T*)Reallocate((void*)block, Sizes.Of<T>(count));
+
+    /// <inheritdoc cref="LongLivedArena.Free{T}(Span2D{T})"/>
+    public void Free<T>(Span2D<T> elements)
+        where T : unmanaged => Free(Unsafe.AsPointer(ref elements.DangerousGetReference()));
 }

@@ -136,23 +136,25 @@ public sealed unsafe partial class LongLivedArena
         return top != null ? top[-1] == block : _caches.IsLastOnly(cache, sizeClass, block);
     }
 
-    internal void* ReallocateBlock(ThreadCache* cache, void* block, nuint bytes)
+    internal void* ReallocateBlock(ThreadCache* cache, void* block, nuint bytes, nuint alignment)
     {
         ArenaHandle handle = new(this, cache);
         if (block == null)
-            return handle.Allocate(bytes);
+            return handle.Allocate(bytes, alignment);
 
         Disposed.ThrowIf(IsDisposed, this);
         using SlowPath slow = SlowPath.Enter();
         int sizeClass = ClassOf(block);
         nuint usable = UsableBytes(block, sizeClass);
-        if (_checked is null && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
+        bool mayStay = _checked is null && (nuint)block % alignment == 0;
+        if (mayStay && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
         {
             _tracker?.Move((nuint)block, (nuint)block, bytes);
             return block;
         }
 
-        nuint grown = _checked is null && bytes > usable && bytes <= MaximumBytes
+        // What moves as it grows is an extent, aligned to 2 MiB.
+        nuint grown = mayStay && bytes > usable && bytes <= MaximumBytes
             ? GrowTracked((nuint)block, sizeClass, bytes) : 0;
         if (grown != 0)
         {
@@ -166,7 +168,7 @@ public sealed unsafe partial class LongLivedArena
             return (void*)grown;
         }
 
-        void* copy = ReallocateByCopy(handle, block, nuint.Min(usable, bytes), bytes);
+        void* copy = ReallocateByCopy(handle, block, nuint.Min(usable, bytes), bytes, alignment);
         if (_checked is null && bytes > usable)
             _slabs.KeepRoom((nint)copy);
 
@@ -192,9 +194,10 @@ public sealed unsafe partial class LongLivedArena
         return grown;
     }
 
-    private static void* ReallocateByCopy(ArenaHandle handle, void* block, nuint kept, nuint bytes)
+    private static void* ReallocateByCopy(
+        ArenaHandle handle, void* block, nuint kept, nuint bytes, nuint alignment)
     {
-        void* moved = handle.Allocate(bytes);
+        void* moved = handle.Allocate(bytes, alignment);
         Buffer.MemoryCopy(block, moved, kept, kept);
         bool isFreed = false;
         try

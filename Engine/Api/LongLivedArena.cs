@@ -309,8 +309,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// The peak of each size class since the arena was made, thread caches included. Given to <see cref="Prewarm"/>, it
-    /// holds for the same use again. Blocks above 32 MiB are counted by SuperSlabs.
+    /// The peak of each size class since the arena was made, thread caches included. Given to
+    /// <see cref="Prewarm(IReadOnlyList{BlockCount})"/>, it holds for the same use again. Blocks above 32 MiB are counted by SuperSlabs.
     /// Not for the hot loop; other threads may go on.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>

@@ -31,6 +31,17 @@ internal static class Sizes
         return (nuint)count * elementBytes;
     }
 
+    /// <summary>A signed size in bytes as the unsigned one that it must be.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nuint Signed(long bytes, string parameter = "bytes")
+    {
+        if (bytes < 0)
+            ThrowNegative(bytes, parameter);
+
+        return checked((nuint)bytes);
+    }
+
     /// <exception cref="ArgumentException">The alignment is not a power of two, or above
     /// <paramref name="maximum"/>.</exception>
     public static void CheckAlignment(nuint alignment, nuint maximum)
@@ -51,6 +62,9 @@ internal static class Sizes
         >= KiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)KiB:0.0} KiB"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes"),
     };
+
+    private static void ThrowNegative(long bytes, string parameter) => throw new ArgumentOutOfRangeException(
+        parameter, bytes, $"{parameter} was {bytes}; it must not be negative.");
 
     private static void ThrowCount(long count, nuint elementBytes)
     {

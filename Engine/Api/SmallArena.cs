@@ -92,6 +92,48 @@ public readonly unsafe struct SmallArena : IDisposable, IEquatable<SmallArena>
         return State.Allocate(_generation, bytes, alignment);
     }
 
+    /// <summary>Allocates a block of a signed size, such as an <see langword="int"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The size is negative, or above what the reservation can
+    /// hold.</exception>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    [OverloadResolutionPriority(-1)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void* Allocate(long bytes) => Allocate(Sizes.Signed(bytes));
+
+    /// <summary>Allocates a block and says how much of it may be used.</summary>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <param name="usable">At least the size: what <see cref="UsableBytes(void*)"/> says of the block.</param>
+    /// <inheritdoc cref="Allocate(nuint)"/>
+    public void* Allocate(nuint bytes, out nuint usable)
+    {
+        void* block = Allocate(bytes);
+        usable = UsableBytes(block);
+        return block;
+    }
+
+    /// <summary>Allocates a block where memory is left, its contents undefined. A refusal takes tens of
+    /// microseconds.</summary>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <param name="block">The block, or null.</param>
+    /// <returns>False where the reservation, a budget or the system has no memory left, or could never hold the size.
+    /// Nothing has changed then.</returns>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public bool TryAllocate(nuint bytes, out void* block) => TryAllocate(bytes, SizeClasses.Quantum, out block);
+
+    /// <summary>Allocates a block that begins at a multiple of <paramref name="alignment"/>, where memory is
+    /// left.</summary>
+    /// <param name="bytes">The size in bytes.</param>
+    /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
+    /// <param name="block">The block, or null.</param>
+    /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
+    /// <inheritdoc cref="TryAllocate(nuint, out void*)"/>
+    public bool TryAllocate(nuint bytes, nuint alignment, out void* block)
+    {
+        Sizes.CheckAlignment(alignment, MaximumAlignment);
+        block = State.AllocateOrNull(_generation, bytes, alignment);
+        return block != null;
+    }
+
     /// <summary>Allocates a block whose first <paramref name="bytes"/> are 0.</summary>
     /// <inheritdoc cref="Allocate(nuint)"/>
     public void* AllocateZeroed(nuint bytes)
@@ -100,6 +142,16 @@ public readonly unsafe struct SmallArena : IDisposable, IEquatable<SmallArena>
         NativeMemory.Clear(block, bytes);
         return block;
     }
+
+    /// <summary>Allocates a block of a signed size whose first <paramref name="bytes"/> are 0.</summary>
+    /// <inheritdoc cref="Allocate(long)"/>
+    [OverloadResolutionPriority(-1)]
+    public void* AllocateZeroed(long bytes) => AllocateZeroed(Sizes.Signed(bytes));
+
+    /// <summary>Allocates room for <paramref name="count"/> elements, all bytes 0.</summary>
+    /// <inheritdoc cref="Allocate{T}(long)"/>
+    public T* AllocateZeroed<T>(long count)
+        where T : unmanaged => (T*)AllocateZeroed(Sizes.Of<T>(count));
 
     /// <summary>Allocates one <typeparamref name="T"/>, undefined.</summary>
     /// <inheritdoc cref="Allocate(nuint)"/>
@@ -117,6 +169,15 @@ public readonly unsafe struct SmallArena : IDisposable, IEquatable<SmallArena>
     /// <inheritdoc cref="Allocate{T}(long)"/>
     public Span<T> AllocateSpan<T>(int count)
         where T : unmanaged => new(Allocate<T>((long)count), count);
+
+    /// <summary>Allocates elements as a span that begins at a multiple of <paramref name="alignment"/>,
+    /// undefined.</summary>
+    /// <param name="count">How many elements.</param>
+    /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
+    /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
+    /// <inheritdoc cref="Allocate{T}(long)"/>
+    public Span<T> AllocateSpan<T>(int count, nuint alignment)
+        where T : unmanaged => new(Allocate(Sizes.Of<T>(count), alignment), count);
 
     /// <summary>Allocates a height by width grid, row after row without gaps, its contents undefined.</summary>
     /// <inheritdoc cref="Allocate{T}(long)"/>
@@ -136,7 +197,35 @@ public readonly unsafe struct SmallArena : IDisposable, IEquatable<SmallArena>
     /// <returns>The block, which may have moved. When an exception is thrown the old block is as it was.</returns>
     /// <exception cref="EngineMemoryException">The address is not a block of this arena.</exception>
     /// <inheritdoc cref="Allocate(nuint)"/>
-    public void* Reallocate(void* block, nuint bytes) => State.Reallocate(_generation, block, bytes);
+    public void* Reallocate(void* block, nuint bytes) =>
+        State.Reallocate(_generation, block, bytes, SizeClasses.Quantum);
+
+    /// <summary>Changes the size of a block that begins at a multiple of an alignment, as it does afterwards. A block
+    /// that does not begin at one moves.</summary>
+    /// <param name="block">The block, or null to allocate one.</param>
+    /// <param name="bytes">The new size in bytes.</param>
+    /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
+    /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
+    /// <inheritdoc cref="Reallocate(void*, nuint)"/>
+    public void* Reallocate(void* block, nuint bytes, nuint alignment)
+    {
+        Sizes.CheckAlignment(alignment, MaximumAlignment);
+        return State.Reallocate(_generation, block, bytes, alignment);
+    }
+
+    /// <summary>Changes a block's size to a signed number.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The size is negative, or above what the reservation can
+    /// hold.</exception>
+    /// <inheritdoc cref="Reallocate(void*, nuint)"/>
+    [OverloadResolutionPriority(-1)]
+    public void* Reallocate(void* block, long bytes) => Reallocate(block, Sizes.Signed(bytes));
+
+    /// <summary>Changes the number of a block's elements.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative, or the size is above what the reservation
+    /// can hold.</exception>
+    /// <inheritdoc cref="Reallocate(void*, nuint)"/>
+    public T* Reallocate<T>(T* block, long count)
+        where T : unmanaged => (T*)Reallocate((void*)block, Sizes.Of<T>(count));
 
     /// <summary>Frees a block. Null is ignored.</summary>
     /// <exception cref="EngineMemoryException">
@@ -150,6 +239,11 @@ public readonly unsafe struct SmallArena : IDisposable, IEquatable<SmallArena>
     /// <inheritdoc cref="Free(void*)"/>
     public void Free<T>(Span<T> elements)
         where T : unmanaged => Free(Unsafe.AsPointer(ref MemoryMarshal.GetReference(elements)));
+
+    /// <summary>Frees a grid of <see cref="AllocateSpan2D{T}(int, int)"/>. An empty one is ignored.</summary>
+    /// <inheritdoc cref="Free(void*)"/>
+    public void Free<T>(Span2D<T> elements)
+        where T : unmanaged => Free(Unsafe.AsPointer(ref elements.DangerousGetReference()));
 
     /// <summary>How many bytes of a block may be used: at least what was asked for.</summary>
     /// <exception cref="EngineMemoryException">The address is not a live block of this arena.</exception>

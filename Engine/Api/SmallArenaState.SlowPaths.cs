@@ -123,9 +123,9 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         return block;
     }
 
-    private void* ReallocateByCopy(long generation, void* block, nuint kept, nuint bytes)
+    private void* ReallocateByCopy(long generation, void* block, nuint kept, nuint bytes, nuint alignment)
     {
-        void* moved = Allocate(generation, bytes, SizeClasses.Quantum);
+        void* moved = Allocate(generation, bytes, alignment);
         Buffer.MemoryCopy(block, moved, kept, kept);
         bool isFreed = false;
         try
@@ -144,7 +144,7 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
     }
 
     /// <summary>Grows a large block as the group's memory can: in place, by moving pages, or by a copy.</summary>
-    private void* GrowLarge(long generation, void* block, nuint bytes)
+    private void* GrowLarge(long generation, void* block, nuint bytes, nuint alignment)
     {
         if (bytes > group.MaximumBytes)
             return AllocateSlow(generation, bytes, SizeClasses.Quantum);
@@ -155,7 +155,7 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         nuint grown = 0;
         try
         {
-            grown = group.Grow(_budget, large, bytes);
+            grown = group.Grow(_budget, large, bytes, alignment);
         }
         finally
         {

@@ -103,6 +103,20 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         return (void*)block;
     }
 
+    /// <summary>Allocates, or returns null where memory or a budget has ended.</summary>
+    public void* AllocateOrNull(long generation, nuint bytes, nuint alignment)
+    {
+        ThrowIfStale(generation);
+        try
+        {
+            return bytes > group.MaximumBytes ? null : Allocate(generation, bytes, alignment);
+        }
+        catch (EngineOutOfMemoryException)
+        {
+            return null;
+        }
+    }
+
     public void Free(long generation, void* block)
     {
         if (_checked is not null || _tracker is not null || block == null)
@@ -116,22 +130,23 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
             Count(0, freed.Bytes);
     }
 
-    public void* Reallocate(long generation, void* block, nuint bytes)
+    public void* Reallocate(long generation, void* block, nuint bytes, nuint alignment)
     {
         if (block == null)
-            return Allocate(generation, bytes, SizeClasses.Quantum);
+            return Allocate(generation, bytes, alignment);
 
         nuint usable = UsableBytes(generation, block);
-        if (_checked is null && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
+        bool mayStay = _checked is null && (nuint)block % alignment == 0;
+        if (mayStay && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))
         {
             _tracker?.Move((nuint)block, (nuint)block, bytes);
             return block;
         }
 
-        if (_checked is null && usable > SlabGeometry.SlabBytes && bytes > usable)
-            return GrowLarge(generation, block, bytes);
+        if (mayStay && usable > SlabGeometry.SlabBytes && bytes > usable)
+            return GrowLarge(generation, block, bytes, alignment);
 
-        return ReallocateByCopy(generation, block, nuint.Min(usable, bytes), bytes);
+        return ReallocateByCopy(generation, block, nuint.Min(usable, bytes), bytes, alignment);
     }
 
     public nuint UsableBytes(long generation, void* block)
