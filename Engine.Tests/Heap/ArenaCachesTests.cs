@@ -31,6 +31,47 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
     }
 
     [Test]
+    public void A_trim_in_small_steps_gives_back_as_much_without_a_call_of_the_system()
+    {
+        nint[] blocks = new nint[100_000];
+        int Churn()
+        {
+            int count = 0;
+            foreach (nuint bytes in (ReadOnlySpan<nuint>)[256, 5_000, 100_000, 3_000_000])
+            {
+                for (nuint sum = 0; sum < Size.MiB(12); sum += bytes)
+                    blocks[count++] = (nint)Arena.Allocate(bytes);
+            }
+
+            foreach (nint block in blocks.AsSpan(0, count))
+                Arena.Free((void*)block);
+
+            return Arena.SuperSlabCount;
+        }
+
+        Churn();
+        Arena.Trim();
+        int least = Arena.SuperSlabCount;
+        int most = Churn();
+        int steps = 0;
+        HotLoopCost cost = HotLoopCost.BestOf(5, () =>
+        {
+            Churn();
+            steps = 0;
+            return HotLoopCost.Of(Memory, () =>
+            {
+                while (!Arena.Trim(TimeSpan.FromTicks(-1)))
+                    steps++;
+            });
+        });
+        Assert.That((cost.OsCalls, cost.ManagedBytes), Is.EqualTo((0, 0)));
+        Assert.That(Arena.SuperSlabCount, Is.EqualTo(least).And.LessThan(most));
+        Assert.That(steps, Is.GreaterThan(ArenaClasses.Count), "one magazine, or a look at one class");
+        Assert.That(Arena.Trim(TimeSpan.MaxValue), Is.True);
+        Memory.Validate();
+    }
+
+    [Test]
     public void The_last_freed_block_is_the_next_allocated()
     {
         foreach (nuint bytes in (nuint[])[16, 100, 1000, 5000, 70_000, Size.MiB(1), Size.MiB(5)])

@@ -147,6 +147,21 @@ internal sealed unsafe class NativeAllocatorTests : ArenaFixture
     }
 
     [Test]
+    public void A_refused_shrink_leaves_the_block_where_it_is()
+    {
+        using NativeAllocator allocator = Arena.ToNativeAllocator();
+        byte* block = (byte*)NativeFunctions.Allocate(allocator.UserData, 5_000);
+        block[99] = 7;
+        allocator.FailAfter(1);
+        Assert.That(NativeFunctions.Resize(allocator.UserData, block, 5_000, 50_000) == null, "more is refused");
+        allocator.FailAfter(1);
+        Assert.That(NativeFunctions.Resize(allocator.UserData, block, 5_000, 100) == block, "less is not");
+        Assert.That((block[99], allocator.RefusalCount), Is.EqualTo((7, 2)));
+        NativeFunctions.Free(allocator.UserData, block);
+        Assert.That((long)Arena.LiveBytes(), Is.Zero);
+    }
+
+    [Test]
     public void Blocks_stand_under_the_allocators_tag()
     {
         using LongLivedArena tracked = Memory.CreateLongLivedArena("tracked", ArenaTracking.Tags);

@@ -180,7 +180,7 @@ public sealed unsafe class ArenaGroup : IDisposable
 
     /// <summary>
     /// Takes back the slabs that the calling thread, dead and waiting threads hold back, and moves SuperSlabs without
-    /// slabs in use to the retained reserve, as <see cref="LongLivedArena.Trim"/> does. Prewarmed memory stays.
+    /// slabs in use to the retained reserve, as <see cref="LongLivedArena.Trim()"/> does. Prewarmed memory stays.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The group is disposed.</exception>
     public void Trim() => _slabs.Trim();

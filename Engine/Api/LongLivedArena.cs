@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using CommunityToolkit.HighPerformance;
 
@@ -426,6 +427,27 @@ public sealed unsafe partial class LongLivedArena : IArena
         using WorkGate.Entry work = _work.Enter(this);
         using SlowPath slow = SlowPath.Enter();
         _caches.ReclaimWithin(milliseconds: 20);
+    }
+
+    /// <summary>
+    /// Does a part of what <see cref="Trim()"/> does, in about the time that a frame has left, and goes on in the next
+    /// call: full magazines of all threads and the calling thread's own go back, and SuperSlabs without live blocks move
+    /// to the retained reserve. Other threads' loaded magazines stay. For the pause between two frames: no OS call, no
+    /// allocation, and no wait but for a thread that trims, too.
+    /// </summary>
+    /// <param name="budget">The time after which nothing more is begun: a magazine of 126 blocks or 1 MiB takes some
+    /// microseconds. Below 0 is as 0, which does one such step.</param>
+    /// <returns>True when all sizes had their turn since the last time that it returned true.</returns>
+    /// <exception cref="EngineMemoryException">A block freed earlier was no block. The others have been
+    /// returned.</exception>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public bool Trim(TimeSpan budget)
+    {
+        long start = Stopwatch.GetTimestamp();
+        long ticks = (long)(Math.Max(0, budget.TotalSeconds) * Stopwatch.Frequency);
+        Disposed.ThrowIf(IsDisposed, this);
+        using SlowPath slow = SlowPath.Enter();
+        return _caches.ReclaimUntil(ticks > long.MaxValue - start ? long.MaxValue : start + ticks);
     }
 
     /// <inheritdoc/>

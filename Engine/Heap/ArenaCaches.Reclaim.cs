@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace SuperSlab;
 
 /// <content>How free blocks that threads hold return to their runs.</content>
@@ -77,6 +79,48 @@ internal sealed unsafe partial class ArenaCaches
 
         _slabs.ReleaseEmptyRuns();
         _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
+    }
+
+    /// <summary>
+    /// Returns full magazines of all threads and the calling thread's loaded ones, class by class, until a time, and goes
+    /// on there in the next call. It returns a magazine, or has looked at a class, at least.
+    /// </summary>
+    /// <returns>Whether all classes had their turn.</returns>
+    public bool ReclaimUntil(long timestamp)
+    {
+        using WordLock.Scope one = _trimming.Hold();
+        (int SizeClass, nuint Block) wrong = default;
+        do
+        {
+            if (!ReturnOneStocked(_nextTrimmed, ref wrong))
+            {
+                if (CacheOf(ThreadSlots.Current) is var own && own != ThreadCache.Detached)
+                    Note(ref wrong, _nextTrimmed, ReturnLoaded(own, _nextTrimmed));
+
+                _slabs.ReleaseEmptyRuns(_nextTrimmed++);
+            }
+        }
+        while (_nextTrimmed < ArenaClasses.Count && Stopwatch.GetTimestamp() < timestamp);
+
+        bool isDone = _nextTrimmed == ArenaClasses.Count;
+        _nextTrimmed = isDone ? 0 : _nextTrimmed;
+        _slabs.ThrowIfWrong(wrong.SizeClass, wrong.Block);
+        return isDone;
+    }
+
+    /// <summary>Returns one full magazine of a class, whoever has one; false where nobody has.</summary>
+    private bool ReturnOneStocked(int sizeClass, ref (int SizeClass, nuint Block) wrong)
+    {
+        for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
+        {
+            if (TryReturnStocked(cache, sizeClass, out nuint found))
+            {
+                Note(ref wrong, sizeClass, found);
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static void Note(ref (int SizeClass, nuint Block) wrong, int sizeClass, nuint block) =>
@@ -169,15 +213,24 @@ internal sealed unsafe partial class ArenaCaches
     private nuint ReturnStock(ThreadCache* cache, int sizeClass)
     {
         nuint wrong = 0;
-        int capacity = _slabs.MagazineBlocks(sizeClass);
-        while (StockOf(cache, sizeClass).Count != 0 && TakeFrom(cache, sizeClass, 1, out _) is var full && full != null)
-        {
-            nuint found = _slabs.ReturnAll(sizeClass, Magazine.FullTop(full) - capacity, capacity);
+        while (TryReturnStocked(cache, sizeClass, out nuint found))
             wrong = found == 0 ? wrong : found;
-            _heap.Free(full, Magazine.Bytes);
-        }
 
         return wrong;
+    }
+
+    /// <summary>Returns the blocks of one full magazine; false where the stock has none.</summary>
+    private bool TryReturnStocked(ThreadCache* cache, int sizeClass, out nuint wrong)
+    {
+        wrong = 0;
+        Magazine* full = StockOf(cache, sizeClass).Count == 0 ? null : TakeFrom(cache, sizeClass, 1, out _);
+        if (full == null)
+            return false;
+
+        int capacity = _slabs.MagazineBlocks(sizeClass);
+        wrong = _slabs.ReturnAll(sizeClass, Magazine.FullTop(full) - capacity, capacity);
+        _heap.Free(full, Magazine.Bytes);
+        return true;
     }
 
     /// <summary>Returns the calling thread's blocks to their runs and gives up its handle.</summary>

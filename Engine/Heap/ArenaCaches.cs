@@ -33,6 +33,8 @@ internal sealed unsafe partial class ArenaCaches
     /// <summary>Where others read what caches count; null where nothing is counted.</summary>
     private readonly CounterBoard? _counters;
     private readonly WordLock _attaching = new();
+    private readonly WordLock _trimming = new();
+    private int _nextTrimmed;
     private nint _firstAttached;
     private int _attached;
     private nuint _promisedBytes;

@@ -327,7 +327,7 @@ internal sealed unsafe partial class ArenaSlabs
             ReleaseEmptyRuns(sizeClass);
     }
 
-    private void ReleaseEmptyRuns(int sizeClass)
+    public void ReleaseEmptyRuns(int sizeClass)
     {
         ClassState* state = _classes + sizeClass;
         if (Volatile.Read(ref state->EmptyRuns) == 0)

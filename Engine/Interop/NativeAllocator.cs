@@ -130,7 +130,9 @@ public sealed unsafe class NativeAllocator : IDisposable
         }
         catch (Exception exception) when (IsRefusal(exception))
         {
-            return Refused(exception);
+            // C may refuse to make a block smaller, and Lua relies on that it does not: such a block stays.
+            Refused(exception);
+            return UsableBytes(block) >= bytes && (nuint)block % alignment == 0 ? block : null;
         }
         catch (Exception exception)
         {
@@ -254,12 +256,8 @@ public sealed unsafe class NativeAllocator : IDisposable
     private void* Refused(Exception exception)
     {
         if (!IsRefusal(exception))
-        {
             Misused(exception);
-            return null;
-        }
-
-        if (Interlocked.Increment(ref _refusals) == 1)
+        else if (Interlocked.Increment(ref _refusals) == 1)
             Keep(ref _firstRefusal, exception);
 
         return null;
