@@ -349,7 +349,8 @@ public sealed partial class EngineMemory : IDisposable
         {
             return new FrameArena(
                 name, options, _reservation, _pool, _heap, _arenas, minded,
-                isChecked: Options.Checks == MemoryChecks.Full) { Checks = Options.Checks };
+                isChecked: Options.Checks == MemoryChecks.Full)
+            { Checks = Options.Checks };
         }
         catch (OperationCanceledException) when (Work.HasCancelled(task.Cancellation))
         {
