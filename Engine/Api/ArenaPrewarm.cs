@@ -112,7 +112,10 @@ internal sealed class ArenaPrewarm(
     {
         List<int> lengths = [];
         foreach (Carved carved in _extents)
-            lengths.AddRange(Enumerable.Repeat((int)DivideRoundingUp(carved.Slabs, SlabGeometry.SlabCount), carved.Places.Length));
+        {
+            int length = (int)DivideRoundingUp(carved.Slabs, SlabGeometry.SlabCount);
+            lengths.AddRange(Enumerable.Repeat(length, carved.Places.Length));
+        }
 
         if (_together > 1 && pool.HasRoom(_together))
             lengths.Add(_together);

@@ -107,8 +107,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     }
 
     /// <summary>
-    /// The most bytes of SuperSlabs that were in use at once: those of which a slab held blocks, or a thread's cache had
-    /// some. What a scene plan should prewarm for blocks that live together. Any thread.
+    /// The most bytes of SuperSlabs that were in use at once: those of which a slab held blocks, or a thread's cache
+    /// had some. What a scene plan should prewarm for blocks that live together. Any thread.
     /// </summary>
     public nuint PeakUsedBytes => (nuint)_slabs.Space.PeakUsedSuperSlabs << SlabGeometry.SuperSlabShift;
 
@@ -274,7 +274,8 @@ public sealed unsafe partial class LongLivedArena : IArena
         IProgress<double>? progress = null,
         CancellationToken cancellation = default) =>
         PrewarmPlanned(
-            blocks, superSlabs: 0, together: 0, threads, carve, new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
+            blocks, superSlabs: 0, together: 0, threads, carve,
+            new PrefaultTask(Environment.ProcessorCount, progress, cancellation));
 
     /// <summary>
     /// A prewarm with additional SuperSlabs for blocks of any size up to 2 MiB, or with those in which all blocks live
@@ -311,7 +312,8 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>
     /// The peak of each size class since the arena was made, thread caches included. Given to
-    /// <see cref="Prewarm(IReadOnlyList{BlockCount})"/>, it holds for the same use again. Blocks above 32 MiB are counted by SuperSlabs.
+    /// <see cref="Prewarm(IReadOnlyList{BlockCount})"/>, it holds for the same use again. Blocks above 32 MiB are
+    /// counted by SuperSlabs.
     /// Not for the hot loop; other threads may go on.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
@@ -431,8 +433,8 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>
     /// Does a part of what <see cref="Trim()"/> does, in about the time that a frame has left, and goes on in the next
-    /// call: full magazines of all threads and the calling thread's own go back, and SuperSlabs without live blocks move
-    /// to the retained reserve. Other threads' loaded magazines stay. For the pause between two frames: no OS call, no
+    /// call: full magazines of all threads and the calling thread's own go back, and SuperSlabs without live blocks
+    /// move to the retained reserve. Other threads' loaded magazines stay. For the pause between two frames: no OS call, no
     /// allocation, and no wait but for a thread that trims, too.
     /// </summary>
     /// <param name="budget">The time after which nothing more is begun: a magazine of 126 blocks or 1 MiB takes some

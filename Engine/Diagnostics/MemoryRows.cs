@@ -25,7 +25,9 @@ public readonly record struct MemoryTotals(
     long OsCallCount,
     long PrefaultNanoseconds);
 
-/// <summary>What the engine's memory is used for, in bytes; where all of it was made resident, they add up to that.</summary>
+/// <summary>
+/// What the engine's memory is used for, in bytes. Where all of it was made resident, they add up to that.
+/// </summary>
 /// <param name="LiveBytes">Blocks that callers hold, and what frames used.</param>
 /// <param name="CachedBytes">Free blocks in thread caches and between threads.</param>
 /// <param name="FreeBlockBytes">Free blocks in slabs that hold blocks, and what no block can use there.</param>

@@ -82,8 +82,8 @@ internal sealed unsafe partial class ArenaCaches
     }
 
     /// <summary>
-    /// Returns full magazines of all threads and the calling thread's loaded ones, class by class, until a time, and goes
-    /// on there in the next call. It returns a magazine, or has looked at a class, at least.
+    /// Returns full magazines of all threads and the calling thread's loaded ones, class by class, until a time, and
+    /// goes on there in the next call. It returns a magazine, or has looked at a class, at least.
     /// </summary>
     /// <returns>Whether all classes had their turn.</returns>
     public bool ReclaimUntil(long timestamp)

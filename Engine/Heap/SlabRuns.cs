@@ -54,8 +54,8 @@ internal sealed unsafe class SlabRuns(
         int slab = first * SlabGeometry.SlabCount;
         bool isBlock = first >= 0 && reservation.Tags[slab] != 0
             && reservation.SuperSlabs[first].OwnerTag == reservation.SuperSlabs[superSlab].OwnerTag;
-        slabs = isBlock
-            ? ((SlabRun*)reservation.SlabDescriptors)[slab].SlabCount - ((superSlab - first) * SlabGeometry.SlabCount) : 0;
+        SlabRun* run = (SlabRun*)reservation.SlabDescriptors + slab;
+        slabs = isBlock ? run->SlabCount - ((superSlab - first) * SlabGeometry.SlabCount) : 0;
         return slabs > 0 ? first : -1;
     }
 

@@ -57,8 +57,8 @@ internal sealed unsafe partial class SlabSpace
     }
 
     /// <summary>
-    /// Takes ready SuperSlabs in front of one of the arena's whose first slabs are free: where an extent was before, for
-    /// example. So extents that come and go do not need ever more neighbouring SuperSlabs.
+    /// Takes ready SuperSlabs in front of one of the arena's whose first slabs are free: where an extent was before,
+    /// for example. So extents that come and go do not need ever more neighbouring SuperSlabs.
     /// </summary>
     private int TryTakeBefore(int whole, int rest, int sizeClass)
     {

@@ -52,7 +52,7 @@ internal static class ReplayTable
                 text.AppendLine(
                     Culture,
                     $"plan: {FigureText.Mebibytes(use.PrewarmedBytes)} MiB prewarmed, "
-                    + $"{FigureText.Mebibytes(use.UsedBytes)} MiB used by the blocks of all classes at their peaks; "
+                    + $"{FigureText.Mebibytes(use.UsedBytes)} MiB of it used; "
                     + $"waste {FigureText.Mebibytes(use.WasteBytes)} MiB of "
                     + $"{FigureText.Mebibytes(use.WasteLimitBytes)} MiB allowed");
             }
