@@ -131,6 +131,33 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
     }
 
     [Test]
+    public void What_the_memory_is_used_for_adds_up_to_what_the_system_says_is_resident()
+    {
+        using FrameArena frame = Memory.CreateFrameArena("frame");
+        frame.Lane(0).Allocate(1000);
+        Random random = TestRandom.Create();
+        List<nint> blocks = [];
+        for (int block = 0; block < 30_000; block++)
+            blocks.Add((nint)Arena.Allocate((nuint)random.Next(1, 4_000)));
+
+        foreach (nint block in blocks.Take(20_000))
+            Arena.Free((void*)block);
+
+        Arena.Free(Arena.Allocate(5 << 20));
+        Arena.Allocate(9 << 20);
+        using (LongLivedArena gone = Memory.CreateLongLivedArena("gone"))
+            gone.Allocate(3 << 20);
+
+        MemoryUse use = Snapshots.Take(Memory).Use;
+        TestContext.Out.WriteLine($"{use}, resident {Memory.ResidentBytes()}");
+        foreach (long part in (ReadOnlySpan<long>)[use.LiveBytes, use.CachedBytes, use.FreeBlockBytes, use.TableBytes])
+            Assert.That(part, Is.Positive);
+
+        Assert.That(use.FreeSlabBytes + use.ReadyBytes, Is.Positive);
+        Assert.That(Memory.ResidentBytes(), Is.EqualTo(use.Bytes).Within(1).Percent);
+    }
+
+    [Test]
     public void A_class_says_where_its_blocks_are()
     {
         void*[] held = new void*[500];
