@@ -8,8 +8,7 @@ namespace SuperSlab.Collections;
 
 /// <summary>
 /// What the fixed strings share. A string has its length in the first byte, the text in UTF-8 behind it, and zeros to
-/// the
-/// end, one at least: so two are equal if all their bytes are, and C can read the text.
+/// the end, one at least: so two are equal if all their bytes are, and C can read the text.
 /// </summary>
 internal static class FixedText
 {
