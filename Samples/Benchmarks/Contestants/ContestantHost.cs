@@ -76,7 +76,13 @@ internal static unsafe class ContestantHost
 
     private static ScenePlan PlanFor(BlockWorkload work)
     {
-        var arena = new ArenaPlan { Blocks = work.Blocks, ThreadCount = work.Threads + 1 };
+        var arena = new ArenaPlan
+        {
+            Blocks = work.Blocks,
+            ThreadCount = work.Threads + 1,
+            Carve = work.TogetherSuperSlabs == 0,
+            TogetherSuperSlabCount = work.TogetherSuperSlabs,
+        };
         return new ScenePlan { Name = "benchmark", Arenas = [arena] };
     }
 }

@@ -16,6 +16,7 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
 {
     private const uint Buffers = 4;
     private const nuint StepBytes = 64 * 1024;
+    private const int SuperSlabBytes = 2 << 20;
     private readonly nuint[] _sizes = isDoubling
         ? [.. Enumerable.Range(0, 17).Select(doubling => (nuint)16 << doubling)]
         : [.. Enumerable.Range(1, 64).Select(step => (nuint)step * StepBytes)];
@@ -44,6 +45,10 @@ internal sealed class ReallocWorkload(bool isDoubling, int rounds, int repetitio
     public override IReadOnlyList<BlockCount> Blocks =>
         [.. _sizes.GroupBy(bytes => LongLivedArena.BlockBytes(bytes)).Select(sameClass =>
             new BlockCount(sameClass.Max(), Buffers))];
+
+    // By steps buffers grow in place where there is room behind them: at their largest, and half as much again for the
+    // copy of one that moves and for gaps. What doubles moves each time.
+    public override int TogetherSuperSlabs => isDoubling ? 0 : (int)(Buffers * LargestBytes * 3 / 2) / SuperSlabBytes;
 
     public override uint Places => Buffers;
     public override nuint LargestBytes => _sizes[^1];

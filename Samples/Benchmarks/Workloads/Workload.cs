@@ -77,6 +77,12 @@ internal abstract class BlockWorkload : Workload
     /// </summary>
     public abstract IReadOnlyList<BlockCount> Blocks { get; }
 
+    /// <summary>
+    /// The SuperSlabs that the load prewarms for <see cref="Blocks"/> to live in together, where they are of sizes that
+    /// follow one another; 0 where each size is prewarmed by itself.
+    /// </summary>
+    public virtual int TogetherSuperSlabs => 0;
+
     public virtual int Threads => 1;
 
     /// <summary>The places that the work keeps blocks at.</summary>
