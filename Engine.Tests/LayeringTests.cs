@@ -21,6 +21,7 @@ internal sealed partial class LayeringTests
         ["Scenes"] = ["Api", "Checks", "Heap", "Os"],
         ["Diagnostics"] = ["Scenes", "Api", "Checks", "Heap", "Os"],
         ["Reports"] = ["Diagnostics"],
+        ["NativeLibrary"] = ["Scenes", "Interop", "Api", "Heap"],
     };
 
     private static readonly Dictionary<string, string> Namespaces = new()
@@ -30,6 +31,7 @@ internal sealed partial class LayeringTests
         ["Scenes"] = "SuperSlab.Scenes",
         ["Diagnostics"] = "SuperSlab.Diagnostics",
         ["Reports"] = "SuperSlab.Reports",
+        ["NativeLibrary"] = "SuperSlab.NativeLibrary",
     };
 
     private readonly Source[] _sources = [.. Sources()];

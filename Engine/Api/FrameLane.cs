@@ -29,6 +29,8 @@ public readonly unsafe ref struct FrameLane
     /// <summary>Bytes allocated in the lane since the frame began, gaps for alignment included.</summary>
     public nuint UsedBytes => _state->UsedBytes;
 
+    internal LaneState* State => _state;
+
     internal ArenaRef Reference => _arena.ReferenceTo(_state);
 
     /// <summary>Allocates memory for this frame, aligned to 16 bytes, undefined. The address of 0 bytes must not be

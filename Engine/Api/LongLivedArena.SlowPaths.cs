@@ -241,6 +241,16 @@ public sealed unsafe partial class LongLivedArena
         return (int)(tag & byte.MaxValue);
     }
 
+    /// <summary>The calling thread's cache, which nobody takes from until the thread detaches or ends.</summary>
+    internal ThreadCache* TakeCache()
+    {
+        ThreadCache* cache = AttachedCache();
+        if (cache != ThreadCache.Detached)
+            cache->HasHandle = true;
+
+        return cache;
+    }
+
     internal ThreadCache* AttachedCache()
     {
         Disposed.ThrowIf(IsDisposed, this);

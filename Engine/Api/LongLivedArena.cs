@@ -141,6 +141,9 @@ public sealed unsafe partial class LongLivedArena : IArena
     internal MemoryChecks Checks => _checked is not null ? MemoryChecks.Full
         : _hardened is not null ? MemoryChecks.Hardened : MemoryChecks.Off;
 
+    /// <summary>Whether a block is what its slab says and nothing besides: no check or tracker knows more of it.</summary>
+    internal bool HasPlainBlocks => _checked is null && _hardened is null && _tracker is null;
+
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
 
     /// <summary>
@@ -148,14 +151,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// frame, on the thread that uses it; it must not outlive the arena.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
-    public ArenaHandle GetHandle()
-    {
-        ThreadCache* cache = AttachedCache();
-        if (cache != ThreadCache.Detached)
-            cache->HasHandle = true;
-
-        return new(this, cache);
-    }
+    public ArenaHandle GetHandle() => new(this, TakeCache());
 
     /// <summary>Allocates a block of at least <paramref name="bytes"/>, its contents undefined.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The size is above <see cref="MaximumBytes"/>.</exception>

@@ -47,6 +47,13 @@ public sealed unsafe class NativeAllocator : IDisposable
     /// <summary>What C hands back to the functions of <see cref="NativeFunctions"/>.</summary>
     public nint UserData => _number;
 
+    /// <summary>
+    /// The allocator for C code that includes engine_memory.h (its engine_arena): there allocating and freeing are
+    /// inline, without a call of C#. The fast path passes a tag, a budget, checks and <see cref="FailAfter"/> by, so an
+    /// allocator with one of them serves such code by functions, and its threads take their handles afterwards.
+    /// </summary>
+    public nint Inline => NativeBindings.InlineOf(this, _isPlain && _arena!.HasPlainBlocks ? _arena : null);
+
     /// <summary>Bytes of the live blocks, counted where there is a <see cref="NativeAllocatorOptions.BudgetBytes"/>;
     /// else 0.</summary>
     public nuint LiveBytes => (nuint)Volatile.Read(ref _liveBytes);
@@ -105,6 +112,55 @@ public sealed unsafe class NativeAllocator : IDisposable
         catch (Exception exception)
         {
             return Refused(exception);
+        }
+    }
+
+    /// <summary>The calling thread's cache for inline code; the detached one where each call is a function's.</summary>
+    internal ThreadCache* CacheOfThread()
+    {
+        try
+        {
+            return _isPlain ? _arena!.TakeCache() : ThreadCache.Detached;
+        }
+        catch (Exception exception) when (exception is EngineMemoryException or ObjectDisposedException)
+        {
+            // The call that follows fails for the same reason, and says it.
+            return ThreadCache.Detached;
+        }
+    }
+
+    /// <summary>Allocates for inline code, whose thread has a cache.</summary>
+    internal void* Allocate(ThreadCache* cache, nuint bytes, nuint alignment)
+    {
+        if (!_isPlain || cache == ThreadCache.Detached)
+            return Allocate(bytes, alignment);
+
+        try
+        {
+            return new ArenaHandle(_arena!, cache).Allocate(bytes, alignment);
+        }
+        catch (Exception exception)
+        {
+            return Refused(exception);
+        }
+    }
+
+    /// <summary>Frees for inline code, whose thread has a cache.</summary>
+    internal void Free(ThreadCache* cache, void* block)
+    {
+        if (block == null || !_isPlain || cache == ThreadCache.Detached)
+        {
+            Free(block);
+            return;
+        }
+
+        try
+        {
+            new ArenaHandle(_arena!, cache).Free(block);
+        }
+        catch (Exception exception)
+        {
+            Misused(exception);
         }
     }
 

@@ -19,6 +19,9 @@ internal static unsafe partial class NativeBindings
     /// <summary>By their numbers, from 1. Replaced when it grows.</summary>
     private static NativeAllocator?[] s_all = new NativeAllocator?[16];
     private static int s_end = 1;
+
+    /// <summary>By the same numbers, made when they are asked for.</summary>
+    private static readonly List<nint> s_inline = [];
     private static readonly NativeAllocator?[] s_bound = new NativeAllocator?[BindingCount];
     private static NativeAllocator? s_sizeQuery;
 
@@ -58,12 +61,29 @@ internal static unsafe partial class NativeBindings
 
             s_all[number] = null;
             s_unused.Push(number);
+            if (number < s_inline.Count)
+                NativeArena.Forget((NativeArena*)s_inline[number]);
+
             int binding = Array.IndexOf(s_bound, allocator);
             if (binding >= 0)
                 s_bound[binding] = null;
 
             if (s_sizeQuery == allocator)
                 s_sizeQuery = null;
+        }
+    }
+
+    /// <summary>What inline code reads of an allocator.</summary>
+    public static nint InlineOf(NativeAllocator allocator, LongLivedArena? arena)
+    {
+        lock (s_lock)
+        {
+            int number = (int)allocator.UserData;
+            ObjectDisposedException.ThrowIf(At(number) != allocator, allocator);
+            while (s_inline.Count <= number)
+                s_inline.Add(0);
+
+            return s_inline[number] = (nint)NativeArena.Describe((NativeArena*)s_inline[number], number, arena);
         }
     }
 

@@ -43,6 +43,9 @@ internal sealed record BenchmarkOptions
     /// <summary>Whether containers are measured beside the BCL's, and nothing else.</summary>
     public required bool IsCollections { get; init; }
 
+    /// <summary>Whether C libraries are measured on arenas, and nothing else.</summary>
+    public required bool IsNativeLibraries { get; init; }
+
     /// <summary>Operations of each thread in the scaling workloads; null for as many as usual.</summary>
     public required long? Operations { get; init; }
 
@@ -132,6 +135,11 @@ internal static class BenchmarkCommand
         "The containers over arenas beside the BCL's, operation by operation; nothing else. Exit code 1 when one of ours "
         + "calls the system or makes garbage.");
 
+    private static readonly Option<bool> NativeLibraries = SampleOptions.New<bool>(
+        "--native-libraries",
+        "SQLite and Lua on their own malloc and on arenas, by functions and by inline code in C; nothing else. Exit code "
+        + "1 when a run on a prewarmed arena calls the system, makes garbage or leaves a block.");
+
     private static readonly Option<long?> Operations = SampleOptions.New<long?>(
         "--operations",
         "With --threads: operations of each thread; usually 400,000, with --quick 40,000. Heavy workloads do less.",
@@ -158,6 +166,9 @@ internal static class BenchmarkCommand
 
     private static readonly Option<bool> IsAttendance = new(AttendanceOption) { Hidden = true };
 
+    // Each measures something else than the workloads.
+    private static readonly Option<bool>[] Alone = [SmallArenas, Collections, NativeLibraries];
+
     // They mean nothing without --threads.
     private static readonly Option[] ScalingOptions = [Operations, Library, AheadOfTime, NoSystemCalls, SystemCalls];
 
@@ -171,15 +182,16 @@ internal static class BenchmarkCommand
         var command = new RootCommand(Purpose)
         {
             Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance, SmallArenas,
-            Collections,
+            Collections, NativeLibraries,
         };
         foreach (Option option in ScalingOptions.Prepend(Threads))
             command.Add(option);
 
         command.Validators.Add(CheckProfile);
         command.Validators.Add(CheckScaling);
-        command.Validators.Add(result => CheckAlone(result, SmallArenas, Collections));
-        command.Validators.Add(result => CheckAlone(result, Collections, SmallArenas));
+        foreach (Option<bool> alone in Alone)
+            command.Validators.Add(result => CheckAlone(result, alone));
+
         command.SetAction(parsed => run(new BenchmarkOptions
         {
             Workloads = parsed.GetValue(Workload) ?? [],
@@ -193,6 +205,7 @@ internal static class BenchmarkCommand
             Threads = parsed.GetResult(Threads) is null ? null : ThreadsOf(parsed.GetValue(Threads)),
             IsSmallArenas = parsed.GetValue(SmallArenas),
             IsCollections = parsed.GetValue(Collections),
+            IsNativeLibraries = parsed.GetValue(NativeLibraries),
             Operations = parsed.GetValue(Operations),
             Libraries = Array.ConvertAll(parsed.GetValue(Library) ?? [], LibraryOf),
             AheadOfTime = parsed.GetValue(AheadOfTime),
@@ -297,9 +310,9 @@ internal static class BenchmarkCommand
         }
     }
 
-    private static void CheckAlone(CommandResult result, Option<bool> alone, Option notWith)
+    private static void CheckAlone(CommandResult result, Option<bool> alone)
     {
-        Option[] others = [Workload, Chart, Profile, Threads, notWith];
+        Option[] others = [Workload, Chart, Profile, Threads, .. Alone.Where(other => other != alone)];
         if (result.GetValue(alone) && Array.Find(others, option => result.GetResult(option) is OptionResult
             {
                 Implicit: false

@@ -1,5 +1,6 @@
 using Samples.Benchmarks.Containers;
 using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Libraries;
 using Samples.Benchmarks.Lifetimes;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
@@ -37,6 +38,9 @@ internal static class Program
 
         if (options.IsCollections)
             return CollectionsProgram.Run(options);
+
+        if (options.IsNativeLibraries)
+            return NativeLibrariesProgram.Run(options);
 
         if (options.Threads is not null)
             return ScalingProgram.Run(options);

@@ -1,6 +1,7 @@
 // The JSON documents.
 using System.Text.Json.Serialization;
 using Samples.Benchmarks.Containers;
+using Samples.Benchmarks.Libraries;
 using Samples.Benchmarks.Lifetimes;
 using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Scaling;
@@ -51,4 +52,5 @@ internal sealed record TimesDocument(double Min, double Median, double Max);
 [JsonSerializable(typeof(ScalingMeasurement))]
 [JsonSerializable(typeof(CollectionsDocument))]
 [JsonSerializable(typeof(SmallArenasDocument))]
+[JsonSerializable(typeof(NativeLibrariesDocument))]
 internal sealed partial class BenchmarkJson : JsonSerializerContext;
