@@ -22,6 +22,7 @@ internal sealed partial class LayeringTests
         ["Diagnostics"] = ["Scenes", "Api", "Checks", "Heap", "Os"],
         ["Reports"] = ["Diagnostics"],
         ["NativeLibrary"] = ["Scenes", "Interop", "Api", "Heap"],
+        ["Vulkan"] = ["Interop"],
     };
 
     private static readonly Dictionary<string, string> Namespaces = new()
@@ -32,6 +33,7 @@ internal sealed partial class LayeringTests
         ["Diagnostics"] = "SuperSlab.Diagnostics",
         ["Reports"] = "SuperSlab.Reports",
         ["NativeLibrary"] = "SuperSlab.NativeLibrary",
+        ["Vulkan"] = "SuperSlab.Vulkan",
     };
 
     private readonly Source[] _sources = [.. Sources()];

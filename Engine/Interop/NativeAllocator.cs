@@ -21,6 +21,7 @@ public sealed unsafe class NativeAllocator : IDisposable
     private readonly long _budgetBytes;
     private readonly int _number;
     private long _liveBytes;
+    private long _elsewhereBytes;
     private long _failsIn;
     private long _refusals;
     private long _misuses;
@@ -57,6 +58,9 @@ public sealed unsafe class NativeAllocator : IDisposable
     /// <summary>Bytes of the live blocks, counted where there is a <see cref="NativeAllocatorOptions.BudgetBytes"/>;
     /// else 0.</summary>
     public nuint LiveBytes => (nuint)Volatile.Read(ref _liveBytes);
+
+    /// <summary>Bytes that the library said it got elsewhere, such as executable memory of a Vulkan driver.</summary>
+    public long ElsewhereBytes => Volatile.Read(ref _elsewhereBytes);
 
     /// <summary>How often a function returned null because memory or a budget had ended.</summary>
     public long RefusalCount => Volatile.Read(ref _refusals);
@@ -214,6 +218,8 @@ public sealed unsafe class NativeAllocator : IDisposable
             Misused(exception);
         }
     }
+
+    internal void CountElsewhere(long bytes) => Interlocked.Add(ref _elsewhereBytes, bytes);
 
     internal nuint UsableBytes(void* block)
     {

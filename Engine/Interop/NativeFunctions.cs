@@ -31,6 +31,13 @@ public static unsafe class NativeFunctions
     public static delegate* unmanaged[Cdecl]<nint, void*, nuint, nuint, int, void*> ReallocateAligned =>
         &ReallocateAlignedBlock;
 
+    /// <summary>(user data, bytes, type, scope): counts memory that the library got elsewhere.
+    /// PFN_vkInternalAllocationNotification.</summary>
+    public static delegate* unmanaged[Cdecl]<nint, nuint, int, int, void> NoteAllocated => &Note;
+
+    /// <summary>(user data, bytes, type, scope): such memory has gone. PFN_vkInternalFreeNotification.</summary>
+    public static delegate* unmanaged[Cdecl]<nint, nuint, int, int, void> NoteFreed => &NoteBack;
+
     /// <summary>(user data): makes the calling thread's cache, for threads of C at level load.</summary>
     public static delegate* unmanaged[Cdecl]<nint, void> AttachThread => &Attach;
 
@@ -92,6 +99,14 @@ public static unsafe class NativeFunctions
         allocator.Free(block);
         return null;
     }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Note(nint user, nuint bytes, int type, int scope) =>
+        NativeBindings.At(user)?.CountElsewhere((long)bytes);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void NoteBack(nint user, nuint bytes, int type, int scope) =>
+        NativeBindings.At(user)?.CountElsewhere(-(long)bytes);
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Attach(nint user)
