@@ -179,7 +179,8 @@ internal sealed class EveryContainerTests(MemoryChecks checks)
         });
 
         static void MustBeTold(Action walk) => Assert.That(
-            () => walk(), Throws.InvalidOperationException.With.Message.Contain("was changed while it was walked over"));
+            () => walk(),
+            Throws.InvalidOperationException.With.Message.Contain("was changed while it was walked over"));
     }
 
     [Test]

@@ -363,7 +363,8 @@ internal sealed class MultiMapTwins<TKey>(ArenaRef arena, Func<int, TKey> keyOf)
 
     public void Compare()
     {
-        ThrowUnlessSame((_ours.Count, _ours.KeyCount), (_theirs.Values.Sum(list => list.Count), _theirs.Count), "count");
+        ThrowUnlessSame(_ours.Count, _theirs.Values.Sum(list => list.Count), "count");
+        ThrowUnlessSame(_ours.KeyCount, _theirs.Count, "keys");
         Dictionary<TKey, int> sums = [];
         foreach (var (key, value) in _ours)
             sums[key] = sums.GetValueOrDefault(key) + value;

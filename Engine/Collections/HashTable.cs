@@ -14,17 +14,15 @@ namespace SuperSlab.Collections;
 /// </code>
 /// A key's hash names its home chunk and a tag of 7 bits. One vector comparison of a chunk's tags finds the places that
 /// may have the key: a lookup takes one cache line of chunks and one of entries. A key whose home is full goes to a
-/// later chunk of its own sequence, and each full chunk that it passed counts it in its overflow, so that a lookup ends where
-/// nothing passed, and a removal leaves no marks behind. (N. Bronson, X. Shi, "Open-sourcing F14 for faster, more
+/// later chunk of its own sequence, and each full chunk that it passed counts it in its overflow, so that a lookup ends
+/// where nothing passed, and a removal leaves no marks behind. (N. Bronson, X. Shi, "Open-sourcing F14 for faster, more
 /// memory-efficient hash tables", F14VectorMap, 2019.)
 /// </summary>
 /// <remarks>
 /// The home is the code of the key times a factor, shifted. The first factor is a power of two: numbers that follow
-/// each
-/// other have neighbouring homes, which is fastest where keys are counted up and as good as any where they are random.
-/// Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
-/// attacker's
-/// may, the table goes over to a random odd factor, under which any two codes meet in a home with a probability of at
+/// each other have neighbouring homes, which is fastest where keys are counted up and as good as any where they are
+/// random. Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
+/// attacker's may, the table goes over to a random odd factor, under which any two codes meet in a home with a probability of at
 /// most 2 in the number of chunks. (M. Dietzfelbinger et al., "A reliable randomized algorithm for the closest-pair
 /// problem", 1997.) A full overflow count stays full; lookups then look a chunk further until the table grows.
 /// </remarks>

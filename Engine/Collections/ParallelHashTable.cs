@@ -9,9 +9,9 @@ namespace SuperSlab.Collections;
 /// </summary>
 /// <remarks>
 /// No two wait for each other: who waits for a home holds nothing, and who holds places waits for nothing. The release
-/// of places, after the entry and its place were written, and the lock of the next who reads them hand over both. Places
-/// are written byte by byte, not as <see cref="HashChunk.SetTag"/> does: the home's lock beside them is another
-/// thread's.
+/// of places, after the entry and its place were written, and the lock of the next who reads them hand over both. A tag
+/// is written alone, not with its neighbours as by <see cref="HashChunk.SetTag"/>: the home's lock beside them is
+/// another thread's.
 /// </remarks>
 internal static unsafe class ParallelHashTable<TKey, TEntry>
     where TKey : unmanaged, IEquatable<TKey>
