@@ -14,7 +14,7 @@ internal sealed class EveryContainerTests(MemoryChecks checks)
         ["NativeArray"] = arena => new Uses<NativeArray<int>>(new(arena, 5), it => _ = it[0], null),
         ["NativeList"] = arena => new Uses<NativeList<int>>(new(arena), it => _ = it.Count, it => it.Add(1)),
         ["parallel NativeList"] = arena => new Uses<NativeList<int>>(
-            new(arena, 9), it => _ = it.AsReadOnly().Count, it => it.AsParallelWriter().AddNoResize(1)),
+            new(arena, 99), it => _ = it.AsReadOnly().Count, it => it.AsParallelWriter().AddNoResize(1)),
         ["NativeHashMap"] = arena => new Uses<NativeHashMap<int, int>>(
             new(arena), it => it.ContainsKey(1), it => it[1] = 1),
         ["parallel NativeHashMap"] = arena => new Uses<NativeHashMap<int, int>>(
@@ -57,7 +57,7 @@ internal sealed class EveryContainerTests(MemoryChecks checks)
     public void After_its_dispose_a_copy_is_told_and_nothing_is_left(string name)
     {
         Uses uses = Containers[name](_places.LongLived);
-        for (int times = 0; times < 5; times++)
+        for (int times = 0; times < 50; times++)
             uses.Change();
 
         uses.Read();

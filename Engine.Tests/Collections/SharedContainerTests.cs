@@ -22,20 +22,20 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
     public void A_ring_hands_all_over_in_order([Values(1, 3, 64)] int capacity)
     {
         using NativeSpscRing<Parcel> ring = new(_places.Small, capacity);
-        Workers.Run(2, thread =>
+        RunTogether(2, (thread, wait) =>
         {
             for (int number = 0; number < ItemsOfProducer; number++)
             {
                 if (thread == 0)
                 {
                     while (!ring.TryPush(new Parcel(0, number)))
-                        Thread.Yield();
+                        wait();
                 }
                 else
                 {
                     Parcel parcel;
                     while (!ring.TryPop(out parcel))
-                        Thread.Yield();
+                        wait();
 
                     Assert.That(parcel.IsWhole && parcel.Number == number, $"item {number} comes in its turn");
                 }
@@ -51,32 +51,32 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
     public void A_queue_hands_over_each_once_and_in_its_producers_order(int producers, int consumers)
     {
         using NativeMpmcQueue<Parcel> queue = new(_places.LongLived, 8);
-        int left = producers * ItemsOfProducer;
+        int sending = producers;
         int[] arrived = new int[producers * ItemsOfProducer];
-        Workers.Run(producers + consumers, thread =>
+        RunTogether(producers + consumers, (thread, wait) =>
         {
             if (thread < producers)
             {
                 for (int number = 0; number < ItemsOfProducer; number++)
                 {
                     while (!queue.TryEnqueue(new Parcel(thread, number)))
-                        Thread.Yield();
+                        wait();
                 }
 
+                Interlocked.Decrement(ref sending);
                 return;
             }
 
             int[] lasts = new int[producers];
             Array.Fill(lasts, -1);
-            while (Volatile.Read(ref left) != 0)
+            while (Volatile.Read(ref sending) != 0 || queue.Count != 0)
             {
                 if (!queue.TryDequeue(out Parcel parcel))
                 {
-                    Thread.Yield();
+                    wait();
                     continue;
                 }
 
-                Interlocked.Decrement(ref left);
                 Assert.That(parcel.IsWhole && parcel.Number > lasts[parcel.Sender], "whole, and in order");
                 lasts[parcel.Sender] = parcel.Number;
                 Interlocked.Increment(ref arrived[(parcel.Sender * ItemsOfProducer) + parcel.Number]);
@@ -92,7 +92,7 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
         const int Seats = 4;
         NativeSpscRing<Parcel>[] rings = [.. Enumerable.Range(0, Seats).Select(_ =>
             new NativeSpscRing<Parcel>(_places.LongLived, 4))];
-        Workers.Run(Seats, seat =>
+        RunTogether(Seats, (seat, wait) =>
         {
             NativeSpscRing<Parcel> mine = rings[seat];
             NativeSpscRing<Parcel> next = rings[(seat + 1) % Seats];
@@ -103,11 +103,11 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
                     // Its own parcel first, then one that each of the others sent.
                     Parcel parcel = new(seat, round);
                     while (hop != 0 && !mine.TryPop(out parcel))
-                        Thread.Yield();
+                        wait();
 
                     Assert.That(parcel, Is.EqualTo(new Parcel(sender, round)));
                     while (hop != Seats - 1 && !next.TryPush(parcel))
-                        Thread.Yield();
+                        wait();
                 }
             }
         });
@@ -128,7 +128,7 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
         {
             NativeStream stream =
                 inLanes ? NativeStream.InLanes(frames) : new NativeStream(_places.LongLived, Parts);
-            Workers.Run(Parts, part =>
+            RunTogether(Parts, (part, _) =>
             {
                 for (int number = 0; number < 5_000; number++)
                 {
@@ -161,10 +161,10 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
     public void Threads_add_to_a_list_at_once_until_it_is_full()
     {
         const int Threads = 4;
-        using NativeList<Parcel> list = new(_places.LongLived, 10_000);
+        using NativeList<Parcel> list = new(_places.LongLived, 400_000);
         int refused = 0;
         int[] added = new int[Threads];
-        Workers.Run(Threads, thread =>
+        RunTogether(Threads, (thread, _) =>
         {
             NativeList<Parcel>.ParallelWriter writer = list.AsParallelWriter();
             try
@@ -192,8 +192,11 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
         Assert.That(refused, Is.EqualTo(Threads));
         Assert.That(list.Count, Is.EqualTo(added.Sum()).And.GreaterThan(list.Capacity - 2));
         int[] next = new int[Threads];
-        foreach (ref readonly Parcel parcel in list.AsReadOnly())
-            Assert.That(parcel, Is.EqualTo(new Parcel(parcel.Sender, next[parcel.Sender]++)));
+        foreach (Parcel parcel in list.AsReadOnly().AsSpan())
+        {
+            if (parcel != new Parcel(parcel.Sender, next[parcel.Sender]++))
+                Assert.Fail($"{parcel} is not what was added.");
+        }
 
         Assert.That(next, Is.EqualTo(added));
         list.EnsureCapacity(list.Count + 1);
@@ -205,16 +208,16 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
         [Values(4_000, 1 << 20)] int distinct, [Values] bool sameCodes)
     {
         // With the same codes all keys have one home, and pass full chunks.
-        int keys = sameCodes ? 300 : 6_000;
+        int keys = sameCodes ? 300 : 60_000;
         using NativeHashMap<SameCode, Parcel> same = new(_places.LongLived, keys);
         using NativeHashMap<int, Parcel> map = new(_places.LongLived, keys);
         using NativeHashSet<int> set = new(_places.Small, keys);
         int addedToMap = 0;
         int addedToSet = 0;
         int seed = TestRandom.Seed();
-        Workers.Run(3, thread =>
+        RunTogether(3, (thread, _) =>
         {
-            Random random = new(sameCodes ? seed : seed + (thread % 2));
+            Random random = new(seed); // the same keys at the same time
             for (int number = 0; number < keys / 3; number++)
             {
                 int key = random.Next(distinct);
@@ -230,9 +233,9 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
         foreach (int key in set.AsSpan().ToArray())
         {
             Parcel parcel = sameCodes ? same[new SameCode(key)] : map[key];
-            Assert.That(parcel.IsWhole && parcel.Number == key);
-            Assert.That(sameCodes ? same.Remove(new SameCode(key)) : map.Remove(key));
-            Assert.That(set.Remove(key));
+            bool removed = sameCodes ? same.Remove(new SameCode(key)) : map.Remove(key);
+            if (!parcel.IsWhole || parcel.Number != key || !removed || !set.Remove(key))
+                Assert.Fail($"{key} is not there as it was added.");
         }
 
         Assert.That((same.Count, map.Count, set.Count), Is.EqualTo((0, 0, 0)));
@@ -254,6 +257,35 @@ internal sealed class SharedContainerTests(MemoryChecks checks)
         Assert.That(map.AsParallelWriter().TryAdd(3, 4), Is.False, "it is there");
         map.Add(-1, 5);
         Assert.That((map[3], map[-1]), Is.EqualTo((3, 5)));
+    }
+
+    /// <summary>Runs threads that begin at once. They wait by what they are given, which throws when another has
+    /// failed.</summary>
+    private static void RunTogether(int count, Action<int, Action> work)
+    {
+        using Barrier start = new(count);
+        bool failed = false;
+        Workers.Run(count, thread =>
+        {
+            start.SignalAndWait();
+            try
+            {
+                work(thread, Wait);
+            }
+            catch
+            {
+                Volatile.Write(ref failed, true);
+                throw;
+            }
+        });
+
+        void Wait()
+        {
+            if (Volatile.Read(ref failed))
+                throw new OperationCanceledException("Another thread has failed.");
+
+            Thread.Yield();
+        }
     }
 
     /// <summary>What is handed over; a half of one is noticed.</summary>

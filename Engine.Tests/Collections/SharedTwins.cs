@@ -77,12 +77,14 @@ internal sealed class StreamTwins(ArenaRef arena) : ITwins
                 Write(part, (decimal)step.Second);
                 break;
             case < 85:
-                Write(part, new Wide(step.Second));
+                for (int many = 0; many < 12; many++)
+                    Write(part, new Wide(step.Second + many));
+
                 break;
             case < 88 when step.First % 4 == 0:
                 Write(part, new Huge(step.Second));
                 break;
-            case 99:
+            case > 96:
                 _ours.Clear();
                 Array.ForEach(_theirs, list => list.Clear());
                 break;

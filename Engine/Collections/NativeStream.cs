@@ -199,7 +199,6 @@ public unsafe struct NativeStream : IDisposable
         else
             part.Current->Next = next;
 
-        next->Used = 0;
         part.Current = next;
         return next;
     }

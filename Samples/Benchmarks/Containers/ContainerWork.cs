@@ -35,6 +35,7 @@ internal sealed record ContainerWork(
             .. Maps(arena, "sequential", [.. Enumerable.Range(0, count)], [.. Enumerable.Range(count, count)]),
             Growth(arena, "map grown to 1,000,000, random", million),
             .. Queues(arena, count, random),
+            .. StoreWork.All(arena, count),
         ];
     }
 
