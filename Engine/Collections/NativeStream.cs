@@ -89,27 +89,15 @@ public unsafe struct NativeStream : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such part.</exception>
     /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing has changed.</exception>
     /// <exception cref="EngineMemoryException">With checks on: another thread writes the part.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Write<T>(int part, T value)
         where T : unmanaged
     {
         ref Part target = ref _handle.Element<Part>(part);
-        BeginWrite(ref target);
-        Block* block = target.Current;
-        nuint at = block == null ? 0 : OffsetOf<T>(block->Used);
-        if (block == null || at + (nuint)sizeof(T) > block->Room)
-        {
-            block = NextBlock(ref target, (nuint)sizeof(T));
-            at = OffsetOf<T>(0);
-        }
-
-        byte* place = (byte*)(block + 1) + at;
-        Unsafe.WriteUnaligned(place, value);
         if (_handle.IsChecked)
-            Unsafe.WriteUnaligned(place - sizeof(nint), typeof(T).TypeHandle.Value);
-
-        block->Used = at + (nuint)sizeof(T);
-        target.Count++;
-        EndWrite(ref target);
+            WriteChecked(ref target, value);
+        else
+            Append(ref target, value, tagBytes: 0);
     }
 
     /// <summary>Begins to read a part from its first value.</summary>
@@ -138,60 +126,70 @@ public unsafe struct NativeStream : IDisposable
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle, &FreeBlocks);
 
-    private readonly void BeginWrite(ref Part part)
-    {
-        _handle.BeginTogether();
-        if (!_handle.IsChecked)
-            return;
-
-        try
-        {
-            ContainerChecks.Enter(_handle, ref part.Writer);
-        }
-        catch
-        {
-            _handle.EndTogether();
-            throw;
-        }
-    }
-
-    private readonly void EndWrite(ref Part part)
-    {
-        if (_handle.IsChecked)
-            Volatile.Write(ref part.Writer, 0);
-
-        _handle.EndTogether();
-    }
-
     /// <summary>Where a value goes behind others. With checks on, its type stands before it.</summary>
-    private readonly nuint OffsetOf<T>(nuint used)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nuint OffsetOf<T>(nuint used, nuint tagBytes)
         where T : unmanaged
     {
         // A type's size is a multiple of its alignment.
         nuint alignment = (nuint)Math.Min(sizeof(T) & -sizeof(T), (int)FrameLane.DefaultAlignment);
-        return Sizes.AlignUp(_handle.IsChecked ? used + (nuint)sizeof(nint) : used, alignment);
+        return Sizes.AlignUp(used + tagBytes, alignment);
+    }
+
+    /// <returns>Where the value is.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* Append<T>(ref Part part, T value, nuint tagBytes)
+        where T : unmanaged
+    {
+        Block* block = part.Current;
+        nuint at = block == null ? 0 : OffsetOf<T>(block->Used, tagBytes);
+        if (block == null || at + (nuint)sizeof(T) > block->Room)
+        {
+            block = NextBlock(ref part, (nuint)sizeof(T));
+            at = OffsetOf<T>(0, tagBytes);
+        }
+
+        byte* place = (byte*)(block + 1) + at;
+        Unsafe.WriteUnaligned(place, value);
+        block->Used = at + (nuint)sizeof(T);
+        part.Count++;
+        return place;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void WriteChecked<T>(ref Part part, T value)
+        where T : unmanaged
+    {
+        _handle.BeginTogether();
+        bool isMine = false;
+        try
+        {
+            ContainerChecks.Enter(_handle, ref part.Writer);
+            isMine = true;
+            byte* place = Append(ref part, value, (nuint)sizeof(nint));
+            Unsafe.WriteUnaligned(place - sizeof(nint), typeof(T).TypeHandle.Value);
+        }
+        finally
+        {
+            if (isMine)
+                Volatile.Write(ref part.Writer, 0);
+
+            _handle.EndTogether();
+        }
     }
 
     /// <summary>The block behind the current one: one from before the last clear where it has room, or a new
     /// one.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private readonly Block* NextBlock(ref Part part, nuint bytes)
+    private static Block* NextBlock(ref Part part, nuint bytes)
     {
         nuint room = nuint.Max(Block.UsualBytes, bytes + (2 * FrameLane.DefaultAlignment));
         Block* next = part.Current == null ? null : part.Current->Next;
         if (next == null || next->Room < room)
         {
-            try
-            {
-                Block* made = (Block*)part.Arena.Allocate((nuint)sizeof(Block) + room);
-                *made = new Block { Next = next, Room = room };
-                next = made;
-            }
-            catch
-            {
-                EndWrite(ref part);
-                throw;
-            }
+            Block* made = (Block*)part.Arena.Allocate((nuint)sizeof(Block) + room);
+            *made = new Block { Next = next, Room = room };
+            next = made;
         }
 
         if (part.Current == null)
@@ -263,24 +261,29 @@ public unsafe struct NativeStream : IDisposable
         /// <summary>Reads the next value, by reference.</summary>
         /// <exception cref="InvalidOperationException">None is left; or with checks on, it was written as another type,
         /// or the stream was changed since.</exception>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public ref T Read<T>()
             where T : unmanaged
         {
+            nuint tagBytes = 0;
             if (_stream._handle.IsChecked)
+            {
                 ContainerChecks.VerifyVersion(_stream._handle, _version);
+                tagBytes = (nuint)sizeof(nint);
+            }
 
-            nuint at = _stream.OffsetOf<T>(_position);
+            nuint at = OffsetOf<T>(_position, tagBytes);
             while (Remaining != 0 && _block != null && at + (nuint)sizeof(T) > _block->Used)
             {
                 _block = _block->Next;
-                at = _stream.OffsetOf<T>(0);
+                at = OffsetOf<T>(0, tagBytes);
             }
 
             if (Remaining == 0 || _block == null)
                 ThrowEnd(_stream);
 
             byte* place = (byte*)(_block + 1) + at;
-            if (_stream._handle.IsChecked)
+            if (tagBytes != 0)
                 CheckType<T>(_stream, Unsafe.ReadUnaligned<nint>(place - sizeof(nint)));
 
             Remaining--;

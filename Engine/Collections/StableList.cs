@@ -78,16 +78,13 @@ public unsafe struct StableList<T> : IDisposable
     /// <summary>Adds an element at the end.</summary>
     /// <returns>The element where it stays.</returns>
     /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing has changed.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly ref T Add(T item)
     {
-        Header* header = (Header*)_handle.BeginWrite();
-        if (header->Common.Count == header->Common.Capacity)
-            AddChunk(_handle, header);
-
-        T* place = At(header, header->Common.Count++);
-        *place = item;
-        _handle.EndWrite();
-        return ref *place;
+        Header* header = (Header*)_handle.Fast;
+        return ref header->Common.Count == header->Common.Capacity
+            ? ref *AddSlow(_handle, item)
+            : ref *Append(header, item);
     }
 
     /// <summary>Removes the last element.</summary>
@@ -132,6 +129,26 @@ public unsafe struct StableList<T> : IDisposable
     {
         uint number = (uint)index + FirstNumber;
         return (T*)header->Origins[BitOperations.Log2(number)] + number;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T* Append(Header* header, T item)
+    {
+        T* place = At(header, header->Common.Count++);
+        *place = item;
+        return place;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static T* AddSlow(ContainerHandle handle, T item)
+    {
+        Header* header = (Header*)handle.BeginWrite();
+        if (header->Common.Count == header->Common.Capacity)
+            AddChunk(handle, header);
+
+        T* place = Append(header, item);
+        handle.EndWrite();
+        return place;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -11,8 +11,12 @@ internal static class StoreWork
 {
     private const double Usual = 0.9;
 
-    public static IEnumerable<ContainerWork> All(ArenaRef arena, int count) =>
-        [.. MultiMaps(arena, count), .. StableLists(arena, count), .. Threads(arena, count), .. Entities(arena, count)];
+    /// <summary>Each container is made when its first row is asked for: the rows before measure without it.</summary>
+    public static IEnumerable<ContainerWork> All(ArenaRef arena, int count)
+    {
+        Func<ArenaRef, int, ContainerWork[]>[] kinds = [MultiMaps, StableLists, Threads, Entities];
+        return kinds.SelectMany(kind => kind(arena, count));
+    }
 
     private static ContainerWork[] MultiMaps(ArenaRef arena, int count)
     {
@@ -260,8 +264,9 @@ internal static class StoreWork
                         Span<Speed> speeds = chunk.Get<Speed>();
                         for (int row = 0; row < places.Length && row < speeds.Length; row++)
                         {
-                            places[row] = new Place(places[row].X + speeds[row].X, places[row].Y + speeds[row].Y);
-                            sum += places[row].Y;
+                            Place place = new(places[row].X + speeds[row].X, places[row].Y + speeds[row].Y);
+                            places[row] = place;
+                            sum += place.Y;
                         }
                     }
 
@@ -272,8 +277,9 @@ internal static class StoreWork
                     long sum = 0;
                     foreach (Body body in bodies)
                     {
-                        body.Place = new Place(body.Place.X + body.Speed.X, body.Place.Y + body.Speed.Y);
-                        sum += body.Place.Y;
+                        Place place = new(body.Place.X + body.Speed.X, body.Place.Y + body.Speed.Y);
+                        body.Place = place;
+                        sum += place.Y;
                     }
 
                     return sum;

@@ -58,9 +58,9 @@ internal sealed unsafe class EntityStore : IDisposable
     {
         int number = NumberOf(set);
         ref Archetype archetype = ref _archetypes[number];
-        int row = archetype.MakeRoom();
+        RowPlace row = archetype.MakeRoom();
         Entity entity = new(_places.Add(new Place(number, row)));
-        archetype.Add(entity);
+        archetype.Add(row, entity, cleared: set);
         Version++;
         return entity;
     }
@@ -104,8 +104,9 @@ internal sealed unsafe class EntityStore : IDisposable
     public void Add<T>(Entity entity, T component)
         where T : unmanaged
     {
-        Move(entity, _archetypes[_places[entity.Key].Archetype].Set.With<T>());
-        Get<T>(entity) = component;
+        Place place = _places[entity.Key];
+        Place moved = Move(entity, place, _archetypes[place.Archetype].Set.With<T>());
+        *(T*)_archetypes[moved.Archetype].At(moved.Row, ComponentType<T>.Number) = component;
     }
 
     /// <summary>Takes a component from an entity.</summary>
@@ -115,8 +116,9 @@ internal sealed unsafe class EntityStore : IDisposable
     public bool Remove<T>(Entity entity)
         where T : unmanaged
     {
-        ComponentSet set = _archetypes[_places[entity.Key].Archetype].Set;
-        Move(entity, set.Without<T>());
+        Place place = _places[entity.Key];
+        ComponentSet set = _archetypes[place.Archetype].Set;
+        Move(entity, place, set.Without<T>());
         return set.Has<T>();
     }
 
@@ -152,20 +154,21 @@ internal sealed unsafe class EntityStore : IDisposable
         return number;
     }
 
-    private void Move(Entity entity, ComponentSet set)
+    private Place Move(Entity entity, Place from, ComponentSet set)
     {
-        Place from = _places[entity.Key];
         ComponentSet before = _archetypes[from.Archetype].Set;
         if (set == before)
-            return;
+            return from;
 
         int number = NumberOf(set);
         ref Archetype archetype = ref _archetypes[number];
-        int row = archetype.MakeRoom();
-        archetype.Add(entity);
+        RowPlace row = archetype.MakeRoom();
+        archetype.Add(row, entity, cleared: new ComponentSet(set.Bits & ~before.Bits));
         archetype.CopyRow(_archetypes[from.Archetype], from.Row, row, new ComponentSet(set.Bits & before.Bits));
         Leave(from);
-        _places[entity.Key] = new Place(number, row);
+        Place place = new(number, row);
+        _places[entity.Key] = place;
+        return place;
     }
 
     private void Leave(Place place)
@@ -180,7 +183,7 @@ internal sealed unsafe class EntityStore : IDisposable
     private void ThrowMissing<T>(Entity entity) => throw new KeyNotFoundException(
         $"{entity} has no component {typeof(T).Name}; it has {SetOf(entity)}.");
 
-    private readonly record struct Place(int Archetype, int Row);
+    private readonly record struct Place(int Archetype, RowPlace Row);
 }
 
 /// <summary>Some entities of one set of components, side by side. Valid until an entity is created, destroyed or
@@ -239,7 +242,7 @@ internal struct EntityQuery(EntityStore store, ComponentSet all, ComponentSet no
         while (++_archetype < store.ArchetypeCount)
         {
             ref Archetype archetype = ref store.At(_archetype);
-            if (archetype.Count != 0 && archetype.Set.ContainsAll(all) && !archetype.Set.ContainsAny(none))
+            if (archetype.ChunkCount != 0 && archetype.Set.ContainsAll(all) && !archetype.Set.ContainsAny(none))
             {
                 _chunk = 0;
                 _chunkCount = archetype.ChunkCount;
