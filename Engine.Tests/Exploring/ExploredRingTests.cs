@@ -52,7 +52,8 @@ internal sealed unsafe class ExploredRingTests
                     Assert.That(SpscHeader.Count(_ring), Is.EqualTo(pushed - popped.Count));
                     Pop(Capacity);
                     Assert.That(popped, Is.EqualTo(Enumerable.Range(1, pushed)));
-                });
+                }
+            );
 
             void Pop(int tries)
             {
@@ -103,7 +104,8 @@ internal sealed unsafe class ExploredRingTests
                 Assert.That(seen.Where(item => item < 100), Is.Ordered, "in its producer's order");
                 Assert.That(seen.Where(item => item >= 100), Is.Ordered, "in its producer's order");
             }
-        });
+        }
+        );
 
         void Run(int thread, bool[] program)
         {
