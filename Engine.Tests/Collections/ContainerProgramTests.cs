@@ -17,6 +17,13 @@ internal sealed class ContainerProgramTests
         ["map of any numbers"] = arena => new MapTwins<int>(arena, number => number),
         ["map of addresses"] = arena => new MapTwins<long>(arena, number => (long)(number % 500) << 40),
         ["map of the same codes"] = arena => new MapTwins<SameCode>(arena, number => new SameCode(number % 200)),
+        ["multi map"] = arena => new MultiMapTwins<int>(arena, number => number % 40),
+        ["multi map of the same codes"] =
+            arena => new MultiMapTwins<SameCode>(arena, number => new SameCode(number % 9)),
+        ["stable list"] = arena => new StableListTwins(arena),
+        ["ring of two threads"] = SharedQueueTwins.OfRing,
+        ["queue of any threads"] = SharedQueueTwins.OfQueue,
+        ["stream"] = arena => new StreamTwins(arena),
         ["set"] = arena => new SetTwins(arena),
         ["queue"] = arena => new QueueTwins(arena),
         ["ring"] = arena => new RingTwins(arena),

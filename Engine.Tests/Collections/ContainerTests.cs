@@ -55,22 +55,44 @@ internal sealed class ContainerTests : ArenaFixture
     [Test]
     public void A_container_that_finds_no_memory_is_as_it_was()
     {
-        Arena.Budget = new ArenaBudget { HardBytes = Size.MiB(8) };
+        nuint budget = 0;
         using NativeList<long> list = new(Arena);
         using NativeHashMap<long, long> map = new(Arena);
-        Assert.That(
-            () =>
-            {
-                for (long key = 0; ; key++)
+        using NativeMultiHashMap<long, long> multi = new(Arena);
+        using StableList<long> stable = new(Arena);
+        using NativeStream stream = new(Arena, 1);
+        Action<long>[] adds =
+            [key => map.Add(key, ~key), key => multi.Add(key, ~key), key => list.Add(key), key => stable.Add(key),
+                key => stream.Write(0, key)];
+        foreach (Action<long> add in adds)
+        {
+            budget += Size.MiB(4);
+            Arena.Budget = new ArenaBudget { HardBytes = budget };
+            Assert.That(
+                () =>
                 {
-                    map.Add(key, ~key);
-                    list.Add(key);
-                }
-            },
-            Throws.TypeOf<EngineOutOfMemoryException>());
-        Assert.That(map.Count - list.Count, Is.InRange(0, 1));
+                    for (long key = 0; ; key++)
+                        add(key);
+                },
+                Throws.TypeOf<EngineOutOfMemoryException>());
+        }
+
+        for (int key = 0; key < map.Count; key++)
+            Assert.That(map[key], Is.EqualTo(~(long)key));
+
+        Assert.That(multi.KeyCount, Is.EqualTo(multi.Count));
+        for (int key = 0; key < multi.Count; key++)
+            Assert.That((multi.TryGetFirst(key, out long value), value), Is.EqualTo((true, ~(long)key)));
+
         for (int key = 0; key < list.Count; key++)
-            Assert.That((list[key], map[key]), Is.EqualTo(((long)key, ~(long)key)));
+            Assert.That(list[key], Is.EqualTo(key));
+
+        for (int key = 0; key < stable.Count; key++)
+            Assert.That(stable[key], Is.EqualTo(key));
+
+        NativeStream.Reader reader = stream.Read(0);
+        for (long key = 0; key < stream.Count; key++)
+            Assert.That(reader.Read<long>(), Is.EqualTo(key));
 
         Assert.That(() => list.EnsureCapacity(int.MaxValue), Throws.InstanceOf<Exception>());
         Assert.That(() => new NativeList<long>(Arena, int.MaxValue), Throws.InstanceOf<Exception>());
@@ -106,6 +128,11 @@ internal sealed class ContainerTests : ArenaFixture
             using NativeSparseSet<int> sparse = new(arena);
             using NativeSlotMap<int> slots = new(arena);
             using NativeText text = new(arena);
+            using NativeMultiHashMap<int, int> multi = new(arena);
+            using StableList<int> stable = new(arena);
+            using NativeSpscRing<int> ring = new(arena, 100);
+            using NativeMpmcQueue<int> shared = new(arena, 100);
+            using NativeStream stream = new(arena, 2);
             for (int number = 0; number < 1_000; number++)
             {
                 list.Add(number);
@@ -115,7 +142,17 @@ internal sealed class ContainerTests : ArenaFixture
                 sparse.Set(number, number);
                 slots.Add(number);
                 text.Append($"{number};");
+                multi.Add(number % 10, number);
+                stable.Add(number);
+                ring.TryPush(number);
+                ring.TryPop(out _);
+                shared.TryEnqueue(number);
+                shared.TryDequeue(out _);
+                stream.Write(number % 2, number);
             }
+
+            multi.Remove(3, 13);
+            multi.Remove(4);
 
             foreach (int number in list)
             {

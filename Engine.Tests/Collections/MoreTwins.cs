@@ -313,3 +313,130 @@ internal sealed class TextTwins(ArenaRef arena) : ITwins
 
     public void Dispose() => _ours.Dispose();
 }
+
+/// <summary>A map of several values beside a dictionary of lists.</summary>
+internal sealed class MultiMapTwins<TKey>(ArenaRef arena, Func<int, TKey> keyOf) : ITwins
+    where TKey : unmanaged, IEquatable<TKey>
+{
+    private readonly Dictionary<TKey, List<int>> _theirs = [];
+    private NativeMultiHashMap<TKey, int> _ours = new(arena);
+
+    public void Do(Step step)
+    {
+        TKey key = keyOf(step.First);
+        int value = step.Second % 5;
+        if (!_theirs.TryGetValue(key, out List<int>? values))
+            values = [];
+
+        switch (step.Kind)
+        {
+            case < 60:
+                _ours.Add(key, value);
+                values.Add(value);
+                _theirs[key] = values;
+                break;
+            case < 70:
+                ThrowUnlessSame(_ours.CountOf(key), values.Count, "count of key");
+                ThrowUnlessSame(_ours.ContainsKey(key), values.Count != 0, "contained");
+                bool has = _ours.TryGetFirst(key, out int first);
+                ThrowUnlessSame((has, first), (values.Count != 0, values.FirstOrDefault()), "first");
+                break;
+            case < 90:
+                ThrowUnlessSame(_ours.Remove(key, value), values.RemoveAll(each => each == value), "removed values");
+                break;
+            case < 97:
+                ThrowUnlessSame(_ours.Remove(key), values.Count, "removed");
+                values.Clear();
+                break;
+            case < 99:
+                _ours.EnsureCapacity(step.First % 1_000);
+                break;
+            case 99 when step.First % 8 == 0:
+                _ours.Clear();
+                _theirs.Clear();
+                break;
+        }
+
+        if (values.Count == 0)
+            _theirs.Remove(key);
+    }
+
+    public void Compare()
+    {
+        ThrowUnlessSame(_ours.Count, _theirs.Values.Sum(list => list.Count), "count");
+        ThrowUnlessSame(_ours.KeyCount, _theirs.Count, "keys");
+        Dictionary<TKey, int> sums = [];
+        foreach (var (key, value) in _ours)
+            sums[key] = sums.GetValueOrDefault(key) + value;
+
+        int from = 0;
+        while (_ours.TryNextKey(ref from, out TKey key))
+        {
+            int index = 0;
+            foreach (ref int value in _ours.ValuesOf(key))
+                ThrowUnlessSame(value, _theirs[key][index++], $"value of {key}");
+
+            ThrowUnlessSame(index, _theirs[key].Count, $"values of {key}");
+            ThrowUnlessSame(sums[key], _theirs[key].Sum(), $"sum of {key}");
+        }
+
+        ThrowUnlessSame(from, _theirs.Count, "walked keys");
+    }
+
+    public void Dispose() => _ours.Dispose();
+}
+
+/// <summary>A list that does not move beside <see cref="List{T}"/>, and the addresses that its elements had at
+/// first.</summary>
+internal sealed unsafe class StableListTwins(ArenaRef arena) : ITwins
+{
+    private readonly List<(long Value, nint Address)> _theirs = [];
+    private StableList<long> _ours = new(arena);
+
+    public void Do(Step step)
+    {
+        int index = step.First % Math.Max(_theirs.Count, 1);
+        switch (step.Kind)
+        {
+            case < 70:
+                ref long added = ref _ours.Add(step.Second);
+                _theirs.Add((step.Second, (nint)System.Runtime.CompilerServices.Unsafe.AsPointer(ref added)));
+                break;
+            case < 80 when _theirs.Count != 0:
+                ThrowUnlessSame(_ours.RemoveLast(), _theirs[^1].Value, "removed");
+                _theirs.RemoveAt(_theirs.Count - 1);
+                break;
+            case < 90 when _theirs.Count != 0:
+                _ours[index] = ~_ours[index];
+                _theirs[index] = (~_theirs[index].Value, _theirs[index].Address);
+                break;
+            case < 95:
+                _ours.EnsureCapacity(step.First % 1_000);
+                break;
+            case 99 when step.First % 8 == 0:
+                _ours.Clear();
+                _theirs.Clear();
+                break;
+        }
+    }
+
+    public void Compare()
+    {
+        ThrowUnlessSame(_ours.Count, _theirs.Count, "count");
+        int walked = 0;
+        foreach (Span<long> span in _ours.Spans)
+        {
+            foreach (long value in span)
+            {
+                ThrowUnlessSame(value, _theirs[walked].Value, "walked element");
+                ThrowUnlessSame(value, _ours[walked], "element");
+                ThrowUnlessSame(value, *(long*)_theirs[walked].Address, "element by its first address");
+                walked++;
+            }
+        }
+
+        ThrowUnlessSame(walked, _theirs.Count, "walked elements");
+    }
+
+    public void Dispose() => _ours.Dispose();
+}

@@ -96,19 +96,52 @@ internal static unsafe class ContainerChecks
     public static ContainerHeader* BeginWrite(ContainerHandle handle)
     {
         ref Record record = ref Find(handle, writes: true);
-        int me = Environment.CurrentManagedThreadId;
-        int other = Interlocked.CompareExchange(ref record.Writer, me, 0);
-        if (other != 0 && other != me)
-        {
-            throw new EngineMemoryException(
-                $"{record.Describe()} is changed by threads {other} and {me} at once; let one wait for the other.");
-        }
-
+        Enter(handle, ref record.Writer);
         record.Version++;
         return (ContainerHeader*)record.Header;
     }
 
     public static void EndWrite(ContainerHandle handle) => Volatile.Write(ref At(handle.Number).Writer, 0);
+
+    /// <summary>The header of a container of which this thread alone takes until <see cref="EndTake"/>, while one other
+    /// may add.</summary>
+    public static ContainerHeader* BeginTake(ContainerHandle handle)
+    {
+        ref Record record = ref Find(handle, writes: true);
+        Enter(handle, ref record.Taker);
+        return (ContainerHeader*)record.Header;
+    }
+
+    public static void EndTake(ContainerHandle handle) => Volatile.Write(ref At(handle.Number).Taker, 0);
+
+    /// <summary>The header of a container that many threads may change in the same way until their <see
+    /// cref="EndTogether"/>, and none in another.</summary>
+    public static ContainerHeader* BeginTogether(ContainerHandle handle)
+    {
+        ref Record record = ref Find(handle, writes: true);
+        int writers;
+        do
+        {
+            writers = Volatile.Read(ref record.Writer);
+            if (writers > 0)
+                ThrowAtOnce(handle, writers);
+        }
+        while (Interlocked.CompareExchange(ref record.Writer, writers - 1, writers) != writers);
+
+        Interlocked.Increment(ref record.Version);
+        return (ContainerHeader*)record.Header;
+    }
+
+    public static void EndTogether(ContainerHandle handle) => Interlocked.Increment(ref At(handle.Number).Writer);
+
+    /// <summary>Makes this thread the writer of a container or of a part of it.</summary>
+    public static void Enter(ContainerHandle handle, ref int writer)
+    {
+        int me = Environment.CurrentManagedThreadId;
+        int other = Interlocked.CompareExchange(ref writer, me, 0);
+        if (other != 0 && other != me)
+            ThrowAtOnce(handle, other);
+    }
 
     public static int VersionOf(ContainerHandle handle) => Find(handle, writes: false).Version;
 
@@ -135,6 +168,22 @@ internal static unsafe class ContainerChecks
     public static void ThrowIndex(ContainerHandle handle, long index, long count) =>
         throw new ArgumentOutOfRangeException(
             nameof(index), index, $"{Describe(handle)} has {count} elements, and none at {index}.");
+
+    /// <exception cref="InvalidOperationException">Always.</exception>
+    [DoesNotReturn]
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void ThrowFull(ContainerHandle handle) => throw new InvalidOperationException(
+        $"{Describe(handle)} is full; call EnsureCapacity before.");
+
+    /// <exception cref="EngineMemoryException">Always.</exception>
+    [DoesNotReturn]
+    private static void ThrowAtOnce(ContainerHandle handle, int other)
+    {
+        string others = other > 0 ? $"threads {other}" : "parallel writers";
+        throw new EngineMemoryException(
+            $"{Describe(handle)} is changed by {others} and {Environment.CurrentManagedThreadId} at once; "
+                + "let one wait for the other.");
+    }
 
     private static ref Record Find(
         ContainerHandle handle, bool writes, string wrong = "is used after it was disposed")
@@ -207,8 +256,11 @@ internal static unsafe class ContainerChecks
         public uint Life;
         public int Version;
 
-        /// <summary>The thread that changes it now; 0 for none.</summary>
+        /// <summary>The thread that changes it now; 0 for none; below 0 how many do so together.</summary>
         public int Writer;
+
+        /// <summary>The thread that takes from it now; 0 for none.</summary>
+        public int Taker;
         public string? Arena;
         public ContainerPlace Place;
 

@@ -143,6 +143,28 @@ internal readonly unsafe struct ContainerHandle
             ContainerChecks.EndWrite(this);
     }
 
+    /// <summary>The header, from which this thread alone takes until <see cref="EndTake"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ContainerHeader* BeginTake() => _mark == Unchecked ? _header : ContainerChecks.BeginTake(this);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void EndTake()
+    {
+        if (_mark != Unchecked)
+            ContainerChecks.EndTake(this);
+    }
+
+    /// <summary>The header, to be changed together with other threads until <see cref="EndTogether"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ContainerHeader* BeginTogether() => _mark == Unchecked ? _header : ContainerChecks.BeginTogether(this);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void EndTogether()
+    {
+        if (_mark != Unchecked)
+            ContainerChecks.EndTogether(this);
+    }
+
     /// <summary>The number of elements.</summary>
     public int Count
     {
@@ -201,6 +223,24 @@ internal readonly unsafe struct ContainerHandle
             handle.EndWrite();
             throw;
         }
+    }
+
+    /// <summary>Takes the next places of a container that several threads add to.</summary>
+    /// <returns>The first place; below 0 where there is no room.</returns>
+    public static int TakeTogether(ContainerHeader* header, int count)
+    {
+        // No order but that of the places: who reads the elements has waited for the threads that wrote them.
+        int first = Volatile.Read(ref header->Count);
+        while (count <= header->Capacity - first)
+        {
+            int seen = Interlocked.CompareExchange(ref header->Count, first + count, first);
+            if (seen == first)
+                return first;
+
+            first = seen;
+        }
+
+        return -1;
     }
 
     /// <summary>Gives the container room for at least a number of elements.</summary>

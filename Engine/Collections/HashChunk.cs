@@ -68,9 +68,13 @@ internal unsafe struct HashChunk
 
     /// <summary>How many keys went on because the chunk was full; 255 is as many or more, for ever.</summary>
     public byte Overflow;
-    private readonly byte _unused0;
-    private readonly byte _unused1;
-    private readonly byte _unused2;
+
+    /// <summary>Held by a parallel writer while it looks for a key whose home this is, and adds it.</summary>
+    public byte HomeLock;
+
+    /// <summary>Held by a parallel writer while it reads or writes the places.</summary>
+    public byte PlacesLock;
+    private readonly byte _unused;
 
     public fixed uint Numbers[12];
 

@@ -7,28 +7,25 @@ namespace SuperSlab.Collections;
 
 /// <summary>
 /// The table of <see cref="NativeHashMap{TKey, TValue}"/> and <see cref="NativeHashSet{T}"/>: entries lie densely in
-/// the
-/// order of adding, so that a walk is one over an array, and chunks say where to find them.
+/// the order of adding, so that a walk is one over an array, and chunks say where to find them.
 /// <code>
 ///   entries   | key, value | key, value | ...    Count of them
 ///   chunks    | 12 tags, overflow | 12 entry numbers |    one cache line each, a power of two of them
 /// </code>
 /// A key's hash names its home chunk and a tag of 7 bits. One vector comparison of a chunk's tags finds the places that
 /// may have the key: a lookup takes one cache line of chunks and one of entries. A key whose home is full goes to a
-/// later
-/// chunk of its own sequence, and each full chunk that it passed counts it in its overflow, so that a lookup ends where
-/// nothing passed, and a removal leaves no marks behind. (N. Bronson, X. Shi, "Open-sourcing F14 for faster, more
+/// later chunk of its own sequence, and each full chunk that it passed counts it in its overflow, so that a lookup ends
+/// where nothing passed, and a removal leaves no marks behind. (N. Bronson, X. Shi, "Open-sourcing F14 for faster, more
 /// memory-efficient hash tables", F14VectorMap, 2019.)
 /// </summary>
 /// <remarks>
 /// The home is the code of the key times a factor, shifted. The first factor is a power of two: numbers that follow
-/// each
-/// other have neighbouring homes, which is fastest where keys are counted up and as good as any where they are random.
-/// Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
-/// attacker's
-/// may, the table goes over to a random odd factor, under which any two codes meet in a home with a probability of at
-/// most 2 in the number of chunks. (M. Dietzfelbinger et al., "A reliable randomized algorithm for the closest-pair
-/// problem", 1997.) A full overflow count stays full; lookups then look a chunk further until the table grows.
+/// each other have neighbouring homes, which is fastest where keys are counted up and as good as any where they are
+/// random. Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
+/// attacker's may, the table goes over to a random odd factor, under which any two codes meet in a home with a
+/// probability of at most 2 in the number of chunks. (M. Dietzfelbinger et al., "A reliable randomized algorithm for
+/// the closest-pair problem", 1997.) A full overflow count stays full; lookups then look a chunk further until the
+/// table grows.
 /// </remarks>
 /// <typeparam name="TKey">The keys.</typeparam>
 /// <typeparam name="TEntry">The entries, each of which begins with its key.</typeparam>
@@ -161,7 +158,7 @@ internal static unsafe class HashTable<TKey, TEntry>
 
     /// <summary>A number of 64 bits is its own best code; the runtime's codes have 32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong CodeOf(in TKey key) =>
+    public static ulong CodeOf(in TKey key) =>
         typeof(TKey) == typeof(long) || typeof(TKey) == typeof(ulong) || typeof(TKey) == typeof(nint)
             || typeof(TKey) == typeof(nuint)
             ? Unsafe.BitCast<TKey, ulong>(key)

@@ -54,6 +54,9 @@ public unsafe struct NativeArray<T> : IDisposable
     /// <summary>The elements in order.</summary>
     public readonly ElementEnumerator<T> GetEnumerator() => new(_handle);
 
+    /// <summary>The elements for those who must not change them.</summary>
+    public readonly ReadOnlyElements<T> AsReadOnly() => new(_handle);
+
     /// <summary>Frees the memory. A second call under the same name does nothing; with checks on, one of a copy is
     /// told.</summary>
     /// <exception cref="ObjectDisposedException">With checks on: a copy was disposed, or the arena.</exception>
@@ -111,4 +114,52 @@ public unsafe struct ElementEnumerator<T>
         ContainerHeader* header = ContainerChecks.VerifyVersion(handle, version);
         return next < (T*)header->Data + header->Count;
     }
+}
+
+/// <summary>An array or a list without what changes it. A struct of 16 bytes to be copied freely.</summary>
+/// <typeparam name="T">The elements.</typeparam>
+public readonly struct ReadOnlyElements<T>
+    where T : unmanaged
+{
+    private readonly ContainerHandle _handle;
+
+    internal ReadOnlyElements(ContainerHandle handle) => _handle = handle;
+
+    /// <summary>The number of elements.</summary>
+    public int Count => _handle.Count;
+
+    /// <summary>An element. Valid until the container grows.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such element.</exception>
+    public ref readonly T this[int index]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => ref _handle.Element<T>(index);
+    }
+
+    /// <summary>The elements. Valid until the container grows.</summary>
+    public ReadOnlySpan<T> AsSpan() => _handle.Elements<T>();
+
+    /// <summary>The elements in order.</summary>
+    public ReadOnlyElementEnumerator<T> GetEnumerator() => new(new(_handle));
+}
+
+/// <summary>Walks over the elements of a container without changing them.</summary>
+/// <typeparam name="T">The elements.</typeparam>
+public struct ReadOnlyElementEnumerator<T>
+    where T : unmanaged
+{
+    private ElementEnumerator<T> _elements;
+
+    internal ReadOnlyElementEnumerator(ElementEnumerator<T> elements) => _elements = elements;
+
+    /// <summary>The element.</summary>
+    public readonly ref readonly T Current
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => ref _elements.Current;
+    }
+
+    /// <inheritdoc cref="ElementEnumerator{T}.MoveNext"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool MoveNext() => _elements.MoveNext();
 }

@@ -157,6 +157,12 @@ public unsafe struct NativeHashMap<TKey, TValue> : IDisposable
     /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing has changed.</exception>
     public readonly void EnsureCapacity(int capacity) => HashTable<TKey, Entry>.EnsureCapacity(_handle, capacity);
 
+    /// <summary>The map for threads that add keys at once, for which there is room.</summary>
+    public readonly ParallelWriter AsParallelWriter() => new(_handle);
+
+    /// <summary>The map for those who must not change it.</summary>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => HashTable<TKey, Entry>.Dispose(ref _handle);
 
@@ -173,6 +179,12 @@ public unsafe struct NativeHashMap<TKey, TValue> : IDisposable
     [SuppressMessage("Design", "CA1051", Justification = "A walk changes values in place.")]
     public struct Entry
     {
+        internal Entry(TKey key, TValue value)
+        {
+            Key = key;
+            Value = value;
+        }
+
         /// <summary>The key.</summary>
         public TKey Key { get; }
 
@@ -185,5 +197,49 @@ public unsafe struct NativeHashMap<TKey, TValue> : IDisposable
             key = Key;
             value = Value;
         }
+    }
+    /// <summary>Adds keys from many threads at once, in no order. Nobody reads the map or changes it otherwise
+    /// meanwhile.</summary>
+    /// <remarks>Threads whose keys meet in one chunk wait for each other, by turns of a few instructions.</remarks>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the map only.")]
+    public readonly struct ParallelWriter
+    {
+        private readonly ContainerHandle _handle;
+
+        internal ParallelWriter(ContainerHandle handle) => _handle = handle;
+
+        /// <summary>Adds a key that is not there.</summary>
+        /// <returns>Whether it was added.</returns>
+        /// <exception cref="InvalidOperationException">There is no room. Nothing has changed.</exception>
+        public bool TryAdd(TKey key, TValue value) =>
+            ParallelHashTable<TKey, Entry>.TryAdd(_handle, new Entry(key, value));
+    }
+
+    /// <summary>The map without what changes it.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the map only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly NativeHashMap<TKey, TValue> _map;
+
+        internal ReadOnly(NativeHashMap<TKey, TValue> map) => _map = map;
+
+        /// <inheritdoc cref="NativeHashMap{TKey, TValue}.Count"/>
+        public int Count => _map.Count;
+
+        /// <summary>The value of a key.</summary>
+        /// <exception cref="KeyNotFoundException">The key is not there.</exception>
+        public TValue this[TKey key] => _map[key];
+
+        /// <inheritdoc cref="NativeHashMap{TKey, TValue}.ContainsKey"/>
+        public bool ContainsKey(TKey key) => _map.ContainsKey(key);
+
+        /// <inheritdoc cref="NativeHashMap{TKey, TValue}.TryGetValue"/>
+        public bool TryGetValue(TKey key, out TValue value) => _map.TryGetValue(key, out value);
+
+        /// <inheritdoc cref="NativeHashMap{TKey, TValue}.AsSpan"/>
+        public ReadOnlySpan<Entry> AsSpan() => _map.AsSpan();
+
+        /// <summary>The entries.</summary>
+        public ReadOnlyElementEnumerator<Entry> GetEnumerator() => new(_map.GetEnumerator());
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace SuperSlab.Collections;
@@ -59,6 +60,45 @@ public unsafe struct NativeHashSet<T> : IDisposable
     /// <inheritdoc cref="NativeHashMap{TKey, TValue}.EnsureCapacity"/>
     public readonly void EnsureCapacity(int capacity) => HashTable<T, T>.EnsureCapacity(_handle, capacity);
 
+    /// <summary>The set for threads that add elements at once, for which there is room.</summary>
+    public readonly ParallelWriter AsParallelWriter() => new(_handle);
+
+    /// <summary>The set for those who must not change it.</summary>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => HashTable<T, T>.Dispose(ref _handle);
+    /// <inheritdoc cref="NativeHashMap{TKey, TValue}.ParallelWriter"/>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the set only.")]
+    public readonly struct ParallelWriter
+    {
+        private readonly ContainerHandle _handle;
+
+        internal ParallelWriter(ContainerHandle handle) => _handle = handle;
+
+        /// <summary>Adds an element that is not there.</summary>
+        /// <inheritdoc cref="NativeHashMap{TKey, TValue}.ParallelWriter.TryAdd"/>
+        public bool Add(T item) => ParallelHashTable<T, T>.TryAdd(_handle, item);
+    }
+
+    /// <summary>The set without what changes it.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the set only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly NativeHashSet<T> _set;
+
+        internal ReadOnly(NativeHashSet<T> set) => _set = set;
+
+        /// <inheritdoc cref="NativeHashSet{T}.Count"/>
+        public int Count => _set.Count;
+
+        /// <inheritdoc cref="NativeHashSet{T}.Contains"/>
+        public bool Contains(T item) => _set.Contains(item);
+
+        /// <inheritdoc cref="NativeHashSet{T}.AsSpan"/>
+        public ReadOnlySpan<T> AsSpan() => _set.AsSpan();
+
+        /// <summary>The elements.</summary>
+        public ReadOnlyElementEnumerator<T> GetEnumerator() => new(_set.GetEnumerator());
+    }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace SuperSlab.Collections;
@@ -77,12 +78,16 @@ public unsafe struct NativeList<T> : IDisposable
     {
         ContainerHeader* header = _handle.BeginWrite();
         int count = header->Count;
-        if (count == header->Capacity)
-            ThrowFull();
+        bool hasRoom = count != header->Capacity;
+        if (hasRoom)
+        {
+            ((T*)header->Data)[count] = item;
+            header->Count = count + 1;
+        }
 
-        ((T*)header->Data)[count] = item;
-        header->Count = count + 1;
         _handle.EndWrite();
+        if (!hasRoom)
+            ContainerChecks.ThrowFull(_handle);
     }
 
     /// <summary>Adds elements at the end. They may be the list's own.</summary>
@@ -184,6 +189,12 @@ public unsafe struct NativeList<T> : IDisposable
         _handle.EndWrite();
     }
 
+    /// <summary>The list for threads that add elements at once, for which there is room.</summary>
+    public readonly ParallelWriter AsParallelWriter() => new(_handle);
+
+    /// <inheritdoc cref="NativeArray{T}.AsReadOnly"/>
+    public readonly ReadOnlyElements<T> AsReadOnly() => new(_handle);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle);
 
@@ -220,10 +231,32 @@ public unsafe struct NativeList<T> : IDisposable
         return all.Slice(index, count);
     }
 
-    private readonly void ThrowFull()
+    /// <summary>Adds elements from many threads at once, in no order. Nobody reads the list or changes it otherwise
+    /// meanwhile.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the list only.")]
+    public readonly struct ParallelWriter
     {
-        _handle.EndWrite();
-        throw new InvalidOperationException(
-            $"{ContainerChecks.Describe(_handle)} is full; call Add, or EnsureCapacity before.");
+        private readonly ContainerHandle _handle;
+
+        internal ParallelWriter(ContainerHandle handle) => _handle = handle;
+
+        /// <summary>Adds an element for which there is room.</summary>
+        /// <exception cref="InvalidOperationException">There is no room. Nothing has changed.</exception>
+        public void AddNoResize(T item) => AddRangeNoResize(new ReadOnlySpan<T>(in item));
+
+        /// <summary>Adds elements for which there is room, side by side: cheaper than one by one, because threads meet
+        /// once for all of them.</summary>
+        /// <inheritdoc cref="AddNoResize"/>
+        public void AddRangeNoResize(ReadOnlySpan<T> items)
+        {
+            ContainerHeader* header = _handle.BeginTogether();
+            int first = ContainerHandle.TakeTogether(header, items.Length);
+            if (first >= 0)
+                items.CopyTo(new Span<T>((T*)header->Data + first, items.Length));
+
+            _handle.EndTogether();
+            if (first < 0)
+                ContainerChecks.ThrowFull(_handle);
+        }
     }
 }

@@ -41,7 +41,7 @@ internal static class CollectionsProgram
         long sums = 0;
         long osCalls = 0;
         long managed = 0;
-        for (int round = -2; round < rounds; round++)
+        for (int round = -4; round < rounds; round++)
         {
             long calls = memory.OsCalls;
             long bytes = GC.GetAllocatedBytesForCurrentThread();

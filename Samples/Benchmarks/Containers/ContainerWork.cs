@@ -28,7 +28,7 @@ internal sealed record ContainerWork(
 
         int[] all = [.. distinct];
         int[] million = [.. Enumerable.Range(0, Million).Select(_ => random.Next())];
-        return
+        ContainerWork[] twins =
         [
             .. Lists(arena, count),
             .. Maps(arena, "random", all[..count], all[count..]),
@@ -36,6 +36,7 @@ internal sealed record ContainerWork(
             Growth(arena, "map grown to 1,000,000, random", million),
             .. Queues(arena, count, random),
         ];
+        return twins.Concat(StoreWork.All(arena, count));
     }
 
     private static ContainerWork[] Lists(ArenaRef arena, int count)
@@ -65,7 +66,8 @@ internal sealed record ContainerWork(
         return
         [
             new($"map add, {kind}", "Dictionary", Usual, count, () => Fill(ours, keys), () => Fill(theirs, keys)),
-            new($"map hit, {kind}", "Dictionary", Lookup, count, () => Get(ours, shuffled), () => Get(theirs, shuffled)),
+            new($"map hit, {kind}", "Dictionary", Lookup, count,
+                () => Get(ours, shuffled), () => Get(theirs, shuffled)),
             new($"map miss, {kind}", "Dictionary", Lookup, count, () => Get(ours, missing), () => Get(theirs, missing)),
             new($"map foreach, {kind}", "Dictionary", Usual, count, () => Walk(ours), () => Walk(theirs)),
             new($"map remove and add, {kind}", "Dictionary", Usual, 2 * count,
