@@ -39,6 +39,11 @@ internal sealed record GameOptions
     /// <summary>Whether the result has each frame's time.</summary>
     public required bool KeepsTimes { get; init; }
 
+    /// <summary>Where the last picture is written to.</summary>
+    public required string? Screenshot { get; init; }
+
+    public required bool ShowsOverlay { get; init; }
+
     public bool IsUnattended => Unattended > 0;
 }
 
@@ -87,6 +92,12 @@ internal static class GameCommand
     private static readonly Option<string?> Picture = SampleOptions.New<string?>(
         "--picture", "With --compare: write the three curves of frame times as PNG.", "PATH");
 
+    private static readonly Option<string?> Screenshot = SampleOptions.New<string?>(
+        "--screenshot", "Write the last frame of a window as PNG.", "PATH");
+
+    private static readonly Option<bool> Overlay = SampleOptions.New<bool>(
+        "--overlay", "Begin with the overlay, which F1 shows and hides.");
+
     private static readonly Option<bool> Times = new("--times") { Hidden = true };
 
     public static RootCommand Create(Func<GameOptions, int> run)
@@ -96,7 +107,7 @@ internal static class GameCommand
         RootCommand command = new(Purpose)
         {
             Unattended, Headless, Seed, Memory, Level, LevelFrames, Save, RecordPlans, Compare, Picture,
-            SampleOptions.Json, Times,
+            SampleOptions.Json, Screenshot, Overlay, Times,
         };
         command.Validators.Add(result =>
         {
@@ -106,6 +117,11 @@ internal static class GameCommand
                 result.AddError($"Without a player it must be known how long to play: add {Unattended.Name} N.");
             if (result.GetValue(Picture) is not null && !result.GetValue(Compare))
                 result.AddError($"{Picture.Name} is drawn of a comparison: add {Compare.Name}.");
+        });
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(Headless) && (result.GetValue(Screenshot) is not null || result.GetValue(Overlay)))
+                result.AddError($"{Headless.Name} has no picture: not with {Screenshot.Name} or {Overlay.Name}.");
         });
         command.SetAction(parsed => run(Options(parsed)));
         return command;
@@ -136,6 +152,8 @@ internal static class GameCommand
         Compares = parsed.GetValue(Compare),
         Picture = parsed.GetValue(Picture),
         Json = parsed.GetValue(SampleOptions.Json),
+        Screenshot = parsed.GetValue(Screenshot),
+        ShowsOverlay = parsed.GetValue(Overlay),
         KeepsTimes = parsed.GetValue(Times),
     };
 }

@@ -18,9 +18,18 @@ internal static class Program
 
     private static int Run(GameOptions options)
     {
+        if (options.Compares)
+            return Comparison.Run(options);
+
         JsonDestination json = new(options.Json);
         if (options.RecordPlans is not null)
             OutputFile.CheckFolder("--record-plans", options.RecordPlans);
+
+        if (options.Screenshot is not null)
+            OutputFile.Check("--screenshot", options.Screenshot);
+
+        if (!options.IsHeadless)
+            EnableCounters();
 
         string? problem;
         RunDocument? run;
@@ -46,6 +55,19 @@ internal static class Program
         return problem is null ? ExitCodes.Success : ExitCodes.Failure;
     }
 
+    /// <summary>The overlay shows tags where memory is counted; compiled ahead of time it may not be.</summary>
+    private static void EnableCounters()
+    {
+        try
+        {
+            MemoryCounters.Enable();
+        }
+        catch (InvalidOperationException error)
+        {
+            Console.Error.WriteLine("warning: " + error.Message);
+        }
+    }
+
     /// <returns>Null where nobody counted.</returns>
     private static RunDocument? Play(EngineMemory memory, GameOptions options)
     {
@@ -63,7 +85,9 @@ internal static class Program
         if (plan is null)
         {
             using GcSource garbage = new();
-            return Play<GcStore>(options, libraries, garbage, frames, pool, ring);
+            RunDocument? byGc = Play<GcStore>(options, memory, libraries, garbage, frames, pool, ring);
+            libraries.End();
+            return byGc;
         }
 
         guard.Watch(libraries.Scene!);
@@ -72,25 +96,28 @@ internal static class Program
         SceneRecorder[]? recorders =
             options.RecordPlans is null ? null : Array.ConvertAll(ring, _ => new SceneRecorder());
         using EngineSource source = new(memory, frames, pool, plans, recorders);
-        RunDocument? run = Play<EngineStore>(options, libraries, source, frames, pool, ring);
-        if (recorders is null)
-            return run;
+        RunDocument? run = Play<EngineStore>(options, memory, libraries, source, frames, pool, ring);
+        guard.Unwatch(libraries.Scene!);
+        if (recorders is not null)
+        {
+            SceneRecorder ofLibraries = new();
+            ofLibraries.Add(libraries.Scene!);
+            foreach (SceneRecorder recorder in recorders.Append(ofLibraries))
+                Plans.Write(options.RecordPlans!, recorder);
+        }
 
-        SceneRecorder ofLibraries = new();
-        ofLibraries.Add(libraries.Scene!);
-        foreach (SceneRecorder recorder in recorders.Append(ofLibraries))
-            Plans.Write(options.RecordPlans!, recorder);
-
-        return null;
+        libraries.End();
+        return recorders is null ? run : null;
     }
 
     private static RunDocument? Play<TStore>(
-        GameOptions options, GameLibraries libraries, IStoreSource<TStore> source, GameFrames frames, WorkerPool pool,
-        LevelKind[] ring)
+        GameOptions options, EngineMemory memory, GameLibraries libraries, IStoreSource<TStore> source,
+        GameFrames frames, WorkerPool pool, LevelKind[] ring)
         where TStore : struct, IStore
     {
         HotLoopGuard guard = frames.Guard!;
-        using IScreen screen = new NoScreen();
+        using IScreen screen =
+            options.IsHeadless ? new NoScreen() : new GameWindow(memory, libraries, options.ShowsOverlay);
         using LevelStream<TStore> stream = new(source, libraries, ring, options.Seed, Workers);
         Session<TStore> session = new(options, libraries, stream, pool, guard, screen, ring);
         GameLoop loop = new(new GameLoopOptions
@@ -115,8 +142,33 @@ internal static class Program
         RunDocument? run = !options.IsUnattended ? null : RunDocument.Make(
             options, ring, session.Times.Microseconds(), session.LevelOfFrame, guard, 0,
             session.LongestWaitMicroseconds);
+        if (screen is GameWindow window)
+            TellOfWindow(window, guard, options);
+
         session.End();
         return run is null ? null : run with { Hash = session.Hash };
+    }
+
+    private static void TellOfWindow(GameWindow window, HotLoopGuard guard, GameOptions options)
+    {
+        if (options.Screenshot is not null)
+            window.Screenshot(options.Screenshot);
+
+        long[] cost = window.OverlayCost;
+        Array.Sort(cost);
+        if (options.Json == "-")
+            return;
+
+        if (cost.Length != 0)
+        {
+            Console.Out.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"the overlay took {Statistics.Percentile(cost, 50)} us a frame in the middle, "
+                + $"{Statistics.Percentile(cost, 99)} us at p99, in {cost.Length:N0} frames"));
+        }
+
+        foreach (FramePart part in guard.Parts)
+            Console.Out.WriteLine($"  {part}");
     }
 
     /// <summary>A ring needs two levels: one is played while the other is made.</summary>
@@ -140,4 +192,5 @@ internal static class Program
 /// <summary>Reads and writes this sample's JSON without reflection. The names are read by other programs: they stay.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = false)]
 [JsonSerializable(typeof(RunDocument))]
+[JsonSerializable(typeof(ComparisonDocument))]
 internal sealed partial class GameJson : JsonSerializerContext;

@@ -18,7 +18,8 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
     private const int CellsY = 12;
     private const int CellsZ = 48;
     private const int CellCount = CellsX * CellsY * CellsZ;
-    private const int MostNeighbors = 12;
+    private const int MostNeighbors = 8;
+    private const int MostLooks = 24;
     private const int MostShots = 400;
     private const int MostAgents = 20_000;
     private const float ShotReach = 1.6f;
@@ -228,11 +229,13 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
         public readonly void Execute(int start, int end, int worker)
         {
             Span<int> order = Grid.Order.Span;
+            Span<int> starts = Grid.Starts.Span;
             Span<Vector3> positions = Grid.Positions.Span;
+            Span<Vector3> velocities = Grid.Velocities.Span;
             for (int slot = start; slot < end; slot++)
             {
                 ref Thing agent = ref Level.Store.At(ThingKind.Actor, order[slot]);
-                Vector3 velocity = agent.Velocity + (Steer(slot, positions[slot], agent.Velocity) * StepSeconds);
+                Vector3 velocity = agent.Velocity + (Steer(slot, agent.Velocity, starts, positions, velocities) * StepSeconds);
                 float speed = velocity.Length();
                 velocity *= Math.Clamp(speed, 6, 22) / MathF.Max(speed, 0.001f);
                 agent.Velocity = velocity;
@@ -240,23 +243,24 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
             }
         }
 
-        private readonly Vector3 Steer(int slot, Vector3 at, Vector3 velocity)
+        private readonly Vector3 Steer(
+            int slot, Vector3 velocity, Span<int> starts, Span<Vector3> positions, Span<Vector3> velocities)
         {
-            Span<int> starts = Grid.Starts.Span;
-            Span<Vector3> positions = Grid.Positions.Span;
-            Span<Vector3> velocities = Grid.Velocities.Span;
+            Vector3 at = positions[slot];
             Vector3 apart = default, middle = default, along = default;
             int near = 0;
+            int looks = 0;
             int x = Math.Clamp((int)(at.X / Cell), 1, CellsX - 2);
             int y = Math.Clamp((int)(at.Y / Cell), 1, CellsY - 2);
             int z = Math.Clamp((int)(at.Z / Cell), 1, CellsZ - 2);
-            for (int row = 0; row < 9 && near < MostNeighbors; row++)
+            for (int row = 0; row < 9 && near < MostNeighbors && looks < MostLooks; row++)
             {
                 // Cells side by side lie side by side in the sorted copies.
                 int cell = ((((z + (row / 3) - 1) * CellsY) + y + (row % 3) - 1) * CellsX) + x;
                 int end = starts[cell + 2];
-                for (int other = starts[cell - 1]; other < end && near < MostNeighbors; other++)
+                for (int other = starts[cell - 1]; other < end && near < MostNeighbors && looks < MostLooks; other++)
                 {
+                    looks++;
                     Vector3 offset = at - positions[other];
                     float squared = offset.LengthSquared();
                     if (other == slot || squared > Cell * Cell)

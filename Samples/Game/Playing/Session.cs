@@ -69,9 +69,10 @@ internal sealed class Session<TStore> : IGame
     {
         PlayerInput input = _screen.TakeInput();
         _isPaused ^= input.TogglesPause;
-        bool wantsOther = input.WantsNext || input.WantsRestart;
         bool isOver = _frameOfLevel >= _options.LevelFrames && (_options.IsUnattended || _stream.Progress(_visit + 1) == 1);
-        if (_level is null || isOver || wantsOther)
+        if (_level is not null && input.WantsRestart)
+            Restart();
+        else if (_level is null || isOver || input.WantsNext)
             ChangeLevel();
 
         _controls = new Controls(input.Aim, input.Fires, !_options.IsUnattended);
@@ -142,6 +143,15 @@ internal sealed class Session<TStore> : IGame
         _level = _stream.Enter(_visit);
         _longestWait = _counts ? Math.Max(_longestWait, Stopwatch.GetTimestamp() - start) : 0;
         _stream.Prepare(_visit + 1);
+        _frameOfLevel = 0;
+    }
+
+    /// <summary>The same level again, from the same random numbers.</summary>
+    private void Restart()
+    {
+        _stream.Leave(_visit);
+        _stream.Prepare(_visit);
+        _level = _stream.Enter(_visit);
         _frameOfLevel = 0;
     }
 

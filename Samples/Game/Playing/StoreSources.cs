@@ -105,7 +105,11 @@ internal sealed class EngineSource : IStoreSource<EngineStore>
 
     public void Close(int ring)
     {
-        _scripts[ring]!.Dispose();
+        NativeAllocator script = _scripts[ring]!;
+        if (script.MisuseCount + script.RefusalCount != 0)
+            throw new RunFailedException($"A script's memory ended: {script.FirstRefusal ?? script.FirstMisuse}");
+
+        script.Dispose();
         StreamedScene scene = _scenes[ring];
         scene.Scene.GetArena("script").Reset();
         scene.Unload();
@@ -169,6 +173,7 @@ internal sealed class GameLibraries : IDisposable
     private readonly Scene? _scene;
     private readonly List<NativeAllocator> _allocators = [];
     private readonly nint _physics = Physics.Load();
+    private bool _hasEnded;
 
     /// <param name="plan">Of the arenas "physics", "saves" and "window"; null leaves all to malloc.</param>
     /// <param name="save">The file of saved games; null keeps them in memory.</param>
@@ -208,22 +213,32 @@ internal sealed class GameLibraries : IDisposable
         return allocator;
     }
 
-    /// <exception cref="RunFailedException">A library left something behind.</exception>
-    public void Dispose()
+    /// <summary>Ends the libraries, and looks whether they left something behind.</summary>
+    /// <exception cref="RunFailedException">They did.</exception>
+    public void End()
     {
+        (long misuses, UnloadReport? report) = Shutdown();
+        if (report is { IsClean: false } || misuses != 0)
+            throw new RunFailedException($"{report} {misuses} calls of libraries were wrong or refused.");
+    }
+
+    /// <summary>Ends the libraries, where the game failed before it could.</summary>
+    public void Dispose() => Shutdown();
+
+    private (long Misuses, UnloadReport? Report) Shutdown()
+    {
+        if (_hasEnded)
+            return default;
+
+        _hasEnded = true;
         Saves.Dispose();
         if (HasPhysics)
             Physics.End();
-
-        if (_scene is null)
-            return;
 
         long misuses = _allocators.Sum(allocator => allocator.MisuseCount + allocator.RefusalCount);
         foreach (NativeAllocator allocator in _allocators)
             allocator.Dispose();
 
-        UnloadReport report = _scene.Unload();
-        if (!report.IsClean || misuses != 0)
-            throw new RunFailedException($"{report} {misuses} calls of libraries were refused.");
+        return (misuses, _scene?.Unload());
     }
 }
