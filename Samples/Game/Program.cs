@@ -51,8 +51,9 @@ internal static class Program
         string held = options.Memory == MemoryKind.Engine
             ? "no frame broke the rules of the scene plans, and nothing was left behind"
             : string.Create(CultureInfo.InvariantCulture, $"{run.Violations:N0} frames broke the rules, which only --memory engine must keep");
+        int code = RowRunner.Judge([problem]);
         json.Tables.WriteLine(problem is null ? $"PASS: {held}." : $"FAIL: {problem}");
-        return problem is null ? ExitCodes.Success : ExitCodes.Failure;
+        return code;
     }
 
     /// <summary>The overlay shows tags where memory is counted; compiled ahead of time it may not be.</summary>

@@ -120,7 +120,7 @@ internal sealed class Session<TStore> : IGame
         }
 
         _frameOfLevel++;
-        _screen.Present(ticks);
+        _screen.Present(ticks, _framesLeft == 0);
     }
 
     /// <summary>Leaves the last level, and waits until all are taken apart.</summary>

@@ -104,6 +104,7 @@ internal sealed unsafe class GameWindow : IScreen
     private readonly int _eye;
     private bool _showsOverlay;
     private HotLoopCounts _lastFrame;
+    private Picture? _last;
 
     /// <exception cref="RunFailedException">There can be no window.</exception>
     public GameWindow(EngineMemory memory, GameLibraries libraries, bool showsOverlay)
@@ -184,26 +185,17 @@ internal sealed unsafe class GameWindow : IScreen
             Submit(view);
     }
 
-    public void Present(long frameTicks)
+    public void Present(long frameTicks, bool isLast)
     {
+        if (isLast)
+            _last = Picture();
+
         _overlay.AddFrame(frameTicks);
         _sdl.Present();
     }
 
-    /// <summary>Writes the last picture as PNG. Not in a frame.</summary>
-    public void Screenshot(string path)
-    {
-        Picture picture = new(Width, Height);
-        uint[] pixels = new uint[Width * Height];
-        _gl.ReadBuffer(ReadBufferMode.Front);
-        fixed (uint* first = pixels)
-            _gl.ReadPixels(0, 0, Width, Height, PixelFormat.Rgba, PixelType.UnsignedByte, first);
-
-        for (int y = 0; y < Height; y++)
-            pixels.AsSpan((Height - 1 - y) * Width, Width).CopyTo(picture.Row(y));
-
-        picture.Save(path);
-    }
+    /// <summary>Writes the last frame as PNG, where all were counted.</summary>
+    public void Screenshot(string path) => _last?.Save(path);
 
     public void Dispose()
     {
@@ -217,6 +209,21 @@ internal sealed unsafe class GameWindow : IScreen
         _sdl.Dispose();
         ForgetSdl();
         _arena.Dispose();
+    }
+
+    /// <summary>What was drawn and is not shown yet.</summary>
+    private Picture Picture()
+    {
+        Picture picture = new(Width, Height);
+        uint[] pixels = new uint[Width * Height];
+        _gl.ReadBuffer(ReadBufferMode.Back);
+        fixed (uint* first = pixels)
+            _gl.ReadPixels(0, 0, Width, Height, PixelFormat.Rgba, PixelType.UnsignedByte, first);
+
+        for (int y = 0; y < Height; y++)
+            pixels.AsSpan((Height - 1 - y) * Width, Width).CopyTo(picture.Row(y));
+
+        return picture;
     }
 
     /// <summary>SDL's error buffers are in its arena until the process ends.</summary>

@@ -44,7 +44,8 @@ internal interface IScreen : IDisposable
 
     /// <summary>Between frames.</summary>
     /// <param name="frameTicks">How long the frame took.</param>
-    void Present(long frameTicks);
+    /// <param name="isLast">Whether no frame follows.</param>
+    void Present(long frameTicks, bool isLast);
 }
 
 /// <summary>No window: the lists are made and thrown away.</summary>
@@ -64,7 +65,7 @@ internal sealed class NoScreen : IScreen
     {
     }
 
-    public void Present(long frameTicks)
+    public void Present(long frameTicks, bool isLast)
     {
     }
 
