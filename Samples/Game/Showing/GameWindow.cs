@@ -1,4 +1,5 @@
 // The game in a window: boxes and flat marks, each in one call of OpenGL.
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Samples.Common;
@@ -105,6 +106,7 @@ internal sealed unsafe class GameWindow : IScreen
     private bool _showsOverlay;
     private HotLoopCounts _lastFrame;
     private Picture? _last;
+    private long _driverTicks;
 
     /// <exception cref="RunFailedException">There can be no window.</exception>
     public GameWindow(EngineMemory memory, GameLibraries libraries, bool showsOverlay)
@@ -181,8 +183,11 @@ internal sealed unsafe class GameWindow : IScreen
                 _overlay.Draw(_panel, _lastFrame);
         }
 
+        long start = Stopwatch.GetTimestamp();
         using (guard.Exclude("driver"))
             Submit(view);
+
+        _driverTicks = Stopwatch.GetTimestamp() - start;
     }
 
     public void Present(long frameTicks, bool isLast)
@@ -190,7 +195,7 @@ internal sealed unsafe class GameWindow : IScreen
         if (isLast)
             _last = Picture();
 
-        _overlay.AddFrame(frameTicks);
+        _overlay.AddFrame(frameTicks, _driverTicks);
         _sdl.Present();
     }
 
@@ -199,6 +204,7 @@ internal sealed unsafe class GameWindow : IScreen
 
     public void Dispose()
     {
+        _overlay.Dispose();
         _gl.DeleteProgram(_boxes);
         _gl.DeleteProgram(_marks);
         _gl.DeleteBuffer(_boxBuffer);
