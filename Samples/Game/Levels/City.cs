@@ -33,6 +33,9 @@ internal sealed class City<TStore>(LevelSetup setup, TStore store) : Level<TStor
 
     protected override int DrawCount => Store.Count(ThingKind.Actor) + CellCount;
 
+    protected override Sprite Ground =>
+        new(s_middle - new Vector3(0, 0.5f, 0), Quaternion.Identity, new Vector3(70, 0.5f, 70), 0xFF506050);
+
     public override void Build()
     {
         int floors = Math.Min(Setup.Saves.Setting("city", "floors"), MostFloors);

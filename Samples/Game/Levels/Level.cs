@@ -49,6 +49,9 @@ internal abstract class Level<TStore> : IDisposable
     /// <summary>How many things the level would like to draw.</summary>
     protected abstract int DrawCount { get; }
 
+    /// <summary>What the level stands on.</summary>
+    protected abstract Sprite Ground { get; }
+
     protected LevelSetup Setup => _setup;
 
     protected TStore Store { get; }
@@ -75,7 +78,7 @@ internal abstract class Level<TStore> : IDisposable
     {
         _lists.AsSpan().Clear();
         DrawJob job = new() { Level = this, Camera = camera };
-        pool.Run(ref job, DrawCount + Store.Count(ThingKind.Shot) + Store.Count(ThingKind.Particle));
+        pool.Run(ref job, 1 + DrawCount + Store.Count(ThingKind.Shot) + Store.Count(ThingKind.Particle));
         return _lists;
     }
 
@@ -168,6 +171,11 @@ internal abstract class Level<TStore> : IDisposable
 
     private bool TryDrawAny(int index, in Camera camera, out Sprite sprite)
     {
+        sprite = Ground;
+        if (index == 0)
+            return true;
+
+        index--;
         if (index < DrawCount)
             return TryDraw(index, camera, out sprite);
 

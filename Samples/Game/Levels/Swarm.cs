@@ -32,6 +32,9 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
 
     protected override int DrawCount => Store.Count(ThingKind.Actor);
 
+    protected override Sprite Ground =>
+        new(new Vector3(s_size.X / 2, -0.5f, s_size.Z / 2), Quaternion.Identity, new Vector3(s_size.X, 0.5f, s_size.Z), 0xFF604838);
+
     public override void Build()
     {
         _agents = Math.Min(Setup.Saves.Setting("swarm", "agents"), MostAgents);

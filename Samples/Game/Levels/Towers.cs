@@ -26,6 +26,9 @@ internal sealed class Towers<TStore>(LevelSetup setup, TStore store) : Level<TSt
 
     protected override int DrawCount => Store.Count(ThingKind.Actor);
 
+    protected override Sprite Ground =>
+        new(new Vector3(0, -0.5f, 0), Quaternion.Identity, new Vector3(40, 0.5f, 40), 0xFF507060);
+
     public override void Build()
     {
         _towers = Setup.Saves.Setting("towers", "towers");
@@ -38,7 +41,7 @@ internal sealed class Towers<TStore>(LevelSetup setup, TStore store) : Level<TSt
     {
         float turn = StepCount * 0.002f;
         float width = _towers * Spacing;
-        Vector3 eye = new(MathF.Sin(turn) * width * 0.4f, 9, 14 + (width * 0.5f));
+        Vector3 eye = new(MathF.Sin(turn) * width * 0.4f, 8, 8 + (width * 0.45f));
         return new Camera(eye, new Vector3(0, 4, 0), aspect);
     }
 

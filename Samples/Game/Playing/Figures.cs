@@ -106,7 +106,7 @@ internal sealed record RunDocument
             Collections = total.Collections,
             ResidentBytes = ResidentMemory.Bytes(),
             Violations = guard.ViolationCount,
-            FirstViolation = guard.FirstViolation?.ToString(),
+            FirstViolation = guard.FirstViolation is { } first ? $"{first} {first.CallStack}".TrimEnd() : null,
             FrameMicroseconds = options.KeepsTimes ? times : [],
         };
     }

@@ -47,12 +47,10 @@ internal static class Plans
 
     private static ArenaPlan WithBudget(ArenaPlan arena)
     {
-        int superSlabs = Math.Max(arena.TogetherSuperSlabCount, 1) + 1;
+        int superSlabs = Math.Max(arena.TogetherSuperSlabCount, 1);
         return arena with
         {
-            Blocks = [],
             TogetherSuperSlabCount = superSlabs,
-            ThreadCount = 1,
             Budget = new ArenaBudget { SoftBytes = (nuint)superSlabs * SuperSlabBytes },
         };
     }
