@@ -5,8 +5,8 @@ using Engine.Tests.Support;
 namespace Engine.Tests.Samples;
 
 /// <summary>
-/// The game as CI plays it: without a window, by itself, with few frames. Where the physics library is missing it has one
-/// level less and says so.
+/// The game as CI plays it: without a window, by itself, with few frames. Where the physics library is missing it has
+/// one level less and says so.
 /// </summary>
 [TestFixture]
 [Category(Lane.Slow)]
@@ -59,12 +59,13 @@ internal sealed class GameTests
         string folder = Directory.CreateTempSubdirectory("game-").FullName;
         try
         {
-            SampleProcess run = SampleProcess.Run("Game", "--record-plans", folder, "--unattended", "120", "--level-frames", "40");
+            SampleProcess run = SampleProcess.Run(
+                "Game", "--record-plans", folder, "--unattended", "120", "--level-frames", "40");
             Assert.That(run.ExitCode, Is.Zero, run.Error);
-            string[] names = [.. Directory.GetFiles(folder).Select(path => Path.GetFileNameWithoutExtension(path)!).Order()];
+            string[] names = [.. Directory.GetFiles(folder).Select(path => Path.GetFileNameWithoutExtension(path)!)];
             Assert.That(names, Is.SubsetOf(s_plans).And.Contains("libraries").And.Contains("swarm"));
             ScenePlan swarm = ScenePlan.Load(Path.Combine(folder, "swarm.json"));
-            Assert.That(swarm.FrameArena!.BytesPerLane, Is.GreaterThan((nuint)Size.MiB(1)), "20,000 agents are sorted in it");
+            Assert.That((long)swarm.FrameArena!.BytesPerLane, Is.GreaterThan((long)Size.MiB(1)), "the grid is in it");
         }
         finally
         {
@@ -78,7 +79,8 @@ internal sealed class GameTests
         string picture = Path.GetTempFileName();
         try
         {
-            SampleProcess run = Undisturbed("--compare", "--unattended", "90", "--level-frames", "30", "--picture", picture);
+            SampleProcess run = Undisturbed(
+                "--compare", "--unattended", "90", "--level-frames", "30", "--picture", picture);
             using (Assert.EnterMultipleScope())
             {
                 Assert.That(run.ExitCode, Is.Zero, run.Error);

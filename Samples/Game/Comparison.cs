@@ -6,7 +6,9 @@ using Samples.Game.Showing;
 
 namespace Samples.Game;
 
-/// <summary>Runs the game once for each kind, in processes of their own, prints what they did, and draws their frames.</summary>
+/// <summary>
+/// Runs the game once for each kind, in processes of their own, prints what they did, and draws their frames.
+/// </summary>
 internal static class Comparison
 {
     private const int Width = 960;
@@ -36,8 +38,8 @@ internal static class Comparison
         RunDocument engine = runs[0];
         string? problem =
             runs.Exists(run => run.Hash != engine.Hash) ? "the kinds of memory did not play the same game"
-            : engine.Violations != 0 ? $"{engine.Violations} frames of the engine broke the rules. {engine.FirstViolation}"
-            : null;
+            : engine.Violations == 0 ? null
+            : $"{engine.Violations} frames of the engine broke the rules. {engine.FirstViolation}";
         int code = RowRunner.Judge([problem]);
         json.Tables.WriteLine(problem is null
             ? "PASS: the same game three times, and no frame of the engine broke the rules."

@@ -46,11 +46,11 @@ internal static class Program
         json.Tables.Write(RunTable.Print([run]));
         json.Write(run, GameJson.Default.RunDocument);
         problem ??= options.Memory == MemoryKind.Engine && run.Violations != 0
-            ? string.Create(CultureInfo.InvariantCulture, $"{run.Violations:N0} frames broke the rules. {run.FirstViolation}")
+            ? $"{FigureText.Count(run.Violations)} frames broke the rules. {run.FirstViolation}"
             : null;
         string held = options.Memory == MemoryKind.Engine
             ? "no frame broke the rules of the scene plans, and nothing was left behind"
-            : string.Create(CultureInfo.InvariantCulture, $"{run.Violations:N0} frames broke the rules, which only --memory engine must keep");
+            : $"{FigureText.Count(run.Violations)} frames broke the rules, which only --memory engine must keep";
         int code = RowRunner.Judge([problem]);
         json.Tables.WriteLine(problem is null ? $"PASS: {held}." : $"FAIL: {problem}");
         return code;
@@ -190,7 +190,9 @@ internal static class Program
     }
 }
 
-/// <summary>Reads and writes this sample's JSON without reflection. The names are read by other programs: they stay.</summary>
+/// <summary>
+/// Reads and writes this sample's JSON without reflection. The names are read by other programs: they stay.
+/// </summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = false)]
 [JsonSerializable(typeof(RunDocument))]
 [JsonSerializable(typeof(ComparisonDocument))]

@@ -88,7 +88,9 @@ internal interface IStore : IDisposable
     Table<byte> Line(string level, int score, int actors, int shots);
 }
 
-/// <summary>A level in the engine's memory: lists and tables in its scene's arena, scratch in its frame lanes.</summary>
+/// <summary>
+/// A level in the engine's memory: lists and tables in its scene's arena, scratch in its frame lanes.
+/// </summary>
 internal readonly struct EngineStore : IStore
 {
     private static readonly AllocationTag s_tag = AllocationTag.Register("world", 64 << 20);

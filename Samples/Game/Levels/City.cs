@@ -249,7 +249,7 @@ internal sealed class City<TStore>(LevelSetup setup, TStore store) : Level<TStor
             if (debris.Position.Y < debris.Size / 2)
             {
                 debris.Position.Y = debris.Size / 2;
-                debris.Velocity = new Vector3(debris.Velocity.X * 0.6f, debris.Velocity.Y * -0.3f, debris.Velocity.Z * 0.6f);
+                debris.Velocity *= new Vector3(0.6f, -0.3f, 0.6f);
             }
 
             if (--debris.Life <= 0)

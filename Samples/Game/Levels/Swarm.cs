@@ -33,7 +33,7 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
     protected override int DrawCount => Store.Count(ThingKind.Actor);
 
     protected override Sprite Ground =>
-        new(new Vector3(s_size.X / 2, -0.5f, s_size.Z / 2), Quaternion.Identity, new Vector3(s_size.X, 0.5f, s_size.Z), 0xFF604838);
+        new(s_size with { Y = 0 } / 2, Quaternion.Identity, s_size with { Y = 0.5f }, 0xFF604838);
 
     public override void Build()
     {
@@ -86,7 +86,8 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
     private Vector3 Goal()
     {
         float turn = StepCount * 0.01f;
-        return (s_size / 2) + new Vector3(MathF.Sin(turn) * 60, MathF.Sin(turn * 2.3f) * 12, MathF.Cos(turn * 0.7f) * 60);
+        Vector3 offset = new(MathF.Sin(turn) * 60, MathF.Sin(turn * 2.3f) * 12, MathF.Cos(turn * 0.7f) * 60);
+        return (s_size / 2) + offset;
     }
 
     private void Spawn(Vector3 position)
@@ -238,7 +239,8 @@ internal sealed class Swarm<TStore>(LevelSetup setup, TStore store) : Level<TSto
             for (int slot = start; slot < end; slot++)
             {
                 ref Thing agent = ref Level.Store.At(ThingKind.Actor, order[slot]);
-                Vector3 velocity = agent.Velocity + (Steer(slot, agent.Velocity, starts, positions, velocities) * StepSeconds);
+                Vector3 steer = Steer(slot, agent.Velocity, starts, positions, velocities);
+                Vector3 velocity = agent.Velocity + (steer * StepSeconds);
                 float speed = velocity.Length();
                 velocity *= Math.Clamp(speed, 6, 22) / MathF.Max(speed, 0.001f);
                 agent.Velocity = velocity;

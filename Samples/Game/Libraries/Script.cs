@@ -71,7 +71,9 @@ internal sealed class Script : IDisposable
         return points;
     }
 
-    /// <summary>Ends the state. In an arena nothing is done for its blocks: the arena is reset or disposed next.</summary>
+    /// <summary>
+    /// Ends the state. In an arena nothing is done for its blocks: the arena is reset or disposed next.
+    /// </summary>
     public void Dispose()
     {
         if (_allocate is null)

@@ -140,7 +140,8 @@ internal static class RunTable
 
     public static string Print(IReadOnlyList<RunDocument> runs)
     {
-        TextTable table = new([.. runs.Select(run => run.Memory).Prepend("levels: " + string.Join(", ", runs[0].Levels))]);
+        string levels = "levels: " + string.Join(", ", runs[0].Levels);
+        TextTable table = new([.. runs.Select(run => run.Memory).Prepend(levels)]);
         foreach ((string name, Func<RunDocument, string> figure) in s_rows)
             table.Add([.. runs.Select(figure).Prepend(name)]);
 

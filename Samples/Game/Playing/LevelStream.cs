@@ -1,4 +1,4 @@
-// The ring of levels: one is played while the next is made and the last taken apart, both by a thread in the background.
+// The ring of levels: one is played while a thread in the background makes the next and takes the last apart.
 using System.Collections.Concurrent;
 using System.Reflection;
 using Samples.Common;
@@ -17,8 +17,8 @@ internal enum LevelKind
 }
 
 /// <summary>
-/// Makes levels ahead and takes them apart behind. The game's thread makes all calls, between frames; a builder's thread
-/// of the lowest priority does the work.
+/// Makes levels ahead and takes them apart behind. The game's thread makes all calls, between frames; a builder's
+/// thread of the lowest priority does the work.
 /// </summary>
 internal sealed class LevelStream<TStore> : IDisposable
     where TStore : struct, IStore

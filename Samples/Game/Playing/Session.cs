@@ -69,7 +69,8 @@ internal sealed class Session<TStore> : IGame
     {
         PlayerInput input = _screen.TakeInput();
         _isPaused ^= input.TogglesPause;
-        bool isOver = _frameOfLevel >= _options.LevelFrames && (_options.IsUnattended || _stream.Progress(_visit + 1) == 1);
+        bool isOver = _frameOfLevel >= _options.LevelFrames
+            && (_options.IsUnattended || _stream.Progress(_visit + 1) == 1);
         if (_level is not null && input.WantsRestart)
             Restart();
         else if (_level is null || isOver || input.WantsNext)

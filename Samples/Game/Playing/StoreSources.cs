@@ -20,7 +20,9 @@ internal enum MemoryKind
     Gc,
 }
 
-/// <summary>The memory of levels, one for each of the ring; the seam's other half beside <see cref="IStore"/>.</summary>
+/// <summary>
+/// The memory of levels, one for each of the ring; the seam's other half beside <see cref="IStore"/>.
+/// </summary>
 internal interface IStoreSource<TStore> : IDisposable
     where TStore : struct, IStore
 {
@@ -120,7 +122,9 @@ internal sealed class EngineSource : IStoreSource<EngineStore>
 
     public void Dispose() => _loader.Dispose();
 
-    /// <summary>A load makes some objects. They go here, between two frames, before the runtime collects in one.</summary>
+    /// <summary>
+    /// A load makes some objects. They go here, between two frames, before the runtime collects in one.
+    /// </summary>
     private void CollectGarbage()
     {
         const int Generation = 1; // objects of a load that is under way survive a collection of the youngest

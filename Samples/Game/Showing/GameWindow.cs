@@ -39,7 +39,9 @@ internal sealed unsafe class GameWindow : IScreen
             vec2 corner = corners[gl_VertexID % 6];
             vec3 normal = turned(axis == 0 ? vec3(1, 0, 0) : axis == 1 ? vec3(0, 1, 0) : vec3(0, 0, 1));
             float side = dot(eye - position, normal) < 0.0 ? -1.0 : 1.0;
-            vec3 local = axis == 0 ? vec3(side, corner) : axis == 1 ? vec3(corner.x, side, corner.y) : vec3(corner, side);
+            vec3 local = axis == 0 ? vec3(side, corner)
+                : axis == 1 ? vec3(corner.x, side, corner.y)
+                : vec3(corner, side);
             vec3 place = position + turned(local * extent);
             gl_Position = view * vec4(place, 1.0);
             float light = 0.4 + 0.6 * max(dot(normal * side, normalize(vec3(0.4, 1.0, 0.6))), 0.0);

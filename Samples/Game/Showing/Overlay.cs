@@ -124,14 +124,15 @@ internal sealed class Overlay : IDisposable
         for (int index = 0; index < Frames; index++)
         {
             float milliseconds = _milliseconds[(_frame + index) % Frames];
-            float ofGame = milliseconds - _ofDriver[(_frame + index) % Frames];
+            float own = milliseconds - _ofDriver[(_frame + index) % Frames];
             Bar(panel, x + (index * 2), y, milliseconds, Gray);
-            Bar(panel, x + (index * 2), y, ofGame, ofGame > Limit ? Red : Green);
+            Bar(panel, x + (index * 2), y, own, own > Limit ? Red : Green);
         }
 
         panel.Fill(x, y + (GraphHeight / 2), Frames * 2, 1, White);
         long last = (_frame + Frames - 1) % Frames;
-        panel.Text.Append($"16.7 MS   LAST {_milliseconds[last] - _ofDriver[last]:0.0} MS + DRIVER {_ofDriver[last]:0.0} MS");
+        float ofGame = _milliseconds[last] - _ofDriver[last];
+        panel.Text.Append($"16.7 MS   LAST {ofGame:0.0} MS + DRIVER {_ofDriver[last]:0.0} MS");
         panel.Write(x, y + (GraphHeight / 2) - Panel.LineHeight, White);
     }
 

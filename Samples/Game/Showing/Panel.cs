@@ -5,7 +5,9 @@ using SuperSlab.Collections;
 
 namespace Samples.Game.Showing;
 
-/// <summary>A rectangle in pixels from the top left, with the dots of a character; the graphics card reads this layout.</summary>
+/// <summary>
+/// A rectangle in pixels from the top left, with the dots of a character; the graphics card reads this layout.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct Mark(float X, float Y, float Width, float Height, uint Color, uint Low, uint High)
 {

@@ -102,8 +102,8 @@ internal sealed unsafe partial class Sdl : IDisposable
     public void Present() => SwapWindow(_window);
 
     /// <summary>
-    /// Ends SDL. It keeps its error buffers for each thread until the process ends, so the arena must be reset after it;
-    /// what SDL asks for later is malloc's.
+    /// Ends SDL. It keeps its error buffers for each thread until the process ends, so the arena must be reset after
+    /// it; what SDL asks for later is malloc's.
     /// </summary>
     public void Dispose()
     {
@@ -124,7 +124,8 @@ internal sealed unsafe partial class Sdl : IDisposable
 
         string message = Marshal.PtrToStringUTF8(GetError()) ?? "";
         Dispose();
-        throw new RunFailedException($"SDL: {message}; a display and OpenGL 3.3 are needed (Debian: xvfb, libgl1-mesa-dri). {Otherwise}");
+        throw new RunFailedException(
+            $"SDL: {message}; a display and OpenGL 3.3 are needed (Debian: xvfb, libgl1-mesa-dri). {Otherwise}");
     }
 
     private enum EventKind : uint
