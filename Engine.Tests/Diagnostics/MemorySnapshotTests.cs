@@ -74,6 +74,21 @@ internal sealed unsafe class MemorySnapshotTests : ArenaFixture
         }
     }
 
+    /// <summary>A frame that shows names must not make strings of them.</summary>
+    [Test]
+    public void A_name_is_written_in_utf8_without_a_managed_object()
+    {
+        RowName name = new("w\u00F6rld");
+        Span<byte> room = stackalloc byte[8];
+        _ = name.TryFormat(room, out _);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        bool fits = name.TryFormat(room, out int written);
+        bool fitsTooLittle = name.TryFormat(room[..5], out int writtenTooLittle);
+        long managed = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.That((fits, fitsTooLittle, writtenTooLittle, managed), Is.EqualTo((true, false, 0, 0L)));
+        Assert.That(room[..written].SequenceEqual("w\u00F6rld"u8));
+    }
+
     [Test]
     public void When_nobody_uses_the_memory_all_sums_are_equal()
     {

@@ -1,8 +1,10 @@
+using System.Buffers;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Unicode;
 
 #pragma warning disable CS1591, CS1573 // Fields whose names and units say everything have no comment.
 namespace SuperSlab.Diagnostics;
@@ -255,7 +257,7 @@ public readonly struct SuperSlabRow
 /// characters and ends in a number that differs from name to name: "a long na~1f3c9a02". Immutable.
 /// </summary>
 [JsonConverter(typeof(JsonText))]
-public readonly struct RowName : IEquatable<RowName>
+public readonly struct RowName : IEquatable<RowName>, IUtf8SpanFormattable
 {
     /// <summary>A scene's name of 100 characters, ": ", and an arena's of 64, each of them two UTF-16 units.</summary>
     private const int MaximumLength = 2 * (100 + 2 + 64);
@@ -299,6 +301,18 @@ public readonly struct RowName : IEquatable<RowName>
     public override bool Equals(object? obj) => obj is RowName other && Equals(other);
 
     public override int GetHashCode() => string.GetHashCode(Text);
+
+    /// <summary>Writes the name in UTF-8, without a managed object; in the hot loop. Format and provider have no
+    /// effect.</summary>
+    /// <returns>Whether there was room; if not, nothing counts as written.</returns>
+    public bool TryFormat(
+        Span<byte> utf8Destination, out int bytesWritten, ReadOnlySpan<char> format = default,
+        IFormatProvider? provider = null)
+    {
+        bool fits = Utf8.FromUtf16(Text, utf8Destination, out _, out bytesWritten) == OperationStatus.Done;
+        bytesWritten = fits ? bytesWritten : 0;
+        return fits;
+    }
 
     /// <summary>The name as a new string.</summary>
     public override string ToString() => new(Text);

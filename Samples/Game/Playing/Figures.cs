@@ -1,0 +1,150 @@
+// What is kept of frames, and how it is told.
+using System.Diagnostics;
+using Samples.Common;
+using SuperSlab.Scenes;
+
+namespace Samples.Game.Playing;
+
+/// <summary>The frames' times. Made and touched before the frames, so that keeping them costs nothing.</summary>
+internal sealed class FrameTimes
+{
+    private readonly long[] _ticks;
+
+    public FrameTimes(int frames)
+    {
+        _ticks = new long[frames];
+        _ticks.AsSpan().Fill(-1);
+    }
+
+    public int Count { get; private set; }
+
+    /// <summary>Keeps a frame's time; beyond its room it keeps no more.</summary>
+    public void Add(long ticks)
+    {
+        if (Count < _ticks.Length)
+            _ticks[Count++] = ticks;
+    }
+
+    public long[] Microseconds() => Array.ConvertAll(
+        _ticks[..Count], ticks => (long)(ticks * 1e6 / Stopwatch.Frequency));
+}
+
+/// <summary>A run, as one process tells another.</summary>
+internal sealed record RunDocument
+{
+    public required string Memory { get; init; }
+    public required uint Seed { get; init; }
+    public required int Frames { get; init; }
+    public required string[] Levels { get; init; }
+
+    /// <summary>Of all levels as they were left: the same for the same seed, whatever the memory.</summary>
+    public required uint Hash { get; init; }
+
+    public required long P50Microseconds { get; init; }
+    public required long P99Microseconds { get; init; }
+    public required long P999Microseconds { get; init; }
+    public required long LongestMicroseconds { get; init; }
+
+    /// <summary>Frames above 16.7 ms.</summary>
+    public required int SlowFrames { get; init; }
+
+    /// <summary>Frames above twice the median of their own level.</summary>
+    public required int Hitches { get; init; }
+
+    /// <summary>The longest time that the game stood still for a level that was not ready.</summary>
+    public required long LongestWaitMicroseconds { get; init; }
+
+    public required long EngineFaults { get; init; }
+    public required long RuntimeFaults { get; init; }
+    public required long HeapFaults { get; init; }
+    public required long NativeFaults { get; init; }
+
+    /// <summary>All page faults of the frames' threads.</summary>
+    public required long PageFaults { get; init; }
+
+    public required long OsCalls { get; init; }
+    public required long ManagedBytes { get; init; }
+    public required long Collections { get; init; }
+    public required long ResidentBytes { get; init; }
+    public required long Violations { get; init; }
+    public required string? FirstViolation { get; init; }
+
+    /// <summary>Each frame's time, for the picture; empty where it is not asked for.</summary>
+    public required long[] FrameMicroseconds { get; init; }
+
+    /// <summary>Makes it of the frames' times and what the guard counted.</summary>
+    /// <param name="levels">Which level of the ring each frame was in.</param>
+    public static RunDocument Make(
+        GameOptions options, LevelKind[] ring, long[] times, byte[] levels, HotLoopGuard guard, uint hash, long wait)
+    {
+        long[] sorted = [.. times];
+        Array.Sort(sorted);
+        long[] medians = [.. ring.Select((_, level) => Statistics.Median(
+            times.Where((_, frame) => levels[frame] == level).DefaultIfEmpty(0)))];
+        HotLoopCounts total = guard.Total;
+        return new RunDocument
+        {
+            Memory = EnumNames<MemoryKind>.Of(options.Memory),
+            Seed = options.Seed,
+            Frames = times.Length,
+            Levels = Array.ConvertAll(ring, EnumNames<LevelKind>.Of),
+            Hash = hash,
+            P50Microseconds = Statistics.Percentile(sorted, 50),
+            P99Microseconds = Statistics.Percentile(sorted, 99),
+            P999Microseconds = sorted[(int)(((long)sorted.Length * 999 + 999) / 1000) - 1],
+            LongestMicroseconds = sorted[^1],
+            SlowFrames = times.Count(time => time > 16_700),
+            Hitches = times.Where((time, frame) => time > 2 * medians[levels[frame]]).Count(),
+            LongestWaitMicroseconds = wait,
+            EngineFaults = total.EngineFaults,
+            RuntimeFaults = total.RuntimeFaults,
+            HeapFaults = total.HeapFaults,
+            NativeFaults = total.NativeFaults,
+            PageFaults = total.PageFaults,
+            OsCalls = total.OsCalls,
+            ManagedBytes = total.ManagedBytes,
+            Collections = total.Collections,
+            ResidentBytes = ResidentMemory.Bytes(),
+            Violations = guard.ViolationCount,
+            FirstViolation = guard.FirstViolation is { } first ? $"{first} {first.CallStack}".TrimEnd() : null,
+            FrameMicroseconds = options.KeepsTimes ? times : [],
+        };
+    }
+}
+
+/// <summary>Prints runs for people, a column each.</summary>
+internal static class RunTable
+{
+    private static readonly (string Name, Func<RunDocument, string> Figure)[] s_rows =
+    [
+        ("frames", run => FigureText.Count(run.Frames)),
+        ("p50 us", run => FigureText.Count(run.P50Microseconds)),
+        ("p99 us", run => FigureText.Count(run.P99Microseconds)),
+        ("p99.9 us", run => FigureText.Count(run.P999Microseconds)),
+        ("longest us", run => FigureText.Count(run.LongestMicroseconds)),
+        ("frames over 16.7 ms", run => FigureText.Count(run.SlowFrames)),
+        ("frames over 2 medians of their level", run => FigureText.Count(run.Hitches)),
+        ("longest wait for a level us", run => FigureText.Count(run.LongestWaitMicroseconds)),
+        ("page faults of the frames' threads", run => FigureText.Count(run.PageFaults)),
+        ("  in the engine's memory", run => FigureText.Count(run.EngineFaults)),
+        ("  in managed code and the runtime", run => FigureText.Count(run.RuntimeFaults)),
+        ("  on the collector's heap", run => FigureText.Count(run.HeapFaults)),
+        ("  in libraries, stacks, files", run => FigureText.Count(run.NativeFaults)),
+        ("OS calls of the engine", run => FigureText.Count(run.OsCalls)),
+        ("managed bytes", run => FigureText.Count(run.ManagedBytes)),
+        ("collections", run => FigureText.Count(run.Collections)),
+        ("resident MiB", run => FigureText.Count(run.ResidentBytes >> 20)),
+        ("frames that broke the rules", run => FigureText.Count(run.Violations)),
+        ("hash of all states", run => $"{run.Hash:x8}"),
+    ];
+
+    public static string Print(IReadOnlyList<RunDocument> runs)
+    {
+        string levels = "levels: " + string.Join(", ", runs[0].Levels);
+        TextTable table = new([.. runs.Select(run => run.Memory).Prepend(levels)]);
+        foreach ((string name, Func<RunDocument, string> figure) in s_rows)
+            table.Add([.. runs.Select(figure).Prepend(name)]);
+
+        return table.ToString();
+    }
+}

@@ -1,0 +1,57 @@
+// The scene plans: those in the program, and how they are recorded.
+using System.Text;
+using Samples.Common;
+using SuperSlab;
+using SuperSlab.Scenes;
+
+namespace Samples.Game.Playing;
+
+/// <summary>Plans of levels, and of the scene of the libraries that live as long as the game.</summary>
+internal static class Plans
+{
+    private const string Libraries = "libraries";
+    private const int SuperSlabBytes = 2 << 20;
+
+    /// <summary>What recorded plans are multiplied by: threads hold back blocks as their timing wants.</summary>
+    private const double Headroom = 1.1;
+
+    public static ScenePlan Of(LevelKind kind) => Read(Resource.NameOf(kind, ".json"));
+
+    public static ScenePlan OfLibraries() => Read(Libraries + ".json");
+
+    /// <summary>A plan that prewarms nothing but the smallest lanes.</summary>
+    public static ScenePlan Empty(LevelKind kind, int workers) => new()
+    {
+        Name = EnumNames<LevelKind>.Of(kind),
+        Arenas = [Arena("world"), Arena("script")],
+        FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = workers },
+    };
+
+    public static ScenePlan EmptyLibraries() => new()
+    {
+        Name = Libraries,
+        Arenas = [Arena("physics"), Arena("saves"), Arena("window")],
+    };
+
+    /// <summary>Writes a recorded plan, with soft budgets of what is prewarmed.</summary>
+    public static void Write(string folder, SceneRecorder recorder)
+    {
+        ScenePlan recorded = recorder.Plan(Headroom);
+        ScenePlan plan = recorded with { Arenas = [.. recorded.Arenas.Select(WithBudget)] };
+        File.WriteAllText(Path.Combine(folder, plan.Name + ".json"), plan.ToJson() + "\n");
+    }
+
+    private static ScenePlan Read(string name) => ScenePlan.Parse(Encoding.UTF8.GetBytes(Resource.Text(name)));
+
+    private static ArenaPlan Arena(string name) => new() { Name = name, Carve = false };
+
+    private static ArenaPlan WithBudget(ArenaPlan arena)
+    {
+        int superSlabs = Math.Max(arena.TogetherSuperSlabCount, 1);
+        return arena with
+        {
+            TogetherSuperSlabCount = superSlabs,
+            Budget = new ArenaBudget { SoftBytes = (nuint)superSlabs * SuperSlabBytes },
+        };
+    }
+}
