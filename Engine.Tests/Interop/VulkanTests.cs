@@ -28,7 +28,9 @@ internal sealed class VulkanTests : ArenaFixture
             Assert.Ignore("There is no Vulkan here (Debian: libvulkan1, mesa-vulkan-drivers).");
         }
 
-        using NativeAllocator allocator = Arena.ToNativeAllocator();
+        using EngineMemory memory = new(Options);
+        using LongLivedArena arena = memory.CreateLongLivedArena("first");
+        using NativeAllocator allocator = arena.ToNativeAllocator();
         if (new VulkanLife(_vk, allocator.ToVulkan(), compiles: false).Run(out _) != Result.Success)
             Assert.Ignore("There is no Vulkan device here (Debian: mesa-vulkan-drivers).");
     }
