@@ -6,7 +6,8 @@ namespace Engine.Tests.Interop;
 /// <summary>
 /// From instance to its end on the first device: a buffer that the device fills, and, if wanted, a compute pipeline.
 /// </summary>
-internal sealed unsafe class VulkanLife(Vk vk, AllocationCallbacks callbacks, bool compiles)
+internal sealed unsafe class VulkanLife(
+    Vk vk, AllocationCallbacks callbacks, bool compiles, Action? onDevice = null)
 {
     private const uint Value = 0xC0FFEE;
     private const uint Bytes = 4096;
@@ -72,6 +73,7 @@ internal sealed unsafe class VulkanLife(Vk vk, AllocationCallbacks callbacks, bo
             return result == Result.Success ? Result.ErrorInitializationFailed : result;
 
         _physical = physical;
+        onDevice?.Invoke();
         float priority = 1;
         DeviceQueueCreateInfo queue = new(queueFamilyIndex: 0, queueCount: 1, pQueuePriorities: &priority);
         DeviceCreateInfo device = new(queueCreateInfoCount: 1, pQueueCreateInfos: &queue);

@@ -55,7 +55,10 @@ internal sealed class VulkanTests : ArenaFixture
         memory.Validate();
     }
 
-    /// <summary>What this driver leaves behind of a refused call is its own; a whole life later leaves nothing.</summary>
+    /// <summary>
+    /// What this driver leaves behind of a refused call is its own; a whole life later leaves nothing. Mesa 22.3 dies
+    /// where it compiles without memory, and the loader 1.3.239 where it looks for devices without: neither is refused.
+    /// </summary>
     [Test]
     public void Each_refusal_is_a_result_and_a_budget_is_out_of_host_memory()
     {
@@ -63,19 +66,17 @@ internal sealed class VulkanTests : ArenaFixture
         for (int call = 1, refused = 1; refused != 0; call++)
         {
             long before = allocator.RefusalCount;
-            allocator.FailAfter(call);
-
-            // This driver dies where it compiles without memory, so it does not compile here.
-            (Result result, bool isFilled) = Life(allocator, compiles: false);
+            int nth = call;
+            var life = new VulkanLife(_vk, allocator.ToVulkan(), compiles: false, () => allocator.FailAfter(nth));
+            Result result = life.Run(out bool isFilled);
             refused = (int)(allocator.RefusalCount - before);
             allocator.FailAfter(0);
             Assert.That(result, Is.AnyOf(Result.Success, Result.ErrorOutOfHostMemory), $"call {call}");
             Assert.That(isFilled, Is.EqualTo(result == Result.Success));
         }
 
-        Assert.That(allocator.RefusalCount, Is.GreaterThan(50));
-        NativeAllocatorOptions options = new() { BudgetBytes = 16 * 1024 };
-        using (NativeAllocator small = Arena.ToNativeAllocator(options))
+        Assert.That(allocator.RefusalCount, Is.GreaterThan(10));
+        using (NativeAllocator small = Arena.ToNativeAllocator(new NativeAllocatorOptions { BudgetBytes = 1024 }))
             Assert.That(Life(small, compiles: false).Result, Is.EqualTo(Result.ErrorOutOfHostMemory));
 
         nuint left = Arena.LiveBytes();
