@@ -76,6 +76,19 @@ internal sealed unsafe class SceneRecorderTests
         Assert.That(most.Resident, Is.GreaterThan(55 << 20), "of three");
     }
 
+    [Test]
+    public void What_lives_together_without_sizes_has_tables_for_all()
+    {
+        ArenaPlan together = new() { Carve = false, TogetherSuperSlabCount = 24, ThreadCount = 2 };
+        using Scene scene = Scene.Load(_memory, Rough with { Arenas = [together] });
+        long before = _memory.OsCalls;
+        Phases(scene.Arena);
+        for (nuint bytes = 1; bytes <= Size.MiB(2); bytes += (bytes / 9) + 1)
+            scene.Arena.Free(scene.Arena.Allocate(bytes));
+
+        Assert.That(_memory.OsCalls, Is.EqualTo(before));
+    }
+
     private ScenePlan RecordPhases(ScenePlan plan)
     {
         using Scene scene = Scene.Load(_memory, plan);

@@ -213,14 +213,15 @@ internal sealed class ArenaPrewarm(
             bitmapBytes += slabs.BitmapBytesFor(block.Bytes, block.Count, slabs.RunsBesides(block.Bytes, users));
         }
 
-        if (spareSuperSlabs != 0)
+        int unknown = spareSuperSlabs + (blocks.Length == 0 ? _together : 0);
+        if (unknown != 0)
         {
-            // Their classes are unknown: each thread may use all, and bitmaps may be those of the smallest blocks.
+            // The classes there are unknown: each thread may use all, and bitmaps may be those of the smallest blocks.
             // Stocks do with the magazines that there are.
             threadClasses += (long)threads * (SizeClasses.LastWithinSuperSlab + 1);
             stockMagazines += ArenaClasses.SmallClasses * ArenaClasses.MagazinesBesides(0, threads);
-            stockMagazines += (long)spareSuperSlabs * SlabGeometry.SlabCount;
-            long runs = (long)spareSuperSlabs * SlabGeometry.SlabCount;
+            long runs = (long)unknown * SlabGeometry.SlabCount;
+            stockMagazines += runs;
             bitmapBytes += slabs.BitmapBytesFor(1, 0, runs);
         }
 

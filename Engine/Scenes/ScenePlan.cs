@@ -181,7 +181,8 @@ public sealed record ArenaPlan
     /// <summary>
     /// SuperSlabs in which all of <see cref="Blocks"/> live together, where <see cref="Carve"/> is false: so many are
     /// prewarmed, and slabs wander between the sizes as they are needed. 0, the default, prewarms each size's own peak:
-    /// more memory, as not all sizes have their peaks at the same time.
+    /// more memory, as not all sizes have their peaks at the same time. Tables are made for the sizes of those blocks;
+    /// where there are none, for every size.
     /// </summary>
     public int TogetherSuperSlabCount { get; init; }
 
