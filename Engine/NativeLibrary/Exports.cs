@@ -16,10 +16,18 @@ internal static unsafe class MemoryExports
     [UnmanagedCallersOnly(EntryPoint = "engine_message", CallConvs = [typeof(CallConvCdecl)])]
     private static byte* Message() => Calls.Message;
 
-    [UnmanagedCallersOnly(EntryPoint = "engine_memory_create", CallConvs = [typeof(CallConvCdecl)])]
-    private static Result Create(MemoryOptions* options, nint* memory) => Calls.Run(() =>
+    [UnmanagedCallersOnly(EntryPoint = "engine_memory_create_for", CallConvs = [typeof(CallConvCdecl)])]
+    private static Result Create(uint layout, MemoryOptions* options, nint* memory) => Calls.Run(() =>
     {
-        *OutPlace.Of(memory) = HeldHandles.Add(new EngineMemory(MemoryOptions.Read(options).ToOptions()));
+        OutPlace.Of(memory);
+        if (layout != NativeArena.CurrentLayout)
+        {
+            throw new ArgumentException(
+                $"The program was compiled with layout {layout} of engine_memory.h, and the library has layout "
+                + $"{NativeArena.CurrentLayout}; compile it with the library's own header.");
+        }
+
+        *memory = HeldHandles.Add(new EngineMemory(MemoryOptions.Read(options).ToOptions()));
     });
 
     [UnmanagedCallersOnly(EntryPoint = "engine_memory_destroy", CallConvs = [typeof(CallConvCdecl)])]

@@ -5,12 +5,15 @@
  * library inside a .NET program needs no more than this file: C# hands it an engine_arena (NativeAllocator.Inline).
  * Either way allocating and freeing are inline, over the cache that the calling thread has of an arena:
  *
+ *     if (!engine_fits(arena)) ...                         // once: compiled with another version of this file
  *     engine_handle handle = engine_handle_of(arena);      // on the thread that uses it; keep it for a job or a frame
- *     void* block = engine_allocate(handle, 64);           // a block that is a multiple of 16 bytes away from 0
+ *     void* block = engine_allocate(handle, 64);           // at a multiple of 16 bytes
  *     engine_free(handle, block);
  *
- * Null means that memory or a budget has ended. A wrong free changes nothing and is told by a sentence to standard
- * error. A handle is its thread's, like a C# ArenaHandle; blocks may be freed by any thread. Not in a signal handler.
+ * Null means that memory or a budget has ended. A wrong free is told by a sentence to standard error: under hardened and
+ * full checks always and at once, without them, as in C#, most, and some not before the thread's freed blocks return to
+ * their slabs. A handle is its thread's, like a C# ArenaHandle; blocks may be freed by any thread. Not in a signal
+ * handler.
  */
 #ifndef ENGINE_MEMORY_H
 #define ENGINE_MEMORY_H
@@ -23,7 +26,7 @@
 extern "C" {
 #endif
 
-/* The layout of what the inline functions read: a library with another one refuses to serve them. */
+/* The version of all that the inline functions read. */
 #define ENGINE_LAYOUT 1u
 
 enum {
@@ -65,6 +68,11 @@ typedef struct engine_handle {
     engine_cache* cache;
     const engine_arena* arena;
 } engine_handle;
+
+/* Whether the arena is laid out as this file says. */
+static inline int engine_fits(const engine_arena* arena) {
+    return arena->layout == ENGINE_LAYOUT && arena->bytes >= sizeof(engine_arena);
+}
 
 /* The arena for the calling thread. Its first call on a thread makes the thread's cache: at level load. */
 static inline engine_handle engine_handle_of(const engine_arena* arena) {
@@ -193,7 +201,7 @@ typedef struct engine_scene engine_scene;
 
 #define ENGINE_INIT(structure) ((structure).bytes = sizeof(structure))
 
-/* ENGINE_LAYOUT of the library: not equal to the header's, neither may be used with the other. */
+/* ENGINE_LAYOUT of the library. */
 uint32_t engine_layout(void);
 
 /* Valid until the thread's next failure. */
@@ -218,8 +226,13 @@ typedef struct engine_memory_figures {
     uint64_t prefault_nanoseconds;
 } engine_memory_figures;
 
+/* Refuses a program that was compiled with another version of this file. */
+engine_result engine_memory_create_for(uint32_t layout, const engine_memory_options* options, engine_memory** memory);
+
 /* Options may be null. Environment variables (ENGINE_MEMORY_...) override them. */
-engine_result engine_memory_create(const engine_memory_options* options, engine_memory** memory);
+static inline engine_result engine_memory_create(const engine_memory_options* options, engine_memory** memory) {
+    return engine_memory_create_for(ENGINE_LAYOUT, options, memory);
+}
 
 /* Disposes its arenas, frames and scenes as well; their handles must not be used any more. */
 engine_result engine_memory_destroy(engine_memory* memory);

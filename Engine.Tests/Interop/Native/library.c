@@ -75,7 +75,10 @@ static void arenas(engine_memory* memory) {
     options.budget_bytes = 8 << 20;
     const engine_arena* arena;
     OK(engine_arena_create(memory, &options, &arena));
-    CHECK(arena->layout == engine_layout());
+    CHECK(engine_fits(arena));
+    engine_arena other = *arena;
+    other.layout++;
+    CHECK(!engine_fits(&other));
     engine_block_count counts[] = { { 64, 10000 }, { 4096, 100 } };
     OK(engine_arena_prewarm(arena, counts, 2, 1));
     engine_handle handle = engine_handle_of(arena);
@@ -155,6 +158,7 @@ static void versions(void) {
     engine_memory* memory;
     struct { engine_memory_options known; uint64_t later; } later = { 0 };
     later.known.bytes = sizeof(later);
+    FAILS(ENGINE_BAD_ARGUMENT, engine_memory_create_for(99, NULL, &memory), "layout 99");
     OK(engine_memory_create(&later.known, &memory));
     OK(engine_memory_destroy(memory));
     later.later = 1;
