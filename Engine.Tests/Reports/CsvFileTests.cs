@@ -23,6 +23,7 @@ internal sealed class CsvFileTests
         Assert.That(files.Select(file => (Path.GetFileName(file), Rows(file).Count - 1)), Is.EquivalentTo(new[]
         {
             ("frames.csv", 300), ("memory.csv", 15), ("hitches.csv", profile.Hitches.Count), ("arenas.csv", 3),
+                ("notes.csv", 2), ("disposed-arenas.csv", 2),
                 ("classes.csv", 14), ("superslabs.csv", 600),
             ("lanes.csv", 8), ("thread-caches.csv", 8), ("tags.csv", 3), ("faults.csv", 3),
                 ("frame-faults.csv", profile.Faults.Frames.Count), ("events.csv", 3),
@@ -38,6 +39,8 @@ internal sealed class CsvFileTests
         "frames",
         "frame,start,nanoseconds,allocations,allocated_bytes,page_faults,overflows,managed_bytes,collections")]
     [TestCase("hitches", "frame,nanoseconds,reason")]
+    [TestCase("notes", "frame,nanoseconds,text")]
+    [TestCase("disposed-arenas", "name,kind,count,peak_bytes")]
     [TestCase(
         "arenas",
         "name,kind,superslabs,live_bytes,cached_bytes,peak_bytes,soft_budget,hard_budget,soft_overruns,hard_overruns")]

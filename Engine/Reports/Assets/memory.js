@@ -14,6 +14,11 @@ function showMemory() {
   const kinds = [["By arena", arenas], ["By tag", tags]].filter(([, curves]) => curves.length > 0);
   const draw = (kind) => place.replaceChildren(...memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));
   host.append(kinds.length > 1 ? choice("Memory", kinds.map(([name]) => name), kinds[0][0], draw) : "", place);
+  const curved = new Set(arenas.map(({ name }) => name));
+  const others = [...new Set([...tables.arenas.rows, ...tables["disposed-arenas"].rows].map(({ name }) => name))].filter((name) => !curved.has(name));
+  if (others.length > 0) {
+    host.append(element("p", { class: "muted" }, `${counted(curved.size, "name")} of ${countText(curved.size + others.length)} of arenas shown: the others came later than there was room, or were gone before a sample.`));
+  }
   if (tags.length === 0) {
     host.append(emptyNote("Not by tag: no tag was in use while memory was sampled."));
   }
