@@ -138,10 +138,12 @@ internal sealed unsafe class ProfilerTests
                 (row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000L)),
                 "peaks are those at the ends of frames");
             Assert.That(document.Events.Count(one =>
-                one.Track == "tags" && one.Name.Contains("'budgeted' over its budget")), Is.EqualTo(1));
+                one.Track == "tags" && one.Name.Contains("'budgeted' over its budget: allocated ")), Is.EqualTo(1));
             Assert.That(document.Memory.Arenas.Single(curve =>
                 curve.Name == "arena").Values[^1], Is.EqualTo(5120 + 10_240));
-            Assert.That(document.Memory.Tags.Single(curve => curve.Name == "budgeted").Values[^1], Is.EqualTo(10_240));
+            Assert.That(
+                document.Memory.AllocatedByTag.Single(curve => curve.Name == "budgeted").Values[^1],
+                Is.EqualTo((10 * (1024 + 2048)) - 2048 + 20_480));
         }
     });
 

@@ -48,7 +48,7 @@ internal sealed class CsvFileTests
     [TestCase("superslabs", "index,state,pages,arena,used_bytes")]
     [TestCase("lanes", "arena,lane,capacity_bytes,used_bytes,high_water_bytes")]
     [TestCase("thread-caches", "arena,slot,thread,blocks,bytes")]
-    [TestCase("tags", "name,budget_bytes,live_bytes,peak_bytes,allocations,frees")]
+    [TestCase("tags", "name,allocated_bytes,freed_bytes,allocations,frees")]
     [TestCase("faults", "kind,name,count,call_site")]
     [TestCase("frame-faults", "frame,kind,name,count")]
     [TestCase("events", "track,name,start,nanoseconds")]
@@ -67,7 +67,7 @@ internal sealed class CsvFileTests
         Assert.That(frames.Skip(1).Select(row =>
             long.Parse(row[2], CultureInfo.InvariantCulture)), Is.EqualTo(profile.Frames.Nanoseconds));
         Assert.That(Rows(Path.Combine(_folder, "arenas.csv"))[1][0], Is.EqualTo(SampleProfile.HostileName));
-        Assert.That(Rows(Path.Combine(_folder, "tags.csv"))[3][2], Is.EqualTo("-4096"));
+        Assert.That(Rows(Path.Combine(_folder, "tags.csv"))[3][2], Is.EqualTo("4096"));
     }
 
     [Test]

@@ -34,7 +34,7 @@ internal sealed unsafe class TruthfulReportTests
             Assert.That(Fact(browser, "Garbage collections"), Is.EqualTo("1 in all frames (bad)"));
             Assert.That(Fact(browser, "Managed bytes"), Is.EqualTo("4.88 KiB in all frames (bad)"));
             Assert.That(Fact(browser, "Page faults"), Is.EqualTo("0 in all frames (good)"));
-            Assert.That(Fact(browser, "Hitches"), Is.EqualTo("0 in the last 64 frames"), "the others were not searched");
+            Assert.That(Fact(browser, "Hitches"), Is.EqualTo("0 in the last 64 frames"), "where they are searched");
             Assert.That(Fact(browser, "Over budget"), Does.StartWith("1 of all frames").And.EndsWith("(bad)"));
         });
     }
@@ -165,7 +165,8 @@ internal sealed unsafe class TruthfulReportTests
         Assert.That(document.DisposedArenas[0].PeakBytes, Is.InRange(10 << 20, 14 << 20));
         Assert.That(document.DisposedArenas[1].PeakBytes, Is.GreaterThanOrEqualTo(2 << 20));
         Assert.That(
-            browser.Find("#arenas").Text, Does.Contain("Disposed before the profile was taken").And.Contains("level: frame"));
+            browser.Find("#arenas").Text,
+            Does.Contain("Disposed before the profile was taken").And.Contains("level: frame"));
         Assert.That(
             browser.Find("#memory").Text, Does.Contain("No memory over time"), "and where there is none, none is cut");
     }
@@ -182,6 +183,19 @@ internal sealed unsafe class TruthfulReportTests
             browser.Find("#plans").Text,
             Does.Contain("100 MiB planned; 100 MiB taken in whole SuperSlabs, for 48 MiB of blocks and frames at their "
                 + "peaks; the plan fits").And.Not.Contain("never taken;"));
+    }
+
+    [Test]
+    public void A_tag_that_frees_the_blocks_of_others_has_no_live_bytes_below_zero()
+    {
+        // As in SampleProfile: "scripts" allocated nothing, and freed 4,096 bytes.
+        using Browser browser = Open(SampleProfile.Create(frames: 100));
+        string tags = browser.Find("#tags").Text;
+        Assert.That(browser.FindAll("#tags thead th").Select(heading => heading.Text).Where(text =>
+            text.Length != 0), Is.EqualTo((string[])["Tag", "Allocated", "Freed", "Allocations", "Frees"]));
+        Assert.That(tags, Does.Match(@"scripts\s+0 B 4 KiB 70,000 70,010").And.Not.Contain("−").And.Not.Contain("-"));
+        Assert.That(
+            browser.Find("#memory").Text, Does.Contain("allocated under each tag").And.Contains("Allocated by tag"));
     }
 
     [Test]

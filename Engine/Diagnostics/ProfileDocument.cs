@@ -211,8 +211,8 @@ public sealed record ProfileDocument
     public sealed record PlanUse(string Scene, long PlannedBytes, long UsedBytes, string SuggestedPlan)
     {
         /// <summary>
-        /// SuperSlab bytes that this use took: blocks of a size share slabs, and arenas and lanes take whole SuperSlabs.
-        /// 0 in profiles of older versions.
+        /// SuperSlab bytes that this use took: blocks of a size share slabs, and arenas and lanes take whole
+        /// SuperSlabs. 0 in profiles of older versions.
         /// </summary>
         public long TakenBytes { get; init; }
 
@@ -338,7 +338,9 @@ public sealed record ProfileSeries
 
     /// <summary>A curve for each name of arenas.</summary>
     public IReadOnlyList<Curve> Arenas { get; init; } = [];
-    public IReadOnlyList<Curve> Tags { get; init; } = [];
+
+    /// <summary>What was allocated under each tag since counting began; only rises.</summary>
+    public IReadOnlyList<Curve> AllocatedByTag { get; init; } = [];
 
     /// <summary>One curve.</summary>
     public sealed record Curve(string Name, IReadOnlyList<long> Values);

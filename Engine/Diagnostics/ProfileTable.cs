@@ -128,17 +128,18 @@ public sealed class ProfileTable
         Count("count", "Disposed", Csv | Page, static (d, i) => d.DisposedArenas[i].Count),
         Bytes("peak_bytes", "Peak held", Csv | Page, static (d, i) => d.DisposedArenas[i].PeakBytes));
 
+    /// <summary>
+    /// What was allocated and freed while a tag was in force. A block counts as freed under the tag that frees it, so
+    /// the difference is not what lives under a tag, and no output shows it.
+    /// </summary>
     public static ProfileTable Tags { get; } = new("tags", static d => d.Tags.Count,
         Text("name", "Tag", Everywhere, static (d, i) => d.Tags[i].Text),
-        Bytes("budget_bytes", "Budget", Everywhere, static (d, i) => Limit(d.Tags[i].BudgetBytes))
-            .Level("superslab.tag.limit", "A tag's budget, where it has one."),
-        Bytes("live_bytes", "Live", Everywhere, static (d, i) => d.Tags[i].LiveBytes)
-            .Level("superslab.tag.live", "Bytes allocated less bytes freed under a tag."),
-        Bytes("peak_bytes", "Peak", Csv | Page, static (d, i) => d.Tags[i].PeakBytes),
+        Bytes("allocated_bytes", "Allocated", Everywhere, static (d, i) => d.Tags[i].AllocatedBytes)
+            .Total("superslab.tag.allocated", "Bytes allocated under a tag.", "By"),
+        Bytes("freed_bytes", "Freed", Everywhere, static (d, i) => d.Tags[i].FreedBytes)
+            .Total("superslab.tag.freed", "Bytes freed under a tag, of blocks of any tag.", "By"),
         Count("allocations", "Allocations", Everywhere, static (d, i) => d.Tags[i].AllocationCount)
             .Total("superslab.tag.allocations", "Blocks allocated under a tag.", "{allocation}"),
-        Bytes("allocated_bytes", "Allocated", None, static (d, i) => d.Tags[i].AllocatedBytes)
-            .Total("superslab.tag.allocated", "Bytes allocated under a tag.", "By"),
         Count("frees", "Frees", Everywhere, static (d, i) => d.Tags[i].FreeCount))
     {
         MetricAttribute = "tag",

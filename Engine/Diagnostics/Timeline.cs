@@ -223,7 +223,10 @@ internal sealed class ProfileEvents : IDisposable
         /// <summary>Arenas took or gave SuperSlabs. Subject: how many they own now; value: how many more.</summary>
         SuperSlabs,
 
-        /// <summary>A tag exceeds its budget for the first time. Subject: the tag; value: its bytes.</summary>
+        /// <summary>
+        /// What a tag allocated less what it freed exceeds its budget for the first time. Subject: the tag; value: the
+        /// difference.
+        /// </summary>
         TagOverBudget,
     }
 
@@ -257,7 +260,8 @@ internal sealed class ProfileEvents : IDisposable
 
     private static string TextOf(Moment moment) => moment.Kind == Kind.SuperSlabs
         ? string.Create(CultureInfo.InvariantCulture, $"{moment.Value:+0;-0;0}, {moment.Subject} owned")
-        : $"'{AllocationTag.Of((int)moment.Subject)?.Name}' over its budget: {Sizes.Text((nuint)moment.Value)}";
+        : $"'{AllocationTag.Of((int)moment.Subject)?.Name}' over its budget: "
+            + $"allocated {Sizes.Text((nuint)moment.Value)} more than it freed";
 
     private struct Moment
     {

@@ -98,7 +98,7 @@ internal static class SampleProfile
             {
                 Times = [.. starts.Where((_, frame) => frame % 20 == 0)],
                 Arenas = [Curve(name, frames, 96), Curve("sounds", frames, 14), Curve("frames", frames, 40)],
-                Tags = [Curve(name, frames, 40), Curve("physics", frames, 15)],
+                AllocatedByTag = [Curve(name, frames, 40), Curve("physics", frames, 15)],
             },
             Faults = new ProfileFaults
             {

@@ -41,13 +41,11 @@ function showTags() {
     host.append(emptyNote("No tags: the program named none, or counters were off (the switch SuperSlab.Counters)."));
     return;
   }
-  const whole = largest(rows.map((row) => Math.max(row.peak_bytes, row.budget_bytes)));
+  const whole = largest(rows.map((row) => Math.max(row.allocated_bytes, row.freed_bytes)));
   host.append(
-    lead("What was allocated while a tag was in force. The bar is live and peak; the line is the tag's budget."),
-    engineTable("tags", {
-      bar: (row) => meter([[row.live_bytes, liveColour], [row.peak_bytes - Math.max(0, row.live_bytes), cachedColour]], whole, [row.budget_bytes].filter(isGiven)),
-      over: { peak_bytes: (row) => isGiven(row.budget_bytes) && row.peak_bytes > row.budget_bytes },
-    }));
+    lead("What was allocated and freed while a tag was in force, since counting began. A block counts as freed under the tag that frees it, so the difference is not what lives under a tag."),
+    element("div", { class: "toolbar" }, legend([["allocated", liveColour]])),
+    engineTable("tags", { bar: (row) => meter([[row.allocated_bytes, liveColour]], whole) }));
 }
 
 function showClasses() {
