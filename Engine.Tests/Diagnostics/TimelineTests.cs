@@ -94,7 +94,7 @@ internal sealed class TimelineTests
             Assert.That(series.Arenas.Select(curve => curve.Name), Is.EqualTo((string[])["world", "level"]));
             Assert.That(series.Arenas[0].Values, Is.EqualTo(series.Times.Select(time => time * 2)));
             Assert.That(series.Arenas[1].Values, Is.All.EqualTo(11), "arenas of one name share a curve");
-            Assert.That(series.Tags[1].Values, Is.EqualTo(series.Times.Select(time => time * 3)));
+            Assert.That(series.AllocatedByTag[1].Values, Is.EqualTo(series.Times.Select(time => time * 3)));
         }
     }
 }
