@@ -62,7 +62,7 @@ internal sealed class MemoryMeterTests
                 "superslab.os.calls {call}",
             "superslab.superslab.count {superslab}", "superslab.tag.allocated By",
                 "superslab.tag.allocations {allocation}",
-            "superslab.tag.limit By", "superslab.tag.live By",
+            "superslab.tag.freed By",
         ]));
     }
 

@@ -52,6 +52,14 @@ internal sealed unsafe class ProfilerTests
     public void The_runtimes_description_is_shortened_to_the_name(string text, string name) =>
         Assert.That(CompiledMethods.Shorten(text), Is.EqualTo(name));
 
+    [TestCase("Game", "/opt/games/Game.dll")]
+    [TestCase("Game --frames 5 --profile out", "/opt/Game", "--frames", "5", "--profile", "/home/someone/out/")]
+    [TestCase("Game --profile=out \"two words\"", "Game.exe", "--profile=/home/someone/out", "two words")]
+    [TestCase("Game traces/day.trace", "Game", "traces/day.trace")]
+    [TestCase("")]
+    public void A_command_is_shown_without_the_folders_of_the_machine(string text, params string[] command) =>
+        Assert.That(ProfileDocument.CommandText(command), Is.EqualTo(text));
+
     [Test]
     public void Only_SuperSlabs_that_are_divided_have_slabs()
     {
@@ -122,17 +130,20 @@ internal sealed unsafe class ProfilerTests
                 number == 7 ? 1 : 0)));
             Assert.That(frames.Histogram.Sum(bucket => bucket.Count), Is.EqualTo(10));
             Assert.That(frames.Starts, Is.Ordered.Ascending);
-            Assert.That(document.Hitches.Single(hitch => hitch.Frame == 3).Reason, Does.Contain("1 lane overflows"));
-            Assert.That(document.Hitches.Single(hitch =>
-                hitch.Frame == 7).Reason, Does.Contain("1 garbage collections"));
+            Dictionary<long, string> told = document.Hitches.Concat(document.Notes)
+                .ToDictionary(one => one.Frame, one => one.Reason);
+            Assert.That(told[3], Does.Contain("1 lane overflows"));
+            Assert.That(told[7], Does.Contain("1 garbage collections"));
             Assert.That(
                 (row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000L)),
                 "peaks are those at the ends of frames");
             Assert.That(document.Events.Count(one =>
-                one.Track == "tags" && one.Name.Contains("'budgeted' over its budget")), Is.EqualTo(1));
+                one.Track == "tags" && one.Name.Contains("'budgeted' over its budget: allocated ")), Is.EqualTo(1));
             Assert.That(document.Memory.Arenas.Single(curve =>
                 curve.Name == "arena").Values[^1], Is.EqualTo(5120 + 10_240));
-            Assert.That(document.Memory.Tags.Single(curve => curve.Name == "budgeted").Values[^1], Is.EqualTo(10_240));
+            Assert.That(
+                document.Memory.AllocatedByTag.Single(curve => curve.Name == "budgeted").Values[^1],
+                Is.EqualTo((10 * (1024 + 2048)) - 2048 + 20_480));
         }
     });
 

@@ -52,13 +52,18 @@ internal sealed class TimelineTests
     [Test]
     public void Of_more_frames_than_fit_the_last_are_kept()
     {
-        using FrameTimeline timeline = new(8);
+        using FrameTimeline timeline = new(8, budgetNanoseconds: 118);
         for (int frame = 0; frame < 21; frame++)
-            timeline.Add(new FrameRecord { Nanoseconds = 100 + frame });
+            timeline.Add(new FrameRecord { Nanoseconds = 100 + frame, PageFaultCount = frame < 3 ? 2 : 0 }, frame < 3);
 
         Assert.That((timeline.Count, timeline.First), Is.EqualTo((21L, 13L)));
         Assert.That(Enumerable.Range(13, 8).Select(frame =>
             timeline[frame].Nanoseconds), Is.EqualTo(Enumerable.Range(113, 8)));
+        ProfileFrames frames = timeline.ToFrames(hasCounters: false);
+        Assert.That(frames.Totals["nanoseconds"], Is.EqualTo(new ProfileFrames.Total(2310, 21)), "of all frames");
+        Assert.That(frames.Totals["page_faults"], Is.EqualTo(new ProfileFrames.Total(6, 3)));
+        Assert.That(frames.OverBudgetCount, Is.EqualTo(2), "119 and 120");
+        Assert.That(frames.Columns.Keys, Has.None.EqualTo("allocations"), "nobody counted them");
     }
 
     [Test]
@@ -89,7 +94,7 @@ internal sealed class TimelineTests
             Assert.That(series.Arenas.Select(curve => curve.Name), Is.EqualTo((string[])["world", "level"]));
             Assert.That(series.Arenas[0].Values, Is.EqualTo(series.Times.Select(time => time * 2)));
             Assert.That(series.Arenas[1].Values, Is.All.EqualTo(11), "arenas of one name share a curve");
-            Assert.That(series.Tags[1].Values, Is.EqualTo(series.Times.Select(time => time * 3)));
+            Assert.That(series.AllocatedByTag[1].Values, Is.EqualTo(series.Times.Select(time => time * 3)));
         }
     }
 }

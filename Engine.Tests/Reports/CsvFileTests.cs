@@ -23,6 +23,7 @@ internal sealed class CsvFileTests
         Assert.That(files.Select(file => (Path.GetFileName(file), Rows(file).Count - 1)), Is.EquivalentTo(new[]
         {
             ("frames.csv", 300), ("memory.csv", 15), ("hitches.csv", profile.Hitches.Count), ("arenas.csv", 3),
+                ("notes.csv", 2), ("disposed-arenas.csv", 2),
                 ("classes.csv", 14), ("superslabs.csv", 600),
             ("lanes.csv", 8), ("thread-caches.csv", 8), ("tags.csv", 3), ("faults.csv", 3),
                 ("frame-faults.csv", profile.Faults.Frames.Count), ("events.csv", 3),
@@ -38,6 +39,8 @@ internal sealed class CsvFileTests
         "frames",
         "frame,start,nanoseconds,allocations,allocated_bytes,page_faults,overflows,managed_bytes,collections")]
     [TestCase("hitches", "frame,nanoseconds,reason")]
+    [TestCase("notes", "frame,nanoseconds,text")]
+    [TestCase("disposed-arenas", "name,kind,count,peak_bytes")]
     [TestCase(
         "arenas",
         "name,kind,superslabs,live_bytes,cached_bytes,peak_bytes,soft_budget,hard_budget,soft_overruns,hard_overruns")]
@@ -45,7 +48,7 @@ internal sealed class CsvFileTests
     [TestCase("superslabs", "index,state,pages,arena,used_bytes")]
     [TestCase("lanes", "arena,lane,capacity_bytes,used_bytes,high_water_bytes")]
     [TestCase("thread-caches", "arena,slot,thread,blocks,bytes")]
-    [TestCase("tags", "name,budget_bytes,live_bytes,peak_bytes,allocations,frees")]
+    [TestCase("tags", "name,allocated_bytes,freed_bytes,allocations,frees")]
     [TestCase("faults", "kind,name,count,call_site")]
     [TestCase("frame-faults", "frame,kind,name,count")]
     [TestCase("events", "track,name,start,nanoseconds")]
@@ -64,7 +67,7 @@ internal sealed class CsvFileTests
         Assert.That(frames.Skip(1).Select(row =>
             long.Parse(row[2], CultureInfo.InvariantCulture)), Is.EqualTo(profile.Frames.Nanoseconds));
         Assert.That(Rows(Path.Combine(_folder, "arenas.csv"))[1][0], Is.EqualTo(SampleProfile.HostileName));
-        Assert.That(Rows(Path.Combine(_folder, "tags.csv"))[3][2], Is.EqualTo("-4096"));
+        Assert.That(Rows(Path.Combine(_folder, "tags.csv"))[3][2], Is.EqualTo("4096"));
     }
 
     [Test]

@@ -14,7 +14,7 @@ internal sealed class TraceViewerTests
     private static readonly string[] s_threads = ["frames", "loads", "SuperSlabs"];
     private static readonly string[] s_counters =
         ["allocations", "allocated bytes", "page faults", "lane overflows", "managed bytes", "garbage collections",
-            "memory by arena", "memory by tag"];
+            "memory by arena", "allocated by tag"];
 
     [Test]
     public void It_is_imported_without_a_warning_with_all_its_tracks_and_counters()
@@ -41,7 +41,7 @@ internal sealed class TraceViewerTests
             Assert.That(threads["SuperSlabs"].GetProperty("slices").GetArrayLength(), Is.EqualTo(1));
             Assert.That(counters.Keys, Is.EquivalentTo(s_counters));
             MustCarry(counters["memory by arena"], profile.Memory.Arenas);
-            MustCarry(counters["memory by tag"], profile.Memory.Tags);
+            MustCarry(counters["allocated by tag"], profile.Memory.AllocatedByTag);
         });
     }
 

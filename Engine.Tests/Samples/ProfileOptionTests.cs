@@ -131,6 +131,14 @@ internal sealed class ProfileOptionTests
             Assert.That(document.Tags.Single(tag => tag.Name.Is("animals")).AllocationCount, Is.Positive);
             Assert.That(document.Events.Select(one => one.Track), Has.Some.EqualTo("levels"));
             Assert.That(document.Plans, Is.Not.Empty);
+            Assert.That(
+                document.Application,
+                Is.EqualTo($"LevelStreaming --frames 120 --profile {Path.GetFileName(_folder)}"),
+                "the user's command, not that of the process that measures");
+            string json = File.ReadAllText(Path.Combine(_folder, "profile.json"));
+            Assert.That(json, Does.Not.Contain(Path.GetTempPath()).And.Not.Contain(AppContext.BaseDirectory));
+            Assert.That(json, Does.Not.Contain(
+                Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + Path.DirectorySeparatorChar));
         }
 
         // 12 visits; the first two levels are loaded before the first frame, the others while frames go on.

@@ -12,7 +12,11 @@ internal sealed class ArenaRegistry
     /// <summary>One less than fits a tag: the last one is nobody's.</summary>
     private const int MaximumNumber = (1 << (32 - TagShift)) - 2;
 
+    /// <summary>The most names of disposed arenas that are kept apart.</summary>
+    private const int MostDisposedNames = 256;
+
     private readonly List<Entry> _living = [];
+    private readonly Dictionary<(string Name, bool IsFrame), (long Count, long PeakBytes)> _disposed = [];
     private readonly Dictionary<int, Entry> _byNumber = [];
     private readonly Lock _lock = new();
     private int _lastNumber;
@@ -59,7 +63,24 @@ internal sealed class ArenaRegistry
     public void Hide(uint tag)
     {
         lock (_lock)
-            _byNumber[NumberOf(tag)].IsShown = false;
+        {
+            Entry entry = _byNumber[NumberOf(tag)];
+            entry.IsShown = false;
+            NoteDisposal(entry.Arena);
+        }
+    }
+
+    /// <summary>The arenas that were disposed, by name; the largest first.</summary>
+    public IReadOnlyList<(string Name, bool IsFrame, long Count, long PeakBytes)> Disposed()
+    {
+        lock (_lock)
+        {
+            return
+            [
+                .. _disposed.Select(one => (one.Key.Name, one.Key.IsFrame, one.Value.Count, one.Value.PeakBytes))
+                    .OrderByDescending(one => one.PeakBytes).ThenBy(one => one.Name, StringComparer.Ordinal),
+            ];
+        }
     }
 
     /// <summary>Whether readers are shown the living arena with this tag.</summary>
@@ -141,6 +162,17 @@ internal sealed class ArenaRegistry
                 // A wrong free of that arena's user: its own trim tells it. It is not the fault of who asks for room.
             }
         }
+    }
+
+    private void NoteDisposal(IArena arena)
+    {
+        int superSlabs = arena is LongLivedArena longLived ? longLived.PeakSuperSlabCount : arena.SuperSlabCount;
+        (string Name, bool IsFrame) key = (arena.Name, arena is FrameArena);
+        if (_disposed.Count >= MostDisposedNames && !_disposed.ContainsKey(key))
+            key.Name = "(others)";
+
+        (long count, long peak) = _disposed.GetValueOrDefault(key);
+        _disposed[key] = (count + 1, Math.Max(peak, (long)superSlabs << SlabGeometry.SuperSlabShift));
     }
 
     private static int NumberOf(uint tag) => (int)(tag >> TagShift);

@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// Bytes over time by arena and tag: samples of the whole run in fixed memory. When it is full it drops every other
-/// sample and samples half as often. One thread writes; it is read between frames.
+/// Bytes over time, live by arena and allocated by tag: samples of the whole run in fixed memory. When it is full it
+/// drops every other sample and samples half as often. One thread writes; it is read between frames.
 /// </summary>
 internal sealed class MemoryCurves : IDisposable
 {
@@ -92,7 +92,7 @@ internal sealed class MemoryCurves : IDisposable
             .. _arenas.TakeWhile(name => name is not null)
                 .Select((name, arena) => new ProfileSeries.Curve(name!, Column(1 + arena))),
         ],
-        Tags = [.. tags.Select((name, tag) => new ProfileSeries.Curve(name, Column(1 + ArenaColumns + tag)))],
+        AllocatedByTag = [.. tags.Select((name, tag) => new ProfileSeries.Curve(name, Column(1 + ArenaColumns + tag)))],
     };
 
     public void Dispose() => _values.Dispose();
@@ -203,7 +203,7 @@ internal sealed class TagCounters(EngineMemory memory, ProfileEvents events) : I
     public void AddTo(MemoryCurves curves)
     {
         for (int tag = 0; CounterSwitch.IsOn && tag < AllocationTag.Count; tag++)
-            curves.SetTag(tag, _sums[tag].LiveBytes);
+            curves.SetTag(tag, _sums[tag].AllocatedBytes);
     }
 
     public TagRow WithPeak(TagRow tag) => tag with { PeakBytes = Math.Max(_peaks[tag.Number], tag.LiveBytes) };

@@ -151,7 +151,8 @@ public readonly record struct TagRow(
     long PeakBytes)
 {
     /// <summary>
-    /// Bytes allocated less bytes freed while the tag was in force; below 0 after it freed blocks of other tags.
+    /// Bytes allocated less bytes freed while the tag was in force: its live bytes where each tag frees its own blocks;
+    /// below 0 after it freed blocks of other tags. Reports do not show it.
     /// </summary>
     public long LiveBytes => AllocatedBytes - FreedBytes;
     internal string Text => Number == 0 ? "(no tag)" : Name.ToString();

@@ -22,8 +22,13 @@ public sealed record ProfileDocument
     /// <summary>Grows when a field changes its meaning.</summary>
     public int Version { get; init; } = CurrentVersion;
 
-    /// <summary>The program, with its arguments.</summary>
+    /// <summary>The program, with its arguments; see <see cref="CommandText"/>.</summary>
     public required string Application { get; init; }
+
+    /// <summary>
+    /// What a frame's time holds in this program, and where its own figures differ; empty where it says nothing.
+    /// </summary>
+    public string FrameMeaning { get; init; } = "";
 
     /// <summary>System, processor count and runtime; JIT or compiled ahead of time.</summary>
     public required string Machine { get; init; }
@@ -37,6 +42,11 @@ public sealed record ProfileDocument
     /// <summary>The policies of the prefault chain in order, each with its outcome.</summary>
     public IReadOnlyList<Policy> Policies { get; init; } = [];
     public IReadOnlyList<ArenaRow> Arenas { get; init; } = [];
+
+    /// <summary>
+    /// The arenas that were disposed before, by name. After 256 names further ones share the name "(others)".
+    /// </summary>
+    public IReadOnlyList<DisposedArena> DisposedArenas { get; init; } = [];
     public IReadOnlyList<SuperSlabRow> SuperSlabs { get; init; } = [];
     public IReadOnlyList<SizeClassRow> Classes { get; init; } = [];
     public IReadOnlyList<LaneRow> Lanes { get; init; } = [];
@@ -46,16 +56,59 @@ public sealed record ProfileDocument
     /// <summary>The last frames, and statistics of all.</summary>
     public ProfileFrames Frames { get; init; } = new();
 
-    /// <summary>Frames that took much longer than their neighbours or broke a rule, with the reason if known.</summary>
+    /// <summary>
+    /// Of the frames kept those over the budget, and those that took much longer than their neighbours, with the reason
+    /// if known; the longest 500.
+    /// </summary>
     public IReadOnlyList<Hitch> Hitches { get; init; } = [];
+
+    /// <summary>How many frames kept were hitches, listed or not.</summary>
+    public long HitchCount { get; init; }
+
+    /// <summary>
+    /// Of the frames kept those that were no hitches but broke a rule, or in which SuperSlabs came or went; at most
+    /// 500, broken rules first.
+    /// </summary>
+    public IReadOnlyList<Hitch> Notes { get; init; } = [];
+
+    /// <summary>How many frames kept have something to note, listed or not.</summary>
+    public long NoteCount { get; init; }
     public ProfileSeries Memory { get; init; } = new();
     public ProfileFaults Faults { get; init; } = new();
 
     /// <summary>Spans beside the frames, such as loads, and moments at which SuperSlabs came or went.</summary>
     public IReadOnlyList<TrackEvent> Events { get; init; } = [];
 
+    /// <summary>Earlier moments that found no room; spans are all kept.</summary>
+    public long LostEventCount { get; init; }
+
     /// <summary>Each scene's plan beside what was used of it.</summary>
     public IReadOnlyList<PlanUse> Plans { get; init; } = [];
+
+    /// <summary>
+    /// A command as a profile shows it to others: the program without folder and ending, and of absolute paths among
+    /// the arguments the last name only.
+    /// </summary>
+    /// <param name="command">As <see cref="Environment.GetCommandLineArgs"/> gives it, the program first.</param>
+    public static string CommandText(IReadOnlyList<string> command)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        if (command.Count == 0)
+            return "";
+
+        string program = Path.GetFileName(command[0]);
+        bool hasEnding = program.EndsWith(".dll", StringComparison.OrdinalIgnoreCase)
+            || program.EndsWith(".exe", StringComparison.OrdinalIgnoreCase);
+        return string.Join(' ', command.Skip(1).Select(Shown).Prepend(hasEnding ? program[..^4] : program));
+
+        static string Shown(string argument)
+        {
+            int value = argument.StartsWith('-') ? argument.IndexOf('=', StringComparison.Ordinal) + 1 : 0;
+            string path = Path.TrimEndingDirectorySeparator(argument[value..]);
+            string text = Path.IsPathRooted(path) ? argument[..value] + Path.GetFileName(path) : argument;
+            return text.Contains(' ', StringComparison.Ordinal) ? $"\"{text}\"" : text;
+        }
+    }
 
     /// <summary>Reads a profile.</summary>
     /// <exception cref="JsonException">The file holds no profile, or one of another version.</exception>
@@ -117,6 +170,11 @@ public sealed record ProfileDocument
         {
             Machine = MachineText(),
             Policies = [.. memory.Prefaulter.Steps().Select(step => new Policy(step.Name, step.Outcome, step.Reason))],
+            DisposedArenas =
+            [
+                .. memory.Arenas.Disposed().Select(one =>
+                    new DisposedArena(one.Name, one.IsFrame, one.Count, one.PeakBytes)),
+            ],
             SuperSlabs = snapshot.SuperSlabs.ToArray(),
             Classes = snapshot.Classes.ToArray(),
             Lanes = snapshot.Lanes.ToArray(),
@@ -130,6 +188,11 @@ public sealed record ProfileDocument
         + $"{Environment.ProcessorCount} processors, {RuntimeInformation.FrameworkDescription}, "
         + $"{(RuntimeFeature.IsDynamicCodeCompiled ? "JIT" : "compiled ahead of time")}");
 
+    /// <summary>Disposed arenas of one name and kind.</summary>
+    /// <param name="Count">How many there were.</param>
+    /// <param name="PeakBytes">Most SuperSlab bytes that one of them held.</param>
+    public sealed record DisposedArena(string Name, bool IsFrame, long Count, long PeakBytes);
+
     /// <param name="Name">Pages and policy, for example "TransparentHuge pages by PopulateWrite".</param>
     /// <param name="Outcome">"in force", "left" or "not tried".</param>
     public sealed record Policy(string Name, string Outcome, string Reason);
@@ -142,13 +205,43 @@ public sealed record ProfileDocument
     /// <param name="Nanoseconds">0 for a moment.</param>
     public sealed record TrackEvent(string Track, string Name, long StartNanoseconds, long Nanoseconds);
 
-    /// <param name="PlannedBytes">What the plan made ready.</param>
-    /// <param name="UsedBytes">Most of it in use.</param>
+    /// <param name="PlannedBytes">SuperSlab bytes that the plan made ready.</param>
+    /// <param name="UsedBytes">The blocks in use at their peaks, and what the frames used.</param>
     /// <param name="SuggestedPlan">A plan file's text that fits the use; empty where the budget allows none.</param>
     public sealed record PlanUse(string Scene, long PlannedBytes, long UsedBytes, string SuggestedPlan)
     {
+        /// <summary>
+        /// SuperSlab bytes that this use took: blocks of a size share slabs, and arenas and lanes take whole
+        /// SuperSlabs. 0 in profiles of older versions.
+        /// </summary>
+        public long TakenBytes { get; init; }
+
         internal static PlanUse Of(Scene scene) =>
-            new(scene.Plan.Name, (long)scene.Report.Bytes, Used(scene), Suggestion(scene));
+            new(scene.Plan.Name, (long)scene.Report.Bytes, Used(scene), Suggestion(scene))
+            {
+                TakenBytes = Taken(scene),
+            };
+
+        private static long Taken(Scene scene)
+        {
+            nuint taken = 0;
+            foreach (LongLivedArena arena in scene.Arenas)
+                taken += arena.PeakUsedBytes;
+
+            if (scene.Plan.FrameArena is not null)
+            {
+                FrameArena frame = scene.FrameArena;
+                nuint lane = 0;
+                for (int index = 0; index < frame.LaneCount; index++)
+                    lane = nuint.Max(lane, frame.HighWaterBytes(index));
+
+                // Lanes have one size, as FrameArena divides its memory.
+                nuint lanes = Sizes.AlignUp(lane, 4 * Sizes.KiB) * (nuint)(frame.LaneCount * frame.BufferCount);
+                taken += Sizes.AlignUp(lanes, SlabGeometry.SuperSlabBytes);
+            }
+
+            return (long)taken;
+        }
 
         private static long Used(Scene scene)
         {
@@ -191,8 +284,22 @@ public sealed record ProfileFrames
     /// <summary>Number of the first frame in the columns.</summary>
     public long First { get; init; }
 
-    /// <summary>The columns by the names in <see cref="ProfileTable.Frames"/>, all of one length.</summary>
+    /// <summary>
+    /// The columns by the names in <see cref="ProfileTable.Frames"/>, all of one length. What no frame counted has
+    /// none.
+    /// </summary>
     public IReadOnlyDictionary<string, long[]> Columns { get; init; } = new Dictionary<string, long[]>();
+
+    /// <summary>
+    /// What all frames did, also those before <see cref="First"/>, by column; empty in profiles of older versions.
+    /// </summary>
+    public IReadOnlyDictionary<string, Total> Totals { get; init; } = new Dictionary<string, Total>();
+
+    /// <summary>The time that a frame may take; 0 where no budget is set.</summary>
+    public long BudgetNanoseconds { get; init; }
+
+    /// <summary>How many of all frames took longer than the budget.</summary>
+    public long OverBudgetCount { get; init; }
 
     /// <summary>Percentiles of all frames' times.</summary>
     public TimePercentiles Percentiles { get; init; } = new(0, 0, 0, 0, 0);
@@ -212,6 +319,10 @@ public sealed record ProfileFrames
     /// <summary>Times in nanoseconds that a share of the frames does not exceed.</summary>
     public sealed record TimePercentiles(long P50, long P90, long P99, long P999, long Maximum);
 
+    /// <param name="Sum">Of the frames that counted it.</param>
+    /// <param name="Frames">How many frames counted it; the others may have done anything.</param>
+    public sealed record Total(long Sum, long Frames);
+
     /// <param name="FromNanoseconds">The shortest time in it.</param>
     public sealed record Bucket(long FromNanoseconds, long Count);
 }
@@ -227,7 +338,9 @@ public sealed record ProfileSeries
 
     /// <summary>A curve for each name of arenas.</summary>
     public IReadOnlyList<Curve> Arenas { get; init; } = [];
-    public IReadOnlyList<Curve> Tags { get; init; } = [];
+
+    /// <summary>What was allocated under each tag since counting began; only rises.</summary>
+    public IReadOnlyList<Curve> AllocatedByTag { get; init; } = [];
 
     /// <summary>One curve.</summary>
     public sealed record Curve(string Name, IReadOnlyList<long> Values);

@@ -54,7 +54,7 @@ public sealed class ProfileTable
         /// <summary>The live view.</summary>
         Live = 4,
 
-        /// <summary>A value above 0 is a fault: outputs mark it, and a frame that has one is a hitch.</summary>
+        /// <summary>A value above 0 is a fault: outputs mark it, and a frame that has one is noted.</summary>
         Alarm = 8,
     }
 
@@ -63,9 +63,12 @@ public sealed class ProfileTable
     [
         new("start", "start", Unit.Nanoseconds, Csv, static frame => frame.StartNanoseconds),
         new("nanoseconds", "time", Unit.Nanoseconds, Csv, static frame => frame.Nanoseconds),
-        new("allocations", "allocations", Unit.Count, Csv | Page, static frame => frame.AllocationCount),
-        new("allocated_bytes", "allocated bytes", Unit.Bytes, Csv | Page, static frame => frame.AllocatedBytes),
-        new("page_faults", "page faults", Unit.Count, Csv | Page | Alarm, static frame => frame.PageFaultCount),
+        new("allocations", "allocations", Unit.Count, Csv | Page, static frame => frame.AllocationCount)
+            { Source = FrameSource.Counters },
+        new("allocated_bytes", "allocated bytes", Unit.Bytes, Csv | Page, static frame => frame.AllocatedBytes)
+            { Source = FrameSource.Counters },
+        new("page_faults", "page faults", Unit.Count, Csv | Page | Alarm, static frame => frame.PageFaultCount)
+            { Source = FrameSource.FaultCounts },
         new("overflows", "lane overflows", Unit.Count, Csv | Page | Alarm, static frame => frame.OverflowCount),
         new("managed_bytes", "managed bytes", Unit.Bytes, Csv | Page | Alarm, static frame => frame.ManagedBytes),
         new("collections", "garbage collections", Unit.Count, Csv | Page | Alarm, static frame => frame.Collections),
@@ -119,17 +122,24 @@ public sealed class ProfileTable
         MetricAttribute = "arena",
     };
 
+    public static ProfileTable DisposedArenas { get; } = new("disposed-arenas", static d => d.DisposedArenas.Count,
+        Text("name", "Arena", Csv | Page, static (d, i) => d.DisposedArenas[i].Name),
+        Text("kind", "Kind", Csv | Page, static (d, i) => d.DisposedArenas[i].IsFrame ? "frame" : "long-lived"),
+        Count("count", "Disposed", Csv | Page, static (d, i) => d.DisposedArenas[i].Count),
+        Bytes("peak_bytes", "Peak held", Csv | Page, static (d, i) => d.DisposedArenas[i].PeakBytes));
+
+    /// <summary>
+    /// What was allocated and freed while a tag was in force. A block counts as freed under the tag that frees it, so
+    /// the difference is not what lives under a tag, and no output shows it.
+    /// </summary>
     public static ProfileTable Tags { get; } = new("tags", static d => d.Tags.Count,
         Text("name", "Tag", Everywhere, static (d, i) => d.Tags[i].Text),
-        Bytes("budget_bytes", "Budget", Everywhere, static (d, i) => Limit(d.Tags[i].BudgetBytes))
-            .Level("superslab.tag.limit", "A tag's budget, where it has one."),
-        Bytes("live_bytes", "Live", Everywhere, static (d, i) => d.Tags[i].LiveBytes)
-            .Level("superslab.tag.live", "Bytes allocated less bytes freed under a tag."),
-        Bytes("peak_bytes", "Peak", Csv | Page, static (d, i) => d.Tags[i].PeakBytes),
+        Bytes("allocated_bytes", "Allocated", Everywhere, static (d, i) => d.Tags[i].AllocatedBytes)
+            .Total("superslab.tag.allocated", "Bytes allocated under a tag.", "By"),
+        Bytes("freed_bytes", "Freed", Everywhere, static (d, i) => d.Tags[i].FreedBytes)
+            .Total("superslab.tag.freed", "Bytes freed under a tag, of blocks of any tag.", "By"),
         Count("allocations", "Allocations", Everywhere, static (d, i) => d.Tags[i].AllocationCount)
             .Total("superslab.tag.allocations", "Blocks allocated under a tag.", "{allocation}"),
-        Bytes("allocated_bytes", "Allocated", None, static (d, i) => d.Tags[i].AllocatedBytes)
-            .Total("superslab.tag.allocated", "Bytes allocated under a tag.", "By"),
         Count("frees", "Frees", Everywhere, static (d, i) => d.Tags[i].FreeCount))
     {
         MetricAttribute = "tag",
@@ -169,6 +179,11 @@ public sealed class ProfileTable
         Time("nanoseconds", "Time", Csv, static (d, i) => d.Hitches[i].Nanoseconds),
         Text("reason", "Reason", Csv, static (d, i) => d.Hitches[i].Reason));
 
+    public static ProfileTable Notes { get; } = new("notes", static d => d.Notes.Count,
+        Count("frame", "Frame", Csv, static (d, i) => d.Notes[i].Frame),
+        Time("nanoseconds", "Time", Csv, static (d, i) => d.Notes[i].Nanoseconds),
+        Text("text", "What happened", Csv, static (d, i) => d.Notes[i].Reason));
+
     public static ProfileTable Faults { get; } = new("faults", static d => d.Faults.Owners.Count,
         Text("kind", "Owner", Csv | Page, static (d, i) => d.Faults.Owners[i].Kind),
         Text("name", "Name", Csv | Page, static (d, i) => d.Faults.Owners[i].Name),
@@ -188,7 +203,10 @@ public sealed class ProfileTable
         Time("nanoseconds", "Time", Csv, static (d, i) => d.Events[i].Nanoseconds));
 
     public static IReadOnlyList<ProfileTable> All { get; } =
-        [Frames, Totals, Arenas, Tags, Classes, SuperSlabs, Lanes, ThreadCaches, Hitches, Faults, FrameFaults, Events];
+    [
+        Frames, Totals, Arenas, DisposedArenas, Tags, Classes, SuperSlabs, Lanes, ThreadCaches, Hitches, Notes, Faults,
+        FrameFaults, Events,
+    ];
 
     /// <summary>The table's name, for files and scripts.</summary>
     public string Name { get; }
@@ -235,6 +253,21 @@ public sealed class ProfileTable
 
     private static long? HardOverruns(in ArenaRow arena) =>
         arena.HardBudgetBytes == 0 ? null : arena.HardOverrunCount;
+
+    /// <summary>Who counts a column of the frames.</summary>
+    internal enum FrameSource
+    {
+        /// <summary>The profiler itself, in every frame.</summary>
+        Profiler,
+
+        /// <summary><see cref="MemoryCounters"/>, while they are on.</summary>
+        Counters,
+
+        /// <summary>
+        /// <see cref="ProfilerOptions.CountsPageFaults"/>, or whoever ends the frame with counts of its own.
+        /// </summary>
+        FaultCounts,
+    }
 
     public sealed class Column
     {
@@ -289,5 +322,11 @@ public sealed class ProfileTable
 
     /// <summary>A column of the frames, with its source in a frame's record.</summary>
     internal sealed record FrameColumn(
-        string Name, string Title, Unit Unit, Outputs Outputs, Func<FrameRecord, long> Of);
+        string Name, string Title, Unit Unit, Outputs Outputs, Func<FrameRecord, long> Of)
+    {
+        public FrameSource Source { get; init; }
+
+        /// <summary>Whether a sum over frames has a meaning.</summary>
+        public bool IsSummed => Name != "start";
+    }
 }

@@ -60,7 +60,8 @@ public sealed class Profiler : IFrameObserver, IDisposable
         _nanosecondsPerTick = 1e9 / _options.TimeProvider.TimestampFrequency;
         _began = _options.TimeProvider.GetLocalNow();
         _beganTicks = Timestamp();
-        _timeline = new FrameTimeline(_options.FrameCapacity);
+        _timeline = new FrameTimeline(
+            _options.FrameCapacity, (long)_options.FrameBudget.TotalNanoseconds);
         _counters = new TagCounters(memory, _events);
         _curves = new MemoryCurves(_options.SampleCapacity, (long)_options.SampleInterval.TotalNanoseconds);
         try
@@ -125,13 +126,13 @@ public sealed class Profiler : IFrameObserver, IDisposable
     public void EndFrame()
     {
         long now = Timestamp();
-        EndFrame(Counts() - _begun, now);
+        EndFrame(Counts() - _begun, now, _options.CountsPageFaults);
     }
 
     /// <summary>The frame ends, with counts of all threads that the caller has.</summary>
     /// <param name="counts">As in <see cref="HotLoopGuard.LastFrame"/>, after the guard's own EndFrame.</param>
     /// <exception cref="InvalidOperationException">No frame has begun.</exception>
-    public void EndFrame(HotLoopCounts counts) => EndFrame(counts, Timestamp());
+    public void EndFrame(HotLoopCounts counts) => EndFrame(counts, Timestamp(), hasFaultCount: true);
 
     /// <summary>Samples what arenas and tags hold, between frames that are far apart, as around a load.</summary>
     public void Sample() => Sample(NanosecondsAt(Timestamp()));
@@ -210,21 +211,21 @@ public sealed class Profiler : IFrameObserver, IDisposable
     {
         ArgumentNullException.ThrowIfNull(application);
         ProfileDocument document = ProfileDocument.OfMemory(Memory);
-        ProfileFrames frames = _timeline.ToFrames();
+        ProfileFrames frames = _timeline.ToFrames(CounterSwitch.IsOn);
         IReadOnlyList<ProfileDocument.TrackEvent> events = _events.ToEvents();
-        return document with
+        return HitchFinder.AddTo(document with
         {
             Application = application,
             Began = _began,
             Nanoseconds = NanosecondsAt(Timestamp()),
             Tags = [.. document.Tags.Select(_counters.WithPeak)],
             Frames = frames,
-            Hitches = HitchFinder.Find(frames, events),
             Memory = _curves.ToSeries([.. document.Tags.Select(tag => tag.Text)]),
             Events = events,
+            LostEventCount = _events.LostCount,
             Plans = [.. _plans],
             Faults = Faults?.Collect() ?? document.Faults,
-        };
+        });
     }
 
     /// <summary>Frees the profiler's memory. A second call does nothing.</summary>
@@ -283,7 +284,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
 
     // Compiled fully at once, like what it calls: a game's first frames count too.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void EndFrame(HotLoopCounts counts, long ticks)
+    private void EndFrame(HotLoopCounts counts, long ticks, bool hasFaultCount)
     {
         TurnTo(isInFrame: false);
         _faults?.EndFrame(KernelTime(ticks));
@@ -302,7 +303,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
         _frame.AllocationCount = _counters.Sum.Allocations - before.Allocations;
         _frame.AllocatedBytes = _counters.Sum.AllocatedBytes - before.AllocatedBytes;
         _frame.OverflowCount = _overflows - overflowsBefore;
-        _timeline.Add(_frame);
+        _timeline.Add(_frame, hasFaultCount);
         NoteSuperSlabs(now);
         if (MemoryEventSource.Log.IsEnabled())
             PublishFrame();
@@ -322,7 +323,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
             frame.ManagedBytes,
             frame.Collections);
         if (MemoryEventSource.Log.IsReportWanted && !Memory.Work.IsClosed)
-            MemoryEventSource.Log.Report(ToDocument(Environment.CommandLine));
+            MemoryEventSource.Log.Report(ToDocument(ProfileDocument.CommandText(Environment.GetCommandLineArgs())));
     }
 
     private HotLoopCounts Counts() => new()
@@ -381,6 +382,12 @@ public sealed record ProfilerOptions
     public int FrameCapacity { get; init; } = 16_384;
 
     /// <summary>
+    /// The time that a frame may take, up to an hour: a sixtieth of a second at 60 Hz. A longer frame is a hitch. Zero,
+    /// the default, is no budget: hitches are only frames much longer than their neighbours.
+    /// </summary>
+    public TimeSpan FrameBudget { get; init; }
+
+    /// <summary>
     /// Samples of memory over time, about 800 bytes each: an even number from 2 to 1,000,000; default 2,048.
     /// </summary>
     public int SampleCapacity { get; init; } = 2048;
@@ -406,6 +413,8 @@ public sealed record ProfilerOptions
         Check(FrameCapacity is >= 2 and <= 1 << 24, FrameCapacity, nameof(FrameCapacity), "from 2 to 16,777,216");
         bool isCapacity = SampleCapacity is >= 2 and <= 1_000_000 && SampleCapacity % 2 == 0;
         Check(isCapacity, SampleCapacity, nameof(SampleCapacity), "an even number from 2 to 1,000,000");
+        bool isBudget = FrameBudget >= TimeSpan.Zero && FrameBudget <= TimeSpan.FromHours(1);
+        Check(isBudget, FrameBudget, nameof(FrameBudget), "from 0 to an hour");
         bool isInterval = SampleInterval >= TimeSpan.Zero && SampleInterval <= TimeSpan.FromHours(1);
         Check(isInterval, SampleInterval, nameof(SampleInterval), "from 0 to an hour");
     }

@@ -17,13 +17,30 @@ internal struct FrameRecord
     public long OverflowCount;
     public long ManagedBytes;
     public long Collections;
+
+    /// <summary>Adds each count; the start stays.</summary>
+    public void Add(in FrameRecord frame)
+    {
+        Nanoseconds += frame.Nanoseconds;
+        AllocationCount += frame.AllocationCount;
+        AllocatedBytes += frame.AllocatedBytes;
+        PageFaultCount += frame.PageFaultCount;
+        OverflowCount += frame.OverflowCount;
+        ManagedBytes += frame.ManagedBytes;
+        Collections += frame.Collections;
+    }
 }
 
-/// <summary>The last frames in a ring, and a histogram of all. One thread writes; it is read between frames.</summary>
-internal sealed class FrameTimeline(int capacity) : IDisposable
+/// <summary>
+/// The last frames in a ring; a histogram and the totals of all. One thread writes; it is read between frames.
+/// </summary>
+internal sealed class FrameTimeline(int capacity, long budgetNanoseconds) : IDisposable
 {
     private readonly ProfilerArray<FrameRecord> _ring = new(capacity);
     private readonly TimeHistogram _times = new();
+    private FrameRecord _totals;
+    private long _framesWithFaultCounts;
+    private long _framesOverBudget;
 
     // Count modulo the length, without a division at each frame's end.
     private int _next;
@@ -37,18 +54,26 @@ internal sealed class FrameTimeline(int capacity) : IDisposable
     /// <summary>A frame that is kept, by its number.</summary>
     public ref readonly FrameRecord this[long frame] => ref _ring[(int)(frame % _ring.Length)];
 
-    public void Add(in FrameRecord frame)
+    /// <param name="frame">The frame.</param>
+    /// <param name="hasFaultCount">Whether somebody counted its page faults; if not, they are 0 in it.</param>
+    public void Add(in FrameRecord frame, bool hasFaultCount)
     {
         Debug.Assert(_next == Count % _ring.Length, "The next place follows the last frame's.");
         _ring[_next] = frame;
         _next = _next + 1 == _ring.Length ? 0 : _next + 1;
         Count++;
         _times.Add(frame.Nanoseconds);
+        _totals.Add(frame);
+        _framesWithFaultCounts += hasFaultCount ? 1 : 0;
+        _framesOverBudget += budgetNanoseconds != 0 && frame.Nanoseconds > budgetNanoseconds ? 1 : 0;
     }
 
     public void Clear()
     {
         (Count, _next) = (0, 0);
+        _totals = default;
+        _framesWithFaultCounts = 0;
+        _framesOverBudget = 0;
         _times.Clear();
     }
 
@@ -58,12 +83,18 @@ internal sealed class FrameTimeline(int capacity) : IDisposable
         _times.Dispose();
     }
 
-    /// <summary>The frames as columns.</summary>
-    public ProfileFrames ToFrames() => new()
+    /// <summary>The frames as columns. What no frame counted has no column.</summary>
+    /// <param name="hasCounters">Whether allocations are counted.</param>
+    public ProfileFrames ToFrames(bool hasCounters) => new()
     {
         Count = Count,
         First = First,
-        Columns = ProfileTable.FrameColumns.ToDictionary(column => column.Name, Values),
+        Columns = Counted(hasCounters).ToDictionary(column => column.Name, Values),
+        Totals = Counted(hasCounters).Where(column => column.IsSummed).ToDictionary(
+            column => column.Name,
+            column => new ProfileFrames.Total(column.Of(_totals), FramesThatCount(column, hasCounters))),
+        BudgetNanoseconds = budgetNanoseconds,
+        OverBudgetCount = _framesOverBudget,
         Percentiles = new ProfileFrames.TimePercentiles(
             _times.Percentile(50),
             _times.Percentile(90),
@@ -71,6 +102,16 @@ internal sealed class FrameTimeline(int capacity) : IDisposable
             _times.Percentile(99.9),
             _times.Maximum),
         Histogram = _times.Buckets(),
+    };
+
+    private IEnumerable<ProfileTable.FrameColumn> Counted(bool hasCounters) => ProfileTable.FrameColumns.Where(
+        column => Count == 0 || FramesThatCount(column, hasCounters) != 0);
+
+    private long FramesThatCount(ProfileTable.FrameColumn column, bool hasCounters) => column.Source switch
+    {
+        ProfileTable.FrameSource.FaultCounts => _framesWithFaultCounts,
+        ProfileTable.FrameSource.Counters => hasCounters ? Count : 0,
+        _ => Count,
     };
 
     private long[] Values(ProfileTable.FrameColumn column)
@@ -182,9 +223,15 @@ internal sealed class ProfileEvents : IDisposable
         /// <summary>Arenas took or gave SuperSlabs. Subject: how many they own now; value: how many more.</summary>
         SuperSlabs,
 
-        /// <summary>A tag exceeds its budget for the first time. Subject: the tag; value: its bytes.</summary>
+        /// <summary>
+        /// What a tag allocated less what it freed exceeds its budget for the first time. Subject: the tag; value: the
+        /// difference.
+        /// </summary>
         TagOverBudget,
     }
+
+    /// <summary>Moments that the ring has lost.</summary>
+    public long LostCount => Math.Max(0, _count - Capacity);
 
     /// <summary>Keeps a moment. Hot-loop safe.</summary>
     public void Add(long nanoseconds, Kind kind, long subject, long value) => _ring[(int)(_count++ % Capacity)] =
@@ -199,7 +246,7 @@ internal sealed class ProfileEvents : IDisposable
     public IReadOnlyList<ProfileDocument.TrackEvent> ToEvents()
     {
         List<ProfileDocument.TrackEvent> events = [.. _spans];
-        for (long moment = Math.Max(0, _count - Capacity); moment < _count; moment++)
+        for (long moment = LostCount; moment < _count; moment++)
         {
             Moment kept = _ring[(int)(moment % Capacity)];
             string track = kept.Kind == Kind.SuperSlabs ? SuperSlabs : "tags";
@@ -213,7 +260,8 @@ internal sealed class ProfileEvents : IDisposable
 
     private static string TextOf(Moment moment) => moment.Kind == Kind.SuperSlabs
         ? string.Create(CultureInfo.InvariantCulture, $"{moment.Value:+0;-0;0}, {moment.Subject} owned")
-        : $"'{AllocationTag.Of((int)moment.Subject)?.Name}' over its budget: {Sizes.Text((nuint)moment.Value)}";
+        : $"'{AllocationTag.Of((int)moment.Subject)?.Name}' over its budget: "
+            + $"allocated {Sizes.Text((nuint)moment.Value)} more than it freed";
 
     private struct Moment
     {
@@ -224,62 +272,82 @@ internal sealed class ProfileEvents : IDisposable
     }
 }
 
-/// <summary>Finds the frames that stand out. Cold.</summary>
+/// <summary>Finds the frames that stand out, and those in which something happened. Cold.</summary>
 internal static class HitchFinder
 {
+    /// <summary>How many frames of each kind a profile lists.</summary>
+    internal const int MostListed = 500;
+
     /// <summary>How many frames before and after one are its neighbours.</summary>
     private const int Neighbours = 15;
 
     /// <summary>A frame is slow above this multiple of its neighbours' median.</summary>
     private const int SlowFactor = 3;
 
-    private const int MaximumHitches = 500;
-
     /// <summary>
-    /// The longest of these: frames of the slowest hundredth that took much longer than their neighbours, and frames
-    /// in which something happened that a hot loop must not do.
+    /// Hitches are frames over the budget, and frames of the slowest hundredth that took much longer than their
+    /// neighbours. Notes are of the other frames: what a hot loop must not do, and SuperSlabs that came or went.
     /// </summary>
-    public static IReadOnlyList<ProfileDocument.Hitch> Find(
-        ProfileFrames frames, IReadOnlyList<ProfileDocument.TrackEvent> events)
+    /// <returns>The profile with the longest hitches, with the broken rules and then the longest frames of the notes,
+    /// by frame; and how many there are of each.</returns>
+    public static ProfileDocument AddTo(ProfileDocument document)
     {
-        ILookup<long, ProfileDocument.TrackEvent> superSlabs =
-            events.Where(one => one.Track == ProfileEvents.SuperSlabs).ToLookup(one => one.StartNanoseconds);
+        ProfileFrames frames = document.Frames;
+        ILookup<long, string> superSlabs = document.Events.Where(one => one.Track == ProfileEvents.SuperSlabs)
+            .ToLookup(one => one.StartNanoseconds, one => $"SuperSlabs: {one.Name}");
         IReadOnlyList<long> times = frames.Nanoseconds;
         List<ProfileDocument.Hitch> hitches = [];
+        List<(ProfileDocument.Hitch Note, bool IsBroken)> notes = [];
         for (int frame = 0; frame < times.Count; frame++)
         {
             long time = times[frame];
-            string reason = ReasonOf(frames, frame, superSlabs[frames.Starts[frame] + time]);
-            bool isSlow = time >= frames.Percentiles.P99 && time > SlowFactor * MedianAround(times, frame);
-            if (isSlow && reason.Length == 0)
-                reason = WorkOf(frames["allocations"], frame);
-
-            if (reason.Length != 0)
-                hitches.Add(new ProfileDocument.Hitch(frames.First + frame, time, reason));
+            string broken = BrokenRules(frames, frame);
+            string happened = string.Join(
+                ", ", superSlabs[frames.Starts[frame] + time].Prepend(broken).Where(text => text.Length != 0));
+            bool isOver = frames.BudgetNanoseconds != 0 && time > frames.BudgetNanoseconds;
+            if (isOver || (time >= frames.Percentiles.P99 && time > SlowFactor * MedianAround(times, frame)))
+            {
+                string reason = happened.Length == 0 ? WorkOf(frames["allocations"], frame) : happened;
+                hitches.Add(new(frames.First + frame, time, isOver ? "over the frame budget: " + reason : reason));
+            }
+            else if (happened.Length != 0)
+            {
+                notes.Add((new(frames.First + frame, time, happened), broken.Length != 0));
+            }
         }
 
-        hitches.Sort(static (left, right) => right.Nanoseconds.CompareTo(left.Nanoseconds));
-        return [.. hitches.Take(MaximumHitches).OrderBy(hitch => hitch.Frame)];
+        return document with
+        {
+            HitchCount = hitches.Count,
+            Hitches = Listed(hitches.OrderByDescending(hitch => hitch.Nanoseconds)),
+            NoteCount = notes.Count,
+            Notes = Listed(notes.OrderByDescending(note => note.IsBroken)
+                .ThenByDescending(note => note.Note.Nanoseconds).Select(note => note.Note)),
+        };
     }
 
-    private static string ReasonOf(ProfileFrames frames, int frame, IEnumerable<ProfileDocument.TrackEvent> superSlabs)
+    private static IReadOnlyList<ProfileDocument.Hitch> Listed(IEnumerable<ProfileDocument.Hitch> ranked) =>
+        [.. ranked.Take(MostListed).OrderBy(hitch => hitch.Frame)];
+
+    private static string BrokenRules(ProfileFrames frames, int frame)
     {
-        List<string> reasons = [];
+        List<string> broken = [];
         foreach (ProfileTable.FrameColumn column in ProfileTable.FrameColumns)
         {
-            if (column.Outputs.HasFlag(ProfileTable.Outputs.Alarm) && frames[column.Name][frame] != 0)
-                reasons.Add($"{frames[column.Name][frame]} {column.Title}");
+            bool isAlarm = column.Outputs.HasFlag(ProfileTable.Outputs.Alarm);
+            if (isAlarm && frames[column.Name] is { Count: > 0 } counts && counts[frame] != 0)
+                broken.Add($"{counts[frame]} {column.Title}");
         }
 
-        foreach (ProfileDocument.TrackEvent one in superSlabs)
-            reasons.Add($"SuperSlabs: {one.Name}");
-
-        return string.Join(", ", reasons);
+        return string.Join(", ", broken);
     }
 
     /// <summary>For a slow frame that broke no rule: perhaps it only had more to do.</summary>
     private static string WorkOf(IReadOnlyList<long> allocations, int frame)
     {
+        if (allocations.Count == 0)
+            return "nothing that is counted; allocations are not";
+
         long usual = MedianAround(allocations, frame);
         return allocations[frame] <= SlowFactor * usual ? "nothing that is counted" : string.Create(
             CultureInfo.InvariantCulture,

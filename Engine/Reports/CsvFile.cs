@@ -44,9 +44,9 @@ public static class CsvFile
     /// <summary>The table whose columns are the profile's arenas and tags.</summary>
     private static string WriteMemory(ProfileSeries memory, string path)
     {
-        ProfileSeries.Curve[] curves = [.. memory.Arenas, .. memory.Tags];
+        ProfileSeries.Curve[] curves = [.. memory.Arenas, .. memory.AllocatedByTag];
         IEnumerable<string> arenas = memory.Arenas.Select(curve => "arena " + curve.Name);
-        IEnumerable<string> tags = memory.Tags.Select(curve => "tag " + curve.Name);
+        IEnumerable<string> tags = memory.AllocatedByTag.Select(curve => "allocated by tag " + curve.Name);
         WriteFile(
             path,
             ["nanoseconds", .. arenas, .. tags],

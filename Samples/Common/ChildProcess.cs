@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Pipes;
+using SuperSlab.Diagnostics;
 
 namespace Samples.Common;
 
@@ -11,6 +12,13 @@ namespace Samples.Common;
 public static class ChildProcess
 {
     private const string PipeVariable = "SAMPLE_PARENT_PIPE";
+    private const string CommandVariable = "SAMPLE_COMMAND";
+
+    private static string? s_parentCommand;
+
+    /// <summary>What the user called, also in a child, as profiles show it.</summary>
+    internal static string UserCommand =>
+        s_parentCommand ?? ProfileDocument.CommandText(Environment.GetCommandLineArgs());
 
     /// <summary>
     /// Runs the program with the arguments, writes <paramref name="input"/> to its standard input, and gives its
@@ -44,6 +52,8 @@ public static class ChildProcess
 
         // Children of this process have a pipe of their own.
         Environment.SetEnvironmentVariable(PipeVariable, null);
+        s_parentCommand = Environment.GetEnvironmentVariable(CommandVariable);
+        Environment.SetEnvironmentVariable(CommandVariable, null);
         AnonymousPipeClientStream parent = new(PipeDirection.In, handle);
         Thread waiter = new(() =>
         {
@@ -91,6 +101,7 @@ public static class ChildProcess
             start.ArgumentList.Add(argument);
 
         start.Environment[PipeVariable] = alive.GetClientHandleAsString();
+        start.Environment[CommandVariable] = UserCommand;
         Process child =
             Process.Start(start) ?? throw new RunFailedException($"'{start.FileName}' could not be started.");
         alive.DisposeLocalCopyOfClientHandle();

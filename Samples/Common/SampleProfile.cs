@@ -18,6 +18,9 @@ public sealed class SampleProfile : IDisposable
 
     private const string ProfileName = "profile.json";
 
+    /// <summary>A frame at 60 Hz: a longer one is a hitch in the profile.</summary>
+    private static readonly TimeSpan s_frameBudget = TimeSpan.FromSeconds(1.0 / 60);
+
     private readonly string _folder;
     private readonly ObservedThread? _thread;
     private long _costTicks;
@@ -29,6 +32,9 @@ public sealed class SampleProfile : IDisposable
         Profiler = new Profiler(memory, options) { Faults = Faults };
         _thread = Faults?.ObserveThisThread("main");
     }
+
+    /// <summary>Where the sample's own times of frames differ; the report says it under the chart.</summary>
+    public string FrameMeaning { get; set; } = "";
 
     /// <summary>What scenes and spans are noted with.</summary>
     public Profiler Profiler { get; }
@@ -71,7 +77,10 @@ public sealed class SampleProfile : IDisposable
         folder is null
             ? null
             : new SampleProfile(
-                folder, memory, new ProfilerOptions { CountsPageFaults = countsPageFaults }, attributesFaults);
+                folder,
+                memory,
+                new ProfilerOptions { CountsPageFaults = countsPageFaults, FrameBudget = s_frameBudget },
+                attributesFaults);
 
     /// <summary>
     /// The time in the profiler's calls of all frames so far, with one reading of the clock for each call.
@@ -112,7 +121,8 @@ public sealed class SampleProfile : IDisposable
     /// <summary>Writes all files. While the memory and its arenas live.</summary>
     public void Write()
     {
-        ProfileDocument document = Profiler.ToDocument(Environment.CommandLine);
+        ProfileDocument document =
+            Profiler.ToDocument(ChildProcess.UserCommand) with { FrameMeaning = FrameMeaning };
         document.Write(Path.Combine(_folder, ProfileName));
         HtmlReport.Write(document, Path.Combine(_folder, ReportName));
         TraceFile.Write(document, Path.Combine(_folder, "trace.json"));

@@ -96,6 +96,9 @@ internal sealed class EngineContestant : IReplayContestant<EngineContestant, Han
     public SampleProfile? BeginProfile(string? folder, bool attributesFaults)
     {
         SampleProfile? profile = SampleProfile.Begin(folder, _memory, attributesFaults: attributesFaults);
+        profile?.FrameMeaning =
+            "The sample's table has other times: those of the replayed work alone, added up over its threads, without "
+            + "the waits for each other; and medians of all repeats.";
         if (_scene is not null)
             profile?.Profiler.NoteLoad(_scene);
 

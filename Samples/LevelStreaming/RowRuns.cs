@@ -65,6 +65,9 @@ internal static class RowRuns
 
         using EngineSource source = new(memory, guard, pool, plans, recorders);
         using SampleProfile? profile = SampleProfile.Begin(profileFolder, memory);
+        profile?.FrameMeaning =
+            "The sample's table has the calls of the guard and the profiler in its times besides, and gives them by "
+            + "level.";
         RowDocument result = new Walk<EngineStore, nint>(source, guard, pool, options, profile)
             .Run(name, memory.PrefaultDescription);
         memory.Validate();

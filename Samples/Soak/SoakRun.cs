@@ -61,6 +61,7 @@ internal sealed unsafe class SoakRun : IDisposable
         _system = FailingSystem.IsSupported ? new FailingSystem() : null;
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 1 << 30, NativeContext = _system });
         _profile = SampleProfile.Begin(options.Profile, _memory, countsPageFaults: true);
+        _profile?.FrameMeaning = "The sample's table has the ticks of one report's time in each row.";
         _world = _memory.CreateLongLivedArena("world");
         _frameArena = _memory.CreateFrameArena(
             "frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 });

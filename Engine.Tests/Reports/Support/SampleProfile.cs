@@ -64,6 +64,7 @@ internal static class SampleProfile
                 },
                 new(FrameArena, new("frames"), true, 40) { LiveBytes = 31 << 20, PeakBytes = 80 << 20 },
             ],
+            DisposedArenas = [new("title", false, 3, 44 << 20), new("title: frame", true, 3, 6 << 20)],
             SuperSlabs = SuperSlabs(random),
             Classes = [.. new long[] { 16, 48, 64, 128, 320, 1024, 4096 }.SelectMany(bytes => new SizeClassRow[]
             {
@@ -89,11 +90,15 @@ internal static class SampleProfile
                 new ProfileDocument.Hitch(
                     frame, times[frame],
                     frame % 2 == 0 ? $"3 page faults in {name}" : "a collection of generation 0"))],
+            HitchCount = Enumerable.Range(0, frames).Count(IsHitch),
+            Notes = [new(1, times[1], "SuperSlabs: +12, 150 owned"), new(2, times[2], "1 lane overflows")],
+            NoteCount = 2,
+            FrameMeaning = "The game's own table has other times.",
             Memory = new ProfileSeries
             {
                 Times = [.. starts.Where((_, frame) => frame % 20 == 0)],
                 Arenas = [Curve(name, frames, 96), Curve("sounds", frames, 14), Curve("frames", frames, 40)],
-                Tags = [Curve(name, frames, 40), Curve("physics", frames, 15)],
+                AllocatedByTag = [Curve(name, frames, 40), Curve("physics", frames, 15)],
             },
             Faults = new ProfileFaults
             {
@@ -114,7 +119,7 @@ internal static class SampleProfile
                 new("loads", "load caves", 40_000_000, 120_000_000),
                 new("SuperSlabs", "take 12", 95_000_000, 0),
             ],
-            Plans = [new(name, 300L << 20, 210L << 20, $$"""{ "name": "{{name}}", "arenas": { "world": { "prewarm": { "superSlabs": 105 } } } }""")],
+            Plans = [new(name, 300L << 20, 210L << 20, $$"""{ "name": "{{name}}", "arenas": { "world": { "prewarm": { "superSlabs": 105 } } } }""") { TakenBytes = 240L << 20 }],
         };
     }
 
@@ -132,6 +137,8 @@ internal static class SampleProfile
         {
             Count = times.Length,
             First = 0,
+            BudgetNanoseconds = 16_666_667,
+            OverBudgetCount = times.Count(time => time > 16_666_667),
             Columns = new Dictionary<string, long[]>
             {
                 ["start"] = starts,

@@ -5,7 +5,7 @@ const frameColumn = (name) => profile.frames.columns[name] ?? [];
 const frameTimes = frameColumn("nanoseconds");
 
 function showFrames() {
-  const { frames, hitches } = profile;
+  const { frames, hitches, notes } = profile;
   const host = section("frames");
   const times = frameTimes;
   if (times.length === 0) {
@@ -15,29 +15,37 @@ function showFrames() {
 
   host.append(lead(`${counted(frames.count, "frame")} in all`
     + (frames.count > times.length ? `, of which the last ${countText(times.length)} are drawn` : "")
-    + `. A triangle marks a hitch: a frame that took much longer than its neighbours or broke a rule. Drag to zoom; arrow keys move, + and − zoom, page up and down go from hitch to hitch.`));
+    + `. A triangle marks a hitch: ${hitchMeaning()}. Drag to zoom; arrow keys move, + and − zoom, page up and down go from hitch to hitch.`));
   const { percentiles } = frames;
   const marks = hitches.map(({ frame }) => frame - frames.first).filter((index) => index >= 0 && index < times.length).sort((a, b) => a - b);
-  const reasons = new Map(hitches.map(({ frame, reason }) => [frame, reason]));
+  const texts = new Map([...notes.map(({ frame, reason }) => [frame, reason]), ...hitches.map(({ frame, reason }) => [frame, `hitch: ${reason}`])]);
   const chart = new Chart({
     label: "Frame times", xs: Float64Array.from(times, (_, index) => frames.first + index),
     series: [{ name: "frame time", values: times, colour: seriesColour(0) }],
     hint: "Point at a frame, or move there by keyboard, to read what it did.", marks, text: timeText, xText: countText,
-    guides: [["p50", percentiles.p50], ["p99", percentiles.p99], ["p99.9", percentiles.p999]].map(([name, value]) => ({ value, text: `${name} ${timeText(value)}` })),
+    guides: [[`budget (${rateText(frames.budgetNanoseconds)})`, frames.budgetNanoseconds || Infinity], ["p50", percentiles.p50], ["p99", percentiles.p99], ["p99.9", percentiles.p999]].map(([name, value]) => ({ value, text: `${name} ${timeText(value)}` })),
     logarithmic: percentiles.maximum > 20 * percentiles.p50,
-    describe: (index) => frameText(index, reasons),
+    describe: (index) => frameText(index, texts),
   });
   const scale = choice("Scale", ["linear", "log"], chart.options.logarithmic ? "log" : "linear", (chosen) => {
     chart.options.logarithmic = chosen === "log";
     chart.draw();
   });
-  host.append(element("div", { class: "toolbar" }, scale, element("span", { class: "space" }), ...chart.buttons), chart.plot, chart.readout);
+  host.append(element("div", { class: "toolbar" }, scale, element("span", { class: "space" }), ...chart.buttons), chart.plot, chart.readout,
+    element("p", { class: "muted", id: "frame-meaning" }, "A frame's time is all that passed from BeginFrame to EndFrame on the thread that calls them, with what it waited for there."
+      + (profile.frameMeaning ? ` ${profile.frameMeaning}` : "")));
   host.append(element("h3", {}, "Hitches"), hitchTable(chart));
+  if (notes.length > 0) {
+    host.append(element("h3", {}, "Other frames in which something happened"), noteTable(chart));
+  }
+  if (profile.lostEventCount > 0) {
+    host.append(element("p", { class: "muted" }, `${counted(profile.lostEventCount, "earlier moment")} at which SuperSlabs came or went found no room in the profile.`));
+  }
   host.append(element("h3", {}, "Distribution of frame times"));
   showHistogram(host);
 }
 
-function frameText(index, reasons) {
+function frameText(index, texts) {
   const { frames } = profile;
   const parts = [`frame ${countText(frames.first + index)}: ${timeText(frameTimes[index])}`];
   for (const { name, title, unit } of tables.frames.columns) {
@@ -47,15 +55,38 @@ function frameText(index, reasons) {
       parts.push(unit === "count" ? `${countText(value)} ${value === 1 ? title.replace(/s$/, "") : title}` : `${valueText(value, unit)} of ${title}`);
     }
   }
-  const reason = reasons.get(frames.first + index);
-  return parts.join(" · ") + (reason ? ` · hitch: ${reason}` : "");
+  const text = texts.get(frames.first + index);
+  return parts.join(" · ") + (text ? ` · ${text}` : "");
 }
 
+const rateText = (nanoseconds) => `${digits(1e9 / nanoseconds)} Hz`;
+
+function hitchMeaning() {
+  const { budgetNanoseconds } = profile.frames;
+  const slow = "among the slowest hundredth, one that took more than three times its neighbours' median";
+  return budgetNanoseconds > 0
+    ? `a frame over the budget of ${timeText(budgetNanoseconds)} (${rateText(budgetNanoseconds)}), or ${slow}`
+    : `${slow}; no frame budget was set`;
+}
+
+/** What was cut of a list that the profile holds in part; undefined where nothing was. */
+const cutText = (shown, found, rule) => found > shown ? `${countText(shown)} of ${countText(found)} shown: ${rule}` : undefined;
+
+/** Which frames were searched, where not all were. */
+const searched = () => profile.frames.count > frameTimes.length ? ` Earlier frames than the last ${countText(frameTimes.length)} were not kept and not searched.` : "";
+
 function hitchTable(chart) {
-  const { hitches, frames } = profile;
+  const { hitches, hitchCount } = profile;
   if (hitches.length === 0) {
-    return emptyNote("No hitch: no frame took much longer than its neighbours, and none broke a rule.");
+    return emptyNote(`No hitch: ${profile.frames.budgetNanoseconds > 0 ? "no frame was over the budget, and " : ""}none took much longer than its neighbours.${searched()}`);
   }
+  return frameTable(chart, "What is known of the reason", [...hitches].sort((a, b) => b.nanoseconds - a.nanoseconds), cutText(hitches.length, hitchCount, "the longest"));
+}
+
+const noteTable = (chart) => frameTable(chart, "What happened", profile.notes, cutText(profile.notes.length, profile.noteCount, "broken rules first, then the longest"));
+
+function frameTable(chart, title, rows, caption) {
+  const { frames } = profile;
   const goTo = (frame) => {
     chart.moveTo(frame - frames.first);
     chart.plot.focus();
@@ -67,8 +98,8 @@ function hitchTable(chart) {
       : countText(row.frame) },
     { title: "Time", number: true, key: (row) => row.nanoseconds, text: (row) => timeText(row.nanoseconds) },
     { title: "Times the median", number: true, key: (row) => row.nanoseconds, text: (row) => frames.percentiles.p50 > 0 ? digits(row.nanoseconds / frames.percentiles.p50) : "–" },
-    { title: "What is known of the reason", text: (row) => row.reason },
-  ], [...hitches].sort((a, b) => b.nanoseconds - a.nanoseconds), undefined, 8);
+    { title, text: (row) => row.reason },
+  ], rows, caption, 8);
 }
 
 /** The buckets, put together to bars of equal width on a logarithmic scale. */

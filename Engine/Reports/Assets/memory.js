@@ -1,19 +1,24 @@
-// Bytes over time, by arena or by tag.
+// Bytes over time: live by arena, or allocated by tag.
 
 function showMemory() {
   const host = section("memory");
-  const { times, arenas, tags } = profile.memory;
+  const { times, arenas, allocatedByTag: tags } = profile.memory;
   if (times.length < 2 || arenas.length + tags.length === 0) {
     host.append(emptyNote("No memory over time: the profile has fewer than two samples of it."));
     return;
   }
 
   const blocks = profile.hasCounters ? "Blocks that were live in each arena" : "Blocks that callers and thread caches held in each arena";
-  host.append(lead(`${blocks}, the frame's bytes in a frame arena; or the bytes that were live under each tag.`));
+  host.append(lead(`${blocks}, the frame's bytes in a frame arena; or the bytes that were allocated under each tag since counting began.`));
   const place = element("div");
-  const kinds = [["By arena", arenas], ["By tag", tags]].filter(([, curves]) => curves.length > 0);
+  const kinds = [["By arena", arenas], ["Allocated by tag", tags]].filter(([, curves]) => curves.length > 0);
   const draw = (kind) => place.replaceChildren(...memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));
   host.append(kinds.length > 1 ? choice("Memory", kinds.map(([name]) => name), kinds[0][0], draw) : "", place);
+  const curved = new Set(arenas.map(({ name }) => name));
+  const others = [...new Set([...tables.arenas.rows, ...tables["disposed-arenas"].rows].map(({ name }) => name))].filter((name) => !curved.has(name));
+  if (others.length > 0) {
+    host.append(element("p", { class: "muted" }, `${counted(curved.size, "name")} of ${countText(curved.size + others.length)} of arenas shown: the others came later than there was room, or were gone before a sample.`));
+  }
   if (tags.length === 0) {
     host.append(emptyNote("Not by tag: no tag was in use while memory was sampled."));
   }

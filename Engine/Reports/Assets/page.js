@@ -8,6 +8,32 @@ function showHead() {
   section("run").textContent = [machine, new Date(began).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }), timeText(nanoseconds)].join(" · ");
 }
 
+/** What a column came to: { sum, frames }, the frames that counted it. Undefined where none did. */
+function frameTotal(name) {
+  const values = frameColumn(name);
+  return profile.frames.totals[name] ?? (values.length > 0 ? { sum: sum(values), frames: values.length } : undefined);
+}
+
+/** Which frames a number is of. */
+function framesSeen(frames) {
+  const { count } = profile.frames;
+  if (frames === undefined) {
+    return "";
+  }
+  if (frames === count) {
+    return "in all frames";
+  }
+  return frames === frameTimes.length ? `in the last ${counted(frames, "frame")}` : `in ${countText(frames)} of ${counted(count, "frame")}, which counted`;
+}
+
+/** Good is only what no frame did, and what every frame looked for. */
+const judgementOf = (count, frames) => count > 0 ? "bad" : frames === profile.frames.count ? "good" : undefined;
+
+const ownedInFrames = () => sum(tables["frame-faults"].rows.map(({ count }) => count));
+
+/** Owners are found for all observed threads, from a frame's begin to its end; a guard may count fewer threads, for less of the frame. */
+const ownersNote = () => ownedInFrames() > 0 ? `${countText(ownedInFrames())} of all observed threads, with owners below` : "";
+
 function showOverview() {
   const { frames, totals, hitches, faults } = profile;
   const facts = element("dl", { class: "facts" });
@@ -15,15 +41,20 @@ function showOverview() {
     element("dd", { class: judgement }, value, note ? element("span", { class: "note" }, note) : undefined)));
   if (frameTimes.length > 0) {
     const { p50, p90, p99, p999, maximum } = frames.percentiles;
-    const zeroIsGood = (count) => count === 0 ? "good" : "bad";
     add("Frames", countText(frames.count));
     add("Median frame", timeText(p50), `90 % below ${timeText(p90)}`);
     add("99 % below", timeText(p99), `99.9 % below ${timeText(p999)}`);
     add("Longest frame", timeText(maximum), p50 > 0 ? `${digits(maximum / p50)} × the median` : "");
-    add("Hitches", countText(hitches.length), "", zeroIsGood(hitches.length));
+    const hitchCount = Math.max(profile.hitchCount, hitches.length);
+    add("Hitches", countText(hitchCount), framesSeen(frameTimes.length), judgementOf(hitchCount, frameTimes.length));
+    if (frames.budgetNanoseconds > 0) {
+      add("Over budget", countText(frames.overBudgetCount), `of all frames; ${timeText(frames.budgetNanoseconds)}, ${rateText(frames.budgetNanoseconds)}`, judgementOf(frames.overBudgetCount, frames.count));
+    }
     for (const { name, title, unit } of tables.frames.columns.filter(({ isAlarm }) => isAlarm)) {
-      const total = sum(frameColumn(name));
-      add(title[0].toUpperCase() + title.slice(1), valueText(total, unit), "in all frames", zeroIsGood(total));
+      const total = frameTotal(name);
+      const note = [framesSeen(total?.frames), name === "page_faults" ? ownersNote() : ""].filter(Boolean).join("; ");
+      add(title[0].toUpperCase() + title.slice(1), total ? valueText(total.sum, unit) : "not counted", note,
+        judgementOf(total?.sum || (name === "page_faults" ? ownedInFrames() : 0), total?.frames));
     }
   }
   add("Held by arenas", bytesText(totals.ownedSuperSlabCount * superSlabBytes), counted(totals.ownedSuperSlabCount, "SuperSlab"));

@@ -11,7 +11,7 @@ function showArenas() {
   const host = section("arenas");
   const { rows } = tables.arenas;
   if (rows.length === 0) {
-    host.append(emptyNote("No arenas: none was alive when the profile was taken."));
+    host.append(emptyNote("No arenas: none was alive when the profile was taken."), ...disposedArenas());
     return;
   }
   const held = (row) => row.superslabs * superSlabBytes;
@@ -22,7 +22,16 @@ function showArenas() {
     engineTable("arenas", {
       bar: (row) => meter([[row.live_bytes, liveColour], [row.cached_bytes, cachedColour], [held(row) - row.live_bytes - row.cached_bytes, freeColour]],
         whole, [row.soft_budget, row.hard_budget].filter(isGiven)),
-    }));
+    }), ...disposedArenas());
+}
+
+/** Arenas of earlier levels: no longer there, but their peaks are what the next run needs. */
+function disposedArenas() {
+  const { rows } = tables["disposed-arenas"];
+  const whole = largest(rows.map((row) => row.peak_bytes));
+  return rows.length === 0 ? [] : [
+    element("h3", {}, "Disposed before the profile was taken"),
+    engineTable("disposed-arenas", { bar: (row) => meter([[row.peak_bytes, cachedColour]], whole) })];
 }
 
 function showTags() {
@@ -32,13 +41,11 @@ function showTags() {
     host.append(emptyNote("No tags: the program named none, or counters were off (the switch SuperSlab.Counters)."));
     return;
   }
-  const whole = largest(rows.map((row) => Math.max(row.peak_bytes, row.budget_bytes)));
+  const whole = largest(rows.map((row) => Math.max(row.allocated_bytes, row.freed_bytes)));
   host.append(
-    lead("What was allocated while a tag was in force. The bar is live and peak; the line is the tag's budget."),
-    engineTable("tags", {
-      bar: (row) => meter([[row.live_bytes, liveColour], [row.peak_bytes - Math.max(0, row.live_bytes), cachedColour]], whole, [row.budget_bytes].filter(isGiven)),
-      over: { peak_bytes: (row) => isGiven(row.budget_bytes) && row.peak_bytes > row.budget_bytes },
-    }));
+    lead("What was allocated and freed while a tag was in force, since counting began. A block counts as freed under the tag that frees it, so the difference is not what lives under a tag."),
+    element("div", { class: "toolbar" }, legend([["allocated", liveColour]])),
+    engineTable("tags", { bar: (row) => meter([[row.allocated_bytes, liveColour]], whole) }));
 }
 
 function showClasses() {
@@ -110,12 +117,16 @@ function showPlans() {
     host.append(emptyNote("No plans: no scene was loaded by one."));
     return;
   }
-  host.append(lead("What each scene's plan made ready, and the most of it that was in use."));
-  for (const { scene, plannedBytes, usedBytes, suggestedPlan } of profile.plans) {
-    const waste = Math.max(0, plannedBytes - usedBytes);
-    host.append(element("h3", {}, scene), element("p", {},
-      `${bytesText(plannedBytes)} planned, ${bytesText(usedBytes)} used, ${bytesText(waste)} (${shareText(waste, plannedBytes)}) never used`),
-    meter([[usedBytes, liveColour], [waste, wasteColour]], Math.max(plannedBytes, usedBytes)));
+  host.append(
+    lead("What each scene's plan made ready, and the most of it that was in use. A plan that fits has room left in its slabs and SuperSlabs: blocks of a size share slabs, and arenas and lanes take whole SuperSlabs of 2 MiB."),
+    element("div", { class: "toolbar" }, legend([["blocks and frames at their peaks", liveColour], ["room in the SuperSlabs that they took", freeColour], ["SuperSlabs never taken", wasteColour]])));
+  for (const { scene, plannedBytes, usedBytes, takenBytes, suggestedPlan } of profile.plans) {
+    const room = Math.max(0, takenBytes - usedBytes);
+    const waste = Math.max(0, plannedBytes - usedBytes - room);
+    const taken = takenBytes > 0 ? `${bytesText(takenBytes)} taken in whole SuperSlabs, for ${bytesText(usedBytes)} of blocks and frames at their peaks` : `${bytesText(usedBytes)} of blocks and frames at their peaks`;
+    const verdict = takenBytes === 0 ? "" : waste > 0 ? `; ${bytesText(waste)} (${shareText(waste, plannedBytes)}) never taken` : takenBytes > plannedBytes ? `; ${bytesText(takenBytes - plannedBytes)} more than planned` : "; the plan fits";
+    host.append(element("h3", {}, scene), element("p", {}, `${bytesText(plannedBytes)} planned; ${taken}${verdict}`),
+    meter([[usedBytes, liveColour], [room, freeColour], [waste, wasteColour]], Math.max(plannedBytes, usedBytes + room)));
     host.append(suggestedPlan ? suggestion(scene, suggestedPlan) : emptyNote("No suggested plan: the run recorded none."));
   }
 }

@@ -78,8 +78,10 @@ internal sealed class Overlay : IDisposable
             if (row == 0 || row == rows.TagsFrom)
             {
                 panel.Write(row == 0 ? "ARENA"u8 : "TAG"u8, X, y, Gray);
-                panel.Write("LIVE KB"u8, X + 290, y, Gray);
-                panel.Write("BUDGET KB"u8, X + 390, y, Gray);
+                panel.Write(row == 0 ? "LIVE KB"u8 : "ALLOCATED KB"u8, X + 290, y, Gray);
+                if (row == 0)
+                    panel.Write("BUDGET KB"u8, X + 390, y, Gray);
+
                 y += Panel.LineHeight;
             }
 
@@ -99,10 +101,10 @@ internal sealed class Overlay : IDisposable
 
     private static void Write(Panel panel, float x, float y, in Row row)
     {
-        bool isOver = row.BudgetBytes != 0 && row.LiveBytes > row.BudgetBytes;
+        bool isOver = row.BudgetBytes != 0 && row.Bytes > row.BudgetBytes;
         panel.Text.Append($"{row.Name}");
         panel.Write(x, y, White);
-        panel.Text.Append($"{row.LiveBytes >> 10}");
+        panel.Text.Append($"{row.Bytes >> 10}");
         panel.Write(x + 290, y, isOver ? Red : White);
         if (row.BudgetBytes == 0)
             return;
@@ -110,7 +112,7 @@ internal sealed class Overlay : IDisposable
         panel.Text.Append($"{row.BudgetBytes >> 10}");
         panel.Write(x + 390, y, Gray);
         panel.Fill(x, y + Panel.LineHeight - 4, 280, 2, 0xFF404040);
-        panel.Fill(x, y + Panel.LineHeight - 4, 280f * Math.Min(row.LiveBytes / (float)row.BudgetBytes, 1), 2, Green);
+        panel.Fill(x, y + Panel.LineHeight - 4, 280f * Math.Min(row.Bytes / (float)row.BudgetBytes, 1), 2, Green);
     }
 
     private static void Bar(Panel panel, float x, float y, float milliseconds, uint color)
@@ -155,7 +157,7 @@ internal sealed class Overlay : IDisposable
     private struct Row
     {
         public RowName Name;
-        public long LiveBytes;
+        public long Bytes;
         public long BudgetBytes;
     }
 
@@ -183,12 +185,12 @@ internal sealed class Overlay : IDisposable
             TagsFrom = Count;
             foreach (ref readonly TagRow tag in snapshot.Tags)
             {
-                if (Count < MostRows && tag.LiveBytes != 0)
-                    Add(tag.Name.Length == 0 ? s_untagged : tag.Name, tag.LiveBytes, tag.BudgetBytes);
+                if (Count < MostRows && tag.AllocatedBytes != 0)
+                    Add(tag.Name.Length == 0 ? s_untagged : tag.Name, tag.AllocatedBytes, budget: 0);
             }
         }
 
-        private void Add(in RowName name, long live, long budget) =>
-            _rows[Count++] = new Row { Name = name, LiveBytes = live, BudgetBytes = budget };
+        private void Add(in RowName name, long bytes, long budget) =>
+            _rows[Count++] = new Row { Name = name, Bytes = bytes, BudgetBytes = budget };
     }
 }

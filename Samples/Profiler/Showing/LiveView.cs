@@ -44,7 +44,7 @@ internal sealed class LiveView(Target target)
         int[] tags =
         [
             .. Enumerable.Range(0, state.Tags.Count).Where(row => state.Tags[row].AllocationCount > 0)
-                .OrderByDescending(row => state.Tags[row].LiveBytes),
+                .OrderByDescending(row => state.Tags[row].AllocatedBytes),
         ];
 
         // Without their headings; the tags get up to half of what is left, and whatever the arenas do not need.
@@ -110,8 +110,7 @@ internal sealed class LiveView(Target target)
     private static IRenderable Tags(ProfileDocument state, int[] rows, int width, int lines) => rows.Length == 0
         ? ViewTable.Line(
             "none: the process registered no tags, or its counters are off (SuperSlab.MemoryCounters)", width)
-        : Table(ProfileTable.Tags, state, rows, width, lines, row => state.Tags[row].LiveBytes, (row, column) =>
-            column == "live_bytes" && state.Tags[row] is { BudgetBytes: > 0 } tag && tag.LiveBytes > tag.BudgetBytes);
+        : Table(ProfileTable.Tags, state, rows, width, lines, row => state.Tags[row].AllocatedBytes, (_, _) => false);
 
     /// <summary>The columns of an engine's table: a name and perhaps a kind, then numbers.</summary>
     private static IRenderable Table(
