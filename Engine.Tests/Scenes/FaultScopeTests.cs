@@ -116,7 +116,7 @@ internal sealed unsafe class FaultScopeTests
         Assume.That(Protect((void*)fresh.Address, 16 * Page, 1 | 4), Is.Zero, "memory that can be read and run");
         using HotLoopGuard guard = new(_memory, new HotLoopRules { NativeFaults = Throw });
         HotLoopViolation violation = ViolationOf(guard, () => _ = Volatile.Read(ref ((byte*)fresh.Address)[3 * Page]));
-        Assert.That(violation.Counts.RuntimeFaults, Is.Zero);
+        Assert.That(violation.Counts.NativeFaults, Is.Positive);
         Assert.That(violation.Culprit, Does.Contain("generated code (code that a library generated)"));
     }
 
