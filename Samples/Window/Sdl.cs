@@ -1,7 +1,8 @@
-// The few functions of SDL 2 that a window with OpenGL or Vulkan needs. Its library must be installed: libSDL2.
+// A window with OpenGL or Vulkan by SDL 2.
 using System.Runtime.InteropServices;
 using Samples.Common;
 using Silk.NET.Vulkan;
+using static Samples.Common.SdlFunctions;
 
 namespace Samples.Window;
 
@@ -17,18 +18,9 @@ internal enum GraphicsApi
 /// </summary>
 internal sealed unsafe partial class SdlWindow : IDisposable
 {
-    private const string Library = "libSDL2-2.0.so.0";
     private const string VulkanLibrary = "libvulkan.so.1";
-    private const uint Video = 0x20;
-    private const uint WithOpenGL = 2;
     private const uint WithVulkan = 0x10000000;
-    private const int Centered = 0x2FFF0000;
     private const uint QuitEvent = 0x100;
-    private const int MajorVersion = 17;
-    private const int MinorVersion = 18;
-    private const int ProfileMask = 21;
-    private const int CoreProfile = 1;
-    private const int EventBytes = 56;
 
     private readonly nint _window;
     private readonly nint _context;
@@ -48,15 +40,13 @@ internal sealed unsafe partial class SdlWindow : IDisposable
 
         if (api == GraphicsApi.Vulkan)
         {
-            _window = Create(title, Centered, Centered, width, height, WithVulkan);
+            _window = CreateWindow(title, Centered, Centered, width, height, WithVulkan);
             Check(_window != 0);
             return;
         }
 
-        _ = SetAttribute(MajorVersion, 3);
-        _ = SetAttribute(MinorVersion, 3);
-        _ = SetAttribute(ProfileMask, CoreProfile);
-        _window = Create(title, Centered, Centered, width, height, WithOpenGL);
+        AskForOpenGL33();
+        _window = CreateWindow(title, Centered, Centered, width, height, WithOpenGL);
         Check(_window != 0);
         _context = CreateContext(_window);
         Check(_context != 0);
@@ -70,7 +60,7 @@ internal sealed unsafe partial class SdlWindow : IDisposable
     public Extent2D Size { get; }
 
     /// <summary>A function of OpenGL.</summary>
-    public static nint FunctionOf(string name) => GetFunction(name);
+    public static nint FunctionOf(string name) => GetProcAddress(name);
 
     /// <summary>A function of Vulkan, 0 if there is none.</summary>
     /// <param name="instance">0 for those that need no instance.</param>
@@ -109,48 +99,15 @@ internal sealed unsafe partial class SdlWindow : IDisposable
         if (_context != 0)
             DeleteContext(_context);
 
-        Destroy(_window);
+        DestroyWindow(_window);
         Quit();
     }
 
     private static void Check(bool isFine)
     {
         if (!isFine)
-            throw new RunFailedException($"SDL: {Marshal.PtrToStringUTF8(GetError())}.");
+            throw new RunFailedException($"SDL: {Error}.");
     }
-
-    [LibraryImport(Library, EntryPoint = "SDL_Init")]
-    private static partial int Init(uint systems);
-
-    [LibraryImport(Library, EntryPoint = "SDL_Quit")]
-    private static partial void Quit();
-
-    [LibraryImport(Library, EntryPoint = "SDL_GetError")]
-    private static partial nint GetError();
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_SetAttribute")]
-    private static partial int SetAttribute(int attribute, int value);
-
-    [LibraryImport(Library, EntryPoint = "SDL_CreateWindow", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial nint Create(string title, int x, int y, int width, int height, uint flags);
-
-    [LibraryImport(Library, EntryPoint = "SDL_DestroyWindow")]
-    private static partial void Destroy(nint window);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_CreateContext")]
-    private static partial nint CreateContext(nint window);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_DeleteContext")]
-    private static partial void DeleteContext(nint context);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_SetSwapInterval")]
-    private static partial int SetSwapInterval(int interval);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_SwapWindow")]
-    private static partial void SwapWindow(nint window);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_GetProcAddress", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial nint GetFunction(string name);
 
     [LibraryImport(Library, EntryPoint = "SDL_Vulkan_GetInstanceExtensions")]
     private static partial int GetInstanceExtensions(nint window, uint* count, byte** names);
@@ -160,7 +117,4 @@ internal sealed unsafe partial class SdlWindow : IDisposable
 
     [LibraryImport(VulkanLibrary, EntryPoint = "vkGetInstanceProcAddr", StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint GetVulkanFunction(nint instance, string name);
-
-    [LibraryImport(Library, EntryPoint = "SDL_PollEvent")]
-    private static partial int PollEvent(uint* happened);
 }

@@ -1,8 +1,9 @@
-// The few functions of SDL 2 that the game's window needs.
+// The game's window, keyboard and mouse by SDL 2.
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Samples.Common;
 using SuperSlab.Interop;
+using static Samples.Common.SdlFunctions;
 
 namespace Samples.Game.Showing;
 
@@ -15,14 +16,6 @@ internal sealed unsafe partial class Sdl : IDisposable
     /// <summary>What to do where there can be no window.</summary>
     public const string Otherwise = "Play without a window: --headless --unattended 1000.";
 
-    private const string Library = "libSDL2-2.0.so.0";
-    private const uint Video = 0x20;
-    private const uint WithOpenGL = 2;
-    private const int Centered = 0x2FFF0000;
-    private const int MajorVersion = 17;
-    private const int MinorVersion = 18;
-    private const int ProfileMask = 21;
-    private const int CoreProfile = 1;
     private readonly nint _window;
     private readonly nint _context;
     private readonly nint[] _ownMemory = new nint[4];
@@ -42,10 +35,8 @@ internal sealed unsafe partial class Sdl : IDisposable
 
         allocator()?.UseSdl2(library);
         Check(Init(Video) == 0);
-        _ = SetAttribute(MajorVersion, 3);
-        _ = SetAttribute(MinorVersion, 3);
-        _ = SetAttribute(ProfileMask, CoreProfile);
-        _window = Create(title, Centered, Centered, width, height, WithOpenGL);
+        AskForOpenGL33();
+        _window = CreateWindow(title, Centered, Centered, width, height, WithOpenGL);
         Check(_window != 0);
         _context = CreateContext(_window);
         Check(_context != 0);
@@ -60,7 +51,7 @@ internal sealed unsafe partial class Sdl : IDisposable
     public int Height { get; }
 
     /// <summary>A function of OpenGL.</summary>
-    public static nint FunctionOf(string name) => GetFunction(name);
+    public static nint FunctionOf(string name) => GetProcAddress(name);
 
     /// <summary>Takes what the player did. Between frames.</summary>
     /// <param name="togglesOverlay">Whether F1 was pressed.</param>
@@ -111,7 +102,7 @@ internal sealed unsafe partial class Sdl : IDisposable
             DeleteContext(_context);
 
         if (_window != 0)
-            Destroy(_window);
+            DestroyWindow(_window);
 
         Quit();
         _ = SetMemory(_ownMemory[0], _ownMemory[1], _ownMemory[2], _ownMemory[3]);
@@ -122,7 +113,7 @@ internal sealed unsafe partial class Sdl : IDisposable
         if (isFine)
             return;
 
-        string message = Marshal.PtrToStringUTF8(GetError()) ?? "";
+        string message = Error;
         Dispose();
         throw new RunFailedException(
             $"SDL: {message}; a display and OpenGL 3.3 are needed (Debian: xvfb, libgl1-mesa-dri). {Otherwise}");
@@ -150,7 +141,7 @@ internal sealed unsafe partial class Sdl : IDisposable
     }
 
     /// <summary>SDL_Event, as far as it is looked at.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 56)]
+    [StructLayout(LayoutKind.Explicit, Size = EventBytes)]
     private struct Happened
     {
         [FieldOffset(0)]
@@ -169,45 +160,9 @@ internal sealed unsafe partial class Sdl : IDisposable
         public int Y;
     }
 
-    [LibraryImport(Library, EntryPoint = "SDL_Init")]
-    private static partial int Init(uint systems);
-
-    [LibraryImport(Library, EntryPoint = "SDL_Quit")]
-    private static partial void Quit();
-
-    [LibraryImport(Library, EntryPoint = "SDL_GetError")]
-    private static partial nint GetError();
-
     [LibraryImport(Library, EntryPoint = "SDL_GetMemoryFunctions")]
     private static partial void GetMemory(nint* allocate, nint* clear, nint* resize, nint* free);
 
     [LibraryImport(Library, EntryPoint = "SDL_SetMemoryFunctions")]
     private static partial int SetMemory(nint allocate, nint clear, nint resize, nint free);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_SetAttribute")]
-    private static partial int SetAttribute(int attribute, int value);
-
-    [LibraryImport(Library, EntryPoint = "SDL_CreateWindow", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial nint Create(string title, int x, int y, int width, int height, uint flags);
-
-    [LibraryImport(Library, EntryPoint = "SDL_DestroyWindow")]
-    private static partial void Destroy(nint window);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_CreateContext")]
-    private static partial nint CreateContext(nint window);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_DeleteContext")]
-    private static partial void DeleteContext(nint context);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_SetSwapInterval")]
-    private static partial int SetSwapInterval(int interval);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_SwapWindow")]
-    private static partial void SwapWindow(nint window);
-
-    [LibraryImport(Library, EntryPoint = "SDL_GL_GetProcAddress", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial nint GetFunction(string name);
-
-    [LibraryImport(Library, EntryPoint = "SDL_PollEvent")]
-    private static partial int PollEvent(Happened* happened);
 }
