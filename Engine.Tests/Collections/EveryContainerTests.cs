@@ -4,7 +4,7 @@ using SuperSlab.Collections;
 
 namespace Engine.Tests.Collections;
 
-/// <summary>Wrong use of each container is told with its type; what it held goes back.</summary>
+/// <summary>Each container names its type when it reports wrong use, and gives back what it held.</summary>
 [TestFixture(MemoryChecks.Hardened)]
 [TestFixture(MemoryChecks.Full)]
 internal sealed class EveryContainerTests(MemoryChecks checks)

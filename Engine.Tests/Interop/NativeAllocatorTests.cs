@@ -87,7 +87,8 @@ internal sealed unsafe class NativeAllocatorTests : ArenaFixture
         Assert.That((nint)plain.Reallocate(block, nuint.MaxValue), Is.EqualTo((nint)0));
         plain.Free(block);
         Assert.That((allocator.RefusalCount, allocator.MisuseCount), Is.EqualTo((3L, 0L)));
-        Assert.That(allocator.FirstRefusal!.CallStack, Does.Contain(nameof(Too_much_is_null_counted_and_kept_with_its_stack)));
+        Assert.That(
+            allocator.FirstRefusal!.CallStack, Does.Contain(nameof(Too_much_is_null_counted_and_kept_with_its_stack)));
         Assert.That((nint)plain.Allocate(0), Is.Not.EqualTo((nint)0), "a size of 0 is a block, as malloc's");
     }
 
@@ -130,7 +131,8 @@ internal sealed unsafe class NativeAllocatorTests : ArenaFixture
         Assert.That((nint)plain.Reallocate((void*)0x1234, 10), Is.EqualTo((nint)0));
         Assert.That(allocator.MisuseCount, Is.EqualTo(3));
         Assert.That(_told[0], Does.StartWith("A C library misused native allocator").And.Contain("freed twice"));
-        Assert.That(allocator.FirstMisuse!.CallStack, Does.Contain(nameof(A_double_free_by_C_is_told_and_changes_nothing)));
+        Assert.That(
+            allocator.FirstMisuse!.CallStack, Does.Contain(nameof(A_double_free_by_C_is_told_and_changes_nothing)));
     }
 
     [Test]

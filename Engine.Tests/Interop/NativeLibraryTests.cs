@@ -118,7 +118,8 @@ internal sealed unsafe class NativeLibraryTests : ArenaFixture
         nint library = Library("libenet.so.7");
         using NativeAllocator allocator = Allocator(0);
         allocator.UseEnet(library);
-        var create = (delegate* unmanaged[Cdecl]<void*, nuint, nuint, uint, uint, void*>)Export(library, "enet_host_create");
+        var create = (delegate* unmanaged[Cdecl]<void*, nuint, nuint, uint, uint, void*>)Export(
+            library, "enet_host_create");
         var destroy = (delegate* unmanaged[Cdecl]<void*, void>)Export(library, "enet_host_destroy");
         var makePacket = (delegate* unmanaged[Cdecl]<void*, nuint, uint, void*>)Export(library, "enet_packet_create");
         var dropPacket = (delegate* unmanaged[Cdecl]<void*, void>)Export(library, "enet_packet_destroy");
@@ -347,7 +348,8 @@ internal sealed unsafe class NativeLibraryTests : ArenaFixture
         {
             var open = (delegate* unmanaged[Cdecl]<byte*, nint*, int>)Export(_library, "sqlite3_open");
             var close = (delegate* unmanaged[Cdecl]<nint, int>)Export(_library, "sqlite3_close");
-            var execute = (delegate* unmanaged[Cdecl]<nint, byte*, void*, void*, void*, int>)Export(_library, "sqlite3_exec");
+            var execute = (delegate* unmanaged[Cdecl]<nint, byte*, void*, void*, void*, int>)Export(
+                _library, "sqlite3_exec");
             byte[] sql = Encoding.UTF8.GetBytes("create table t(a integer primary key, b text); begin;"
                 + $"with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows})"
                 + "insert into t select i, 'row ' || i || ' of a table' from n; commit;"

@@ -33,7 +33,8 @@ internal sealed unsafe class NativeThreadTests : ArenaFixture
 
         Assert.That(blocks.Distinct().Count(), Is.EqualTo(count));
         Assert.That(Enumerable.Range(1, count - 1).All(index => *(long*)blocks[index] == index));
-        Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(32), "dead threads leave their caches to others");
+        Assert.That(
+            ResidentMemory.SettledMiBSince(resident), Is.LessThan(32), "dead threads leave their caches to others");
         Assert.That(Arena.SuperSlabCount, Is.LessThanOrEqualTo(superSlabs + 2));
         FreeAll(blocks);
         Assert.That(Arena.LiveBytes(), Is.EqualTo((nuint)0));
@@ -69,10 +70,12 @@ internal sealed unsafe class NativeThreadTests : ArenaFixture
         for (int index = 0; index < 8; index++)
             Join(Start(NativeFunctions.AttachThread, allocator.UserData));
 
-        (double bytes, double faults, double microseconds) = CostOf(Threads, NativeFunctions.AttachThread, allocator.UserData);
+        (double bytes, double faults, double microseconds) =
+            CostOf(Threads, NativeFunctions.AttachThread, allocator.UserData);
         nint labs = NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "labs");
         (double _, double bareFaults, double bareMicroseconds) = CostOf(Threads, (void*)labs, 5);
-        TestContext.Out.WriteLine($"a native thread's first call: {bytes:0} managed bytes, {faults - bareFaults:0.0} faults, "
+        TestContext.Out.WriteLine(
+            $"a native thread's first call: {bytes:0} managed bytes, {faults - bareFaults:0.0} faults, "
             + $"{microseconds - bareMicroseconds:0} us more than a thread that does nothing ({bareMicroseconds:0} us)");
         Assert.That(bytes, Is.LessThan(2_000));
     }

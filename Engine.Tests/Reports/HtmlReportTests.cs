@@ -44,7 +44,9 @@ internal sealed partial class HtmlReportTests
                 browser.Find("#faults").Text,
                 Does.Contain("1,060 page faults with an owner").And.Contain("Game.World.Spawn"));
             Assert.That(browser.Find("#policies").Text, Does.Contain("nr_hugepages is 0"));
-            Assert.That(browser.Find("#plans").Text, Does.Contain("300 MiB planned; 240 MiB taken").And.Contain("60 MiB (20 %) never taken"));
+            Assert.That(
+                browser.Find("#plans").Text,
+                Does.Contain("300 MiB planned; 240 MiB taken").And.Contain("60 MiB (20 %) never taken"));
         });
     }
 

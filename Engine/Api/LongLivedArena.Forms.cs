@@ -117,10 +117,29 @@ public sealed unsafe partial class LongLivedArena
         return Prewarm([.. peaks], threads);
     }
 
+    /// <summary>The live blocks by size class. Not for the hot loop; no other thread may use the arena
+    /// meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
+    public IReadOnlyList<BlockCount> LiveBlocks()
+    {
+        using WorkGate.Entry memory = _registry.Work.Enter(this);
+        using WorkGate.Entry work = _work.Enter(this);
+        List<BlockCount> live = [];
+        if (_checked is not null)
+            return [.. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
+
+        _slabs.CollectLive((bytes, count, sizeClass) =>
+        {
+            long held = count - _caches.CachedBlocks(sizeClass);
+            if (held > 0)
+                live.Add(new BlockCount(bytes, held));
+        });
+        return live;
+    }
+
     /// <summary>
     /// Bytes of the live blocks, rounded up to their size classes; with full checks as they were asked for. Some
-    /// moments
-    /// old where other threads go on. Not for the hot loop.
+    /// moments old where other threads go on. Not for the hot loop.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public nuint LiveBytes()

@@ -141,7 +141,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     internal MemoryChecks Checks => _checked is not null ? MemoryChecks.Full
         : _hardened is not null ? MemoryChecks.Hardened : MemoryChecks.Off;
 
-    /// <summary>Whether a block is what its slab says and nothing besides: no check or tracker knows more of it.</summary>
+    /// <summary>Whether slabs say all of their blocks: no check or tracker knows more.</summary>
     internal bool HasPlainBlocks => _checked is null && _hardened is null && _tracker is null;
 
     internal bool IsDisposed => _table == ThreadCache.DetachedTable;
@@ -323,26 +323,6 @@ public sealed unsafe partial class LongLivedArena : IArena
         return peaks;
     }
 
-    /// <summary>The live blocks by size class. Not for the hot loop; no other thread may use the arena
-    /// meanwhile.</summary>
-    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
-    public IReadOnlyList<BlockCount> LiveBlocks()
-    {
-        using WorkGate.Entry memory = _registry.Work.Enter(this);
-        using WorkGate.Entry work = _work.Enter(this);
-        List<BlockCount> live = [];
-        if (_checked is not null)
-            return [.. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
-
-        _slabs.CollectLive((bytes, count, sizeClass) =>
-        {
-            long held = count - _caches.CachedBlocks(sizeClass);
-            if (held > 0)
-                live.Add(new BlockCount(bytes, held));
-        });
-        return live;
-    }
-
     /// <summary>
     /// Each live block, in no order. With full checks the sizes are those that were asked for. Not for the hot loop: it
     /// looks up the free blocks first, in managed memory. No thread may use the arena
@@ -430,8 +410,8 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>
     /// Does a part of what <see cref="Trim()"/> does, in about the time that a frame has left, and goes on in the next
     /// call: full magazines of all threads and the calling thread's own go back, and SuperSlabs without live blocks
-    /// move to the retained reserve. Other threads' loaded magazines stay. For the pause between two frames: no OS call, no
-    /// allocation, and no wait but for a thread that trims, too.
+    /// move to the retained reserve. Other threads' loaded magazines stay. For the pause between two frames: no OS
+    /// call, no allocation, and no wait but for a thread that trims, too.
     /// </summary>
     /// <param name="budget">The time after which nothing more is begun: a magazine of 126 blocks or 1 MiB takes some
     /// microseconds. Below 0 is as 0, which does one such step.</param>

@@ -7,8 +7,7 @@ namespace SuperSlab.Collections;
 /// <summary>
 /// A bounded queue between any threads, without locks, in an arena or a lane. Elements leave in the order in which they
 /// came; those of one producer in its order. A struct of 16 bytes to be copied freely: copies are the same queue.
-/// Hot-loop safe. Any number of threads enqueue and dequeue at once; whoever makes and disposes it does so while nobody
-/// does.
+/// Hot-loop safe. Any number of threads enqueue and dequeue at once. Make and dispose it while no other thread uses it.
 /// </summary>
 /// <typeparam name="T">The elements.</typeparam>
 [SuppressMessage("Naming", "CA1711", Justification = "It is a queue.")]

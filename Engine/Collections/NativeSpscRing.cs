@@ -6,7 +6,7 @@ namespace SuperSlab.Collections;
 /// <summary>
 /// Elements from one thread to one other, in order, without locks and without waiting, in an arena or a lane. A struct
 /// of 16 bytes to be copied freely: copies are the same ring. Hot-loop safe. One thread at a time pushes, one at a time
-/// pops; whoever makes and disposes it does so while nobody does either.
+/// pops. Make and dispose it while no other thread uses it.
 /// </summary>
 /// <typeparam name="T">The elements.</typeparam>
 public unsafe struct NativeSpscRing<T> : IDisposable

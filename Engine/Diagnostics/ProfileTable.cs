@@ -264,7 +264,7 @@ public sealed class ProfileTable
         Counters,
 
         /// <summary>
-        /// <see cref="ProfilerOptions.CountsPageFaults"/>, or whoever ends the frame with counts of its own.
+        /// The profiler by <see cref="ProfilerOptions.CountsPageFaults"/>, or the caller that ends a frame with counts.
         /// </summary>
         FaultCounts,
     }

@@ -108,7 +108,7 @@ internal sealed unsafe partial class ArenaCaches
         return isDone;
     }
 
-    /// <summary>Returns one full magazine of a class, whoever has one; false where nobody has.</summary>
+    /// <summary>Returns one full magazine of a class from any thread's stock; false if no stock has one.</summary>
     private bool ReturnOneStocked(int sizeClass, ref (int SizeClass, nuint Block) wrong)
     {
         for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)

@@ -4,15 +4,17 @@ using System.Runtime.InteropServices;
 namespace SuperSlab.Interop;
 
 /// <summary>
-/// What C code that includes engine_memory.h reads of a <see cref="NativeAllocator"/> (there struct engine_arena): where
-/// blocks are the arena's, and the functions for what its inline fast path, which is that of <see cref="ThreadCache"/>,
-/// leaves. One for each number of an allocator; it is never freed, so C may still read it when the allocator has gone.
+/// What C code that includes engine_memory.h reads of a <see cref="NativeAllocator"/> (there struct engine_arena): the
+/// tag of the arena's blocks, and the functions for what the inline fast path, that of <see cref="ThreadCache"/>, leaves
+/// to them. One for each number of an allocator; it is never freed, so C may read it after the allocator's end.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeArena
 {
-    /// <summary>Of this structure, <see cref="ThreadCache"/> and <see cref="LaneState"/> as the header has them: goes up
-    /// with each change, here and there.</summary>
+    /// <summary>
+    /// The version of this structure, <see cref="ThreadCache"/> and <see cref="LaneState"/>. It goes up with each change
+    /// of them, here and in the header.
+    /// </summary>
     public const uint CurrentLayout = 1;
 
     /// <summary>A tag that no slab has: every free takes the function.</summary>
@@ -92,7 +94,9 @@ internal unsafe struct NativeArena
         NativeBindings.At(arena->Number)?.UsableBytes(block) ?? 0;
 }
 
-/// <summary>A lane in the hands of C (there struct engine_lane), whose inline code adds to the state's cursor.</summary>
+/// <summary>
+/// A lane in the hands of C (there struct engine_lane), whose inline code adds to the state's cursor.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeLane
 {

@@ -10,9 +10,9 @@ namespace SuperSlab.Scenes;
 /// </code>
 /// An arena whose plan carves is recorded by sizes: the peak of each, certain for each. One that does not carve is
 /// recorded together: the SuperSlabs in which all its blocks lay at the worst moment, which are fewer. An arena that
-/// was prewarmed uses what it has before it tidies up, so for the smallest plan play one that prewarms nothing. It moves
-/// pages to make room for large blocks, and a prewarmed one cannot: blocks above 2 MiB may need a few SuperSlabs of
-/// headroom.
+/// was prewarmed uses what it has before it tidies up, so for the smallest plan play one that prewarms nothing. It
+/// moves pages to make room for large blocks, and a prewarmed one cannot: blocks above 2 MiB may need a few SuperSlabs
+/// of headroom.
 /// <para>
 /// Several recordings give the worst case of each number. The plan holds for the same use again, blocks in thread
 /// caches included. Their number depends on which thread freed what when, so scenes of several threads, and scenes that

@@ -137,8 +137,8 @@ internal static class BenchmarkCommand
 
     private static readonly Option<bool> NativeLibraries = SampleOptions.New<bool>(
         "--native-libraries",
-        "SQLite and Lua on their own malloc and on arenas, by functions and by inline code in C; nothing else. Exit code "
-        + "1 when a run on a prewarmed arena calls the system, makes garbage or leaves a block.");
+        "SQLite and Lua on their own malloc and on arenas, by functions and by inline code in C; nothing else. Exit "
+        + "code 1 when a run on a prewarmed arena calls the system, makes garbage or leaves a block.");
 
     private static readonly Option<long?> Operations = SampleOptions.New<long?>(
         "--operations",

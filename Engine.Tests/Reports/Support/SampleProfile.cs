@@ -119,9 +119,12 @@ internal static class SampleProfile
                 new("loads", "load caves", 40_000_000, 120_000_000),
                 new("SuperSlabs", "take 12", 95_000_000, 0),
             ],
-            Plans = [new(name, 300L << 20, 210L << 20, $$"""{ "name": "{{name}}", "arenas": { "world": { "prewarm": { "superSlabs": 105 } } } }""") { TakenBytes = 240L << 20 }],
+            Plans = [new(name, 300L << 20, 210L << 20, PlanJson(name)) { TakenBytes = 240L << 20 }],
         };
     }
+
+    private static string PlanJson(string scene) =>
+        $$"""{ "name": "{{scene}}", "arenas": { "world": { "prewarm": { "superSlabs": 105 } } } }""";
 
     private static bool IsHitch(int frame) => frame % 977 == 500;
 
