@@ -69,11 +69,15 @@ internal sealed unsafe class FaultScopeTests
         using LongLivedArena cold = _memory.CreateLongLivedArena("cold");
         byte* block = (byte*)cold.Allocate(1 << 20);
         using HotLoopGuard guard = new(_memory, new HotLoopRules { PageFaults = Throw });
-        HotLoopViolation violation = ViolationOf(guard, () =>
+        int page = 1;
+        Action touch = () =>
         {
-            Touch(fresh, 3);
-            block[5 * Page] = 1;
-        });
+            Touch(fresh, page += 2);
+            block[page * Page] = 1;
+        };
+        guard.WarmUp(1);
+        Frame(guard, touch); // its compilation faults too
+        HotLoopViolation violation = ViolationOf(guard, touch);
         Assert.That((violation.Counts.EngineFaults, violation.Counts.NativeFaults), Is.EqualTo((1, 1)));
         Assert.That(violation.Arena, Is.EqualTo("cold"));
         Assert.That(violation.Culprit, Does.StartWith("thread 'main' took 1 page faults at 0x"));
