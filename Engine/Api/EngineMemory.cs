@@ -39,8 +39,10 @@ public sealed partial class EngineMemory : IDisposable
     /// The system lacks a function without which nothing works, or an environment variable has a value that is not
     /// valid.
     /// </exception>
+    /// <exception cref="PlatformNotSupportedException">A 32-bit process, or WebAssembly.</exception>
     public EngineMemory(EngineMemoryOptions? options = null)
     {
+        ThisPlatform.ThrowIfUnsupported();
         NativeLock.Rehearse();
         EnvironmentSettings environment = new(Environment.GetEnvironmentVariable);
         Options = (options ?? new EngineMemoryOptions()).With(environment);

@@ -190,8 +190,8 @@ internal sealed class Prefaulter
         ParallelHelper.For(0, range.Threads, new ParallelPopulation.Worker(work));
         work.Interruption?.Throw();
         failure = work.Failure.GetValueOrDefault();
-        if (!work.IsDone && work.Failure is null)
-            range.Cancellation.ThrowIfCancellationRequested();
+        if (work.Failure is null)
+            range.Cancellation.ThrowIfCancellationRequested(); // by the last report, too: a worker may report late
 
         return work.IsDone;
     }

@@ -31,6 +31,23 @@ internal static class ThisPlatform
             : new PosixFaultCounter(context, PosixConstants.Bsd.FaultsOfThread);
     }
 
+    /// <summary>Why nothing of the engine works in a process; null where it does.</summary>
+    /// <param name="pointerBytes">The size of its addresses.</param>
+    /// <param name="isWebAssembly">Whether it is WebAssembly, in a browser or under WASI.</param>
+    public static string? WhyUnsupported(int pointerBytes, bool isWebAssembly) =>
+        isWebAssembly ? "SuperSlab needs a system that reserves addresses and memory apart, which WebAssembly cannot."
+        : pointerBytes < 8 ? "SuperSlab reserves gigabytes of addresses, and this process has 32-bit addresses: run it"
+            + " as a 64-bit process (PlatformTarget x64 or arm64)."
+        : null;
+
+    /// <exception cref="PlatformNotSupportedException">Nothing of the engine works in this process.</exception>
+    public static void ThrowIfUnsupported()
+    {
+        bool isWebAssembly = OperatingSystem.IsBrowser() || OperatingSystem.IsWasi();
+        if (WhyUnsupported(nint.Size, isWebAssembly) is { } reason)
+            throw new PlatformNotSupportedException(reason);
+    }
+
     /// <summary>Makes the calling thread give way to all others, for good, where the system lets it.</summary>
     public static void LowerThreadPriority()
     {
