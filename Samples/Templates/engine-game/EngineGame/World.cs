@@ -23,7 +23,8 @@ internal sealed class World : IGame, IDisposable
         for (int index = 0; index < BodyCount; index++)
         {
             Vector2 place = new(random.NextSingle(), random.NextSingle());
-            _bodies.AddNoResize(new Body(place, new Vector2(random.NextSingle() - 0.5f, random.NextSingle() - 0.5f)));
+            Vector2 speed = new(random.NextSingle() - 0.5f, random.NextSingle() - 0.5f);
+            _bodies.AddNoResize(new Body { Place = place, Speed = speed });
         }
 
         _move.Bodies = _bodies;
@@ -63,7 +64,11 @@ internal sealed class World : IGame, IDisposable
 }
 
 /// <summary>A place from 0 to 1 and a speed in units a second.</summary>
-internal record struct Body(Vector2 Place, Vector2 Speed);
+internal struct Body
+{
+    public Vector2 Place;
+    public Vector2 Speed;
+}
 
 /// <summary>Moves a range of bodies, on one of the workers.</summary>
 internal struct Move : IRangeJob
