@@ -73,7 +73,7 @@ internal sealed unsafe class ExploredRingTests
     {
         Random random = new(TestRandom.Seed());
         int orders = 0;
-        for (int pair = 0; pair < 16; pair++)
+        for (int pair = 0; pair < 8; pair++)
             orders += Explore(Program(random), Program(random));
 
         TestContext.Out.WriteLine($"{orders} orders");
