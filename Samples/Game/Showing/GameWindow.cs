@@ -128,7 +128,7 @@ internal sealed unsafe class GameWindow : IScreen
 
         _arena = memory.CreateLongLivedArena("screen");
         _panel = new Panel(_arena);
-        _overlay = new Overlay(memory);
+        _overlay = new Overlay(memory, _arena);
         var gl = GL.GetApi(Sdl.FunctionOf);
         _gl = gl;
         _boxes = Program(BoxSource, ColorSource);
@@ -163,7 +163,11 @@ internal sealed unsafe class GameWindow : IScreen
         return input;
     }
 
-    public void BeginFrame(HotLoopGuard guard) => _lastFrame = guard.LastFrame;
+    public void BeginFrame(HotLoopGuard guard)
+    {
+        _lastFrame = guard.LastFrame;
+        _overlay.AddCounts(_lastFrame);
+    }
 
     public void Draw(in FrameView view, HotLoopGuard guard)
     {

@@ -1,42 +1,47 @@
 // What the memory does, drawn over the game: F1.
 using System.Diagnostics;
 using SuperSlab;
-using SuperSlab.Collections;
 using SuperSlab.Diagnostics;
 using SuperSlab.Scenes;
 
 namespace Samples.Game.Showing;
 
 /// <summary>
-/// The times of the last frames with the line of 16.7 ms, the driver's part of them in gray, what the last frame did
-/// that it must not, and the live bytes of arenas and tags beside their budgets. Allocates nothing after it was made,
-/// and measures itself.
+/// The times of the last frames with the line of 16.7 ms, the driver's part of them in gray, hitches with what they had,
+/// what the last frame did that it must not, and the tables of <see cref="OverlayTables"/>. Allocates nothing after it was
+/// made, and measures itself.
 /// </summary>
 internal sealed class Overlay : IDisposable
 {
+    public const uint White = 0xFFFFFFFF;
+    public const uint Green = 0xFF60E060;
+    public const uint Red = 0xFF4040FF;
+    public const uint Gray = 0xFFB0B0B0;
     private const int Frames = 240;
     private const int MillisecondsBetweenSnapshots = 250;
-    private const int MostRows = 24;
     private const float Limit = 16.7f;
     private const float GraphHeight = 100;
-    private const uint White = 0xFFFFFFFF;
-    private const uint Green = 0xFF60E060;
-    private const uint Red = 0xFF4040FF;
-    private const uint Gray = 0xFFB0B0B0;
-    private static readonly RowName s_untagged = new("(no tag)");
+    private const float Top = 40;
+    private const float HeadHeight = GraphHeight + 8 + (2 * Panel.LineHeight);
     private readonly EngineMemory _memory;
     private readonly Thread _watcher;
     private readonly float[] _milliseconds = new float[Frames];
     private readonly float[] _ofDriver = new float[Frames];
     private readonly byte[] _snapshot = new byte[512 * 1024];
     private readonly Playing.FrameTimes _cost = new(100_000);
-    private Rows _rows = new();
+
+    /// <summary>Three pictures go round: one is drawn, one is shown, and the one between them is the newest.</summary>
+    private OverlayTables _shown;
+    private OverlayTables _newest;
+    private OverlayTables _drawn;
     private volatile bool _isStopping;
     private long _frame;
+    private Hitch _hitch;
 
-    public Overlay(EngineMemory memory)
+    public Overlay(EngineMemory memory, ArenaRef arena)
     {
         _memory = memory;
+        (_shown, _newest, _drawn) = (new(arena), new(arena), new(arena));
         _watcher = new Thread(Watch) { IsBackground = true, Name = "overlay" };
         _watcher.Start();
     }
@@ -53,6 +58,14 @@ internal sealed class Overlay : IDisposable
         _frame++;
     }
 
+    /// <summary>Keeps what the last frame did, if it took too long.</summary>
+    public void AddCounts(in HotLoopCounts counts)
+    {
+        long last = (_frame + Frames - 1) % Frames;
+        if (_frame != 0 && _milliseconds[last] > Limit)
+            _hitch = new Hitch(_frame, _milliseconds[last], _ofDriver[last], counts);
+    }
+
     public void Dispose()
     {
         _isStopping = true;
@@ -63,32 +76,20 @@ internal sealed class Overlay : IDisposable
     public void Draw(Panel panel, in HotLoopCounts counts)
     {
         long start = Stopwatch.GetTimestamp();
-        Rows rows = Volatile.Read(ref _rows);
-        const float X = 12;
-        float y = 40;
-        panel.Fill(0, y - 8, 520, GraphHeight + ((rows.Count + 6) * Panel.LineHeight), 0xC0101010);
-        Graph(panel, X, y);
-        y += GraphHeight + 8;
-        Count(panel, X, y, "FAULTS "u8, counts.PageFaults);
-        Count(panel, X + 125, y, "OS CALLS "u8, counts.OsCalls);
-        Count(panel, X + 275, y, "MANAGED BYTES "u8, counts.ManagedBytes);
-        y += Panel.LineHeight;
-        for (int row = 0; row < rows.Count; row++)
+        if (Volatile.Read(ref _newest).IsFresh)
         {
-            if (row == 0 || row == rows.TagsFrom)
-            {
-                panel.Write(row == 0 ? "ARENA"u8 : "TAG"u8, X, y, Gray);
-                panel.Write(row == 0 ? "LIVE KB"u8 : "ALLOCATED KB"u8, X + 290, y, Gray);
-                if (row == 0)
-                    panel.Write("BUDGET KB"u8, X + 390, y, Gray);
-
-                y += Panel.LineHeight;
-            }
-
-            Write(panel, X, y, rows[row]);
-            y += Panel.LineHeight;
+            _shown.IsFresh = false;
+            _shown = Interlocked.Exchange(ref _newest, _shown);
         }
 
+        panel.Fill(0, Top - 8, OverlayTables.LeftWidth, HeadHeight + 4, 0xC0101010);
+        Graph(panel, OverlayTables.Left, Top);
+        float y = Top + GraphHeight + 8;
+        Count(panel, OverlayTables.Left, y, "FAULTS "u8, counts.PageFaults);
+        Count(panel, OverlayTables.Left + 125, y, "OS CALLS "u8, counts.OsCalls);
+        Count(panel, OverlayTables.Left + 275, y, "MANAGED BYTES "u8, counts.ManagedBytes);
+        _hitch.Write(panel, OverlayTables.Left, y + Panel.LineHeight, _frame);
+        panel.Add(_shown.Marks);
         _cost.Add(Stopwatch.GetTimestamp() - start);
     }
 
@@ -97,22 +98,6 @@ internal sealed class Overlay : IDisposable
         panel.Text.AppendUtf8(name);
         panel.Text.Append(count);
         panel.Write(x, y, count == 0 ? Green : Red);
-    }
-
-    private static void Write(Panel panel, float x, float y, in Row row)
-    {
-        bool isOver = row.BudgetBytes != 0 && row.Bytes > row.BudgetBytes;
-        panel.Text.Append($"{row.Name}");
-        panel.Write(x, y, White);
-        panel.Text.Append($"{row.Bytes >> 10}");
-        panel.Write(x + 290, y, isOver ? Red : White);
-        if (row.BudgetBytes == 0)
-            return;
-
-        panel.Text.Append($"{row.BudgetBytes >> 10}");
-        panel.Write(x + 390, y, Gray);
-        panel.Fill(x, y + Panel.LineHeight - 4, 280, 2, 0xFF404040);
-        panel.Fill(x, y + Panel.LineHeight - 4, 280f * Math.Min(row.Bytes / (float)row.BudgetBytes, 1), 2, Green);
     }
 
     private static void Bar(Panel panel, float x, float y, float milliseconds, uint color)
@@ -129,6 +114,8 @@ internal sealed class Overlay : IDisposable
             float own = milliseconds - _ofDriver[(_frame + index) % Frames];
             Bar(panel, x + (index * 2), y, milliseconds, Gray);
             Bar(panel, x + (index * 2), y, own, own > Limit ? Red : Green);
+            if (milliseconds > Limit)
+                panel.Fill(x + (index * 2) - 1, y, 4, 6, Red);
         }
 
         panel.Fill(x, y + (GraphHeight / 2), Frames * 2, 1, White);
@@ -141,56 +128,41 @@ internal sealed class Overlay : IDisposable
     /// <summary>Looks at the memory four times a second, on a thread that is not the frames'.</summary>
     private void Watch()
     {
-        Rows next = new();
         while (!_isStopping)
         {
             if (MemorySnapshot.TryTake(_memory, _snapshot, out MemorySnapshot snapshot, out _))
             {
-                next.Fill(snapshot);
-                next = Interlocked.Exchange(ref _rows, next);
+                _drawn.Fill(snapshot, Top + HeadHeight);
+                _drawn.IsFresh = true;
+                _drawn = Interlocked.Exchange(ref _newest, _drawn);
             }
 
             Thread.Sleep(MillisecondsBetweenSnapshots);
         }
     }
 
-    private struct Row
+    /// <summary>A frame that took too long, and what it had, as far as it was counted.</summary>
+    private readonly struct Hitch(long frame, float milliseconds, float ofDriver, in HotLoopCounts counts)
     {
-        public RowName Name;
-        public long Bytes;
-        public long BudgetBytes;
-    }
+        private readonly HotLoopCounts _counts = counts;
 
-    /// <summary>What a snapshot said of arenas and tags.</summary>
-    private sealed class Rows
-    {
-        private readonly Row[] _rows = new Row[MostRows];
+        /// <summary>What it had that others have not; the first that applies.</summary>
+        private ReadOnlySpan<byte> Culprit =>
+            _counts.Collections != 0 ? "A COLLECTION"u8
+            : _counts.OsCalls != 0 ? "OS CALLS OF THE ENGINE"u8
+            : _counts.PageFaults != 0 ? "PAGE FAULTS"u8
+            : ofDriver > milliseconds / 2 ? "THE DRIVER"u8
+            : _counts.Waits != 0 ? "WAITING"u8
+            : "OWN WORK, OTHER PROGRAMS"u8;
 
-        public int Count { get; private set; }
-
-        /// <summary>The first row that is a tag's.</summary>
-        public int TagsFrom { get; private set; }
-
-        public ref readonly Row this[int index] => ref _rows[index];
-
-        public void Fill(in MemorySnapshot snapshot)
+        public void Write(Panel panel, float x, float y, long now)
         {
-            Count = 0;
-            foreach (ref readonly ArenaRow arena in snapshot.Arenas)
-            {
-                if (Count < MostRows / 2 && !arena.IsFrame)
-                    Add(arena.Name, arena.LiveBytes, Math.Max(arena.SoftBudgetBytes, arena.HardBudgetBytes));
-            }
+            if (frame == 0)
+                return;
 
-            TagsFrom = Count;
-            foreach (ref readonly TagRow tag in snapshot.Tags)
-            {
-                if (Count < MostRows && tag.AllocatedBytes != 0)
-                    Add(tag.Name.Length == 0 ? s_untagged : tag.Name, tag.AllocatedBytes, budget: 0);
-            }
+            panel.Text.Append($"{now - frame} FRAMES AGO {milliseconds:0} MS: ");
+            panel.Text.AppendUtf8(Culprit);
+            panel.Write(x, y, now - frame < Frames ? Red : Gray);
         }
-
-        private void Add(in RowName name, long bytes, long budget) =>
-            _rows[Count++] = new Row { Name = name, Bytes = bytes, BudgetBytes = budget };
     }
 }

@@ -57,6 +57,14 @@ internal sealed class Panel(ArenaRef arena)
         }
     }
 
+    /// <summary>Adds what another panel has.</summary>
+    public void Add(ReadOnlySpan<Mark> marks)
+    {
+        int count = Math.Min(marks.Length, Capacity - _count);
+        marks[..count].CopyTo(_marks.AsSpan()[_count..]);
+        _count += count;
+    }
+
     private void Add(in Mark mark)
     {
         if (_count < Capacity)
