@@ -26,7 +26,7 @@ public class PlanSchemaTests
         || invalid.StartsWith("base-", StringComparison.Ordinal)
         || invalid is "root-no-name" or "name-control-character" or "arenas-too-many" or "more-errors-than-are-kept"
             or "frame-lanes-exponent" or "frame-lane-too-small" or "frame-lane-too-large" or "size-not-whole"
-            or "budget-zero" or "budget-below-a-superslab" or "budget-soft-above-hard" or "budget-below-prewarm"
+            or "budget-zero" or "budget-below-a-superslab" or "budget-stocks-too-small" or "budget-soft-above-hard" or "budget-below-prewarm"
             or "prewarm-more-than-memory" or "blocks-bytes-zero"
             or "prewarm-together-carved" or "prewarm-together-over-budget";
 

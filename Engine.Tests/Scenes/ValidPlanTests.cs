@@ -54,6 +54,7 @@ public class ValidPlanTests
             {
                 SoftBytes = Size.MiB(96),
                 HardBytes = Size.MiB(128),
+                StockBytes = Size.MiB(8),
                 Overflow = ArenaOverflow.Callback
             }));
         Assert.That(

@@ -103,6 +103,7 @@ public sealed unsafe partial class LongLivedArena : IArena
             ArgumentNullException.ThrowIfNull(value);
             value.Validate(nameof(value));
             _slabs.Space.Budget.Limits = value;
+            _caches.LimitStocks(value.StockBytes);
         }
     }
 

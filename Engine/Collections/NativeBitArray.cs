@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -138,9 +139,37 @@ public unsafe struct NativeBitArray : IDisposable
         return index < length ? index : -1;
     }
 
+    /// <inheritdoc cref="NativeArray{T}.AsReadOnly"/>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle);
 
     private static Span<ulong> Words(ContainerHeader* header) =>
         new(header->Data, (int)((header->Count + (long)WordBits - 1) / WordBits));
+
+    /// <summary>The bits without what changes them.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the bit array only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly NativeBitArray _bits;
+
+        internal ReadOnly(NativeBitArray bits) => _bits = bits;
+
+        /// <inheritdoc cref="NativeBitArray.Length"/>
+        public int Length => _bits.Length;
+
+        /// <summary>A bit.</summary>
+        /// <exception cref="ArgumentOutOfRangeException">There is no such bit.</exception>
+        public bool this[int index] => _bits[index];
+
+        /// <inheritdoc cref="NativeBitArray.AsWords"/>
+        public ReadOnlySpan<ulong> AsWords() => _bits.AsWords();
+
+        /// <inheritdoc cref="NativeBitArray.CountSet"/>
+        public int CountSet() => _bits.CountSet();
+
+        /// <inheritdoc cref="NativeBitArray.FindFirst"/>
+        public int FindFirst(bool value, int from = 0) => _bits.FindFirst(value, from);
+    }
 }

@@ -186,6 +186,9 @@ public unsafe struct NativeMultiHashMap<TKey, TValue> : IDisposable
         _handle.EndWrite();
     }
 
+    /// <inheritdoc cref="NativeArray{T}.AsReadOnly"/>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle, &DisposeKeys);
 
@@ -328,5 +331,38 @@ public unsafe struct NativeMultiHashMap<TKey, TValue> : IDisposable
             _next = _current->Next;
             return true;
         }
+    }
+
+    /// <summary>The map without what changes it.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the map only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly NativeMultiHashMap<TKey, TValue> _map;
+
+        internal ReadOnly(NativeMultiHashMap<TKey, TValue> map) => _map = map;
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.Count"/>
+        public int Count => _map.Count;
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.KeyCount"/>
+        public int KeyCount => _map.KeyCount;
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.ContainsKey"/>
+        public bool ContainsKey(TKey key) => _map.ContainsKey(key);
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.CountOf"/>
+        public int CountOf(TKey key) => _map.CountOf(key);
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.TryGetFirst"/>
+        public bool TryGetFirst(TKey key, out TValue value) => _map.TryGetFirst(key, out value);
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.TryNextKey"/>
+        public bool TryNextKey(ref int from, out TKey key) => _map.TryNextKey(ref from, out key);
+
+        /// <inheritdoc cref="NativeMultiHashMap{TKey, TValue}.AsSpan"/>
+        public ReadOnlySpan<Entry> AsSpan() => _map.AsSpan();
+
+        /// <summary>The keys with their values.</summary>
+        public ReadOnlyElementEnumerator<Entry> GetEnumerator() => new(_map.GetEnumerator());
     }
 }

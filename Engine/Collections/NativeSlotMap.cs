@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace SuperSlab.Collections;
@@ -137,6 +138,9 @@ public unsafe struct NativeSlotMap<T> : IDisposable
         return false;
     }
 
+    /// <inheritdoc cref="NativeArray{T}.AsReadOnly"/>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle);
 
@@ -178,5 +182,30 @@ public unsafe struct NativeSlotMap<T> : IDisposable
         public uint Generation;
         public uint NextFree;
         public T Value;
+    }
+
+    /// <summary>The map without what changes it.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the map only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly NativeSlotMap<T> _map;
+
+        internal ReadOnly(NativeSlotMap<T> map) => _map = map;
+
+        /// <inheritdoc cref="NativeSlotMap{T}.Count"/>
+        public int Count => _map.Count;
+
+        /// <summary>The value of a key. Valid until the map changes.</summary>
+        /// <exception cref="KeyNotFoundException">The key is not there.</exception>
+        public ref readonly T this[SlotKey key] => ref _map[key];
+
+        /// <inheritdoc cref="NativeSlotMap{T}.Contains"/>
+        public bool Contains(SlotKey key) => _map.Contains(key);
+
+        /// <inheritdoc cref="NativeSlotMap{T}.TryGetValue"/>
+        public bool TryGetValue(SlotKey key, out T value) => _map.TryGetValue(key, out value);
+
+        /// <inheritdoc cref="NativeSlotMap{T}.TryNext"/>
+        public bool TryNext(ref uint from, out SlotKey key) => _map.TryNext(ref from, out key);
     }
 }

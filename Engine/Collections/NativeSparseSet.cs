@@ -104,6 +104,9 @@ public unsafe struct NativeSparseSet<T> : IDisposable
         _handle.EndWrite();
     }
 
+    /// <inheritdoc cref="NativeArray{T}.AsReadOnly"/>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle, &FreePlaces);
 
@@ -158,5 +161,30 @@ public unsafe struct NativeSparseSet<T> : IDisposable
 
         /// <summary>The value.</summary>
         public T Value;
+    }
+
+    /// <summary>The set without what changes it.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the set only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly NativeSparseSet<T> _set;
+
+        internal ReadOnly(NativeSparseSet<T> set) => _set = set;
+
+        /// <inheritdoc cref="NativeSparseSet{T}.Count"/>
+        public int Count => _set.Count;
+
+        /// <summary>The value of a number. Valid until the set changes.</summary>
+        /// <exception cref="KeyNotFoundException">The number is not there.</exception>
+        public ref readonly T this[int number] => ref _set[number];
+
+        /// <inheritdoc cref="NativeSparseSet{T}.Contains"/>
+        public bool Contains(int number) => _set.Contains(number);
+
+        /// <inheritdoc cref="NativeSparseSet{T}.AsSpan"/>
+        public ReadOnlySpan<Entry> AsSpan() => _set.AsSpan();
+
+        /// <summary>The numbers with their values.</summary>
+        public ReadOnlyElementEnumerator<Entry> GetEnumerator() => new(_set.GetEnumerator());
     }
 }

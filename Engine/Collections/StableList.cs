@@ -121,6 +121,9 @@ public unsafe struct StableList<T> : IDisposable
         _handle.EndWrite();
     }
 
+    /// <inheritdoc cref="NativeArray{T}.AsReadOnly"/>
+    public readonly ReadOnly AsReadOnly() => new(this);
+
     /// <inheritdoc cref="NativeArray{T}.Dispose"/>
     public void Dispose() => ContainerHandle.Dispose(ref _handle, &FreeOlderChunks);
 
@@ -241,5 +244,21 @@ public unsafe struct StableList<T> : IDisposable
             _chunk++;
             return (1L << _chunk) - FirstNumber < header->Count;
         }
+    }
+
+    /// <summary>The list without what changes it.</summary>
+    [SuppressMessage("Design", "CA1034", Justification = "Its name is said with that of the list only.")]
+    public readonly struct ReadOnly
+    {
+        private readonly StableList<T> _list;
+
+        internal ReadOnly(StableList<T> list) => _list = list;
+
+        /// <inheritdoc cref="StableList{T}.Count"/>
+        public int Count => _list.Count;
+
+        /// <summary>An element, which never moves.</summary>
+        /// <exception cref="ArgumentOutOfRangeException">There is no such element.</exception>
+        public ref readonly T this[int index] => ref _list[index];
     }
 }

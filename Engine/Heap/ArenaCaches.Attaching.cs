@@ -63,11 +63,30 @@ internal sealed unsafe partial class ArenaCaches
 
             // The list only grows at its head, so those who look through it need no lock.
             _attached++;
+            ShareStocks();
             cache->NextAttached = (ThreadCache*)_firstAttached;
             Volatile.Write(ref _firstAttached, (nint)cache);
             Show(slot, cache);
             return cache;
         }
+    }
+
+    /// <summary>Limits the bytes of blocks in all threads' stocks together; 0 is no limit. What is more goes back as
+    /// threads free blocks, and by a trim.</summary>
+    public void LimitStocks(nuint bytes)
+    {
+        using (_attaching.Hold())
+        {
+            _stockLimit = bytes;
+            ShareStocks();
+        }
+    }
+
+    /// <summary>Under the lock: each thread has an equal share of the limit.</summary>
+    private void ShareStocks()
+    {
+        nuint share = _stockLimit == 0 ? nuint.MaxValue : _stockLimit / (nuint)Math.Max(_attached, 1);
+        Volatile.Write(ref _stockShare, (long)nuint.Min(share, (nuint)Magazine.MostStockedBytes));
     }
 
     /// <summary>Under the lock: a slot's thread finds this cache from now on.</summary>

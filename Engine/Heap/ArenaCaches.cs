@@ -37,6 +37,10 @@ internal sealed unsafe partial class ArenaCaches
     private int _nextTrimmed;
     private nint _firstAttached;
     private int _attached;
+    private nuint _stockLimit;
+
+    /// <summary>The most bytes of blocks in all stocks of one thread.</summary>
+    private long _stockShare = Magazine.MostStockedBytes;
     private nuint _promisedBytes;
 
     public ArenaCaches(
@@ -267,7 +271,7 @@ internal sealed unsafe partial class ArenaCaches
     {
         int limit = _slabs.StockLimit(sizeClass) << (_slabs.IsBusy(sizeClass) ? 1 : 0);
         long bytes = _slabs.MagazineBytes(sizeClass);
-        bool isStocked = cache->StockedBytes - Volatile.Read(ref cache->TakenBytes) + bytes <= Magazine.MostStockedBytes
+        bool isStocked = cache->StockedBytes - Volatile.Read(ref cache->TakenBytes) + bytes <= Volatile.Read(ref _stockShare)
             && StockOf(cache, sizeClass).TryPush(full, limit);
         cache->StockedBytes += isStocked ? bytes : 0;
         ThreadCache.NoteUse(cache, sizeClass);

@@ -25,7 +25,8 @@ internal unsafe struct Magazine
     /// <summary>The most magazines in one stock.</summary>
     public const int MostStocked = 128;
 
-    /// <summary>The most bytes of blocks in all of a thread's stocks of one arena.</summary>
+    /// <summary>The most bytes of blocks in all of a thread's stocks of one arena, where the arena has no
+    /// limit.</summary>
     public const long MostStockedBytes = 64 << 20;
     private const nuint TargetBytes = 64 * 1024;
     private const nuint LargeTargetBytes = 1024 * 1024;

@@ -44,7 +44,11 @@ internal static class PlanTable
         .Add("hard", new PlanNumber<nuint>(new(2 << 20, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),
             arena => arena.Budget.HardBytes,
             (arena, value) => arena with { Budget = arena.Budget with { HardBytes = value } },
-            "Beyond it, overflow decides. At least what is prewarmed.");
+            "Beyond it, overflow decides. At least what is prewarmed.")
+        .Add("stocks", new PlanNumber<nuint>(new(64 << 10, PlanRange.Largest, IsSize: true), PlanMerge.LargestLimit),
+            arena => arena.Budget.StockBytes,
+            (arena, value) => arena with { Budget = arena.Budget with { StockBytes = value } },
+            "Free blocks that all threads' stocks hold back together. Default: 64 MiB for each thread.");
 
     public static readonly PlanObject<ArenaPlan> Prewarm = new PlanObject<ArenaPlan>("prewarm", new ArenaPlan())
         .Add("blocks", new PlanBlocks(), arena => arena.Blocks, (arena, value) => arena with { Blocks = value },
