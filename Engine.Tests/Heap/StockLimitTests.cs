@@ -14,7 +14,7 @@ internal sealed unsafe class StockLimitTests
         long free = HeldAfterFrees(stockBytes: 0, threads);
         long limited = HeldAfterFrees(stockBytes: 1 << 20, threads);
         Assert.That(free, Is.GreaterThan(24 << 20), "stocks hold megabytes of each size");
-        Assert.That(limited, Is.LessThan(free / 3));
+        Assert.That(limited, Is.LessThan(free * 2 / 3), "what is left of SuperSlabs holds loaded magazines");
     }
 
     [Test]
@@ -26,10 +26,10 @@ internal sealed unsafe class StockLimitTests
         long before = Resident(memory);
         arena.Budget = new ArenaBudget { StockBytes = 64 << 10 };
         AllocateAndFree(arena);
-        Assert.That(Resident(memory), Is.LessThan(before / 2));
+        Assert.That(Resident(memory), Is.LessThan(before * 2 / 3));
         arena.Budget = new ArenaBudget();
         AllocateAndFree(arena);
-        Assert.That(Resident(memory), Is.GreaterThan(before / 2));
+        Assert.That(Resident(memory), Is.GreaterThan(before * 2 / 3));
     }
 
     private static EngineMemory NewMemory() =>
