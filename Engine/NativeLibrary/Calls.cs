@@ -23,19 +23,10 @@ internal enum Result
 internal static unsafe class Calls
 {
     [ThreadStatic]
-    private static byte* t_message;
+    private static KeptSentence? t_message;
 
     /// <summary>The sentence of the thread's last failure, zero-terminated UTF-8; empty before the first.</summary>
-    public static byte* Message
-    {
-        get
-        {
-            if (t_message == null)
-                Keep(string.Empty);
-
-            return t_message;
-        }
-    }
+    public static byte* Message => (t_message ??= new KeptSentence(string.Empty)).Bytes;
 
     /// <summary>Does a function's work.</summary>
     public static Result Run(Action work)
@@ -55,7 +46,9 @@ internal static unsafe class Calls
     /// <returns>Its code.</returns>
     public static Result Failed(Exception exception)
     {
-        Keep(exception.Message);
+        t_message?.Dispose();
+        t_message = null;
+        t_message = new KeptSentence(exception.Message);
         return CodeOf(exception);
     }
 
@@ -69,15 +62,27 @@ internal static unsafe class Calls
         _ => Result.Failed,
     };
 
-    private static void Keep(string message)
+    /// <summary>A sentence that C reads; freed with the thread that it is for.</summary>
+    private sealed class KeptSentence : IDisposable
     {
-        NativeMemory.Free(t_message);
-        t_message = null;
-        int bytes = Encoding.UTF8.GetByteCount(message);
-        byte* kept = (byte*)NativeMemory.Alloc((nuint)bytes + 1);
-        Encoding.UTF8.GetBytes(message, new Span<byte>(kept, bytes));
-        kept[bytes] = 0;
-        t_message = kept;
+        public KeptSentence(string sentence)
+        {
+            int bytes = Encoding.UTF8.GetByteCount(sentence);
+            Bytes = (byte*)NativeMemory.Alloc((nuint)bytes + 1);
+            Encoding.UTF8.GetBytes(sentence, new Span<byte>(Bytes, bytes));
+            Bytes[bytes] = 0;
+        }
+
+        ~KeptSentence() => NativeMemory.Free(Bytes);
+
+        public byte* Bytes { get; private set; }
+
+        public void Dispose()
+        {
+            NativeMemory.Free(Bytes);
+            Bytes = null;
+            GC.SuppressFinalize(this);
+        }
     }
 }
 

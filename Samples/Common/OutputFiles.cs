@@ -90,7 +90,7 @@ public static partial class OutputFile
 
     private static string? WhyNotMade(string path)
     {
-        using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.None);
+        new FileStream(path, FileMode.CreateNew, FileAccess.Write).Dispose(); // Windows deletes no file that is open
         File.Delete(path);
         return null;
     }
