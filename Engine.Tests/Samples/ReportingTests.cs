@@ -31,6 +31,21 @@ internal sealed class ReportingTests
         }
     }
 
+    [TestCase(0, 7, 9, 0, "row 1 of 7, repeat 1 of 9")]
+    [TestCase(23, 7, 9, 23, "row 3 of 7, repeat 4 of 9, 40 s left")]
+    [TestCase(1, 3, 1, 120, "row 2 of 3, 4 min left")]
+    public void Progress_says_which_row_and_how_long(int done, int rows, int repeats, int seconds, string line) =>
+        Assert.That(RunProgress.Line(done, rows, repeats, TimeSpan.FromSeconds(seconds)), Is.EqualTo(line));
+
+    [Test]
+    [Category(Support.Lane.Slow)]
+    public void FastPath_explains_itself()
+    {
+        SampleProcess run = SampleProcess.Run("FastPath", "--help");
+        Assert.That((run.ExitCode, run.Error), Is.EqualTo((0, "")));
+        Assert.That(run.Output, Does.Contain("FastPath WAY N").And.Contain("handle-variable"));
+    }
+
     [Test]
     public void Tables_are_aligned()
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Engine.Tests.Support;
 using Samples.Soak;
@@ -28,6 +29,40 @@ internal sealed class SoakTests
         }
     }
 
+    /// <summary>It would run for a minute by itself; the profile shows that it wrote what it had.</summary>
+    [TestCase("INT")]
+    [TestCase("TERM")]
+    [Platform(Exclude = "Win")]
+    public void A_first_signal_ends_it_early_and_all_is_written(string signal)
+    {
+        string folder = Directory.CreateTempSubdirectory("soak-ends-").FullName;
+        try
+        {
+            ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "Soak"), ["--profile", folder])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
+            using Process soak = Process.Start(start)!;
+            Task<string> errors = soak.StandardError.ReadToEndAsync();
+            for (string? line = soak.StandardOutput.ReadLine(); line is not null; line = soak.StandardOutput.ReadLine())
+            {
+                if (line.Length != 0 && char.IsDigit(line.TrimStart()[0]))
+                    break; // the first row of its table
+            }
+
+            using Process kill = Process.Start("kill", ["-" + signal, $"{soak.Id}"]);
+            soak.StandardOutput.ReadToEnd();
+            soak.WaitForExit();
+            Assert.That(soak.ExitCode, Is.Zero, errors.Result);
+            Assert.That(File.Exists(Path.Combine(folder, "profile.json")));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [TestCase("growth", "resident memory grew")]
     [TestCase("corruption", "changed at offset 0")]
     [TestCase("leak", "everything was freed, and yet")]
@@ -44,6 +79,7 @@ internal sealed class SoakTests
     [TestCase("takes 1 to 10000, not 0", "--minutes", "0")]
     [TestCase("takes 3 to 600000, not 2", "--seconds", "2")]
     [TestCase("'x'", "--seed", "x")]
+    [TestCase("Did you mean --minutes?", "--minuts", "3")]
     public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
         SampleProcess.Run("Soak", arguments).MustBeBadInput(message);
 

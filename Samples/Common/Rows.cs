@@ -37,10 +37,14 @@ internal static class RowRunner
     /// <param name="repeats">How often each is measured.</param>
     public static void TakeTurns<TRow>(int repeats, IReadOnlyList<TRow> rows, Action<TRow> measure)
     {
+        using RunProgress progress = new(rows.Count, repeats);
         for (int repeat = 0; repeat < repeats; repeat++)
         {
             foreach (TRow row in rows)
+            {
+                progress.Next();
                 measure(row);
+            }
         }
     }
 

@@ -17,11 +17,15 @@ public static class SampleHost
         // A file name that begins with '@' is a file name here, not a file of further arguments.
         ParseResult parsed = command.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
-            return Fail(parsed.Errors[0].Message, ExitCodes.BadInput);
+            return Fail(parsed.Errors[0].Message + Suggestion(command, parsed), ExitCodes.BadInput);
 
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            int code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            if (parsed.Action == command.Action)
+                ShowVerdict(code);
+
+            return code;
         }
         catch (BadInputException error)
         {
@@ -35,6 +39,41 @@ public static class SampleHost
             string name = isSentence ? "" : error.GetType().Name + ": ";
             return Fail(name + error.Message, ExitCodes.Failure);
         }
+    }
+
+    /// <summary>The last line for people; what a script reads is the exit code.</summary>
+    private static void ShowVerdict(int code)
+    {
+        if (!Console.IsErrorRedirected)
+            Console.Error.WriteLine(code == ExitCodes.Success ? "\e[32mPASS\e[0m" : $"\e[31mFAIL\e[0m, exit code {code}");
+    }
+
+    /// <summary>The option that a word may have meant.</summary>
+    private static string Suggestion(RootCommand command, ParseResult parsed)
+    {
+        string? word = parsed.UnmatchedTokens.FirstOrDefault(token => token.StartsWith("--", StringComparison.Ordinal));
+        string? nearest = word is null ? null : command.Options.Where(option => !option.Hidden).Select(option => option.Name)
+            .MinBy(name => Distance(name, word));
+        return nearest is not null && Distance(nearest, word!) <= 3 ? $" Did you mean {nearest}?" : "";
+    }
+
+    /// <summary>How many letters are to be put in, taken out or changed to make one word of the other.</summary>
+    private static int Distance(string one, string other)
+    {
+        int[] row = [.. Enumerable.Range(0, other.Length + 1)];
+        foreach ((int place, char letter) in one.Index())
+        {
+            int diagonal = row[0];
+            row[0] = place + 1;
+            for (int column = 1; column < row.Length; column++)
+            {
+                int changed = diagonal + (other[column - 1] == letter ? 0 : 1);
+                diagonal = row[column];
+                row[column] = Math.Min(changed, Math.Min(diagonal, row[column - 1]) + 1);
+            }
+        }
+
+        return row[^1];
     }
 
     private static int Fail(string message, int code)

@@ -20,6 +20,19 @@ internal static unsafe class Program
 
     private static int Main(string[] arguments)
     {
+        if (arguments is ["--help"] or ["-h"] or ["-?"])
+        {
+            Console.Out.WriteLine($"""
+                Allocates and frees a block of 64 bytes so often, and does nothing else: for tools that count instructions.
+
+                FastPath WAY N                  WAY is {string.Join(", ", Ways)}
+                FastPath WAY N --profile DIR    the pairs as frames, profiled, not to be counted
+
+                count-instructions, beside this program's sources, counts them.
+                """);
+            return 0;
+        }
+
         if (arguments is not ([_, _] or [_, _, "--profile", _])
             || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
         {

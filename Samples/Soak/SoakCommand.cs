@@ -52,7 +52,7 @@ internal static class SoakCommand
         """;
 
     private static readonly Option<int> Minutes =
-        SampleOptions.New("--minutes", "How long it runs.", "N", 60).Within(1, 10_000);
+        SampleOptions.New("--minutes", "How long it runs. Ctrl+C ends it early, as if the time were up.", "N", 1).Within(1, 10_000);
 
     private static readonly Option<int?> Seconds = SampleOptions.New<int?>(
         "--seconds",

@@ -111,11 +111,12 @@ internal sealed unsafe class SoakRun : IDisposable
         // In a short run all is looked at more often, so that a test of some seconds sees all of it.
         TimeSpan reportEvery = TimeSpan.FromSeconds(Math.Clamp(_options.Seconds / 12.0, 0.5, 10));
         int reportsToFloor = _options.Seconds < 120 ? 2 : 6;
+        using Interruption interruption = new();
         Stopwatch clock = Stopwatch.StartNew();
-        for (int report = 1; clock.Elapsed.TotalSeconds < _options.Seconds; report++)
+        for (int report = 1; clock.Elapsed.TotalSeconds < _options.Seconds && !interruption.IsRequested; report++)
         {
             _tickNanoseconds.Clear();
-            while (clock.Elapsed < report * reportEvery && _verdict.IsClean)
+            while (clock.Elapsed < report * reportEvery && _verdict.IsClean && !interruption.IsRequested)
                 Tick();
 
             if (!_verdict.IsClean)
