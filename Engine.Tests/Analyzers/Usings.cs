@@ -1,0 +1,3 @@
+global using Engine.Tests.Analyzers.Support;
+global using NUnit.Framework;
+global using SuperSlab.Analyzers;
