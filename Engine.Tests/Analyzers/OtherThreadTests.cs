@@ -87,6 +87,7 @@ internal sealed class OtherThreadTests
         Task.Run(() => arena.Free(arena.Allocate(16)));
         Action here = () => me.Begin();
         here();
+        me.End();
         queue.Dispose();
         """);
 
@@ -118,6 +119,7 @@ internal sealed class OtherThreadTests
         """
         GuardedThread me = guard.RegisterThread("main");
         Task.Run(() => {|#0:me|}.Begin());
+        me.End();
         """,
         "'me' belongs to the thread that took it and is captured by code that another thread may run; take it on the "
             + "thread that uses it");

@@ -15,10 +15,7 @@ internal static class OtherThreadRule
     public static void Check(BodyFacts body)
     {
         foreach (IAnonymousFunctionOperation lambda in body.All<IAnonymousFunctionOperation>())
-        {
-            if (RunsElsewhere(body, lambda))
-                CheckCaptures(body, lambda);
-        }
+            CheckCaptures(body, lambda);
 
         foreach (IAwaitOperation await in body.All<IAwaitOperation>())
             CheckAwait(body, await);
@@ -40,6 +37,7 @@ internal static class OtherThreadRule
 
     private static void CheckCaptures(BodyFacts body, IAnonymousFunctionOperation lambda)
     {
+        bool runsElsewhere = RunsElsewhere(body, lambda);
         HashSet<ISymbol> told = new(SymbolEqualityComparer.Default);
         foreach (IOperation use in lambda.Body.Descendants())
         {
@@ -49,7 +47,10 @@ internal static class OtherThreadRule
                 continue;
             }
 
-            if ((IsOneThreads(body, use) || IsBracket(body, use) || IsLaneReference(body, use)) && told.Add(variable))
+            // A handle or a lane makes any lambda an error, and whatever would run the lambda unknown.
+            bool isWrong = (IsOneThreads(body, use) && use.Function() == lambda)
+                || (runsElsewhere && (IsBracket(body, use) || IsLaneReference(body, use)));
+            if (isWrong && told.Add(variable))
                 body.Report(RuleDescriptors.OtherThread, use, variable.Name, Captured);
         }
     }
