@@ -51,7 +51,7 @@ internal sealed class DisposedCopyTests
         """);
 
     [Test]
-    public Task What_a_using_disposes_and_its_method_disposes_or_gives_away_is_reported() => Check.InClass("""
+    public Task What_a_using_disposes_and_its_method_gives_away_is_reported() => Check.InClass("""
         private NativeList<int> _list;
 
         private static NativeList<int> Make(LongLivedArena arena)
@@ -71,12 +71,6 @@ internal sealed class DisposedCopyTests
         {
             using NativeList<int> list = new(arena);
             _list = {|SSE0005:list|};
-        }
-
-        private static void Twice(LongLivedArena arena)
-        {
-            using NativeList<int> list = new(arena);
-            {|SSE0005:list|}.Dispose();
         }
         """);
 
@@ -124,7 +118,8 @@ internal sealed class DisposedCopyTests
             old.Dispose();
             NativeList<int> made = new(arena);
             made.Dispose();
-            using NativeList<int> other = new(arena);
+            using NativeList<int> early = new(arena);
+            early.Dispose();
         }
 
         private static void EndAll(LongLivedArena arena)
@@ -159,4 +154,43 @@ internal sealed class DisposedCopyTests
 
             public void Dispose() => _marks.Dispose();
             """));
+
+    [Test]
+    public Task The_fix_takes_a_parameter_by_reference_in_all_calls() =>
+        Check.Fix<EngineUseAnalyzer, DisposedParameterFix>(
+            Check.Members("""
+                private NativeList<int> _list;
+
+                private static void End(int number, NativeList<int> list) => {|SSE0005:list|}.Dispose();
+
+                private void EndAll(NativeList<int> other)
+                {
+                    End(1, _list);
+                    End(list: other, number: 2);
+                }
+                """),
+            Check.Members("""
+                private NativeList<int> _list;
+
+                private static void End(int number, ref NativeList<int> list) => list.Dispose();
+
+                private void EndAll(NativeList<int> other)
+                {
+                    End(1, ref _list);
+                    End(list: ref other, number: 2);
+                }
+                """));
+
+    [Test]
+    public Task A_parameter_whose_calls_cannot_pass_a_reference_has_no_fix()
+    {
+        string code = Check.Members("""
+            public static void EndOfAnybody(NativeList<int> list) => {|SSE0005:list|}.Dispose();
+
+            private static void End(NativeList<int> list) => {|SSE0005:list|}.Dispose();
+
+            private static void Use(LongLivedArena arena) => End(new NativeList<int>(arena));
+            """);
+        return Check.Fix<EngineUseAnalyzer, DisposedParameterFix>(code, code);
+    }
 }

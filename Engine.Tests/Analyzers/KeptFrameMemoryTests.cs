@@ -176,6 +176,16 @@ internal sealed class KeptFrameMemoryTests
         """);
 
     [Test]
+    public Task An_address_may_be_compared_after_the_scope() => Check.InMethod("""
+        FrameLane lane = frameArena.Lane(0);
+        nint first;
+        using (lane.BeginScope())
+            first = (nint)lane.Allocate(16);
+
+        Console.WriteLine(first == (nint)lane.Allocate(16));
+        """);
+
+    [Test]
     public Task The_message_says_what_to_do() => Check.Message<EngineUseAnalyzer>(
         RuleIds.KeptFrameMemory, Microsoft.CodeAnalysis.DiagnosticSeverity.Warning,
         Check.Members("""

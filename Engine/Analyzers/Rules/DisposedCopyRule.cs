@@ -55,9 +55,7 @@ internal static class DisposedCopyRule
             case IPropertyReferenceOperation { Property: { ReturnsByRef: false, ReturnsByRefReadonly: false } }:
                 return ("returns a copy, and the original still leads to the freed memory; dispose the field", null);
             case ILocalReferenceOperation { Local: { IsRef: false } local }:
-                return local.IsUsing
-                    ? ("is disposed by its 'using' too; leave that out or this", null)
-                    : (CopiedFrom(body, local) is { } original ? CopyOf(original) : null, null);
+                return (CopiedFrom(body, local) is { } original ? CopyOf(original) : null, null);
             default:
                 return default;
         }

@@ -83,6 +83,10 @@ internal static class KeptFrameMemoryRule
 
     private static void CheckUseAfterScope(BodyFacts body, ILocalSymbol local, IOperation origin)
     {
+        // An address as a number may be compared with a later one.
+        if (local.Type.SpecialType != SpecialType.None)
+            return;
+
         int declared = local.DeclaringSyntaxReferences[0].Span.Start;
         FrameRegion? region = body.Regions.FirstOrDefault(one =>
             one.IsUsing && declared < one.Start && Ends(one, origin, body));
