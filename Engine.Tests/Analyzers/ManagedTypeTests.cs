@@ -2,10 +2,12 @@ using Microsoft.CodeAnalysis;
 
 namespace Engine.Tests.Analyzers;
 
-/// <summary>SSE0008: a managed type where memory must be unmanaged. The compiler's own error stands beside it.</summary>
+/// <summary>SSE0008: a managed type where memory must be unmanaged. The compiler's own error stands beside it.
+/// </summary>
 internal sealed class ManagedTypeTests
 {
-    [TestCase("string", "it is a class or another managed reference; use a FixedString64, or a NativeText where it is long")]
+    [TestCase("string", "it is a class or another managed reference; use a FixedString64, or a NativeText where it is "
+        + "long")]
     [TestCase("int[]", "it is a class or another managed reference; use a NativeArray<int>")]
     [TestCase("List<int>", "it is a class or another managed reference; use a NativeList")]
     [TestCase("Dictionary<int, int>", "it is a class or another managed reference; use a NativeHashMap")]

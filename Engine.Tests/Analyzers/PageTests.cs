@@ -37,7 +37,7 @@ internal sealed partial class PageTests
         ImmutableArray<string> fixable =
         [
             .. typeof(OpenScopeFix).Assembly.GetTypes()
-                .Where(type => !type.IsAbstract && type.GetCustomAttribute<ExportCodeFixProviderAttribute>() is not null)
+                .Where(type => type.IsDefined(typeof(ExportCodeFixProviderAttribute)))
                 .SelectMany(type => ((CodeFixProvider)Activator.CreateInstance(type)!).FixableDiagnosticIds),
         ];
         Assert.That(section.Text.Contains("Fix: none", StringComparison.Ordinal), Is.EqualTo(!fixable.Contains(id)));

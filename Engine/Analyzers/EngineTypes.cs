@@ -92,7 +92,9 @@ internal sealed class EngineTypes
 
     /// <summary>The types of a compilation; null where SuperSlab.Engine is not referenced.</summary>
     public static EngineTypes? Find(Compilation compilation) =>
-        compilation.GetTypeByMetadataName("SuperSlab.FrameLane") is { } lane ? new EngineTypes(compilation, lane) : null;
+        compilation.GetTypeByMetadataName("SuperSlab.FrameLane") is { } lane
+            ? new EngineTypes(compilation, lane)
+            : null;
 
     public static bool Is(ITypeSymbol? type, INamedTypeSymbol? known) =>
         known is not null && SymbolEqualityComparer.Default.Equals(type?.OriginalDefinition, known);
@@ -120,7 +122,8 @@ internal sealed class EngineTypes
     public bool Owns(ISymbol member) =>
         SymbolEqualityComparer.Default.Equals(member.OriginalDefinition.ContainingAssembly, Assembly);
 
-    /// <summary>The name of the method that ends what a method begins: "EndFrame" for "BeginFrame", else null.</summary>
+    /// <summary>The name of the method that ends what a method begins: "EndFrame" for "BeginFrame", else null.
+    /// </summary>
     public string? EndOf(IMethodSymbol method) =>
         _brackets.TryGetValue(method.ContainingType.OriginalDefinition, out string? begin) && begin == method.Name
             ? "End" + method.Name.Substring("Begin".Length)

@@ -30,7 +30,10 @@ internal static class ManagedParts
             return ("it is a class or another managed reference", InsteadOf(type));
 
         if (type.IsRefLikeType)
-            return ("it lives on the stack only", "keep a pointer and a length, or copy the elements into a NativeArray");
+        {
+            return (
+                "it lives on the stack only", "keep a pointer and a length, or copy the elements into a NativeArray");
+        }
 
         return ManagedField(type, "", DeepestField) is var (path, field)
             ? ($"its field '{path}' is of the managed type '{Name(field)}'", InsteadOf(field))

@@ -7,8 +7,8 @@ using Microsoft.CodeAnalysis.Diagnostics;
 namespace SuperSlab.Analyzers;
 
 /// <summary>
-/// SSE0008: a managed type as an element of a container or as what an arena allocates. The compiler refuses it too, with
-/// a sentence about constraints; this one says which field is managed and what to write instead.
+/// SSE0008: a managed type as an element of a container or as what an arena allocates. The compiler refuses it too,
+/// with a sentence about constraints; this one says which field is managed and what to write instead.
 /// </summary>
 [DiagnosticAnalyzer(LanguageNames.CSharp)]
 public sealed class ManagedTypeAnalyzer : DiagnosticAnalyzer

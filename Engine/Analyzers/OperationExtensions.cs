@@ -25,7 +25,8 @@ internal static class OperationExtensions
         }
     }
 
-    /// <summary>The local, the parameter, or the static field or field of this object that it names; else null.</summary>
+    /// <summary>The local, the parameter, or the static field or field of this object that it names; else null.
+    /// </summary>
     public static ISymbol? Variable(this IOperation? operation) => operation?.Unwrapped() switch
     {
         ILocalReferenceOperation local => local.Local,

@@ -42,7 +42,8 @@ internal static class Check
     private static readonly MetadataReference[] s_engine =
     [
         MetadataReference.CreateFromFile(typeof(EngineMemory).Assembly.Location),
-        MetadataReference.CreateFromFile(Path.Combine(AppContext.BaseDirectory, "CommunityToolkit.HighPerformance.dll")),
+        MetadataReference.CreateFromFile(
+            Path.Combine(AppContext.BaseDirectory, "CommunityToolkit.HighPerformance.dll")),
     ];
 
     /// <summary>All that code for the engine refers to.</summary>
@@ -121,9 +122,9 @@ internal static class Check
 
         test.SolutionTransforms.Add(static (solution, project) =>
         {
-            CSharpCompilationOptions options = (CSharpCompilationOptions)solution.GetProject(project)!.CompilationOptions!;
+            CompilationOptions options = solution.GetProject(project)!.CompilationOptions!;
             return solution
-                .WithProjectCompilationOptions(project, options.WithAllowUnsafe(true))
+                .WithProjectCompilationOptions(project, ((CSharpCompilationOptions)options).WithAllowUnsafe(true))
                 .WithProjectParseOptions(project, new CSharpParseOptions(LanguageVersion.Latest));
         });
     }

@@ -38,9 +38,9 @@ public sealed class OpenFrameFix() : RuleFix(RuleIds.OpenFrame, "End the frame w
 {
     private protected override SyntaxNode? Fix(SyntaxNode root, SyntaxNode node, string? what, SemanticModel model)
     {
-        if (what != "using"
-            || node.FirstAncestorOrSelf<InvocationExpressionSyntax>() is not
-                { Expression: MemberAccessExpressionSyntax access, Parent: ExpressionStatementSyntax statement } call
+        InvocationExpressionSyntax? call = node.FirstAncestorOrSelf<InvocationExpressionSyntax>();
+        if (what != "using" || call?.Expression is not MemberAccessExpressionSyntax access
+            || call.Parent is not ExpressionStatementSyntax statement
             || statement.Parent is not (BlockSyntax or GlobalStatementSyntax)
             || model.Compilation.GetTypeByMetadataName("SuperSlab.Scenes.GameFrame") is not { } frame)
         {

@@ -14,7 +14,7 @@ internal static class DisposedCopyRule
         foreach (IInvocationOperation call in body.All<IInvocationOperation>())
         {
             if (call is { TargetMethod.Name: "Dispose", Instance: { } instance }
-                && body.Engine.IsContainer(instance.Type) && WhyWrong(body, instance) is var (why, fix) && why is not null)
+                && body.Engine.IsContainer(instance.Type) && WhyWrong(body, instance) is (string why, var fix))
             {
                 body.Report(RuleDescriptors.DisposedCopy, instance.Syntax.GetLocation(), fix, instance.Text(), why);
             }
@@ -80,10 +80,10 @@ internal static class DisposedCopyRule
         foreach (IOperation use in body.UsesOf(local))
         {
             IOperation value = use;
-            if (use.Parent is IInvocationOperation { TargetMethod.Name: "AsSpan" or "AsReadOnly" or "AsParallelWriter" } view
-                && view.Instance == use)
+            if (use.Parent is IInvocationOperation view && view.Instance == use
+                && view.TargetMethod.Name is "AsSpan" or "AsReadOnly" or "AsParallelWriter")
             {
-                value = view;
+                value = use.Parent;
             }
 
             while (value.Parent is IConversionOperation conversion)

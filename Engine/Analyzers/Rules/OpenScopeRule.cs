@@ -14,9 +14,10 @@ internal static class OpenScopeRule
                 && EngineTypes.Is(call.TargetMethod.ContainingType, body.Engine.Lane);
             if ((isMark || body.Engine.IsScope(call.Type)) && IsLeftOpen(body, call, isMark))
             {
+                string what = isMark ? "rewound to; call Rewind, or take no mark" : "disposed; declare it with 'using'";
                 body.Report(
                     RuleDescriptors.OpenScope, call.Syntax.GetLocation(), isMark ? null : "using", call.Type!.Name,
-                    call.Text(), isMark ? "rewound to; call Rewind, or take no mark" : "disposed; declare it with 'using'");
+                    call.Text(), what);
             }
         }
     }

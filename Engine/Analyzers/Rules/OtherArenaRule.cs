@@ -46,7 +46,8 @@ internal static class OtherArenaRule
             IInvocationOperation { Instance: { } instance } call when call.TargetMethod.Name is "Allocate"
                 or "AllocateZeroed" or "AllocateSpan" or "AllocateSpan2D" or "TryAllocate" or "Reallocate"
                 && (IsArena(body, call.TargetMethod.ContainingType)
-                    || EngineTypes.Is(call.TargetMethod.ContainingType, body.Engine.Lane)) => OwnerNamed(body, instance),
+                    || EngineTypes.Is(call.TargetMethod.ContainingType, body.Engine.Lane)) =>
+                OwnerNamed(body, instance),
             ILocalReferenceOperation local => OwnerOfBlock(body, body.SourceOf(local.Local), steps - 1),
             _ => null,
         };
