@@ -17,7 +17,7 @@ internal sealed class KeptFrameMemoryTests
         {
             s_numbers = {|SSE0002:lane.Allocate<int>()|};
             _list = {|SSE0002:new NativeList<int>(lane)|};
-            _list = {|SSE0002:new(frames.Lane(0), 16)|};
+            _list = {|SSE0002:new(capacity: 16, arena: frames.Lane(0))|};
             _stream = {|SSE0002:NativeStream.InLanes(frames)|};
             _numbers = {|SSE0002:(int*)lane.Allocate(64)|};
             _address = {|SSE0002:(nint)lane.Allocate(64, 32)|};

@@ -74,6 +74,8 @@ internal sealed class OpenScopeTests
             using FrameScope scope = Begin(lane);
             {|SSE0001:Begin(lane)|};
         }
+
+        private static void Drop(FrameLane lane) => {|SSE0001:lane.BeginScope()|};
         """);
 
     [Test]

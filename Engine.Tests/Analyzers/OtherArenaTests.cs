@@ -11,7 +11,7 @@ internal sealed class OtherArenaTests
         {|SSE0006:other.Free(arena.Allocate<int>())|};
         Span<int> span = made.AllocateSpan<int>(4);
         {|SSE0006:arena.Free(span)|};
-        void* larger = {|SSE0006:other.Reallocate(block, 128)|};
+        void* larger = {|SSE0006:other.Reallocate(bytes: 128u, block: block)|};
         """);
 
     [Test]

@@ -54,6 +54,13 @@ internal sealed class OtherThreadTests
                 await Task.Delay(2);
                 {|SSE0003:guard.EndFrame()|};
             }
+
+            private static async Task Frames(GameFrames frames)
+            {
+                frames.BeginFrame();
+                await Task.Delay(1);
+                {|SSE0003:frames.EndFrame()|};
+            }
         }
         """));
 

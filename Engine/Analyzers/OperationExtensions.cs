@@ -61,6 +61,10 @@ internal static class OperationExtensions
     public static bool Mentions(this ISymbol symbol, ISymbol? other) =>
         SymbolEqualityComparer.Default.Equals(symbol, other);
 
+    /// <summary>What is passed for the first parameter, wherever it stands among the arguments.</summary>
+    public static IOperation? First(this IEnumerable<IArgumentOperation> arguments) =>
+        arguments.FirstOrDefault(argument => argument.Parameter is { Ordinal: 0 })?.Value;
+
     /// <summary>The code as it is written, on one line.</summary>
     public static string Text(this IOperation operation) =>
         string.Join(" ", operation.Syntax.ToString().Split(['\r', '\n', ' '], StringSplitOptions.RemoveEmptyEntries));

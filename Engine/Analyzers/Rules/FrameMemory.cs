@@ -23,9 +23,9 @@ internal static class FrameMemory
             IInvocationOperation call when IsAllocation(call, body) => call,
             IInvocationOperation { Instance: { } instance } call when IsView(call.Type, body)
                 && IsView(instance.Type, body) => OriginOf(instance, body, steps - 1),
-            IObjectCreationOperation { Arguments.Length: > 0 } made when IsMadeInLane(made, body) => made,
-            IObjectCreationOperation { Arguments.Length: > 0 } made when body.Engine.IsSpan(made.Type) =>
-                OriginOf(made.Arguments[0].Value, body, steps - 1),
+            IObjectCreationOperation made when IsMadeInLane(made, body) => made,
+            IObjectCreationOperation made when body.Engine.IsSpan(made.Type) =>
+                OriginOf(made.Arguments.First(), body, steps - 1),
             IImplicitIndexerReferenceOperation slice when body.Engine.IsSpan(slice.Type) =>
                 OriginOf(slice.Instance, body, steps - 1),
             IBinaryOperation { Type.TypeKind: TypeKind.Pointer } sum =>
@@ -43,8 +43,8 @@ internal static class FrameMemory
         IOperation? lane = origin switch
         {
             IInvocationOperation { Instance: { } instance } => instance,
-            IInvocationOperation { Arguments.Length: > 0 } call => call.Arguments[0].Value,
-            IObjectCreationOperation made => made.Arguments[0].Value,
+            IInvocationOperation call => call.Arguments.First(),
+            IObjectCreationOperation made => made.Arguments.First(),
             _ => null,
         };
         lane = lane?.Unwrapped();
@@ -79,7 +79,7 @@ internal static class FrameMemory
 
     private static bool IsMadeInLane(IObjectCreationOperation made, BodyFacts body) =>
         (body.Engine.IsContainer(made.Type) || made.Type?.Name is "ArenaBufferWriter" or "ArenaMemoryPool")
-        && body.Engine.Owns(made.Type!) && IsLane(made.Arguments[0].Value, body);
+        && body.Engine.Owns(made.Type!) && IsLane(made.Arguments.First(), body);
 
     /// <summary>Whether values of the type lead to memory that they do not own: pointers, spans, containers and their
     /// views.</summary>

@@ -84,7 +84,7 @@ internal static class KeptFrameMemoryRule
     private static void CheckUseAfterScope(BodyFacts body, ILocalSymbol local, IOperation origin)
     {
         // An address as a number may be compared with a later one.
-        if (local.Type.SpecialType != SpecialType.None)
+        if (local.Type.SpecialType != SpecialType.None || local.DeclaringSyntaxReferences.Length != 1)
             return;
 
         int declared = local.DeclaringSyntaxReferences[0].Span.Start;

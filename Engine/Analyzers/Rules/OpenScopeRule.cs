@@ -26,7 +26,8 @@ internal static class OpenScopeRule
     /// expression of a lambda is what the lambda returns, or an assertion's.</summary>
     private static bool IsLeftOpen(BodyFacts body, IInvocationOperation call, bool isMark) => call.Parent switch
     {
-        IExpressionStatementOperation statement => !statement.IsImplicit,
+        IExpressionStatementOperation statement =>
+            !statement.IsImplicit || statement.Function() is not IAnonymousFunctionOperation,
         ISimpleAssignmentOperation { Target: IDiscardOperation } => !isMark,
         ISimpleAssignmentOperation { Target: ILocalReferenceOperation target } =>
             !body.UsesOf(target.Local).Any(use => IsEnd(use, isMark)),

@@ -13,9 +13,9 @@ internal static class OtherArenaRule
     {
         foreach (IInvocationOperation call in body.All<IInvocationOperation>())
         {
-            if (call is not { TargetMethod.Name: "Free" or "Reallocate", Instance: { } instance, Arguments.Length: > 0 }
+            if (call is not { TargetMethod.Name: "Free" or "Reallocate", Instance: { } instance }
                 || !IsArena(body, call.TargetMethod.ContainingType)
-                || OwnerOfBlock(body, call.Arguments[0].Value) is not { } owner
+                || OwnerOfBlock(body, call.Arguments.First()) is not { } owner
                 || OwnerNamed(body, instance) is not { } other || !AreDifferent(owner, other))
             {
                 continue;

@@ -48,7 +48,7 @@ internal static class OtherThreadRule
             }
 
             // A handle or a lane makes any lambda an error, and whatever would run the lambda unknown.
-            bool isWrong = (IsOneThreads(body, use) && use.Function() == lambda)
+            bool isWrong = (IsOneThreads(body, use.Type) && use.Function() == lambda)
                 || (runsElsewhere && (IsBracket(body, use) || IsLaneReference(body, use)));
             if (isWrong && told.Add(variable))
                 body.Report(RuleDescriptors.OtherThread, use, variable.Name, Captured);
@@ -58,8 +58,8 @@ internal static class OtherThreadRule
     private static bool IsDeclaredIn(ISymbol variable, IOperation lambda) =>
         variable.DeclaringSyntaxReferences.Any(place => lambda.Syntax.Span.Contains(place.Span));
 
-    private static bool IsOneThreads(BodyFacts body, IOperation use) =>
-        EngineTypes.Is(use.Type, body.Engine.ArenaHandle) || EngineTypes.Is(use.Type, body.Engine.Lane);
+    private static bool IsOneThreads(BodyFacts body, ITypeSymbol? type) =>
+        EngineTypes.Is(type, body.Engine.ArenaHandle) || EngineTypes.Is(type, body.Engine.Lane);
 
     /// <summary>Whether it begins or ends the thread's part of a frame; what it counted, any thread may read.</summary>
     private static bool IsBracket(BodyFacts body, IOperation use) =>
@@ -76,7 +76,7 @@ internal static class OtherThreadRule
         foreach (IVariableDeclaratorOperation declarator in body.All<IVariableDeclaratorOperation>())
         {
             bool isThreads = EngineTypes.Is(declarator.Symbol.Type, body.Engine.GuardedThread)
-                || EngineTypes.Is(declarator.Symbol.Type, body.Engine.ArenaHandle);
+                || IsOneThreads(body, declarator.Symbol.Type);
             if (!isThreads || declarator.Function() != function || declarator.Syntax.SpanStart > position)
                 continue;
 
@@ -89,7 +89,8 @@ internal static class OtherThreadRule
         foreach (IInvocationOperation begin in body.All<IInvocationOperation>())
         {
             if (body.Engine.EndOf(begin.TargetMethod) is { } end && begin.Function() == function
-                && EngineTypes.Is(begin.TargetMethod.ContainingType, body.Engine.Guard)
+                && (EngineTypes.Is(begin.TargetMethod.ContainingType, body.Engine.Guard)
+                    || EngineTypes.Is(begin.TargetMethod.ContainingType, body.Engine.GameFrames))
                 && FrameEnd(body, begin, end) is { } last && begin.Syntax.SpanStart < position
                 && last.Syntax.SpanStart > position && IsFirst(body, await, last))
             {
