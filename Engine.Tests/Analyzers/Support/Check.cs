@@ -31,12 +31,18 @@ internal static class Check
         "EngineMemory memory, LongLivedArena arena, LongLivedArena other, ArenaGroup group, FrameArena frameArena, "
         + "GameFrames frames, HotLoopGuard guard, AllocationTag tag";
 
-    /// <summary>The runtime's own assemblies, so that nothing is fetched; read once.</summary>
+    /// <summary>The runtime's own assemblies, so that nothing is fetched; no more than the code and the engine name,
+    /// as each compilation binds them all.</summary>
     private static readonly MetadataReference[] s_runtime =
     [
-        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-            .Where(file => Path.GetDirectoryName(file) == Path.GetDirectoryName(typeof(object).Assembly.Location))
-            .Select(file => MetadataReference.CreateFromFile(file)),
+        .. new[]
+        {
+            "System.Private.CoreLib", "System.Runtime", "System.Collections", "System.Console", "System.Linq",
+            "System.Memory", "System.Threading", "System.Threading.Tasks.Parallel", "System.Threading.Thread",
+            "System.Threading.ThreadPool", "System.Runtime.InteropServices", "System.Runtime.Loader",
+            "System.Diagnostics.Tracing", "netstandard",
+        }.Select(name => MetadataReference.CreateFromFile(
+            Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, name + ".dll"))),
     ];
 
     private static readonly MetadataReference[] s_engine =
