@@ -23,6 +23,7 @@ internal sealed partial class LayeringTests
         ["Reports"] = ["Diagnostics"],
         ["NativeLibrary"] = ["Scenes", "Interop", "Api", "Heap"],
         ["Vulkan"] = ["Interop"],
+        ["Analyzers"] = ["Scenes", "Api"],
     };
 
     private static readonly Dictionary<string, string> Namespaces = new()
@@ -34,6 +35,7 @@ internal sealed partial class LayeringTests
         ["Reports"] = "SuperSlab.Reports",
         ["NativeLibrary"] = "SuperSlab.NativeLibrary",
         ["Vulkan"] = "SuperSlab.Vulkan",
+        ["Analyzers"] = "SuperSlab.Analyzers",
     };
 
     private readonly Source[] _sources = [.. Sources()];

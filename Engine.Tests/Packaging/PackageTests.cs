@@ -79,6 +79,9 @@ internal sealed class PackageTests
             nuspec,
             Does.Contain("<license type=\"expression\">MIT</license>").And.Contain("<readme>README.md</readme>")
                 .And.Contain("<icon>icon.png</icon>").And.Contain("<tags>").And.Contain("<description>"));
+        Assert.That(
+            names.Where(name => name.StartsWith("analyzers/dotnet/cs/", StringComparison.Ordinal)).Count(),
+            Is.EqualTo(id == "SuperSlab.Engine" ? 2 : 0));
         byte[] folder = Encoding.UTF8.GetBytes(Sources());
         Assert.That(ContentsOf(package, $"lib/net10.0/{id}.dll").AsSpan().IndexOf(folder), Is.EqualTo(-1));
         using ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(PackageOf(id), ".snupkg"));
