@@ -104,7 +104,7 @@ internal sealed class OtherThreadTests
         {
             private static async Task Load(HotLoopGuard guard, LongLivedArena arena)
             {
-                await Task.Delay(1);
+                using GuardedThread made = await Make(guard);
                 using (GuardedThread me = guard.RegisterThread("loader"))
                 {
                     me.Begin();
@@ -114,6 +114,24 @@ internal sealed class OtherThreadTests
                 using NativeList<int> list = new(arena);
                 guard.BeginFrame();
                 guard.EndFrame();
+                list.Add(1);
+            }
+
+            private static async Task<GuardedThread> Make(HotLoopGuard guard)
+            {
+                await Task.Delay(1);
+                return guard.RegisterThread("loader");
+            }
+
+            private static async Task Wait(HotLoopGuard guard, LongLivedArena arena)
+            {
+                using NativeList<int> list = new(arena);
+                using (GuardedThread me = guard.RegisterThread("loader"))
+                {
+                    me.Begin();
+                    me.End();
+                }
+
                 await Task.Delay(1);
                 list.Add(1);
             }

@@ -58,6 +58,12 @@ internal sealed class FrameRegion
         return regions;
     }
 
+    /// <summary>The next call that ends what a call begins, by its name, on the same object as it is written.</summary>
+    public static IInvocationOperation? EndOf(BodyFacts body, IInvocationOperation begin, string end) =>
+        body.All<IInvocationOperation>().FirstOrDefault(call =>
+            call.TargetMethod.Name == end && call.Syntax.SpanStart > begin.Syntax.SpanStart
+            && call.Function() == begin.Function() && call.Instance?.Text() == begin.Instance?.Text());
+
     public bool Contains(IOperation operation)
     {
         int position = operation.Syntax.SpanStart;
@@ -94,10 +100,7 @@ internal sealed class FrameRegion
 
     private static void AddPair(List<FrameRegion> regions, BodyFacts body, IInvocationOperation begin, string end)
     {
-        IInvocationOperation? last = body.All<IInvocationOperation>().FirstOrDefault(call =>
-            call.TargetMethod.Name == end && call.Syntax.SpanStart > begin.Syntax.SpanStart
-            && call.Function() == begin.Function() && call.Instance?.Text() == begin.Instance?.Text());
-        if (last is not null)
+        if (EndOf(body, begin, end) is { } last)
             regions.Add(new(begin, begin.Syntax.Span.End, last.Syntax.SpanStart) { IsFrame = true });
     }
 }

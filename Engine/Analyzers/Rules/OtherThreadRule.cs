@@ -77,7 +77,7 @@ internal static class OtherThreadRule
         {
             bool isThreads = EngineTypes.Is(declarator.Symbol.Type, body.Engine.GuardedThread)
                 || IsOneThreads(body, declarator.Symbol.Type);
-            if (!isThreads || declarator.Function() != function || declarator.Syntax.SpanStart > position)
+            if (!isThreads || declarator.Function() != function || declarator.Syntax.Span.End > position)
                 continue;
 
             if (declarator.Using() is { } disposing && IsInScope(disposing, await))
@@ -91,18 +91,13 @@ internal static class OtherThreadRule
             if (body.Engine.EndOf(begin.TargetMethod) is { } end && begin.Function() == function
                 && (EngineTypes.Is(begin.TargetMethod.ContainingType, body.Engine.Guard)
                     || EngineTypes.Is(begin.TargetMethod.ContainingType, body.Engine.GameFrames))
-                && FrameEnd(body, begin, end) is { } last && begin.Syntax.SpanStart < position
+                && FrameRegion.EndOf(body, begin, end) is { } last && begin.Syntax.SpanStart < position
                 && last.Syntax.SpanStart > position && IsFirst(body, await, last))
             {
                 body.Report(RuleDescriptors.OtherThread, last, last.Instance!.Text(), Awaited);
             }
         }
     }
-
-    private static IInvocationOperation? FrameEnd(BodyFacts body, IInvocationOperation begin, string end) =>
-        body.All<IInvocationOperation>().FirstOrDefault(call =>
-            call.TargetMethod.Name == end && call.Syntax.SpanStart > begin.Syntax.SpanStart
-            && call.Function() == begin.Function() && call.Instance?.Text() == begin.Instance?.Text());
 
     private static bool IsInScope(IOperation disposing, IOperation await) => disposing is IUsingOperation
         ? await.IsInside(disposing)
