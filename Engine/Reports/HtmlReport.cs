@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using SuperSlab.Diagnostics;
 
@@ -17,7 +16,8 @@ public static class HtmlReport
     /// <summary>The scripts in the order in which they use each other.</summary>
     private static readonly string[] s_scripts =
     [
-        "format.js", "elements.js", "chart.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js",
+        "format.js", "download.js", "elements.js", "data.js", "axis.js", "chart.js", "time.js", "lanes.js", "opened.js",
+        "selection.js", "state.js", "search.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js",
         "page.js",
     ];
 
@@ -38,27 +38,13 @@ public static class HtmlReport
     {
         ArgumentNullException.ThrowIfNull(document);
         ArgumentNullException.ThrowIfNull(stream);
-        ReadOnlySpan<char> page = Asset("report.html");
-        int written = 0;
-        foreach ((string mark, Action<Stream> write) in Parts(document))
-        {
-            int at = page[written..].IndexOf(mark);
-            WriteText(stream, page.Slice(written, at));
-            write(stream);
-            written += at + mark.Length;
-        }
-
-        WriteText(stream, page[written..]);
+        HtmlPage.Write(
+            stream,
+            "report.html",
+            s_scripts,
+            ("/*profile*/", WithoutTables(document).Write),
+            ("/*tables*/", to => WriteTables(to, document)));
     }
-
-    /// <summary>The parts by their marks in the page, in its order.</summary>
-    private static (string Mark, Action<Stream> Write)[] Parts(ProfileDocument document) =>
-    [
-        ("/*styles*/", stream => WriteText(stream, Asset("report.css"))),
-        ("/*profile*/", WithoutTables(document).Write),
-        ("/*tables*/", stream => WriteTables(stream, document)),
-        ("/*scripts*/", stream => WriteText(stream, string.Concat(s_scripts.Select(Asset)))),
-    ];
 
     private static ProfileDocument WithoutTables(ProfileDocument document) => document with
     {
@@ -134,17 +120,4 @@ public static class HtmlReport
         ProfileTable.Unit.Nanoseconds => "nanoseconds",
         _ => "text",
     };
-
-    private static void WriteText(Stream stream, ReadOnlySpan<char> text)
-    {
-        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text)];
-        Encoding.UTF8.GetBytes(text, bytes);
-        stream.Write(bytes);
-    }
-
-    private static string Asset(string name)
-    {
-        using StreamReader reader = new(typeof(HtmlReport).Assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
-        return reader.ReadToEnd();
-    }
 }
