@@ -11,8 +11,8 @@ namespace Engine.Tests.Reports;
 internal sealed partial class HtmlReportTests
 {
     private static readonly string[] s_parts =
-        ["overview", "frames", "memory", "arenas", "tags", "classes", "superslabs", "threads", "faults", "policies",
-            "plans"];
+        ["overview", "frames", "memory", "events", "arenas", "tags", "classes", "superslabs", "threads", "faults",
+            "policies", "plans"];
 
     private string _path = "";
 
@@ -218,7 +218,7 @@ internal sealed partial class HtmlReportTests
 
     /// <summary>Whatever makes a browser load something.</summary>
     [GeneratedRegex(
-        @"https?:[^""'\s]*|<(?:link|img|iframe|script\s[^>]*src)|@import|url\(|fetch\(|XMLHttpRequest|WebSocket",
+        @"https?:[^""'\s]*|<(?:link|img|iframe|script\s[^>]*src)|@import|\burl\(|fetch\(|XMLHttpRequest|WebSocket",
         RegexOptions.IgnoreCase)]
     private static partial Regex Address();
 

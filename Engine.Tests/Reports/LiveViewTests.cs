@@ -10,6 +10,8 @@ namespace Engine.Tests.Reports;
 internal sealed class LiveViewTests
 {
     private const char ControlC = '\u0003';
+    private const string DownArrow = "\eOB";
+    private const string RightArrow = "\eOC";
 
     [TestCase(80, 24)]
     [TestCase(120, 40, Category = Lane.Slow)]
@@ -38,7 +40,7 @@ internal sealed class LiveViewTests
         terminal.Resize(80, 24);
         terminal.Await(screen =>
             screen.Clears == 2 && screen.Second.Contains("collections 0/1/2", StringComparison.Ordinal));
-        terminal.Press(ControlC);
+        terminal.Press(ControlC.ToString());
         Assert.That(terminal.ExitCode(), Is.Zero);
         MustBeAView(terminal.See(screen => screen.Second), 80, 24, game.Id);
         MustBeRestored(terminal);
@@ -107,10 +109,82 @@ internal sealed class LiveViewTests
         Assert.That(terminal.See(screen => (screen.Second, screen.Clears)), Is.EqualTo(("", 0)));
     }
 
-    /// <summary>Four whole boxes, nothing of them cut off at any side.</summary>
+    [Test]
+    [Category(Lane.Slow)]
+    public void Keys_turn_tabs_sort_scroll_pause_explain_themselves_and_quit()
+    {
+        using ChildProgram game = ChildProgram.StartTarget("game");
+        using Terminal terminal = Terminal.StartProfiler(110, 20, "", "--attach", Text(game.Id));
+        terminal.Await(screen => screen.Second.Contains("[1 overview]", StringComparison.Ordinal));
+        terminal.Press("2");
+        terminal.Await(screen => screen.Second.Contains("by SuperSlabs", StringComparison.Ordinal));
+        terminal.Press("s");
+        terminal.Await(screen => screen.Second.Contains("rows 1 to 2 of 2, by Arena", StringComparison.Ordinal));
+        Assert.That(terminal.See(screen => screen.Second), Does.Match(@"scratch .*\n.*world "));
+        terminal.Press("r");
+        terminal.Await(screen => screen.Second.IndexOf("world ", StringComparison.Ordinal)
+            < screen.Second.IndexOf("scratch ", StringComparison.Ordinal));
+        terminal.Press(DownArrow);
+        terminal.Await(screen => screen.Second.Contains("rows 2 to 2 of 2", StringComparison.Ordinal));
+        terminal.Press(RightArrow);
+        terminal.Await(screen => screen.Second.Contains("[3 tags]", StringComparison.Ordinal));
+        terminal.Press("4");
+        terminal.Await(screen => screen.Second.Contains("[4 frames]", StringComparison.Ordinal)
+            && screen.Second.Contains("by time", StringComparison.Ordinal));
+        terminal.Press("p");
+        terminal.Await(screen => screen.Second.Contains("PAUSED", StringComparison.Ordinal));
+        string paused = terminal.See(screen => screen.Second);
+        terminal.Press("?");
+        terminal.Await(screen => screen.Second.Contains("sort by the next column", StringComparison.Ordinal));
+        terminal.Press("?");
+        terminal.Await(screen => screen.Second == paused);
+        terminal.Press("q");
+        Assert.That(terminal.ExitCode(), Is.Zero);
+        MustBeRestored(terminal);
+    }
+
+    [Test]
+    [Category(Lane.Slow)]
+    public void By_its_name_a_process_is_found_or_listed_and_the_next_one_is_shown_when_it_ends()
+    {
+        // Other tests have processes of the program's own name.
+        string name = $"game-{Environment.ProcessId}";
+        string copy = Path.Combine(AppContext.BaseDirectory, name);
+        File.Copy(Path.Combine(AppContext.BaseDirectory, ChildProgram.Target), copy, overwrite: true);
+        try
+        {
+            using ChildProgram first = ChildProgram.StartTarget("game", name);
+            using Terminal terminal = Terminal.StartProfiler(100, 30, "", "--attach", name);
+            terminal.Await(screen => Shows(screen, first.Id));
+            first.Kill();
+            terminal.Await(screen => screen.Second.Contains("waiting for a process called", StringComparison.Ordinal));
+            using ChildProgram second = ChildProgram.StartTarget("game", name);
+            terminal.Await(screen => Shows(screen, second.Id));
+            using ChildProgram third = ChildProgram.StartTarget("idle", name);
+            (int code, _, string error) = ChildProgram.RunProfiler("--attach", name);
+            Assert.That(code, Is.EqualTo(2));
+            Assert.That(error, Does.Contain($"2 processes are called '{name}'").And.Contain(Text(second.Id)));
+            terminal.Press("q");
+            Assert.That(terminal.ExitCode(), Is.Zero);
+            MustBeRestored(terminal);
+        }
+        finally
+        {
+            File.Delete(copy);
+        }
+
+        bool Shows(TerminalScreen screen, int process) =>
+            screen.Second.Contains($"{name} · process {Text(process)}", StringComparison.Ordinal)
+            && screen.Second.Contains("frames/s", StringComparison.Ordinal);
+    }
+
+    /// <summary>Four whole boxes, nothing of them cut off at any side, and the line of keys below.</summary>
     private static void MustBeAView(string view, int width, int height, int process)
     {
-        string[] rows = view.Split('\n');
+        string[] all = view.Split('\n');
+        string[] rows = all[..^1];
+        Assert.That(all, Has.Length.LessThanOrEqualTo(height), view);
+        Assert.That(all[^1], Does.StartWith("[1 overview]").And.EndsWith("q quit"));
         Assert.Multiple(() =>
         {
             Assert.That(rows, Has.Length.InRange(16, height), view);

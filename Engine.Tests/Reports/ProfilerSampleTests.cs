@@ -124,8 +124,37 @@ internal sealed partial class ProfilerSampleTests
         Assert.That(profiler.Result().ExitCode, Is.EqualTo(128 + 15), "it did not wait for the process's answer");
     }
 
+    [Test]
+    [Category(Lane.Slow)]
+    public void Two_real_profiles_are_compared_in_the_terminal_and_on_a_page()
+    {
+        string[] profiles = [_path + "-a.json", _path + "-b.json"];
+        foreach ((string profile, int blockBytes) in profiles.Zip((int[])[100, 400]))
+            Play(blockBytes).Write(profile);
+
+        (int code, string output, string error) =
+            ChildProgram.RunProfiler("--diff", profiles[0], profiles[1], "--report", _path);
+        Array.ForEach(profiles, File.Delete);
+        Assert.That(code, Is.Zero, error);
+        string[] lines = output.Split('\n');
+        Assert.That(lines[0], Does.StartWith("A: ").And.EndsWith("real run, 50 frames"));
+        Assert.That(output, Does.Match(@"\d+ worse, \d+ better, \d+ the same, \d+ not known"));
+        Assert.That(output, Does.Match(@"size classes: 416 B, live +0 B +20.3 KiB +\+20.3 KiB "));
+        Assert.That(
+            output,
+            Does.Match(@"\nbetter .*\n-+\n(.*\n)*size classes: 112 B, live +5.5 KiB +0 B +-5.5 KiB +-100 %"));
+        Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"416 B\""));
+    }
+
+    [TestCase("takes two profiles, not 1", "--diff", "a.json")]
+    [TestCase("takes two profiles, not 0", "--diff")]
+    [TestCase("'/dev/null' cannot be read as a profile", "--diff", "/dev/null", "/dev/null")]
+    [TestCase("--diff: '/no/such/file' cannot be read", "--diff", "/no/such/file", "/dev/null")]
+    [TestCase("are for a running process", "--diff", "a.json", "b.json", "--seconds", "3")]
+    [TestCase("one of --attach PID|NAME", "--diff", "a.json", "b.json", "--profile", "c.json")]
     [TestCase("there is no process", "--attach", "999999999")]
-    [TestCase("either --attach PID", "--seconds", "3")]
+    [TestCase("no .NET process is called 'no such game'", "--attach", "no such game")]
+    [TestCase("one of --attach PID|NAME", "--seconds", "3")]
     [TestCase("--profile needs --report", "--profile", "x.json")]
     [TestCase("cannot be read as a profile", "--profile", "/dev/null", "--report", "report.html")]
     [TestCase("no file can be written", "--attach", "1", "--report", "/no/such/folder/report.html")]
@@ -146,6 +175,22 @@ internal sealed partial class ProfilerSampleTests
         sleep.Kill();
         Assert.That(code, Is.EqualTo(2), error);
         MustBeOneLine(error, "cannot be listened to");
+    }
+
+    /// <summary>The profile of fifty frames, each with a block of the size given.</summary>
+    private static unsafe ProfileDocument Play(int blockBytes)
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = 1 << 28 });
+        using LongLivedArena arena = memory.CreateLongLivedArena("world");
+        using SuperSlab.Diagnostics.Profiler profiler = new(memory);
+        for (int frame = 0; frame < 50; frame++)
+        {
+            profiler.BeginFrame();
+            arena.Allocate((nuint)blockBytes);
+            profiler.EndFrame();
+        }
+
+        return profiler.ToDocument("real run");
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

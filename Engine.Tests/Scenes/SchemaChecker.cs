@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Engine.Tests.Scenes;
 
 /// <summary>
-/// Checks a document against a JSON schema, as far as the scene plan's schema goes: it knows the keywords that stand
-/// there, and throws on others, so that none is overlooked.
+/// Checks a document against a JSON schema, as far as the schemas of scene plans and profiles go: it knows the keywords
+/// that stand there, and throws on others, so that none is overlooked.
 /// </summary>
 internal sealed class SchemaChecker(JsonElement root)
 {
@@ -34,8 +34,11 @@ internal sealed class SchemaChecker(JsonElement root)
         bool holds = keyword.Name switch
         {
             "$schema" or "$id" or "$defs" or "title" or "description" or "properties" => true,
-            "type" => IsOfType(value, said.GetString()!),
+            "type" => said.ValueKind == JsonValueKind.Array
+                ? said.EnumerateArray().Any(type => IsOfType(value, type.GetString()!))
+                : IsOfType(value, said.GetString()!),
             "enum" => said.EnumerateArray().Any(allowed => isText && allowed.GetString() == value.GetString()),
+            "format" => said.GetString() == "date-time" && isText && value.TryGetDateTimeOffset(out _),
             "minimum" => !isNumber || value.GetDecimal() >= said.GetDecimal(),
             "maximum" => !isNumber || value.GetDecimal() <= said.GetDecimal(),
             "minLength" => !isText || value.GetString()!.EnumerateRunes().Count() >= said.GetInt32(),

@@ -213,11 +213,15 @@ public readonly struct SuperSlabRow
         }
         init
         {
+            // Null where a file lacks them.
+            if (value?.Count > SlabCount)
+                throw new ArgumentException($"A SuperSlab has {SlabCount} slabs, not {value.Count}.", nameof(value));
+
             SlabClasses classes = default;
-            for (int slab = 0; slab < value.Count; slab++)
+            for (int slab = 0; slab < value?.Count; slab++)
                 classes[slab] = value[slab] == 0 ? (byte)0 : SlabClasses.Of(SizeClasses.IndexOf((nuint)value[slab]));
 
-            (Classes, IsDivided) = (classes, value.Count != 0);
+            (Classes, IsDivided) = (classes, value?.Count > 0);
         }
     }
 

@@ -13,13 +13,14 @@ namespace SuperSlab.Diagnostics;
 /// </summary>
 /// <remarks>
 /// Times are nanoseconds since the profile began, sizes are bytes. The memory's rows are those of a
-/// <see cref="MemorySnapshot"/>; <see cref="ProfileTable"/> has their columns. Immutable; any thread.
+/// <see cref="MemorySnapshot"/>; <see cref="ProfileTable"/> has their columns. What a file lacks, the serializer sets
+/// to null, which the accessors take for empty. Immutable; any thread.
 /// </remarks>
 public sealed record ProfileDocument
 {
-    private const int CurrentVersion = 2;
+    internal const int CurrentVersion = 2;
 
-    /// <summary>Grows when a field changes its meaning.</summary>
+    /// <summary>Grows when a field changes its meaning; profile.schema.json describes this one.</summary>
     public int Version { get; init; } = CurrentVersion;
 
     /// <summary>The program, with its arguments; see <see cref="CommandText"/>.</summary>
@@ -28,7 +29,7 @@ public sealed record ProfileDocument
     /// <summary>
     /// What a frame's time holds in this program, and where its own figures differ; empty where it says nothing.
     /// </summary>
-    public string FrameMeaning { get; init; } = "";
+    public string FrameMeaning { get; init => field = value ?? ""; } = "";
 
     /// <summary>System, processor count and runtime; JIT or compiled ahead of time.</summary>
     public required string Machine { get; init; }
@@ -40,27 +41,27 @@ public sealed record ProfileDocument
     public required MemoryTotals Totals { get; init; }
 
     /// <summary>The policies of the prefault chain in order, each with its outcome.</summary>
-    public IReadOnlyList<Policy> Policies { get; init; } = [];
-    public IReadOnlyList<ArenaRow> Arenas { get; init; } = [];
+    public IReadOnlyList<Policy> Policies { get; init => field = ProfileVersions.Rows(value); } = [];
+    public IReadOnlyList<ArenaRow> Arenas { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>
     /// The arenas that were disposed before, by name. After 256 names further ones share the name "(others)".
     /// </summary>
-    public IReadOnlyList<DisposedArena> DisposedArenas { get; init; } = [];
-    public IReadOnlyList<SuperSlabRow> SuperSlabs { get; init; } = [];
-    public IReadOnlyList<SizeClassRow> Classes { get; init; } = [];
-    public IReadOnlyList<LaneRow> Lanes { get; init; } = [];
-    public IReadOnlyList<ThreadCacheRow> ThreadCaches { get; init; } = [];
-    public IReadOnlyList<TagRow> Tags { get; init; } = [];
+    public IReadOnlyList<DisposedArena> DisposedArenas { get; init => field = ProfileVersions.Rows(value); } = [];
+    public IReadOnlyList<SuperSlabRow> SuperSlabs { get; init => field = ProfileVersions.Rows(value); } = [];
+    public IReadOnlyList<SizeClassRow> Classes { get; init => field = ProfileVersions.Rows(value); } = [];
+    public IReadOnlyList<LaneRow> Lanes { get; init => field = ProfileVersions.Rows(value); } = [];
+    public IReadOnlyList<ThreadCacheRow> ThreadCaches { get; init => field = ProfileVersions.Rows(value); } = [];
+    public IReadOnlyList<TagRow> Tags { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>The last frames, and statistics of all.</summary>
-    public ProfileFrames Frames { get; init; } = new();
+    public ProfileFrames Frames { get; init => field = value ?? new(); } = new();
 
     /// <summary>
     /// Of the frames kept those over the budget, and those that took much longer than their neighbours, with the reason
     /// if known; the longest 500.
     /// </summary>
-    public IReadOnlyList<Hitch> Hitches { get; init; } = [];
+    public IReadOnlyList<Hitch> Hitches { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>How many frames kept were hitches, listed or not.</summary>
     public long HitchCount { get; init; }
@@ -69,21 +70,21 @@ public sealed record ProfileDocument
     /// Of the frames kept those that were no hitches but broke a rule, or in which SuperSlabs came or went; at most
     /// 500, broken rules first.
     /// </summary>
-    public IReadOnlyList<Hitch> Notes { get; init; } = [];
+    public IReadOnlyList<Hitch> Notes { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>How many frames kept have something to note, listed or not.</summary>
     public long NoteCount { get; init; }
-    public ProfileSeries Memory { get; init; } = new();
-    public ProfileFaults Faults { get; init; } = new();
+    public ProfileSeries Memory { get; init => field = value ?? new(); } = new();
+    public ProfileFaults Faults { get; init => field = value ?? new(); } = new();
 
     /// <summary>Spans beside the frames, such as loads, and moments at which SuperSlabs came or went.</summary>
-    public IReadOnlyList<TrackEvent> Events { get; init; } = [];
+    public IReadOnlyList<TrackEvent> Events { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>Earlier moments that found no room; spans are all kept.</summary>
     public long LostEventCount { get; init; }
 
     /// <summary>Each scene's plan beside what was used of it.</summary>
-    public IReadOnlyList<PlanUse> Plans { get; init; } = [];
+    public IReadOnlyList<PlanUse> Plans { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>
     /// A command as a profile shows it to others: the program without folder and ending, and of absolute paths among
@@ -110,8 +111,8 @@ public sealed record ProfileDocument
         }
     }
 
-    /// <summary>Reads a profile.</summary>
-    /// <exception cref="JsonException">The file holds no profile, or one of another version.</exception>
+    /// <summary>Reads a profile, of this version or an older one, which is brought to this version's shape.</summary>
+    /// <exception cref="JsonException">The file holds no profile, or one of a newer version.</exception>
     public static ProfileDocument Read(string path)
     {
         using FileStream file = File.OpenRead(path);
@@ -121,10 +122,29 @@ public sealed record ProfileDocument
     /// <inheritdoc cref="Read(string)"/>
     public static ProfileDocument Read(Stream stream)
     {
-        ProfileDocument document = JsonSerializer.Deserialize(stream, ProfileJson.Default.ProfileDocument)
-            ?? throw new JsonException("It holds no profile.");
-        return document.Version == CurrentVersion ? document : throw new JsonException(
-            $"It is a profile of version {document.Version}; this program reads version {CurrentVersion}.");
+        ArgumentNullException.ThrowIfNull(stream);
+        using MemoryStream json = new();
+        stream.CopyTo(json);
+        ReadOnlySpan<byte> text = json.GetBuffer().AsSpan(0, (int)json.Length);
+        int version = ProfileVersions.Of(text);
+        if (version is < 1 or > CurrentVersion)
+        {
+            throw new JsonException(
+                $"It is a profile of version {version}; this program reads versions 1 to {CurrentVersion}"
+                + (version < 1 ? "." : ", and a newer one wrote it."));
+        }
+
+        try
+        {
+            return (version == CurrentVersion
+                ? JsonSerializer.Deserialize(text, ProfileJson.Default.ProfileDocument)
+                : ProfileVersions.FromFirst(text).Deserialize(ProfileJson.Default.ProfileDocument))
+                ?? throw new JsonException("It holds no profile.");
+        }
+        catch (ArgumentException error)
+        {
+            throw new JsonException("It is no profile: " + error.Message, error);
+        }
     }
 
     public void Write(string path)
@@ -288,12 +308,20 @@ public sealed record ProfileFrames
     /// The columns by the names in <see cref="ProfileTable.Frames"/>, all of one length. What no frame counted has
     /// none.
     /// </summary>
-    public IReadOnlyDictionary<string, long[]> Columns { get; init; } = new Dictionary<string, long[]>();
+    public IReadOnlyDictionary<string, long[]> Columns
+    {
+        get;
+        init => field = value ?? new Dictionary<string, long[]>();
+    } = new Dictionary<string, long[]>();
 
     /// <summary>
     /// What all frames did, also those before <see cref="First"/>, by column; empty in profiles of older versions.
     /// </summary>
-    public IReadOnlyDictionary<string, Total> Totals { get; init; } = new Dictionary<string, Total>();
+    public IReadOnlyDictionary<string, Total> Totals
+    {
+        get;
+        init => field = value ?? new Dictionary<string, Total>();
+    } = new Dictionary<string, Total>();
 
     /// <summary>The time that a frame may take; 0 where no budget is set.</summary>
     public long BudgetNanoseconds { get; init; }
@@ -302,10 +330,10 @@ public sealed record ProfileFrames
     public long OverBudgetCount { get; init; }
 
     /// <summary>Percentiles of all frames' times.</summary>
-    public TimePercentiles Percentiles { get; init; } = new(0, 0, 0, 0, 0);
+    public TimePercentiles Percentiles { get; init => field = value ?? new(0, 0, 0, 0, 0); } = new(0, 0, 0, 0, 0);
 
     /// <summary>All frames by time: each bucket ends where the next one begins.</summary>
-    public IReadOnlyList<Bucket> Histogram { get; init; } = [];
+    public IReadOnlyList<Bucket> Histogram { get; init => field = ProfileVersions.Rows(value); } = [];
 
     [JsonIgnore]
     public IReadOnlyList<long> Starts => this["start"];
@@ -334,13 +362,13 @@ public sealed record ProfileFrames
 /// </remarks>
 public sealed record ProfileSeries
 {
-    public IReadOnlyList<long> Times { get; init; } = [];
+    public IReadOnlyList<long> Times { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>A curve for each name of arenas.</summary>
-    public IReadOnlyList<Curve> Arenas { get; init; } = [];
+    public IReadOnlyList<Curve> Arenas { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>What was allocated under each tag since counting began; only rises.</summary>
-    public IReadOnlyList<Curve> AllocatedByTag { get; init; } = [];
+    public IReadOnlyList<Curve> AllocatedByTag { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>One curve.</summary>
     public sealed record Curve(string Name, IReadOnlyList<long> Values);
@@ -348,18 +376,20 @@ public sealed record ProfileSeries
 
 public sealed record ProfileFaults
 {
+    private const string NotSet = "no FaultAttribution is set";
+
     /// <summary>Empty where faults have owners; else why they are only counted, or not even that.</summary>
-    public string Unavailable { get; init; } = "no FaultAttribution is set";
+    public string Unavailable { get; init => field = value ?? NotSet; } = NotSet;
 
     /// <summary>The kernel's own count for the observed threads in the same time.</summary>
     public long KernelCount { get; init; }
 
     /// <summary>Faults that were counted but found no room in the ring, and have no owner.</summary>
     public long LostCount { get; init; }
-    public IReadOnlyList<Owner> Owners { get; init; } = [];
+    public IReadOnlyList<Owner> Owners { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>Faults by frame and owner; frames without faults are left out.</summary>
-    public IReadOnlyList<OwnerInFrame> Frames { get; init; } = [];
+    public IReadOnlyList<OwnerInFrame> Frames { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <param name="Kind">For example "SuperSlab payload", "allocator metadata", "GC heap", "native library".</param>
     /// <param name="Name">Arena and class, a library's name, a thread's name.</param>

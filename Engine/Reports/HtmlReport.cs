@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using SuperSlab.Diagnostics;
 
@@ -11,15 +10,20 @@ namespace SuperSlab.Reports;
 /// <remarks>
 /// The page's markup, styles and scripts are in Assets. Its data are two pieces of JSON: the profile without the rows
 /// of its tables, and the tables with their columns, in the order and with the titles of <see cref="ProfileTable"/>.
+/// The page of a comparison has its rows.
 /// </remarks>
 public static class HtmlReport
 {
     /// <summary>The scripts in the order in which they use each other.</summary>
     private static readonly string[] s_scripts =
     [
-        "format.js", "elements.js", "chart.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js",
+        "format.js", "download.js", "elements.js", "data.js", "axis.js", "chart.js", "time.js", "lanes.js", "opened.js",
+        "selection.js", "state.js", "search.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js",
         "page.js",
     ];
+
+    private static readonly string[] s_comparisonScripts =
+        ["format.js", "download.js", "elements.js", "axis.js", "chart.js", "comparison.js"];
 
     /// <summary>Writes the report and replaces an existing file. Not for the hot loop.</summary>
     /// <param name="document">The profile; its names may hold any characters.</param>
@@ -38,27 +42,36 @@ public static class HtmlReport
     {
         ArgumentNullException.ThrowIfNull(document);
         ArgumentNullException.ThrowIfNull(stream);
-        ReadOnlySpan<char> page = Asset("report.html");
-        int written = 0;
-        foreach ((string mark, Action<Stream> write) in Parts(document))
-        {
-            int at = page[written..].IndexOf(mark);
-            WriteText(stream, page.Slice(written, at));
-            write(stream);
-            written += at + mark.Length;
-        }
-
-        WriteText(stream, page[written..]);
+        HtmlPage.Write(
+            stream,
+            "report.html",
+            s_scripts,
+            ("/*profile*/", WithoutTables(document).Write),
+            ("/*tables*/", to => WriteTables(to, document)));
     }
 
-    /// <summary>The parts by their marks in the page, in its order.</summary>
-    private static (string Mark, Action<Stream> Write)[] Parts(ProfileDocument document) =>
-    [
-        ("/*styles*/", stream => WriteText(stream, Asset("report.css"))),
-        ("/*profile*/", WithoutTables(document).Write),
-        ("/*tables*/", stream => WriteTables(stream, document)),
-        ("/*scripts*/", stream => WriteText(stream, string.Concat(s_scripts.Select(Asset)))),
-    ];
+    /// <summary>
+    /// Writes a page that shows two profiles side by side, and replaces an existing file. Not for the hot loop.
+    /// </summary>
+    /// <param name="comparison">The profiles; their names may hold any characters.</param>
+    /// <param name="path">A file name, usually with the ending .html.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Write(ProfileComparison comparison, string path)
+    {
+        ArgumentNullException.ThrowIfNull(comparison);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using FileStream file = File.Create(path);
+        Write(comparison, file);
+    }
+
+    /// <inheritdoc cref="Write(ProfileComparison, string)"/>
+    public static void Write(ProfileComparison comparison, Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(comparison);
+        ArgumentNullException.ThrowIfNull(stream);
+        HtmlPage.Write(
+            stream, "comparison.html", s_comparisonScripts, ("/*comparison*/", to => WriteComparison(to, comparison)));
+    }
 
     private static ProfileDocument WithoutTables(ProfileDocument document) => document with
     {
@@ -135,16 +148,65 @@ public static class HtmlReport
         _ => "text",
     };
 
-    private static void WriteText(Stream stream, ReadOnlySpan<char> text)
+    /// <summary>As {"before":{...},"after":{...},"rows":[{"group","name","measure","unit",...},...]}.</summary>
+    private static void WriteComparison(Stream stream, ProfileComparison comparison)
     {
-        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text)];
-        Encoding.UTF8.GetBytes(text, bytes);
-        stream.Write(bytes);
+        using Utf8JsonWriter json = new(stream);
+        json.WriteStartObject();
+        WriteSide(json, "before", comparison.Before);
+        WriteSide(json, "after", comparison.After);
+        json.WriteStartArray("rows");
+        foreach (ProfileComparison.Row row in comparison.Rows)
+        {
+            json.WriteStartObject();
+            json.WriteString("group", row.Group);
+            json.WriteString("name", row.Name);
+            json.WriteString("measure", row.Measure);
+            json.WriteString("unit", UnitText(row.Unit));
+            json.WriteString("verdict", VerdictText(row.Verdict));
+            WriteNumber(json, "before", row.Before);
+            WriteNumber(json, "after", row.After);
+            WriteNumber(json, "whole", row.Whole);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
-    private static string Asset(string name)
+    private static void WriteSide(Utf8JsonWriter json, string name, ProfileDocument document)
     {
-        using StreamReader reader = new(typeof(HtmlReport).Assembly.GetManifestResourceStream(name)!, Encoding.UTF8);
-        return reader.ReadToEnd();
+        json.WriteStartObject(name);
+        json.WriteString("application", document.Application);
+        json.WriteString("machine", document.Machine);
+        json.WriteString("began", document.Began);
+        json.WriteNumber("frames", document.Frames.Count);
+        json.WriteStartArray("histogram");
+        foreach (ProfileFrames.Bucket bucket in document.Frames.Histogram)
+        {
+            json.WriteStartArray();
+            json.WriteNumberValue(bucket.FromNanoseconds);
+            json.WriteNumberValue(bucket.Count);
+            json.WriteEndArray();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
+
+    private static void WriteNumber(Utf8JsonWriter json, string name, double? number)
+    {
+        if (number is { } known)
+            json.WriteNumber(name, known);
+        else
+            json.WriteNull(name);
+    }
+
+    private static string VerdictText(ProfileComparison.Verdict verdict) => verdict switch
+    {
+        ProfileComparison.Verdict.Worse => "worse",
+        ProfileComparison.Verdict.Better => "better",
+        ProfileComparison.Verdict.Same => "same",
+        _ => "unknown",
+    };
 }

@@ -12,16 +12,21 @@ internal static class ProfilerCommand
         page faults and collections. It listens through the runtime's event pipe; the other process needs a
         SuperSlab.Diagnostics.Profiler and nothing else.
 
-        --attach PID            shows it in the terminal; without a terminal, a line a second
+        --attach PID|NAME       shows it in the terminal; without a terminal, a line a second
         --attach PID --report   writes the report of a running process; the frame that ends next pays for it
         --profile --report      writes the report of a finished one
+        --diff A B              compares two profiles, the largest regression first; with --report as a page, too
 
-        Exit code 0: fine. 1: the process ended or did not answer while it was needed. 2: wrong options, no such process,
-        or one without the engine.
+        Exit code 0: fine, also where B is worse than A. 1: the process ended or did not answer while it was needed.
+        2: wrong options, no such process, one without the engine, or a file that is no profile.
         """;
 
-    private static readonly Option<int?> Attach =
-        new("--attach") { Description = "The process to listen to, by its number.", HelpName = "PID" };
+    private static readonly Option<string?> Attach = new("--attach")
+    {
+        Description = "The process to listen to, by its number or its name. By its name, the next process of the name "
+            + "is listened to when it ends.",
+        HelpName = "PID|NAME",
+    };
 
     private static readonly Option<double?> Seconds = new("--seconds")
     {
@@ -37,6 +42,14 @@ internal static class ProfilerCommand
         Description =
             "Make the report of this profile.json, which a finished process left, instead of a running process.",
         HelpName = "PATH",
+    };
+
+    private static readonly Option<string[]> Diff = new("--diff")
+    {
+        Description = "Compare two profile.json: what became worse from A to B, the largest regression first.",
+        HelpName = "A B",
+        Arity = new ArgumentArity(0, 2),
+        AllowMultipleArgumentsPerToken = true,
     };
 
     private static readonly Option<string?> SaveView = new("--save-view")
@@ -56,7 +69,7 @@ internal static class ProfilerCommand
                 result.AddError($"--seconds takes 0.1 to 1000000, not {value}.");
             }
         });
-        RootCommand command = new(Purpose) { Attach, Seconds, Report, Profile, SaveView };
+        RootCommand command = new(Purpose) { Attach, Seconds, Report, Profile, Diff, SaveView };
         command.Validators.Add(Check);
         command.SetAction(parsed => run(new ProfilerOptions
         {
@@ -64,6 +77,7 @@ internal static class ProfilerCommand
             Seconds = parsed.GetValue(Seconds),
             Report = parsed.GetValue(Report),
             Profile = parsed.GetValue(Profile),
+            Diff = parsed.GetValue(Diff) is [string before, string after] ? (before, after) : null,
             SaveView = parsed.GetValue(SaveView),
         }));
         return command;
@@ -73,19 +87,25 @@ internal static class ProfilerCommand
     {
         bool attaches = result.GetResult(Attach) is not null;
         bool reads = result.GetResult(Profile) is not null;
-        if (attaches == reads)
+        OptionResult? diff = result.GetResult(Diff);
+        if ((attaches ? 1 : 0) + (reads ? 1 : 0) + (diff is not null ? 1 : 0) != 1)
         {
             result.AddError(
-                "Give either --attach PID, for a running process, or --profile PATH, for one that has ended.");
+                "Give one of --attach PID|NAME, for a running process, --profile PATH, for one that has ended, and "
+                + "--diff A B, for two profiles.");
+        }
+        else if (diff is not null && diff.Tokens.Count != 2)
+        {
+            result.AddError($"--diff takes two profiles, not {diff.Tokens.Count}.");
         }
         else if (reads && result.GetResult(Report) is null)
         {
             result.AddError("--profile needs --report PATH: there is nothing to watch in a process that has ended.");
         }
-        else if (reads && (result.GetResult(Seconds) is not null || result.GetResult(SaveView) is not null))
+        else if (!attaches && (result.GetResult(Seconds) is not null || result.GetResult(SaveView) is not null))
         {
             result.AddError(
-                "--seconds and --save-view are for a running process, and --profile names one that has ended.");
+                "--seconds and --save-view are for a running process, which --attach names.");
         }
     }
 }

@@ -7,7 +7,7 @@ using SuperSlab.Reports;
 
 namespace Samples.Profiler;
 
-/// <summary>Watches the engine's memory in another process, and writes reports.</summary>
+/// <summary>Watches the engine's memory in another process, writes reports, and compares profiles.</summary>
 internal static class Program
 {
     private static int Main(string[] arguments) => SampleHost.Run(ProfilerCommand.Create(Run), arguments);
@@ -26,14 +26,20 @@ internal static class Program
 
         if (options.Profile is not null)
         {
-            WriteReport(ReadProfile(options.Profile), options.Report!);
+            WriteReport(ReadProfile("--profile", options.Profile), options.Report!);
             return ExitCodes.Success;
         }
 
-        Target target = Target.Find(options.Attach!.Value);
+        if (options.Diff is { } diff)
+        {
+            Compare(diff.Before, diff.After, options.Report);
+            return ExitCodes.Success;
+        }
+
+        Target target = Target.Find(options.Attach!);
         if (options.Report is null || options.Seconds is not null || options.SaveView is not null)
         {
-            Watching.Run(target, options);
+            target = Watching.Run(target, options);
         }
 
         if (options.Report is not null)
@@ -44,7 +50,7 @@ internal static class Program
         return ExitCodes.Success;
     }
 
-    private static ProfileDocument ReadProfile(string path)
+    private static ProfileDocument ReadProfile(string option, string path)
     {
         try
         {
@@ -52,7 +58,18 @@ internal static class Program
         }
         catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
         {
-            throw new BadInputException($"--profile: '{path}' cannot be read as a profile: {error.Message}", error);
+            throw new BadInputException($"{option}: '{path}' cannot be read as a profile: {error.Message}", error);
+        }
+    }
+
+    private static void Compare(string before, string after, string? report)
+    {
+        ProfileComparison comparison = new(ReadProfile("--diff", before), ReadProfile("--diff", after));
+        Console.Out.Write(ComparisonText.Of(comparison, before, after));
+        if (report is not null)
+        {
+            HtmlReport.Write(comparison, report);
+            Console.Out.WriteLine($"{report}: {comparison.Rows.Count} values of two profiles");
         }
     }
 

@@ -32,7 +32,11 @@ internal sealed class Browser : IDisposable
     public IWebDriver Page => _driver;
 
     /// <summary>Opens a file, or ends the test as skipped where there is no browser.</summary>
-    public static Browser Open(string path, int width = 1280, int height = 900)
+    /// <param name="path">The file.</param>
+    /// <param name="width">The window's width in pixels.</param>
+    /// <param name="height">Its height.</param>
+    /// <param name="hash">What follows in the address, from "#" on.</param>
+    public static Browser Open(string path, int width = 1280, int height = 900, string hash = "")
     {
         if (!File.Exists(Chromium) || !File.Exists(Driver))
         {
@@ -42,7 +46,7 @@ internal sealed class Browser : IDisposable
         }
 
         Browser browser = new(width, height);
-        browser._driver.Navigate().GoToUrl(new Uri(Path.GetFullPath(path)).AbsoluteUri);
+        browser._driver.Navigate().GoToUrl(new Uri(Path.GetFullPath(path)).AbsoluteUri + hash);
         return browser;
     }
 
@@ -69,6 +73,22 @@ internal sealed class Browser : IDisposable
             ["permission"] = new Dictionary<string, object> { ["name"] = name },
             ["setting"] = setting,
         });
+
+    /// <summary>Makes the page as wide as a device; a window has a least width.</summary>
+    public void SetWidth(int width) => _driver.ExecuteCdpCommand(
+        "Emulation.setDeviceMetricsOverride",
+        new Dictionary<string, object?>
+        {
+            ["width"] = width,
+            ["height"] = 844,
+            ["deviceScaleFactor"] = 1,
+            ["mobile"] = true,
+        });
+
+    /// <summary>Has files that pages save written to a folder.</summary>
+    public void DownloadTo(string folder) => _driver.ExecuteCdpCommand(
+        "Browser.setDownloadBehavior",
+        new Dictionary<string, object?> { ["behavior"] = "allow", ["downloadPath"] = folder });
 
     /// <summary>Sends keys to whatever has the focus.</summary>
     public void Press(params string[] keys) =>

@@ -23,10 +23,15 @@ internal sealed class ChildProgram : IDisposable
 
     public int Id => _process.Id;
 
+    /// <summary>This assembly's own program.</summary>
+    public const string Target = "Engine.Tests.Reports";
+
     /// <summary>Starts this assembly's own program and waits until it is ready.</summary>
-    public static ChildProgram StartTarget(string kind)
+    /// <param name="kind">What it does: "game" or "idle".</param>
+    /// <param name="program">The program, or a copy of it under another name.</param>
+    public static ChildProgram StartTarget(string kind, string program = Target)
     {
-        ChildProgram target = new("Engine.Tests.Reports", [kind]);
+        ChildProgram target = new(program, [kind]);
         Assert.That(target._process.StandardOutput.ReadLine(), Is.EqualTo("ready"));
         return target;
     }

@@ -82,7 +82,8 @@ internal sealed class Terminal : IDisposable
     }
 
     /// <summary>Presses a key.</summary>
-    public void Press(char key)
+    /// <param name="key">What the terminal sends for it.</param>
+    public void Press(string key)
     {
         _process.StandardInput.Write(key);
         _process.StandardInput.Flush();

@@ -1,5 +1,5 @@
 // A chart of values over a rising x: drawn as SVG from the smallest and the largest value of each pixel column, so that 100,000 frames
-// are one path of a screen's width and no spike is lost. It is a slider to the keyboard: arrows move the cursor, + and - zoom.
+// are one path of a screen's width and no spike is lost. It is a slider to the keyboard: arrows move the cursor, W and S or + and - zoom.
 
 const plotHeight = 230;
 const margin = { left: 62, right: 10, top: 12, bottom: 22 };
@@ -34,39 +34,47 @@ function roundTicks(from, to, count, isBytes) {
 
 class Chart {
   /**
-   * options: label; xs, rising; series: [{ name, values, colour, kind }]; text(y), xText(x), describe(index);
-   * marks: indexes drawn as hitches; guides: [{ value, text }]; logarithmic; isBytes; isStepped: nothing is known between two values.
+   * options: label; xs, rising; axis, shared with other charts; series: [{ name, values, colour, kind }]; text(y), xText(x, step of the marks),
+   * describe(index); open(index), what Enter and a click do; marks: indexes drawn as hitches; guides: [{ value, text }];
+   * logarithmic; isBytes; isStepped: nothing is known between two values; isApart(index): nothing was between it and the one before.
    */
   constructor(options) {
+    const { xs } = options;
     this.options = options;
+    this.axis = options.axis ?? new Axis(xs[0], xs.at(-1), (xs.at(-1) - xs[0]) / xs.length * 8);
     this.cursor = -1;
-    this.view = [options.xs[0], options.xs.at(-1)];
+    this.opened = -1;
     this.picture = shape("svg", { height: plotHeight, "aria-hidden": "true" });
     this.readout = element("output", { class: "readout" });
     this.plot = element("div", {
       class: "plot", tabindex: "0", role: "slider", "aria-label": options.label,
-      "aria-valuemin": "0", "aria-valuemax": String(options.xs.length - 1), "aria-valuenow": "0", "aria-valuetext": "arrow keys move the cursor, plus and minus zoom",
+      "aria-valuemin": "0", "aria-valuemax": String(xs.length - 1), "aria-valuenow": "0", "aria-valuetext": "arrow keys move the cursor, W and S zoom, A and D move along",
       onkeydown: (event) => this.onKey(event),
+      onwheel: (event) => this.onWheel(event),
       onpointermove: (event) => this.onPointerMove(event),
       onpointerdown: (event) => this.onPointerDown(event),
       onpointerup: () => this.onPointerUp(),
-      ondblclick: () => this.show(options.xs[0], options.xs.at(-1)),
+      onpointercancel: () => { this.dragFrom = undefined; },
+      ondblclick: () => this.axis.showAll(),
     }, this.picture);
-    this.buttons = [["−", "Zoom out", () => this.zoom(2)], ["+", "Zoom in", () => this.zoom(0.5)], ["All", "Show everything", () => this.show(options.xs[0], options.xs.at(-1))]]
+    this.buttons = [["−", "Zoom out", () => this.axis.zoom(2)], ["+", "Zoom in", () => this.axis.zoom(0.5)], ["All", "All, unzoomed", () => this.axis.showAll()]]
       .map(([text, title, onclick]) => element("button", { type: "button", title, "aria-label": `${title}: ${options.label}`, onclick }, text));
-    new ResizeObserver(() => this.draw()).observe(this.plot);
+    this.buttons.push(...downloadButtons(options.label, () => this.picture, options.csv));
+    this.axis.add(this);
+    redrawWithWidth(this.plot, () => this.draw());
     this.draw();
     this.readout.textContent = options.hint ?? "";
   }
 
   get width() {
-    return Math.max(200, this.plot.clientWidth || 900);
+    return widthOf(this.plot);
   }
 
-  /** The scales of the view: pixels of an x and of a value. */
+  /** The scales of the view: pixels of an x and of a value. The points just outside are drawn, too, and cut off. */
   scales() {
     const { xs, series, logarithmic } = this.options;
-    const [from, to] = [indexAt(xs, this.view[0]), Math.min(xs.length, indexAt(xs, this.view[1]) + 1)];
+    const { view } = this.axis;
+    const [from, to] = [Math.max(0, indexAt(xs, view[0]) - 1), Math.min(xs.length, indexAt(xs, view[1]) + 1)];
     let top = 1;
     let bottom = Infinity;
     for (const { values, hidden } of series) {
@@ -75,18 +83,18 @@ class Chart {
         bottom = Math.min(bottom, values[index]);
       }
     }
-    const low = logarithmic ? 10 ** Math.floor(Math.log10(Math.max(1, bottom))) : Math.min(0, bottom);
+    const low = logarithmic ? 10 ** Math.floor(Math.log10(Math.max(1, Number.isFinite(bottom) ? bottom : 1))) : Math.min(0, bottom);
     const high = top * 1.04;
     const [inner, tall] = [this.width - margin.left - margin.right, plotHeight - margin.top - margin.bottom];
-    const span = this.view[1] - this.view[0] || 1;
+    const span = view[1] - view[0] || 1;
     const share = logarithmic
       ? (value) => Math.log(Math.max(low, value) / low) / Math.log(high / low)
       : (value) => (value - low) / (high - low);
     return {
       from, to, low, high, inner,
-      x: (x) => margin.left + inner * (x - this.view[0]) / span,
+      x: (x) => margin.left + inner * (x - view[0]) / span,
       y: (value) => margin.top + tall * (1 - share(value)),
-      xOf: (pixels) => this.view[0] + span * (pixels - margin.left) / inner,
+      xOf: (pixels) => view[0] + span * (pixels - margin.left) / inner,
     };
   }
 
@@ -96,8 +104,10 @@ class Chart {
     this.picture.setAttribute("viewBox", `0 0 ${this.width} ${plotHeight}`);
     this.picture.replaceChildren(
       ...this.gridShapes(scales),
-      ...this.options.series.filter((series) => !series.hidden).map((series) => this.seriesShape(series, scales)),
-      ...this.markShapes(scales), ...this.guideShapes(scales), this.cursorShapes = shape("g"), this.selection = shape("rect", { class: "selection", y: margin.top, height: plotHeight - margin.top - margin.bottom, width: 0 }));
+      shape("svg", { class: "cut", x: margin.left, width: scales.inner, height: plotHeight, viewBox: `${margin.left} 0 ${scales.inner} ${plotHeight}` },
+        ...this.options.series.filter((series) => !series.hidden).map((series) => this.seriesShape(series, scales)),
+        ...selectionShapes(this.axis, scales.x, plotHeight), this.drag = shape("rect", { class: "selection", y: margin.top, height: plotHeight - margin.top - margin.bottom, width: 0 })),
+      ...this.markShapes(scales), ...this.guideShapes(scales), this.cursorShapes = shape("g"));
     this.drawCursor();
   }
 
@@ -112,8 +122,10 @@ class Chart {
         shape("line", { class: "grid", x1: margin.left, x2: this.width - margin.right, y1: y(value), y2: y(value) }),
         shape("text", { class: "tick", x: margin.left - 8, y: y(value) + 4, "text-anchor": "end" }, text(value)));
     }
-    for (const value of roundTicks(this.view[0], this.view[1], Math.max(2, this.width / 160), false)) {
-      shapes.push(shape("text", { class: "tick", x: x(value), y: plotHeight - 4, "text-anchor": "middle" }, xText(value)));
+    const columns = roundTicks(...this.axis.view, Math.max(2, this.width / 160), false);
+    const step = columns.length > 1 ? columns[1] - columns[0] : this.axis.view[1] - this.axis.view[0] || 1;
+    for (const value of columns) {
+      shapes.push(shape("text", { class: "tick", x: x(value), y: plotHeight - 4, "text-anchor": "middle" }, xText(value, step)));
     }
     return shapes;
   }
@@ -133,29 +145,38 @@ class Chart {
     ]);
   }
 
-  /** One path: through all points where each has a pixel of its own, else through the smallest and largest of each pixel column. */
+  /**
+   * One path: through all points where each has a pixel of its own, else through the smallest and largest of each pixel column. It
+   * begins anew where the options say that nothing lies between two points.
+   */
   seriesShape({ values, colour, name, kind = "" }, { from, to, inner, x, y }) {
-    const { xs, isStepped } = this.options;
-    const points = [];
+    const { xs, isStepped, isApart = () => false } = this.options;
+    let d = "";
+    const add = (across, value, begins) => {
+      d += `${begins || d === "" ? "M" : "L"}${across},${y(value).toFixed(1)}`;
+    };
     if (to - from <= 2 * inner) {
       for (let index = from; index < to; index++) {
+        const across = x(xs[index]).toFixed(1);
         if (isStepped && index > from) {
-          points.push(`${x(xs[index]).toFixed(1)},${y(values[index - 1]).toFixed(1)}`);
+          add(across, values[index - 1]);
         }
-        points.push(`${x(xs[index]).toFixed(1)},${y(values[index]).toFixed(1)}`);
+        add(across, values[index], isApart(index));
       }
     } else {
       for (let index = from; index < to;) {
         const column = Math.round(x(xs[index]));
+        const begins = isApart(index);
         let [low, high] = [values[index], values[index]];
         for (; index < to && Math.round(x(xs[index])) === column; index++) {
           low = Math.min(low, values[index]);
           high = Math.max(high, values[index]);
         }
-        points.push(`${column},${y(low).toFixed(1)}`, `${column},${y(high).toFixed(1)}`);
+        add(column, low, begins);
+        add(column, high);
       }
     }
-    const path = shape("path", { class: `series ${kind}`, d: `M${points.join("L")}`, "data-name": name });
+    const path = shape("path", { class: `series ${kind}`, d, "data-name": name });
     path.style.setProperty("--stroke", colour);
     return path;
   }
@@ -178,54 +199,59 @@ class Chart {
 
   drawCursor() {
     const { xs, series } = this.options;
-    if (this.cursor < 0) {
-      return;
-    }
     const { x, y } = this.drawn;
-    const at = x(xs[this.cursor]);
-    const isSeen = at >= margin.left - 1 && at <= this.width - margin.right + 1;
-    this.cursorShapes.replaceChildren(...isSeen ? [
-      shape("line", { class: "cursor", x1: at, x2: at, y1: margin.top, y2: plotHeight - margin.bottom }),
-      ...series.filter(({ hidden }) => !hidden).map(({ values }) => shape("circle", { class: "cursor-dot", cx: at, cy: y(values[this.cursor]), r: 3 })),
-    ] : []);
+    const line = (at, kind) => at >= margin.left - 1 && at <= this.width - margin.right + 1
+      ? [shape("line", { class: kind, x1: at, x2: at, y1: margin.top, y2: plotHeight - margin.bottom })] : [];
+    const pointed = this.cursor >= 0 && xs[this.cursor] === this.axis.cursor;
+    const at = x(pointed ? xs[this.cursor] : this.axis.cursor);
+    const cursor = this.axis.cursor === undefined ? [] : line(at, "cursor");
+    this.cursorShapes.replaceChildren(
+      ...this.opened >= 0 ? line(x(xs[this.opened]), "opened") : [], ...cursor,
+      ...pointed && cursor.length > 0 ? series.filter(({ hidden }) => !hidden).map(({ values }) => shape("circle", { class: "cursor-dot", cx: at, cy: y(values[this.cursor]), r: 3 })) : []);
   }
 
   /** Moves the cursor, and the view along with it. */
   moveTo(index) {
     const { xs, describe } = this.options;
     this.cursor = Math.max(0, Math.min(xs.length - 1, index));
-    const [from, to] = this.view;
+    const [from, to] = this.axis.view;
     const x = xs[this.cursor];
     if (x < from || x > to) {
-      this.show(x - (to - from) / 2, x + (to - from) / 2);
+      this.axis.show(x - (to - from) / 2, x + (to - from) / 2);
     }
     const text = describe(this.cursor);
     this.readout.textContent = text;
     this.plot.setAttribute("aria-valuenow", String(this.cursor));
     this.plot.setAttribute("aria-valuetext", text);
-    this.drawCursor();
+    this.axis.point(x);
   }
 
-  show(from, to) {
-    const { xs } = this.options;
-    const [first, last] = [xs[0], xs.at(-1)];
-    const span = Math.min(last - first, Math.max(to - from, (last - first) / xs.length * 8));
-    const begin = Math.max(first, Math.min(last - span, from));
-    this.view = [begin, begin + span];
-    this.draw();
-  }
-
-  zoom(factor) {
-    const [from, to] = this.view;
-    const centre = this.cursor >= 0 ? this.options.xs[this.cursor] : (from + to) / 2;
-    const span = (to - from) * factor;
-    this.show(centre - span / 2, centre + span / 2);
+  /** Opens what the cursor is at. */
+  open(index) {
+    if (this.options.open && index >= 0) {
+      this.options.open(index);
+    }
   }
 
   /** The next mark in a direction, for page up and page down. */
   nextMark(direction) {
     const marks = this.options.marks ?? [];
     return (direction > 0 ? marks.find((index) => index > this.cursor) : marks.findLast((index) => index < this.cursor)) ?? this.cursor;
+  }
+
+  /** The range from the cursor to the end of the selection that it does not replace. */
+  selectTo(isBegin) {
+    const x = this.options.xs[Math.max(0, this.cursor)];
+    const [from, to] = this.axis.selection ?? [x, x];
+    this.axis.select(isBegin ? [x, Math.max(x, to)] : [Math.min(x, from), x]);
+  }
+
+  escape() {
+    if (this.axis.selection) {
+      this.axis.select();
+    } else {
+      this.axis.showAll();
+    }
   }
 
   onKey(event) {
@@ -235,20 +261,35 @@ class Chart {
     const at = Math.max(0, this.cursor);
     const moves = {
       ArrowLeft: () => this.moveTo(at - step),
-      ArrowRight: () => this.moveTo(this.cursor < 0 ? from : at + step),
+      ArrowRight: () => this.moveTo(this.cursor < 0 ? indexAt(xs, this.axis.view[0]) : at + step),
       PageUp: () => this.moveTo(this.nextMark(-1)),
       PageDown: () => this.moveTo(this.nextMark(1)),
       Home: () => this.moveTo(0),
       End: () => this.moveTo(xs.length - 1),
-      "+": () => this.zoom(0.5),
-      "=": () => this.zoom(0.5),
-      "-": () => this.zoom(2),
-      "0": () => this.show(xs[0], xs.at(-1)),
-      Escape: () => this.show(xs[0], xs.at(-1)),
+      Enter: () => this.open(this.cursor),
+      "[": () => this.selectTo(true),
+      "]": () => this.selectTo(false),
+      "0": () => this.axis.showAll(),
+      Escape: () => this.escape(),
+      ...axisKeys(this.axis),
     };
-    if (moves[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (moves[key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
-      moves[event.key]();
+      moves[key]();
+    }
+  }
+
+  /** The wheel scrolls the page, unless the chart has the focus or the control key is held. */
+  onWheel(event) {
+    if (document.activeElement !== this.plot && !event.ctrlKey && !event.metaKey) {
+      return;
+    }
+    event.preventDefault();
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      this.axis.pan((event.deltaX || event.deltaY) / 1000);
+    } else {
+      this.axis.zoom(2 ** (event.deltaY / 240), this.drawn.xOf(this.pixelOf(event)));
     }
   }
 
@@ -257,28 +298,52 @@ class Chart {
   }
 
   onPointerDown(event) {
-    this.dragFrom = this.pixelOf(event);
-    this.plot.setPointerCapture(event.pointerId);
+    if (event.button === 0) {
+      this.pointAt(event);
+      this.dragFrom = this.dragTo = this.pixelOf(event);
+      this.plot.setPointerCapture(event.pointerId);
+    }
+  }
+
+  pointAt(event) {
+    const { xs } = this.options;
+    const x = Math.max(this.axis.view[0], Math.min(this.axis.view[1], this.drawn.xOf(this.pixelOf(event))));
+    const right = Math.min(xs.length - 1, indexAt(xs, x));
+    this.moveTo(right > 0 && x - xs[right - 1] < xs[right] - x ? right - 1 : right);
   }
 
   onPointerMove(event) {
-    const { xs } = this.options;
-    const x = this.drawn.xOf(this.pixelOf(event));
-    const right = Math.min(xs.length - 1, indexAt(xs, x));
-    this.moveTo(right > 0 && x - xs[right - 1] < xs[right] - x ? right - 1 : right);
+    this.pointAt(event);
     if (this.dragFrom !== undefined) {
       this.dragTo = this.pixelOf(event);
-      this.selection.setAttribute("x", String(Math.min(this.dragFrom, this.dragTo)));
-      this.selection.setAttribute("width", String(Math.abs(this.dragFrom - this.dragTo)));
+      this.drag.setAttribute("x", String(Math.min(this.dragFrom, this.dragTo)));
+      this.drag.setAttribute("width", String(Math.abs(this.dragFrom - this.dragTo)));
     }
   }
 
+  /** A drag selects, a click opens. */
   onPointerUp() {
-    const [from, to] = [this.dragFrom, this.dragTo].sort((a, b) => a - b);
-    this.dragFrom = this.dragTo = undefined;
-    this.selection.setAttribute("width", "0");
-    if (to - from > 4) {
-      this.show(this.drawn.xOf(from), this.drawn.xOf(to));
+    const [from, to] = [this.dragFrom, this.dragTo];
+    this.dragFrom = undefined;
+    if (from === undefined) {
+      return;
+    }
+    this.drag.setAttribute("width", "0");
+    if (Math.abs(to - from) > 4) {
+      this.axis.select([this.drawn.xOf(from), this.drawn.xOf(to)]);
+    } else {
+      this.open(this.cursor);
     }
   }
+}
+
+/** The keys that games and trace viewers have. */
+const axisKeys = (axis) => ({
+  w: () => axis.zoom(0.5), s: () => axis.zoom(2), a: () => axis.pan(-0.25), d: () => axis.pan(0.25),
+  "+": () => axis.zoom(0.5), "=": () => axis.zoom(0.5), "-": () => axis.zoom(2),
+});
+
+/** The selection of an axis in a picture. */
+function selectionShapes({ selection }, x, height) {
+  return selection ? [shape("rect", { class: "selection", x: x(selection[0]), width: Math.max(1, x(selection[1]) - x(selection[0])), y: margin.top, height: height - margin.top - margin.bottom })] : [];
 }

@@ -1,14 +1,5 @@
 // The page's building blocks. Text becomes text nodes, never markup, so no name in a profile can be more than a name.
 
-const profile = JSON.parse(document.getElementById("profile").textContent);
-
-/** The engine's tables by name: columns { name, title, unit, isAlarm }, and rows as objects by the columns' names. */
-const tables = Object.fromEntries(Object.entries(JSON.parse(document.getElementById("tables").textContent)).map(
-  ([name, { columns, rows }]) => [name, {
-    columns,
-    rows: rows.map((values) => Object.fromEntries(values.map((value, index) => [columns[index].name, value]))),
-  }]));
-
 const section = (id) => document.getElementById(id);
 
 function fill(node, attributes, children) {
@@ -71,14 +62,41 @@ function choice(title, options, chosen, choose) {
       element("span", {}, option))));
 }
 
+// Charts are drawn for the width that they have, and for a page's where they are printed.
+let printedWidth;
+const redraws = [];
+const pageWidth = 680;
+
+const widthOf = (node) => Math.max(200, printedWidth ?? (node.clientWidth || 900));
+
+function redrawWithWidth(node, draw) {
+  new ResizeObserver(draw).observe(node);
+  redraws.push(draw);
+}
+
+/** The tables of the page, for search and print: { root, rows, textOf(row), reveal(row), showAll(isAll) }. */
+const shownTables = [];
+
+addEventListener("beforeprint", () => {
+  printedWidth = pageWidth;
+  redraws.forEach((draw) => draw());
+  shownTables.forEach(({ showAll }) => showAll(true));
+});
+addEventListener("afterprint", () => {
+  printedWidth = undefined;
+  redraws.forEach((draw) => draw());
+  shownTables.forEach(({ showAll }) => showAll(false));
+});
+
 /**
- * A table that is sorted by the heading chosen, and shows its first rows until all are asked for.
- * Columns: title, text(row), key(row) to sort by, number, wide, over(row).
+ * A table that is sorted by the heading chosen, and shows its first rows until all are asked for, or printed.
+ * Columns: title, name in files, text(row), key(row) to sort by, raw(row) for files, number, wide, over(row).
  */
-function table(columns, rows, caption, rowsShown = 24) {
+function table(columns, rows, name, { caption, rowsShown = 24 } = {}) {
   const body = element("tbody");
-  const more = element("button", { type: "button", onclick: () => show(rows.length) }, `Show all ${countText(rows.length)} rows`);
+  const more = element("button", { type: "button", class: "more", onclick: () => show(shown = rows.length) }, `Show all ${countText(rows.length)} rows`);
   let sorted = rows;
+  let shown = rowsShown;
 
   function show(count) {
     body.replaceChildren(...sorted.slice(0, count).map((row) => element("tr", {}, ...columns.map((column) =>
@@ -100,29 +118,66 @@ function table(columns, rows, caption, rowsShown = 24) {
       const [left, right] = [column.key(a), column.key(b)];
       return sign * (typeof left === "string" ? left.localeCompare(right) : left - right);
     });
-    show(Math.max(rowsShown, body.children.length));
+    show(shown);
   }
 
-  show(rowsShown);
-  return element("div", { class: "scroll" },
-    element("table", {}, caption && element("caption", {}, caption), element("thead", {}, element("tr", {}, ...headings)), body), more);
+  const saved = columns.filter((column) => column.name);
+  const save = element("button", { type: "button", class: "save", "aria-label": `Save as CSV: ${name}`, onclick: () =>
+    saveCsv(name, saved.map((column) => column.name), sorted.map((row) => saved.map((column) => (column.raw ?? column.key)(row)))) }, "CSV");
+  show(shown);
+  const root = element("div", { class: "table" },
+    scrolled(name, element("table", {}, caption && element("caption", {}, caption), element("thead", {}, element("tr", {}, ...headings)), body)),
+    element("div", { class: "toolbar table-tools" }, more, saved.length > 0 ? save : ""));
+  const cellText = (content) => typeof content === "string" ? content : content.textContent;
+  shownTables.push({
+    root, rows,
+    textOf: (row) => columns.map((column) => cellText(column.text(row))).filter(Boolean).join(" · "),
+    reveal: (row) => {
+      show(shown = Math.max(shown, sorted.indexOf(row) + 1));
+      const line = body.children[sorted.indexOf(row)];
+      body.querySelectorAll(".found").forEach((other) => other.classList.remove("found"));
+      line.classList.add("found");
+      line.scrollIntoView({ block: "center" });
+    },
+    showAll: (isAll) => show(isAll ? rows.length : shown),
+  });
+  return root;
 }
 
-/**
- * One of the engine's tables. Its columns are the engine's; `options` are what only the page knows: `bar`, a column of its own
- * before the first number; `hidden` names; `texts`, how a column is shown; `over`, where a number is too high; `extra` columns.
- */
-function engineTable(name, { rows = tables[name].rows, caption, rowsShown, bar, hidden = [], texts = {}, over = {}, extra = [] } = {}) {
-  const columns = tables[name].columns.filter((column) => !hidden.includes(column.name)).map((column) => ({
-    title: column.title, number: column.unit !== "text", key: (row) => row[column.name] ?? 0,
-    text: texts[column.name] ?? ((row) => valueText(row[column.name], column.unit)),
-    over: over[column.name] ?? (column.isAlarm ? (row) => row[column.name] > 0 : undefined),
-  }));
-  if (bar) {
-    columns.splice(columns.findIndex(({ number }) => number), 0, { title: "", wide: true, text: bar });
-  }
-  return table([...columns, ...extra], rows, caption, rowsShown);
+/** What may be wider than the page: it is scrolled sideways, also by keyboard, and says so where it is cut. */
+function scrolled(name, content) {
+  const scroll = element("div", { class: "scroll" }, content);
+  const cue = element("p", { class: "cue", hidden: "" }, "Cut off on the right: scroll the table sideways.");
+  const look = () => {
+    const isCut = scroll.scrollWidth > scroll.clientWidth + 1;
+    const isAtEnd = scroll.scrollLeft + scroll.clientWidth >= scroll.scrollWidth - 1;
+    scroll.classList.toggle("cut-off", isCut && !isAtEnd);
+    cue.hidden = !isCut;
+    for (const [attribute, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", `${name}, scrolled sideways`]]) {
+      if (isCut) {
+        scroll.setAttribute(attribute, value);
+      } else {
+        scroll.removeAttribute(attribute);
+      }
+    }
+  };
+  new ResizeObserver(look).observe(scroll);
+  scroll.addEventListener("scroll", look, { passive: true });
+  return element("div", {}, cue, scroll);
 }
+
+const shortText = (text, characters) => text.length <= characters ? text : `${text.slice(0, characters - 1)}…`;
 
 const cellClass = (column, row) =>
   [column.number && "number", column.wide && "wide", column.over?.(row) && "over"].filter(Boolean).join(" ") || undefined;
+
+/** Links to the parts of the page. */
+function showContents() {
+  for (const heading of document.querySelectorAll("section > h2")) {
+    section("contents").append(element("li", {}, element("a", { href: `#${heading.parentElement.id}` }, heading.textContent)));
+  }
+}
+
+section("theme").addEventListener("change", (event) => {
+  document.documentElement.dataset.theme = event.target.value;
+});

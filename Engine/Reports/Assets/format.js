@@ -25,6 +25,13 @@ function timeText(nanoseconds) {
   return nanoseconds < 1e9 ? `${digits(nanoseconds / 1e6)} ms` : `${digits(nanoseconds / 1e9)} s`;
 }
 
+/** A moment on an axis whose marks lie a step apart, with as many digits as tell them apart. */
+function momentText(nanoseconds, step) {
+  const [unit, name] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]].find(([size]) => Math.abs(nanoseconds) >= size) ?? [1, "ns"];
+  const decimals = Math.max(0, Math.min(9, Math.ceil(-Math.log10(step / unit) - 1e-9)));
+  return `${(nanoseconds / unit).toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })} ${name}`;
+}
+
 /** A value of an engine's column; null where the column does not apply to the row. */
 function valueText(value, unit) {
   if (value === null || value === undefined) {

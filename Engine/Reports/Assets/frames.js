@@ -1,9 +1,5 @@
 // How long frames took, which were hitches and why, and how their times are distributed.
 
-const frameColumn = (name) => profile.frames.columns[name] ?? [];
-
-const frameTimes = frameColumn("nanoseconds");
-
 function showFrames() {
   const { frames, hitches, notes } = profile;
   const host = section("frames");
@@ -15,35 +11,44 @@ function showFrames() {
 
   host.append(lead(`${counted(frames.count, "frame")} in all`
     + (frames.count > times.length ? `, of which the last ${countText(times.length)} are drawn` : "")
-    + `. A triangle marks a hitch: ${hitchMeaning()}. Drag to zoom; arrow keys move, + and − zoom, page up and down go from hitch to hitch.`));
+    + `. A triangle marks a hitch: ${hitchMeaning()}. A click or Enter opens a frame, a drag selects a range; all charts over time are zoomed together.`), keyHelp());
   const { percentiles } = frames;
   const marks = hitches.map(({ frame }) => frame - frames.first).filter((index) => index >= 0 && index < times.length).sort((a, b) => a - b);
   const texts = new Map([...notes.map(({ frame, reason }) => [frame, reason]), ...hitches.map(({ frame, reason }) => [frame, `hitch: ${reason}`])]);
+  const csvHeading = ["frame", "start", "nanoseconds", ...tables.frames.columns.map(({ name }) => name)];
+  const pause = 20 * (frameStarts.at(-1) - frameStarts[0]) / times.length;
   const chart = new Chart({
-    label: "Frame times", xs: Float64Array.from(times, (_, index) => frames.first + index),
+    label: "Frame times", xs: frameStarts, axis: timeAxis,
     series: [{ name: "frame time", values: times, colour: seriesColour(0) }],
-    hint: "Point at a frame, or move there by keyboard, to read what it did.", marks, text: timeText, xText: countText,
+    open: (index) => opened.open(index), csv: () => [csvHeading, frameRows(csvHeading, 0, times.length)],
+    isApart: (index) => index > 0 && frameStarts[index] - frameStarts[index - 1] - times[index - 1] > pause,
+    hint: "Point at a frame, or move there by keyboard, to read what it did.", marks, text: timeText, xText: momentText,
     guides: [[`budget (${rateText(frames.budgetNanoseconds)})`, frames.budgetNanoseconds || Infinity], ["p50", percentiles.p50], ["p99", percentiles.p99], ["p99.9", percentiles.p999]].map(([name, value]) => ({ value, text: `${name} ${timeText(value)}` })),
     logarithmic: percentiles.maximum > 20 * percentiles.p50,
     describe: (index) => frameText(index, texts),
   });
+  const opened = pageState.frame = new OpenedFrame(chart, texts);
   const scale = choice("Scale", ["linear", "log"], chart.options.logarithmic ? "log" : "linear", (chosen) => {
     chart.options.logarithmic = chosen === "log";
     chart.draw();
   });
-  host.append(element("div", { class: "toolbar" }, scale, element("span", { class: "space" }), ...chart.buttons), chart.plot, chart.readout,
+  host.append(element("div", { class: "toolbar" }, scale, element("span", { class: "space" }), ...chart.buttons), ...lanesAbove("Events above frames"), chart.plot, chart.readout, opened.host, selectionPanel(),
     element("p", { class: "muted", id: "frame-meaning" }, "A frame's time is all that passed from BeginFrame to EndFrame on the thread that calls them, with what it waited for there."
       + (profile.frameMeaning ? ` ${profile.frameMeaning}` : "")));
-  host.append(element("h3", {}, "Hitches"), hitchTable(chart));
+  host.append(element("h3", {}, "Hitches"), hitchTable());
   if (notes.length > 0) {
-    host.append(element("h3", {}, "Other frames in which something happened"), noteTable(chart));
-  }
-  if (profile.lostEventCount > 0) {
-    host.append(element("p", { class: "muted" }, `${counted(profile.lostEventCount, "earlier moment")} at which SuperSlabs came or went found no room in the profile.`));
+    host.append(element("h3", {}, "Other frames in which something happened"), noteTable());
   }
   host.append(element("h3", {}, "Distribution of frame times"));
   showHistogram(host);
 }
+
+/** The keys of the charts over time, for who looks for them. */
+const keyHelp = () => element("details", { class: "keys" }, element("summary", {}, "Keys"), element("ul", {}, ...[
+  ["← →", "move the cursor; with Shift, by tens"], ["Enter", "opens the frame; in it, ← → go on and Escape closes"], ["Page Up, Page Down", "from hitch to hitch"],
+  ["W S", "zoom, as + − and the wheel do on a chart that has the focus, or with Ctrl"], ["A D", "move along, as Shift and the wheel do"], ["[ ]", "select from or to the cursor"],
+  ["0, Escape", "show everything; Escape clears a selection first"], ["/", "search"],
+].map(([keys, text]) => element("li", {}, element("kbd", {}, keys), ` ${text}`))));
 
 function frameText(index, texts) {
   const { frames } = profile;
@@ -75,31 +80,27 @@ const cutText = (shown, found, rule) => found > shown ? `${countText(shown)} of 
 /** Which frames were searched, where not all were. */
 const searched = () => profile.frames.count > frameTimes.length ? ` Earlier frames than the last ${countText(frameTimes.length)} were not kept and not searched.` : "";
 
-function hitchTable(chart) {
+function hitchTable() {
   const { hitches, hitchCount } = profile;
   if (hitches.length === 0) {
     return emptyNote(`No hitch: ${profile.frames.budgetNanoseconds > 0 ? "no frame was over the budget, and " : ""}none took much longer than its neighbours.${searched()}`);
   }
-  return frameTable(chart, "What is known of the reason", [...hitches].sort((a, b) => b.nanoseconds - a.nanoseconds), cutText(hitches.length, hitchCount, "the longest"));
+  return frameTable("What is known of the reason", [...hitches].sort((a, b) => b.nanoseconds - a.nanoseconds), cutText(hitches.length, hitchCount, "the longest"));
 }
 
-const noteTable = (chart) => frameTable(chart, "What happened", profile.notes, cutText(profile.notes.length, profile.noteCount, "broken rules first, then the longest"));
+const noteTable = () => frameTable("What happened", profile.notes, cutText(profile.notes.length, profile.noteCount, "broken rules first, then the longest"));
 
-function frameTable(chart, title, rows, caption) {
+function frameTable(title, rows, caption) {
   const { frames } = profile;
-  const goTo = (frame) => {
-    chart.moveTo(frame - frames.first);
-    chart.plot.focus();
-  };
   const inChart = (frame) => frame >= frames.first && frame < frames.first + frameTimes.length;
   return table([
-    { title: "Frame", number: true, key: (row) => row.frame, text: (row) => inChart(row.frame)
-      ? element("button", { type: "button", class: "link", "aria-label": `Show frame ${row.frame} in the chart`, onclick: () => goTo(row.frame) }, countText(row.frame))
+    { title: "Frame", name: "frame", number: true, key: (row) => row.frame, text: (row) => inChart(row.frame)
+      ? element("button", { type: "button", class: "link", "aria-label": `Open frame ${countText(row.frame)}`, onclick: () => pageState.openFrame(row.frame - frames.first) }, countText(row.frame))
       : countText(row.frame) },
-    { title: "Time", number: true, key: (row) => row.nanoseconds, text: (row) => timeText(row.nanoseconds) },
+    { title: "Time", name: "nanoseconds", number: true, key: (row) => row.nanoseconds, text: (row) => timeText(row.nanoseconds) },
     { title: "Times the median", number: true, key: (row) => row.nanoseconds, text: (row) => frames.percentiles.p50 > 0 ? digits(row.nanoseconds / frames.percentiles.p50) : "–" },
-    { title, text: (row) => row.reason },
-  ], rows, caption, 8);
+    { title, name: "reason", key: (row) => row.reason, text: (row) => row.reason },
+  ], rows, title.toLowerCase(), { caption, rowsShown: 8 });
 }
 
 /** The buckets, put together to bars of equal width on a logarithmic scale. */
@@ -158,7 +159,7 @@ function showHistogram(host) {
   }
 
   function draw() {
-    const width = Math.max(200, plot.clientWidth || 900);
+    const width = widthOf(plot);
     const wide = width / bars.length;
     picture.setAttribute("viewBox", `0 0 ${width} ${height + 20}`);
     const tall = (count) => count === 0 ? 0 : 3 + (height - 6) * Math.log(count) / Math.log(Math.max(2, most));
@@ -170,7 +171,7 @@ function showHistogram(host) {
       ...ticks(wide, width).map((index) => shape("text", { class: "tick", x: index * wide, y: height + 15 }, timeText(bars[index].from))));
   }
 
-  new ResizeObserver(draw).observe(plot);
+  redrawWithWidth(plot, draw);
   host.append(plot, readout);
   draw();
 }

@@ -12,7 +12,13 @@ function showMemory() {
   host.append(lead(`${blocks}, the frame's bytes in a frame arena; or the bytes that were allocated under each tag since counting began.`));
   const place = element("div");
   const kinds = [["By arena", arenas], ["Allocated by tag", tags]].filter(([, curves]) => curves.length > 0);
-  const draw = (kind) => place.replaceChildren(...memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));
+  const charts = new Map();
+  const draw = (kind) => {
+    if (!charts.has(kind)) {
+      charts.set(kind, memoryChart(times, kinds.find(([name]) => name === kind)[1], kind));
+    }
+    place.replaceChildren(...charts.get(kind));
+  };
   host.append(kinds.length > 1 ? choice("Memory", kinds.map(([name]) => name), kinds[0][0], draw) : "", place);
   const curved = new Set(arenas.map(({ name }) => name));
   const others = [...new Set([...tables.arenas.rows, ...tables["disposed-arenas"].rows].map(({ name }) => name))].filter((name) => !curved.has(name));
@@ -28,7 +34,8 @@ function showMemory() {
 function memoryChart(times, curves, kind) {
   const series = curves.map(({ name, values }, index) => ({ name, values, colour: seriesColour(index), kind: seriesClass(index) }));
   const chart = new Chart({
-    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: timeText, isBytes: true, isStepped: true,
+    label: `Memory over time, ${kind.toLowerCase()}`, xs: times, series, text: bytesText, xText: momentText, isBytes: true, isStepped: true,
+    axis: timeAxis, csv: () => [["nanoseconds", ...series.map(({ name }) => name)], times.map((time, row) => [time, ...series.map(({ values }) => values[row])])],
     describe: (index) => `at ${timeText(times[index])}: ${series.filter(({ hidden }) => !hidden).map(({ name, values }) => `${name} ${bytesText(values[index])}`).join(" · ")}`,
   });
   const boxes = series.map((curve) => element("li", {}, element("label", {},
@@ -38,5 +45,5 @@ function memoryChart(times, curves, kind) {
     } }), swatch(curve.colour, curve.kind), curve.name)));
   return [
     element("div", { class: "toolbar" }, element("ul", { class: "legend" }, ...boxes), element("span", { class: "space" }), ...chart.buttons),
-    chart.plot, chart.readout];
+    ...lanesAbove("Events above memory"), chart.plot, chart.readout];
 }

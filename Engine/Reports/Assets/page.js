@@ -68,21 +68,13 @@ function showOverview() {
   section("overview").append(facts);
 }
 
-function showContents() {
-  for (const heading of document.querySelectorAll("section > h2")) {
-    section("contents").append(element("li", {}, element("a", { href: `#${heading.parentElement.id}` }, heading.textContent)));
-  }
-}
-
-section("theme").addEventListener("change", (event) => {
-  document.documentElement.dataset.theme = event.target.value;
-});
-
 showHead();
 showContents();
+showSearch();
 showOverview();
 showFrames();
 showMemory();
+showEvents();
 showArenas();
 showTags();
 showClasses();
@@ -91,3 +83,4 @@ showThreads();
 showFaults();
 showPolicies();
 showPlans();
+watchState();

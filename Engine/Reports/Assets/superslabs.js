@@ -36,13 +36,13 @@ class SuperSlabMap {
       onkeydown: (event) => this.onKey(event),
       onclick: (event) => this.onClick(event),
     }, this.picture);
-    new ResizeObserver(() => this.draw()).observe(this.plot);
+    redrawWithWidth(this.plot, () => this.draw());
     this.colourBy("occupancy");
     this.choose(Math.max(0, superSlabs.findIndex(({ usedBytes, slabs }) => usedBytes > 0 && slabs.length > 0)));
   }
 
   get columns() {
-    return Math.max(1, Math.floor((this.plot.clientWidth || 900) / this.size));
+    return Math.max(1, Math.floor(widthOf(this.plot) / this.size));
   }
 
   colourBy(chosen) {
@@ -69,7 +69,7 @@ class SuperSlabMap {
     });
     const height = Math.ceil(this.superSlabs.length / columns) * size;
     this.picture.setAttribute("height", String(height));
-    this.picture.setAttribute("viewBox", `0 0 ${this.plot.clientWidth || 900} ${height}`);
+    this.picture.setAttribute("viewBox", `0 0 ${widthOf(this.plot)} ${height}`);
     this.frame = shape("rect", { class: "chosen-cell", width: size, height: size });
     this.picture.replaceChildren(...[...paths].map(([colour, d]) => {
       const path = shape("path", { class: "cells", d, stroke: "var(--line)", "stroke-width": "1" });

@@ -105,10 +105,10 @@ function showPolicies() {
     ? emptyNote("No policies: nothing was prefaulted.")
     : lead("How physical pages are put behind memory before it is used: tried in this order, checked on this machine, and left where the check failed."),
   profile.policies.length === 0 ? "" : table([
-    { title: "Policy", text: (row) => row.name },
+    { title: "Policy", name: "name", key: (row) => row.name, text: (row) => row.name },
     { title: "Outcome", text: (row) => element("span", { class: `outcome-${row.outcome.replaceAll(" ", "-")}` }, row.outcome) },
     { title: "Reason", text: (row) => row.reason || (row.outcome === "not tried" && isInForce ? "an earlier one is in force" : "") },
-  ], profile.policies));
+  ], profile.policies, "policies"));
 }
 
 function showPlans() {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using Microsoft.Diagnostics.NETCore.Client;
 using Samples.Common;
@@ -15,8 +16,65 @@ internal sealed record Target(int Id, string Name)
 
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(20);
 
-    /// <exception cref="BadInputException">There is no such process.</exception>
-    public static Target Find(int id)
+    /// <summary>Finds the process that <c>--attach</c> gives, by its number or its name.</summary>
+    /// <exception cref="BadInputException">There is no such process, or there are several of the name.</exception>
+    public static Target Find(string process)
+    {
+        if (int.TryParse(process, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
+            return Find(id);
+
+        Target[] named = Named(process);
+        return named.Length switch
+        {
+            1 => named[0],
+            0 => throw new BadInputException($"--attach: no .NET process is called '{process}'."),
+            _ => throw new BadInputException(
+                $"--attach: {named.Length} processes are called '{process}'; give one's number: "
+                + $"{string.Join(", ", named.Select(one => one.Id))}."),
+        };
+    }
+
+    /// <summary>
+    /// The .NET processes of a name, this one excepted. A program that <c>dotnet</c> runs has its assembly's name,
+    /// where the system tells its arguments.
+    /// </summary>
+    public static Target[] Named(string name) =>
+    [
+        .. DiagnosticsClient.GetPublishedProcesses().Where(id => id != Environment.ProcessId).Order()
+            .Select(TryName).OfType<Target>()
+            .Where(one => string.Equals(one.Name, name, StringComparison.OrdinalIgnoreCase)),
+    ];
+
+    private static Target? TryName(int id)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(id);
+            string name = process.ProcessName;
+            return new Target(id, name == "dotnet" ? AssemblyOf(id) ?? name : name);
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+        {
+            return null; // It ended in this moment.
+        }
+    }
+
+    private static string? AssemblyOf(int id)
+    {
+        try
+        {
+            string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/cmdline");
+            string? assembly = Array.Find(
+                File.ReadAllText(path).Split('\0'), argument => argument.EndsWith(".dll", StringComparison.OrdinalIgnoreCase));
+            return Path.GetFileNameWithoutExtension(assembly);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static Target Find(int id)
     {
         try
         {

@@ -6,9 +6,9 @@ using SuperSlab.Diagnostics;
 namespace Samples.Profiler.Showing;
 
 /// <summary>
-/// The process as a screen of text: frames above, arenas and tags below, the system's side at the bottom. It fits the
-/// screen: where rows are few, the smaller arenas and tags are left out and counted; where columns are few, the bars
-/// are left out.
+/// The process as a screen of text. The first tab has frames above, arenas and tags below, the system's side at the
+/// bottom: where rows are few, the smaller arenas and tags are left out and counted; where columns are few, the bars
+/// are left out. Each other tab has one table, sorted and scrolled by keys. The last line names the keys.
 /// </summary>
 internal sealed class LiveView(Target target)
 {
@@ -24,6 +24,17 @@ internal sealed class LiveView(Target target)
     private const int TenthsKept = (int)(LiveState.Window * 10);
     private const string Bars = " ▁▂▃▄▅▆▇█";
 
+    private static readonly string[] s_keys =
+    [
+        "1 2 3 4, Tab, ← →     overview, arenas, tags, frames of the last ten seconds",
+        "↑ ↓, Page, Home       rows of the table",
+        "s                     sort by the next column",
+        "r                     the other way round",
+        "p, space              the view stands still, or goes on; what is heard is kept",
+        "?                     these keys",
+        "q, Ctrl+C             end; the last line stays",
+    ];
+
     private static readonly ProfileDocument s_noReading =
         new() { Application = "", Machine = "", Began = default, Nanoseconds = 0, Totals = default };
 
@@ -31,10 +42,52 @@ internal sealed class LiveView(Target target)
     public IRenderable DrawWaiting(int width) => Boxed(
         Math.Min(width, MostColumns), [new Text("waiting for what it tells of the engine's memory", ViewTable.Quiet)]);
 
-    /// <summary>Draws a moment for so many columns and rows.</summary>
-    public IRenderable Draw(LiveMoment moment, int width, int height)
+    /// <summary>The process has ended, and another one of its name is waited for.</summary>
+    public IRenderable DrawEnded(int width) => new Rows(
+        Boxed(
+            Math.Min(width, MostColumns),
+            [new Text($"has ended; waiting for a process called '{target.Name}'", ViewTable.Quiet)]),
+        ViewTable.Line("q quit", width));
+
+    /// <summary>Draws a tab and the line of keys for so many columns and rows.</summary>
+    public IRenderable Draw(LiveMoment moment, ViewState state, int width, int height) =>
+        new Rows(DrawTab(moment, state, width, height - 1), Footer(state, Math.Min(width, MostColumns)));
+
+    /// <summary>Draws what a tab shows of a moment.</summary>
+    public IRenderable DrawTab(LiveMoment moment, ViewState state, int width, int height)
     {
         width = Math.Min(width, MostColumns);
+        if (state.ShowsKeys)
+            return Titled("keys", width, [.. s_keys.Select(line => ViewTable.Line(line, width - FrameColumns))]);
+
+        if (state.Tab == ViewTab.Overview)
+            return DrawOverview(moment, width, height);
+
+        ProfileDocument read = moment.State ?? s_noReading;
+        TabTable table = state.Tab switch
+        {
+            ViewTab.Arenas => TabTable.Of(ProfileTable.Arenas, read, _ => true),
+            ViewTab.Tags => TabTable.Of(ProfileTable.Tags, read, row => read.Tags[row].AllocationCount > 0),
+            _ => TabTable.Of(moment.LastFrames),
+        };
+        string title = $"{target.Name} · process {target.Id} · {state.Tab.ToString().ToLowerInvariant()}";
+        return Titled(title, width, table.Draw(state, width - FrameColumns, height - FrameRows));
+    }
+
+    private static Text Footer(ViewState state, int width)
+    {
+        IEnumerable<string> tabs = Enum.GetValues<ViewTab>().Select((tab, index) =>
+        {
+            string text = string.Create(Texts.Culture, $"{index + 1} {tab.ToString().ToLowerInvariant()}");
+            return tab == state.Tab ? $"[{text}]" : text;
+        });
+        string rows = state.Tab == ViewTab.Overview ? "" : "↑↓ rows  s sort  r reverse  ";
+        return ViewTable.Line(
+            $"{(state.IsPaused ? "PAUSED  " : "")}{string.Join("  ", tabs)}   {rows}p pause  ? keys  q quit", width);
+    }
+
+    private Rows DrawOverview(LiveMoment moment, int width, int height)
+    {
         int inner = Math.Max(1, width - FrameColumns);
         List<IRenderable> frames = Frames(moment, inner);
         List<IRenderable> system = System(moment, inner);

@@ -10,13 +10,13 @@ namespace Samples.Profiler.Showing;
 /// line a second.</summary>
 internal static class Watching
 {
-    private static readonly TimeSpan s_redraw = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan s_line = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_firstReading = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(0.5);
 
     /// <exception cref="BadInputException">The process has no engine, or cannot be listened to.</exception>
     /// <exception cref="RunFailedException">It ended before the time was over.</exception>
-    public static void Run(Target target, ProfilerOptions options)
+    /// <returns>The process that was watched last: by its name, another one may take its place.</returns>
+    public static Target Run(Target target, ProfilerOptions options)
     {
         using CancellationTokenSource stop = new();
 
@@ -29,32 +29,53 @@ internal static class Watching
         using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, onSignal);
         using PosixSignalRegistration terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, onSignal);
         using PosixSignalRegistration hungUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, onSignal);
-        using EngineSession? opened = TryOpen(target, stop.Token);
-        if (opened is not { } session)
-            return;
+        if (TryOpen(target, stop.Token) is not { } session)
+            return target;
 
-        LiveView view = new(target);
-        if (Screen.IsOn(AnsiConsole.Console))
+        try
         {
-            using (Screen screen = new(AnsiConsole.Console))
+            bool isScreen;
+            using (Display display = new(stop))
             {
-                screen.Draw((width, _) => view.DrawWaiting(width));
-                Watch(target, session, options, s_redraw, moment => screen.Draw((width, height) =>
-                    view.Draw(moment, width, height)), stop);
+                isScreen = display.IsScreen;
+                display.ShowWaiting(target);
+                AwaitReading(target, session, stop.Token);
+                if (options.Seconds is { } seconds)
+                    stop.CancelAfter(TimeSpan.FromSeconds(seconds));
+
+                Watch(target, session, display);
+                while (options.AttachesByName && session.HasEnded && !stop.IsCancellationRequested)
+                {
+                    display.ShowEnded(target);
+                    if (Reopen(target, stop.Token) is not { } next)
+                        break;
+
+                    session.Dispose();
+                    (target, session) = next;
+                    Watch(target, session, display);
+                }
             }
 
             // The screen is gone; what it showed last stays as a line.
-            Console.Out.WriteLine(PlainLine.Of(target, session.State.Now()));
-        }
-        else
-        {
-            Watch(target, session, options, s_line, moment =>
-                Console.Out.WriteLine(PlainLine.Of(target, moment)), stop);
-        }
+            if (isScreen)
+                Console.Out.WriteLine(PlainLine.Of(target, session.State.Now()));
 
+            End(target, session, options);
+            return target;
+        }
+        finally
+        {
+            session.Dispose();
+        }
+    }
+
+    private static void End(Target target, EngineSession session, ProfilerOptions options)
+    {
         if (options.SaveView is not null)
         {
-            SaveView(view.Draw(session.State.Now(), LiveView.Saved.Width, LiveView.Saved.Height), options.SaveView);
+            (int width, int height) = LiveView.Saved;
+            SaveView(
+                new LiveView(target).DrawTab(session.State.Now(), new ViewState(), width, height), options.SaveView);
         }
 
         if (session.HasEnded)
@@ -66,6 +87,28 @@ internal static class Watching
 
             Console.Error.WriteLine(target.Vanished().Message);
         }
+    }
+
+    /// <summary>Waits for another process of the target's name that can be listened to; null where somebody stopped
+    /// the viewer first.</summary>
+    private static (Target Target, EngineSession Session)? Reopen(Target ended, CancellationToken stop)
+    {
+        while (!stop.WaitHandle.WaitOne(s_look))
+        {
+            if (Target.Named(ended.Name).LastOrDefault(one => one.Id != ended.Id) is not { } next)
+                continue;
+
+            try
+            {
+                return TryOpen(next, stop) is { } session ? (next, session) : null;
+            }
+            catch (Exception error) when (error is BadInputException or RunFailedException)
+            {
+                // It has just begun, or has ended again.
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Null where somebody stopped the viewer first.</summary>
@@ -81,22 +124,14 @@ internal static class Watching
         }
     }
 
-    private static void Watch(
-        Target target, EngineSession session, ProfilerOptions options, TimeSpan interval, Action<LiveMoment> show,
-            CancellationTokenSource stop)
+    private static void Watch(Target target, EngineSession session, Display display)
     {
-        AwaitReading(target, session, stop.Token);
-        if (options.Seconds is { } seconds)
-        {
-            stop.CancelAfter(TimeSpan.FromSeconds(seconds));
-        }
-
         do
         {
-            show(session.State.Now());
+            display.Show(target, session.State.Now());
         }
-        while (!stop.Token.WaitHandle.WaitOne(interval) && !session.HasEnded);
-        show(session.State.Now());
+        while (display.Wait() && !session.HasEnded);
+        display.Show(target, session.State.Now());
     }
 
     /// <summary>A process with an engine tells its state at once; one that tells nothing has none.</summary>
