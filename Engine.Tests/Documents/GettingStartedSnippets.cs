@@ -1,4 +1,4 @@
-using Engine.Tests.Support;
+using SuperSlab.Collections;
 
 namespace Engine.Tests.Documents;
 
@@ -19,11 +19,20 @@ internal sealed class GettingStartedSnippets
             Name = "harbour",
             Arenas = [new ArenaPlan { TogetherSuperSlabCount = 16, Carve = false }],
             FrameArena = new FrameArenaOptions { BytesPerLane = 1 << 20, LaneCount = 2 },
+            HotLoop = new HotLoopRules
+            {
+                PageFaults = new HotLoopRule(0, HotLoopAction.Log),
+                OsCalls = new HotLoopRule(0, HotLoopAction.Log),
+                ManagedBytes = new HotLoopRule(0, HotLoopAction.Log),
+            },
         };
         Scene scene = Scene.Load(memory, plan);
         using Scene unloaded = scene;
-        Span<Particle> particles = scene.Arena.AllocateSpan<Particle>(4096);     // the level's
-        Span<int> visible = scene.FrameArena.Lane(0).AllocateSpan<int>(4096);    // this frame's
+        NativeArray<Particle> particles = new(scene.Arena, 4096);                // the level's, in a field
+        foreach (ref Particle particle in particles.AsSpan())
+            particle.Y -= 1;
+
+        Span<int> visible = scene.FrameArena.Lane(0).AllocateSpan<int>(4096);    // this frame's, in a local
         Assert.That((particles.Length, visible.Length), Is.EqualTo((4096, 4096)));
 
         using HotLoopGuard guard = new(memory, plan.HotLoop, new() { Log = Console.Error.WriteLine });
@@ -41,7 +50,7 @@ internal sealed class GettingStartedSnippets
             }
         }
 
-        Console.WriteLine(guard.Total);
+        Console.WriteLine($"{guard.ViolationCount} frames broke the rules. {guard.FirstViolation}");
         Assert.That((updates, guard.FrameCount, guard.Total.OsCalls), Is.EqualTo((200, 200L, 0L)));
 
         Exception? failure = null;
@@ -49,7 +58,7 @@ internal sealed class GettingStartedSnippets
         {
             try
             {
-                scene.Arena.AttachThread();                                  // on the worker, at level load: its cache is there
+                scene.Arena.AttachThread();                                  // its cache is there
                 GuardedThread counted = guard.RegisterThread("physics");
                 // ... in each frame
                 counted.Begin();
@@ -68,8 +77,13 @@ internal sealed class GettingStartedSnippets
         SceneRecorder recorder = new();
         recorder.Add(scene);
         File.WriteAllText("harbour.json", recorder.Plan(headroom: 1.1).ToJson());
-        Assert.That(ScenePlan.Load("harbour.json").Name, Is.EqualTo("harbour"));
+        ScenePlan recorded = ScenePlan.Load("harbour.json");
+        Assert.That((recorded.Name, recorded.HotLoop), Is.EqualTo(("harbour", plan.HotLoop)));
         File.Delete("harbour.json");
+        particles.Dispose();
+        guard.Dispose();
+        Console.WriteLine(scene.Unload());   // what was not freed, by size
+        memory.Dispose();
 
         void Update() => updates++;
 
@@ -101,7 +115,11 @@ internal sealed class GettingStartedSnippets
         World world = new();
         GameFrames frames = new();
         Scene scene = null!;
-        window.Load += () => scene = Scene.Load(memory, plan);
+        window.Load += () =>
+        {
+            scene = Scene.Load(memory, plan);
+            frames.Add(scene);
+        };
         window.Update += seconds =>
         {
             frames.BeginFrame();

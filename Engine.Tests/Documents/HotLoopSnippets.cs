@@ -111,7 +111,7 @@ internal sealed class HotLoopSnippets
         using FaultAttribution faults = new(memory);
         void* tile;
         MemoryCounters.Enable();               // first thing in the program: allocations are counted, by thread and tag
-        using Profiler profiler = new(memory) { Faults = faults };  // at level load; faults as above, or without
+        using Profiler profiler = new(memory) { Faults = faults };  // at level load; or without faults
 
         profiler.BeginFrame();
         using (terrain.Begin())                // static readonly AllocationTag terrain = AllocationTag.Register("terrain", budgetBytes: 64 << 20)

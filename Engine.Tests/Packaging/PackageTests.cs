@@ -118,16 +118,20 @@ internal sealed class PackageTests
         DotnetCommand dotnet = NewFolder("templates", out string folder);
         dotnet.Environment["DOTNET_CLI_HOME"] = Path.Combine(folder, "home");
         dotnet.Run("new", "install", PackageOf("SuperSlab.Templates"));
-        dotnet.Run("new", "engine-game", "-n", "Harbour");
-        DotnetCommand inGame = NewFolder("templates/Harbour/Harbour", out string game);
+        dotnet.Run("new", "engine-game", "-n", "my-harbour");
+        DotnetCommand inGame = NewFolder("templates/my-harbour/my-harbour", out string game);
+        Assert.That(
+            File.ReadAllText(Path.Combine(game, "my-harbour.csproj")), Does.Contain($"Version=\"{Version()}\""));
         inGame.Environment["DOTNET_CLI_HOME"] = Path.Combine(folder, "home");
         inGame.Run("new", "engine-scene", "-n", "Forest");
-        Assert.That(File.Exists(Path.Combine(game, "forest.json")));
+        File.AppendAllText(
+            Path.Combine(game, "World.cs"),
+            "internal static class Use { public static Forest Load(SuperSlab.EngineMemory memory) => new(memory); }\n");
         Assert.That(inGame.Run("run", "-c", "Release", "--", "60"), Does.Contain("60 frames, "));
         Assert.That(File.Exists(Path.Combine(game, "Plans", "scene-plan.schema.json")));
         Assert.That(
-            dotnet.Run("test", "Harbour/Harbour.Tests", "-c", "Release"), Does.Contain("Passed:     1"));
-        ScenePlan forest = ScenePlan.Load(Path.Combine(game, "forest.json"));
+            dotnet.Run("test", "my-harbour/my-harbour.slnx", "-c", "Release"), Does.Contain("Passed:     1"));
+        ScenePlan forest = ScenePlan.Load(Path.Combine(game, "bin/Release/net10.0/Plans/forest.json"));
         Assert.That(forest.Name, Is.EqualTo("forest"));
     }
 

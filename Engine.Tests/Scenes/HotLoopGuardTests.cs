@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Engine.Tests.Os;
 using Engine.Tests.Support;
+using NUnit.Framework.Constraints;
 
 namespace Engine.Tests.Scenes;
 
@@ -287,6 +288,34 @@ internal sealed unsafe class HotLoopGuardTests
             NativeFaults = 12 * factor,
             Waits = 13 * factor,
         };
+    }
+
+    /// <summary>Each thread has counts of its own: those of another would be taken for the guard's.</summary>
+    [Test]
+    public void Frames_of_another_thread_than_the_guards_are_refused_and_nothing_has_begun()
+    {
+        using HotLoopGuard guard = new(_memory);
+        GameFrames frames = new(guard);
+        frames.Add(_scene);
+        long frame = _scene.FrameArena.FrameNumber;
+        GuardedThread worker = null!;
+        Workers.Run(() =>
+        {
+            worker = guard.RegisterThread("worker");
+            Assert.That(guard.BeginFrame, RefusesThread("main"));
+            Assert.That(frames.BeginFrame, RefusesThread("main"));
+        });
+        Assert.That((_scene.FrameArena.FrameNumber, guard.FrameCount), Is.EqualTo((frame, 0L)));
+        frames.BeginFrame();
+        Assert.That(worker.Begin, RefusesThread("worker"));
+        Assert.That(worker.End, RefusesThread("worker"));
+        Workers.Run(() => Assert.That(frames.EndFrame, RefusesThread("main")));
+        guard.EndFrame();
+        Assert.That(guard.FrameCount, Is.EqualTo(1));
+
+        static Constraint RefusesThread(string name) =>
+            Throws.InvalidOperationException.With.Message.StartsWith($"Thread '{name}' is thread ")
+                .And.Message.Contains("make a guard on the thread that runs the frames");
     }
 
     [Test]

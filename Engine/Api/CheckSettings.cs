@@ -23,8 +23,9 @@ public sealed record CheckSettings
     public nuint QuarantineBytes { get; init; } = 16 * Sizes.MiB;
 
     /// <summary>
-    /// Called at an arena's dispose with a sentence for each thing that is still live or damaged, and once a memory by
-    /// an allocation that finds no more guard pages to be had. Null, the default, writes to standard error.
+    /// Called at an arena's dispose with a sentence for each thing that is damaged, and for the blocks that are still
+    /// live, and once a memory by an allocation that finds no more guard pages to be had. Null, the default, writes to
+    /// standard error, but not of live blocks: to throw an arena away with its blocks is no error.
     /// <para>
     /// The thread that disposes or allocates calls it, under no lock, while the arena still works: it may allocate and
     /// free there, use and dispose other arenas, and throw. An exception stops neither the dispose nor the further

@@ -87,13 +87,16 @@ public sealed class GameFrames(HotLoopGuard? guard = null)
     }
 
     /// <summary>Begins a frame. Hot-loop safe.</summary>
-    /// <exception cref="InvalidOperationException">The last frame has not ended.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The last frame has not ended, or the thread is not the one that made the guard. No frame has begun.
+    /// </exception>
     /// <exception cref="EngineMemoryException">
     /// With full checks: memory of a frame was written after it had ended. No frame has begun.
     /// </exception>
     public void BeginFrame()
     {
         ThrowIfInside();
+        guard?.ThrowIfElsewhere();
         foreach (FrameArena arena in _arenas)
             arena.NextFrame();
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using M = SuperSlab.Scenes.HotLoopMetric;
 
 namespace SuperSlab.Scenes;
@@ -88,13 +87,15 @@ public sealed class GuardedThread : IDisposable
     internal Span<PlacedFault> Faults => _faults is null ? default : _faults.Kept;
 
     /// <summary>Begins the thread's part of the frame.</summary>
-    /// <exception cref="InvalidOperationException">The last part has not ended.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The last part has not ended, or another thread than the one that registered calls.
+    /// </exception>
     public void Begin()
     {
+        ThrowIfElsewhere();
         if (IsInside)
             ThrowOrder($"Thread '{Name}' began a part of a frame inside another: each Begin needs its End.");
 
-        Debug.Assert(Environment.CurrentManagedThreadId == ManagedId, "A thread brackets its own work.");
         _faults?.Skip();
         _current = _frame;
         IsInside = true;
@@ -102,14 +103,29 @@ public sealed class GuardedThread : IDisposable
     }
 
     /// <summary>Ends the thread's part of the frame.</summary>
-    /// <exception cref="InvalidOperationException">No part has begun.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// No part has begun, or another thread than the one that registered calls.
+    /// </exception>
     public void End()
     {
+        ThrowIfElsewhere();
         if (!IsInside)
             ThrowOrder($"Thread '{Name}' ended a part of a frame that it had not begun: call Begin before End.");
 
         Flush();
         IsInside = false;
+    }
+
+    /// <summary>Counts are of one thread: those of another would be taken for this one's.</summary>
+    /// <exception cref="InvalidOperationException">Another thread than the one that registered calls.</exception>
+    internal void ThrowIfElsewhere()
+    {
+        if (Environment.CurrentManagedThreadId != ManagedId)
+        {
+            ThrowOrder($"Thread '{Name}' is thread {ManagedId}, which registered, and thread "
+                + $"{Environment.CurrentManagedThreadId} calls: make a guard on the thread that runs the frames, and "
+                + "register each worker on itself.");
+        }
     }
 
     /// <summary>Ends the registration, on the thread that registered. A second call does nothing.</summary>

@@ -1,0 +1,41 @@
+namespace SuperSlab;
+
+/// <summary>What a frame arena holds ready. Immutable.</summary>
+public sealed record FrameArenaOptions
+{
+    /// <summary>Bytes that each lane can allocate in a frame without overflow; prefaulted. Default 1 MiB.</summary>
+    public nuint BytesPerLane { get; init; } = 1024 * 1024;
+
+    /// <summary>Lanes, one for each worker that allocates at the same time. Default 1.</summary>
+    public int LaneCount { get; init; } = 1;
+
+    /// <summary>
+    /// Buffers that take turns, a frame each: a frame's memory stays readable for BufferCount - 1 more frames. Default
+    /// 2.
+    /// </summary>
+    public int BufferCount { get; init; } = 2;
+
+    /// <summary>
+    /// SuperSlabs (2 MiB each) prefaulted for lanes that overflow. Further overflows take from the retained reserve,
+    /// then from the system. Default 0.
+    /// </summary>
+    public int OverflowSuperSlabs { get; init; }
+
+    internal void Validate()
+    {
+        Check(LaneCount is >= 1 and <= 512, nameof(LaneCount), LaneCount, "from 1 to 512");
+        Check(BufferCount is >= 1 and <= 16, nameof(BufferCount), BufferCount, "from 1 to 16");
+        Check(OverflowSuperSlabs is >= 0 and <= 65_536, nameof(OverflowSuperSlabs), OverflowSuperSlabs,
+            "from 0 to 65,536");
+        Check(BytesPerLane is >= 4096 and <= 1u << 30, nameof(BytesPerLane), BytesPerLane, "from 4 KiB to 1 GiB");
+    }
+
+    private static void Check(bool holds, string name, object value, string allowed)
+    {
+        if (!holds)
+        {
+            throw new ArgumentOutOfRangeException(
+                name, value, FormattableString.Invariant($"FrameArenaOptions.{name} is {value}; it must be {allowed}."));
+        }
+    }
+}
