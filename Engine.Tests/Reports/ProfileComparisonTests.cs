@@ -190,23 +190,23 @@ internal sealed class ProfileComparisonTests
     /// <summary>A hundred frames of 1 ms.</summary>
     private static ProfileDocument Profile(long p99, long world, long sounds, long collections) =>
         SampleProfile.Empty with
-    {
-        Arenas =
+        {
+            Arenas =
         [
             new(1, new("world"), false, 50) { LiveBytes = world, PeakBytes = 100 << 20 },
             new(2, new("sounds"), false, 50) { LiveBytes = sounds, PeakBytes = 100 << 20 },
         ],
-        Frames = new ProfileFrames
-        {
-            Count = 100,
-            Columns = new Dictionary<string, long[]>
+            Frames = new ProfileFrames
             {
-                ["start"] = [.. Enumerable.Range(0, 100).Select(frame => frame * 1_000_000L)],
-                ["nanoseconds"] = [.. Enumerable.Repeat(1_000_000L, 100)],
+                Count = 100,
+                Columns = new Dictionary<string, long[]>
+                {
+                    ["start"] = [.. Enumerable.Range(0, 100).Select(frame => frame * 1_000_000L)],
+                    ["nanoseconds"] = [.. Enumerable.Repeat(1_000_000L, 100)],
+                },
+                Totals = new Dictionary<string, ProfileFrames.Total> { ["collections"] = new(collections, 100) },
+                Percentiles = new(1_000_000, 1_000_000, p99, 2_000_000, 2_000_000),
+                Histogram = [new(1_000_000, 99), new(p99, 1)],
             },
-            Totals = new Dictionary<string, ProfileFrames.Total> { ["collections"] = new(collections, 100) },
-            Percentiles = new(1_000_000, 1_000_000, p99, 2_000_000, 2_000_000),
-            Histogram = [new(1_000_000, 99), new(p99, 1)],
-        },
-    };
+        };
 }

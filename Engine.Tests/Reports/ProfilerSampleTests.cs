@@ -96,6 +96,17 @@ internal sealed partial class ProfilerSampleTests
         MustBeOneLine(error, "tells nothing of an engine's memory");
     }
 
+    [TestCase("--seconds", "3")]
+    [TestCase("--report", "report.html")]
+    [Category(Lane.Slow)]
+    public void A_process_whose_library_is_newer_is_refused_with_the_versions(params string[] options)
+    {
+        using ChildProgram newer = ChildProgram.StartTarget("newer");
+        (int code, _, string error) = ChildProgram.RunProfiler(["--attach", Text(newer.Id), .. options]);
+        Assert.That(code, Is.EqualTo(2), error);
+        MustBeOneLine(error, "tells cannot be read: It is a profile of version 3; this program reads versions 1 to 2");
+    }
+
     /// <summary>As by a debugger's breakpoint: the runtime of the process answers nothing.</summary>
     [Test]
     [Category(Lane.Slow)]
@@ -144,6 +155,16 @@ internal sealed partial class ProfilerSampleTests
             output,
             Does.Match(@"\nbetter .*\n-+\n(.*\n)*size classes: 112 B, live +5.5 KiB +0 B +-5.5 KiB +-100 %"));
         Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"416 B\""));
+    }
+
+    [Test]
+    public void A_profile_of_a_newer_program_is_refused_with_a_sentence()
+    {
+        File.WriteAllText(_path, "{\"version\":3}");
+        (int code, _, string error) = ChildProgram.RunProfiler("--diff", _path, _path);
+        Assert.That(code, Is.EqualTo(2), error);
+        MustBeOneLine(
+            error, "It is a profile of version 3; this program reads versions 1 to 2, and a newer one wrote it.");
     }
 
     [TestCase("takes two profiles, not 1", "--diff", "a.json")]

@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using System.Diagnostics.Tracing;
 
 namespace Engine.Tests.Reports.Target;
 
 /// <summary>
 /// What this assembly is when it is started as a program: a process for the profiler to watch. "game" plays frames with
-/// the engine's memory, "idle" has no engine. It says "ready", and ends when its standard input does.
+/// the engine's memory, "idle" has no engine, "newer" tells of it as a later library might. It says "ready", and ends when its standard input does.
 /// </summary>
 internal static class Program
 {
@@ -23,6 +24,9 @@ internal static class Program
         }
         else
         {
+            using Timer? newer = arguments is ["newer"]
+                ? new Timer(_ => NewerLibrary.Log.Tell(), null, TimeSpan.Zero, TimeSpan.FromSeconds(0.1))
+                : null;
             Console.Out.WriteLine("ready");
             stop.Token.WaitHandle.WaitOne();
         }
@@ -57,5 +61,40 @@ internal static class Program
 
             Thread.Sleep(2);
         }
+    }
+}
+
+/// <summary>The events of a library whose profiles have a later version.</summary>
+[EventSource(Name = MemoryEventSource.SourceName)]
+internal sealed class NewerLibrary : EventSource
+{
+    public static readonly NewerLibrary Log = new();
+
+    private const string Profile = "{\"version\":3}";
+
+    private int _document;
+
+    [NonEvent]
+    public void Tell()
+    {
+        _document++;
+        StatePart(Profile, _document, 0, 1);
+        ReportPart(Profile, _document, 0, 1);
+    }
+
+    [Event(3, Keywords = Keywords.State)]
+    private void StatePart(string json, long document, long part, long count) =>
+        WriteEvent(3, json, document, part, count);
+
+    [Event(4, Keywords = Keywords.Report)]
+    private void ReportPart(string json, long document, long part, long count) =>
+        WriteEvent(4, json, document, part, count);
+
+    /// <summary>An event source knows its own keywords only.</summary>
+    public static class Keywords
+    {
+        public const EventKeywords State = MemoryEventSource.Keywords.State;
+
+        public const EventKeywords Report = MemoryEventSource.Keywords.Report;
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Tracing;
+using System.Text.Json;
 using Microsoft.Diagnostics.NETCore.Client;
 using Microsoft.Diagnostics.Tracing;
 using Microsoft.Diagnostics.Tracing.Parsers;
@@ -41,6 +42,9 @@ internal sealed class EngineSession : IDisposable
 
     /// <summary>What was heard so far.</summary>
     public LiveState State { get; } = new();
+
+    /// <summary>Why its profile cannot be read, as of a newer library; null where it can.</summary>
+    public string? Unreadable { get; private set; }
 
     /// <summary>The process has ended, or the session.</summary>
     public bool HasEnded => _reading.IsCompleted;
@@ -88,9 +92,22 @@ internal sealed class EngineSession : IDisposable
             case "Span":
                 State.Add(new LiveSpan(Text("track"), Text("name"), Number("nanoseconds")));
                 break;
-            case "StatePart" when _parts.Add(data) is { } state:
-                State.Complete(state);
+            case "StatePart":
+                AddPart(data);
                 break;
+        }
+    }
+
+    private void AddPart(TraceEvent data)
+    {
+        try
+        {
+            if (_parts.Add(data) is { } state)
+                State.Complete(state);
+        }
+        catch (JsonException error)
+        {
+            Unreadable = error.Message;
         }
     }
 }

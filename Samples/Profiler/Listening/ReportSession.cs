@@ -1,4 +1,5 @@
 using System.Diagnostics.Tracing;
+using System.Text.Json;
 using Microsoft.Diagnostics.NETCore.Client;
 using Microsoft.Diagnostics.Tracing;
 using Samples.Common;
@@ -24,10 +25,17 @@ internal static class ReportSession
         TaskCompletionSource<ProfileDocument> complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
         source.Dynamic.All += data =>
         {
-            if (data.ProviderName == MemoryEventSource.SourceName && data.EventName == "ReportPart"
-                && parts.Add(data) is { } document)
+            try
             {
-                complete.TrySetResult(document);
+                if (data.ProviderName == MemoryEventSource.SourceName && data.EventName == "ReportPart"
+                    && parts.Add(data) is { } document)
+                {
+                    complete.TrySetResult(document);
+                }
+            }
+            catch (JsonException error)
+            {
+                complete.TrySetException(target.Unreadable(error.Message));
             }
         };
         Task reading = Task.Run(source.Process);
@@ -42,6 +50,6 @@ internal static class ReportSession
         }
 
         target.Stop(session);
-        return complete.Task.Result;
+        return complete.Task.GetAwaiter().GetResult();
     }
 }

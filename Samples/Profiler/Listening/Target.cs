@@ -148,6 +148,9 @@ internal sealed record Target(int Id, string Name)
         return cause is null ? new RunFailedException(message) : new RunFailedException(message, cause);
     }
 
+    public BadInputException Unreadable(string reason) =>
+        new($"--attach: what process {Id} ({Name}) tells cannot be read: {reason}");
+
     public BadInputException WithoutEngine() => new(
         $"--attach: process {Id} ({Name}) tells nothing of an engine's memory: it has none, or no "
             + "SuperSlab.Diagnostics.Profiler.");

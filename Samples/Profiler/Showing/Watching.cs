@@ -145,6 +145,11 @@ internal static class Watching
                 throw target.Vanished();
             }
 
+            if (session.Unreadable is { } reason)
+            {
+                throw target.Unreadable(reason);
+            }
+
             if (Stopwatch.GetElapsedTime(began) > s_firstReading)
             {
                 throw target.WithoutEngine();
