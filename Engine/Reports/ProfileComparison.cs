@@ -197,7 +197,7 @@ public sealed class ProfileComparison
     /// <param name="Unit">Of both values: bytes, nanoseconds, or a count, which may be a fraction.</param>
     public sealed record Row(string Group, string Name, string Measure, ProfileTable.Unit Unit)
     {
-        /// <summary>Null where the profile does not know it; 0 for an arena, tag, class or owner that it lacks.</summary>
+        /// <summary>Null where the profile does not know it; 0 for an arena, tag, class or owner it lacks.</summary>
         public double? Before { get; init; }
 
         /// <inheritdoc cref="Before"/>

@@ -5,7 +5,8 @@ namespace Engine.Tests.Reports.Target;
 
 /// <summary>
 /// What this assembly is when it is started as a program: a process for the profiler to watch. "game" plays frames with
-/// the engine's memory, "idle" has no engine, "newer" tells of it as a later library might. It says "ready", and ends when its standard input does.
+/// the engine's memory, "idle" has no engine, "newer" tells of it as a later library might. It says "ready", and ends
+/// when its standard input does.
 /// </summary>
 internal static class Program
 {

@@ -65,7 +65,8 @@ internal sealed record Target(int Id, string Name)
         {
             string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/cmdline");
             string? assembly = Array.Find(
-                File.ReadAllText(path).Split('\0'), argument => argument.EndsWith(".dll", StringComparison.OrdinalIgnoreCase));
+                File.ReadAllText(path).Split('\0'),
+                argument => argument.EndsWith(".dll", StringComparison.OrdinalIgnoreCase));
             return Path.GetFileNameWithoutExtension(assembly);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
