@@ -123,6 +123,7 @@ internal sealed class PackageTests
         Assert.That(
             File.ReadAllText(Path.Combine(game, "my-harbour.csproj")), Does.Contain($"Version=\"{Version()}\""));
         inGame.Environment["DOTNET_CLI_HOME"] = Path.Combine(folder, "home");
+        inGame.Run("restore"); // a scene's namespace is the project's, which is known from then on
         inGame.Run("new", "engine-scene", "-n", "Forest");
         File.AppendAllText(
             Path.Combine(game, "World.cs"),
