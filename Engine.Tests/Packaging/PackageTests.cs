@@ -158,7 +158,8 @@ internal sealed class PackageTests
         return dotnet;
     }
 
-    private string Version() => Path.GetFileNameWithoutExtension(PackageOf("SuperSlab.Engine"))["SuperSlab.Engine.".Length..];
+    private string Version() =>
+        Path.GetFileNameWithoutExtension(PackageOf("SuperSlab.Engine"))["SuperSlab.Engine.".Length..];
 
     private string PackageOf(string id) => Directory.GetFiles(_packages, id + ".*.nupkg").Single();
 

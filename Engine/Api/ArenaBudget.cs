@@ -25,9 +25,9 @@ public sealed record ArenaBudget
 
     /// <summary>
     /// Free blocks that all threads' stocks of a long-lived arena hold back together, in bytes; each of the arena's
-    /// threads may have an equal share. What a thread frees beyond it goes to the arena's slabs, for blocks of any size.
-    /// The one or two magazines that a thread works with in each size class are not counted. 0, the default, is no limit
-    /// but that of each thread, 64 MiB. Small arenas have no stocks.
+    /// threads may have an equal share. What a thread frees beyond it goes to the arena's slabs, for blocks of any
+    /// size. The one or two magazines that a thread works with in each size class are not counted. 0, the default, is
+    /// no limit but that of each thread, 64 MiB. Small arenas have no stocks.
     /// </summary>
     public nuint StockBytes { get; init; }
 

@@ -271,7 +271,8 @@ internal sealed unsafe partial class ArenaCaches
     {
         int limit = _slabs.StockLimit(sizeClass) << (_slabs.IsBusy(sizeClass) ? 1 : 0);
         long bytes = _slabs.MagazineBytes(sizeClass);
-        bool isStocked = cache->StockedBytes - Volatile.Read(ref cache->TakenBytes) + bytes <= Volatile.Read(ref _stockShare)
+        long held = cache->StockedBytes - Volatile.Read(ref cache->TakenBytes);
+        bool isStocked = held + bytes <= Volatile.Read(ref _stockShare)
             && StockOf(cache, sizeClass).TryPush(full, limit);
         cache->StockedBytes += isStocked ? bytes : 0;
         ThreadCache.NoteUse(cache, sizeClass);
