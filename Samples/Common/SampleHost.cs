@@ -10,7 +10,10 @@ namespace Samples.Common;
 public static class SampleHost
 {
     /// <summary>Parses the arguments, runs the command, and gives the process's exit code.</summary>
-    public static int Run(RootCommand command, IReadOnlyList<string> arguments)
+    /// <param name="command">What the sample does.</param>
+    /// <param name="arguments">Those of the process.</param>
+    /// <param name="saysVerdict">Whether PASS or FAIL is the last line on a terminal; a sample may say it itself.</param>
+    public static int Run(RootCommand command, IReadOnlyList<string> arguments, bool saysVerdict = true)
     {
         ChildProcess.EndWithParent();
 
@@ -22,7 +25,7 @@ public static class SampleHost
         try
         {
             int code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-            if (parsed.Action == command.Action)
+            if (saysVerdict && parsed.Action == command.Action)
                 ShowVerdict(code);
 
             return code;
@@ -44,8 +47,13 @@ public static class SampleHost
     /// <summary>The last line for people; what a script reads is the exit code.</summary>
     private static void ShowVerdict(int code)
     {
-        if (!Console.IsErrorRedirected)
-            Console.Error.WriteLine(code == ExitCodes.Success ? "\e[32mPASS\e[0m" : $"\e[31mFAIL\e[0m, exit code {code}");
+        if (Console.IsErrorRedirected)
+            return;
+
+        (string green, string red, string plain) = Environment.GetEnvironmentVariable("NO_COLOR") is null or ""
+            ? ("\e[32m", "\e[31m", "\e[0m") : ("", "", "");
+        Console.Error.WriteLine(
+            code == ExitCodes.Success ? $"{green}PASS{plain}" : $"{red}FAIL{plain}, exit code {code}");
     }
 
     /// <summary>The option that a word may have meant.</summary>

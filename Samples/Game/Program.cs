@@ -14,7 +14,8 @@ internal static class Program
 {
     private const int Workers = 2;
 
-    private static int Main(string[] arguments) => SampleHost.Run(GameCommand.Create(Run), arguments);
+    private static int Main(string[] arguments) =>
+        SampleHost.Run(GameCommand.Create(Run), arguments, saysVerdict: false);
 
     private static int Run(GameOptions options)
     {

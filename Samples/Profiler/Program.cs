@@ -10,7 +10,8 @@ namespace Samples.Profiler;
 /// <summary>Watches the engine's memory in another process, writes reports, and compares profiles.</summary>
 internal static class Program
 {
-    private static int Main(string[] arguments) => SampleHost.Run(ProfilerCommand.Create(Run), arguments);
+    private static int Main(string[] arguments) =>
+        SampleHost.Run(ProfilerCommand.Create(Run), arguments, saysVerdict: false);
 
     private static int Run(ProfilerOptions options)
     {
