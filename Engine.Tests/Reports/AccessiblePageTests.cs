@@ -18,7 +18,6 @@ internal sealed class AccessiblePageTests
     [TearDown]
     public void DeleteFile() => File.Delete(_path);
 
-    [TestCase("light", 1280)]
     [TestCase("dark", 1280)]
     [TestCase("light", 390)]
     public void The_report_has_no_serious_fault(string theme, int width)
@@ -36,7 +35,6 @@ internal sealed class AccessiblePageTests
     }
 
     [TestCase("light")]
-    [TestCase("dark")]
     public void A_comparison_has_no_serious_fault(string theme)
     {
         HtmlReport.Write(
