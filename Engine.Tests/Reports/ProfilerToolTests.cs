@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Engine.Tests.Reports.Support;
 using Engine.Tests.Support;
@@ -35,34 +34,21 @@ internal sealed class ProfilerToolTests
               <packageSources><clear /><add key="here" value="{packages}" /></packageSources>
             </configuration>
             """);
-        Dotnet("pack", project, "-c", configuration, "--no-build", "-o", packages);
-        Dotnet("tool", "install", "SuperSlab.Profiler", "--tool-path", tools, "--configfile", sources);
+        DotnetCommand dotnet = new(_folder);
+        dotnet.Run("pack", project, "-c", configuration, "--no-build", "-o", packages);
+        dotnet.Run("tool", "install", "SuperSlab.Profiler", "--tool-path", tools, "--configfile", sources);
 
         string profile = Path.Combine(_folder, "profile.json");
         string report = Path.Combine(_folder, "report.html");
         SampleProfile.Create(frames: 70).Write(profile);
         string command = Path.Combine(tools, "superslab-profiler" + (OperatingSystem.IsWindows() ? ".exe" : ""));
         Assert.That(
-            Run(command, "--profile", profile, "--report", report), Does.Contain("70 frames of test data"));
+            dotnet.RunProgram(command, "--profile", profile, "--report", report),
+            Does.Contain("70 frames of test data"));
         Assert.That(File.ReadAllText(report), Does.Contain("a game that never ran"));
-        Assert.That(Run(command, "--diff", profile, profile), Does.Contain("0 worse, 0 better"));
-        Assert.That(Run(command, "--help"), Does.Contain("superslab-profiler"), "the usage names the command");
-    }
-
-    private static void Dotnet(params string[] arguments) =>
-        Run(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", arguments);
-
-    private static string Run(string program, params string[] arguments)
-    {
-        ProcessStartInfo start =
-            new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        using Process process = Process.Start(start)!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.That(process.ExitCode, Is.Zero, $"{program} {string.Join(' ', arguments)}\n{output}{error.Result}");
-        return output;
+        Assert.That(dotnet.RunProgram(command, "--diff", profile, profile), Does.Contain("0 worse, 0 better"));
+        Assert.That(
+            dotnet.RunProgram(command, "--help"), Does.Contain("superslab-profiler"), "the usage names the command");
     }
 
     private static string Project([CallerFilePath] string here = "") => Path.GetFullPath(
