@@ -52,7 +52,7 @@ internal sealed class ContainerMisuseTests(MemoryChecks checks)
                 .With.Message.Contain(Place).And.Message.Contain("in Arena 'world' is used after it was disposed"));
         }
 
-#pragma warning disable SSE0005 // The second dispose of a copy is what is told.
+#pragma warning disable SSE0005 // The test disposes of a copy on purpose.
         Assert.That(
             () => copy.Dispose(),
             Throws.TypeOf<ObjectDisposedException>()
