@@ -34,6 +34,13 @@ internal sealed class Actor : IDisposable
             ExceptionDispatchInfo.Throw(_failure);
     }
 
+    /// <summary>Returns when the thread waits for something to do, if there is one.</summary>
+    public void AwaitIdle()
+    {
+        if (_thread is { } thread)
+            SpinWait.SpinUntil(() => (thread.ThreadState & ThreadState.WaitSleepJoin) != 0);
+    }
+
     /// <summary>From within <see cref="Do"/>: the thread ends when that is done.</summary>
     public void EndThread() => _work = null;
 

@@ -7,6 +7,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
 {
     private const int MostPrewarms = 3;
     private readonly ShadowModel _model = new();
+    private readonly HashSet<int> _threadsWithHandle = [];
     private int _prewarms;
 
     public LongLivedArena Arena => arena;
@@ -24,7 +25,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
                 Add(arena.Allocate(bytes), bytes);
                 break;
             case OperationKind.AllocateByHandle when mayGrow:
-                Add(arena.GetHandle().Allocate(bytes), bytes);
+                Add(Handle().Allocate(bytes), bytes);
                 break;
             case OperationKind.AllocateAligned when mayGrow:
                 nuint alignment = (nuint)1 << (operation.Which % 22);
@@ -45,7 +46,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
                 arena.Free(Forget(operation));
                 break;
             case OperationKind.FreeByHandle when _model.Count != 0:
-                arena.GetHandle().Free(Forget(operation));
+                Handle().Free(Forget(operation));
                 break;
             case OperationKind.FreeMany:
                 for (int count = _model.Count / 2; count > 0; count--)
@@ -107,8 +108,16 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
         arena.Budget = limits;
     }
 
+    /// <summary>Gives up the calling thread's handle if it has one. While it has one, other threads cannot take its
+    /// loaded magazines.</summary>
+    public void GiveUpHandle()
+    {
+        if (_threadsWithHandle.Remove(Environment.CurrentManagedThreadId))
+            arena.DetachThread();
+    }
+
     /// <summary>Frees all that lives; then 12 MiB fit into a budget of 16, whatever caches, stocks and other classes
-    /// held.</summary>
+    /// held. All other threads wait and have no handle.</summary>
     public void FillBudget()
     {
         if (_prewarms == 0 && arena.Budget.HardBytes == 0)
@@ -171,6 +180,12 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
     {
         _model.Drain(block => arena.Free((void*)block));
         Assert.That(arena.LiveBlocks(), Is.Empty);
+    }
+
+    private ArenaHandle Handle()
+    {
+        _threadsWithHandle.Add(Environment.CurrentManagedThreadId);
+        return arena.GetHandle();
     }
 
     private void Add(void* block, nuint bytes, nuint alignment = 16)

@@ -96,6 +96,12 @@ internal sealed unsafe class ProgramRun : IDisposable
                 PrewarmRefused(on, operation);
                 break;
             case OperationKind.FillBudget when !_scenes.Exists(scene => scene.Arena == on.Arena):
+                foreach (Actor other in _actors.Where(actor => actor != _actors[operation.Actor % Actors]))
+                {
+                    other.Do(on.GiveUpHandle);
+                    other.AwaitIdle();
+                }
+
                 on.FillBudget();
                 break;
             case OperationKind.ChangeBudget:
