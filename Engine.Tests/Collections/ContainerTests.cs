@@ -53,6 +53,32 @@ internal sealed class ContainerTests : ArenaFixture
     }
 
     [Test]
+    public void Priorities_of_every_kind_of_number_leave_in_their_order()
+    {
+        LeavesInOrder<int>([int.MinValue, -1, 0, 1, int.MaxValue]);
+        LeavesInOrder<uint>([0u, 1u, int.MaxValue, 1u << 31, uint.MaxValue]);
+        LeavesInOrder<long>([long.MinValue, -1L - uint.MaxValue, -1L, 0L, 1L << 32, long.MaxValue]);
+        LeavesInOrder<ulong>([0ul, 1ul << 32, long.MaxValue, 1ul << 63, ulong.MaxValue]);
+        LeavesInOrder<sbyte>([sbyte.MinValue, (sbyte)-1, (sbyte)0, sbyte.MaxValue]);
+        LeavesInOrder<double>([double.NaN, double.NegativeInfinity, -1.5, 0.0, double.Epsilon, double.PositiveInfinity]);
+        LeavesInOrder<decimal>([decimal.MinValue, 0m, 0.1m, decimal.MaxValue]);
+    }
+
+    private static void LeavesInOrder<T>(T[] ascending)
+        where T : unmanaged, IComparable<T>
+    {
+        T[] mixed = [.. Enumerable.Repeat(ascending, 9).SelectMany(all => all)];
+        new Random(TestRandom.Seed()).Shuffle(mixed);
+        using EngineMemory memory = new();
+        using NativePriorityQueue<T, T> queue = new(memory.CreateLongLivedArena("queue"));
+        foreach (T priority in mixed)
+            queue.Enqueue(priority, priority);
+
+        foreach (T expected in mixed.Order())
+            Assert.That(queue.Dequeue(), Is.EqualTo(expected));
+    }
+
+    [Test]
     public void A_container_that_finds_no_memory_is_as_it_was()
     {
         nuint budget = 0;

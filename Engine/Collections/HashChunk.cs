@@ -16,6 +16,9 @@ internal unsafe struct HashHeader
     public ulong Factor;
     public int Shift;
 
+    /// <summary>The bits of a home that two bits of the code turn over, while the factor is the near one.</summary>
+    public uint Spread;
+
     /// <summary>How many full chunks keys have passed to their places.</summary>
     public int Passes;
 
@@ -29,12 +32,13 @@ internal unsafe struct HashHeader
     private const int QuickChunks = 64;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static nuint HomeOf(HashHeader* table, ulong code) => (nuint)((code * table->Factor) >> table->Shift);
+    public static nuint HomeOf(HashHeader* table, ulong code) =>
+        (nuint)((code * table->Factor) >> table->Shift) ^ ((uint)(code << 1) & table->Spread);
 
     public static nuint ChunkBytes(HashHeader* table) => (table->Mask + 1) * (nuint)sizeof(HashChunk);
 
-    /// <summary>The factor by which four codes that follow each other share a home, and the next four have the
-    /// next.</summary>
+    /// <summary>The factor by which four codes that follow each other share a home before two of their bits are spread,
+    /// and the next four have the next.</summary>
     public static ulong NearFactor(HashHeader* table) => 1ul << Math.Max(table->Shift - 2, 0);
 
     /// <summary>Random keys pass a tenth of their number in full tables.</summary>

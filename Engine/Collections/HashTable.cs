@@ -19,9 +19,10 @@ namespace SuperSlab.Collections;
 /// memory-efficient hash tables", F14VectorMap, 2019.)
 /// </summary>
 /// <remarks>
-/// The home is the code of the key times a factor, shifted. The first factor is a power of two: numbers that follow
-/// each other have neighbouring homes, which is fastest where keys are counted up and as good as any where they are
-/// random. Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
+/// The home is the code of the key times a factor, shifted. The first factor is a power of two, and two bits of the
+/// code turn over two of the home: numbers that follow each other have neighbouring homes, four in a row different
+/// ones, so that an addition seldom waits for tags that the one before has just written. That is fastest where keys are counted
+/// up, and as good as any where they are random. Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
 /// attacker's may, the table goes over to a random odd factor, under which any two codes meet in a home with a
 /// probability of at most 2 in the number of chunks. (M. Dietzfelbinger et al., "A reliable randomized algorithm for
 /// the closest-pair problem", 1997.) A full overflow count stays full; lookups then look a chunk further until the
@@ -341,7 +342,10 @@ internal static unsafe class HashTable<TKey, TEntry>
         table->Shift = 64 - BitOperations.Log2(chunks);
         table->Common.Capacity = capacity;
         if (!table->IsScattered)
+        {
             table->Factor = HashHeader.NearFactor(table);
+            table->Spread = (uint)table->Mask & 6;
+        }
 
         PlaceAll(table);
         if (HashHeader.IsCrowded(table))
@@ -355,6 +359,7 @@ internal static unsafe class HashTable<TKey, TEntry>
     {
         table->IsScattered = true;
         table->Factor = HashSeed.Next() | 1;
+        table->Spread = 0;
         table->CrowdedFrom = (int)Math.Min(2L * table->Common.Count, int.MaxValue);
         PlaceAll(table);
     }

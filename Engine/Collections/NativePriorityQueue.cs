@@ -5,10 +5,8 @@ namespace SuperSlab.Collections;
 
 /// <summary>
 /// Elements that leave by priority, the least first, in an arena or a lane: a heap in which each node has four
-/// children,
-/// so that a step down reads one cache line. Elements of the same priority leave in no order. A struct of 16 bytes to
-/// be
-/// copied freely: copies are the same queue. Hot-loop safe; one thread at a time uses it.
+/// children, so that a step down reads one cache line. Elements of the same priority leave in no order. A struct of 16
+/// bytes to be copied freely: copies are the same queue. Hot-loop safe; one thread at a time uses it.
 /// </summary>
 /// <typeparam name="T">The elements.</typeparam>
 /// <typeparam name="TPriority">The priorities; CompareTo must not throw.</typeparam>
@@ -50,7 +48,7 @@ public unsafe struct NativePriorityQueue<T, TPriority> : IDisposable
         while (at != 0)
         {
             nint parent = (at - 1) / Children;
-            if (priority.CompareTo(nodes[parent].Priority) >= 0)
+            if (!IsBefore(priority, nodes[parent].Priority))
                 break;
 
             nodes[at] = nodes[parent];
@@ -117,17 +115,17 @@ public unsafe struct NativePriorityQueue<T, TPriority> : IDisposable
     public void Dispose() => ContainerHandle.Dispose(ref _handle);
 
     /// <summary>Fills the hole at the top: the least child moves up until there is none, and the last element rises
-    /// from
-    /// there. It seldom rises far, so this compares less than sinking it from the top.</summary>
+    /// from there. It seldom rises far, so this compares less than sinking it from the top.</summary>
     private static void SinkHole(Node* nodes, int count)
     {
         nint hole = 0;
         nint child;
         while ((child = (hole * Children) + 1) + Children <= count)
         {
-            nint left = nodes[child + 1].Priority.CompareTo(nodes[child].Priority) < 0 ? child + 1 : child;
-            nint right = nodes[child + 3].Priority.CompareTo(nodes[child + 2].Priority) < 0 ? child + 3 : child + 2;
-            child = nodes[right].Priority.CompareTo(nodes[left].Priority) < 0 ? right : left;
+            // Sums of comparisons and no branches: which child is the least cannot be foreseen.
+            nint left = child + Before(nodes + child + 1, nodes + child);
+            nint right = child + 2 + Before(nodes + child + 3, nodes + child + 2);
+            child = left + ((right - left) * Before(nodes + right, nodes + left));
             nodes[hole] = nodes[child];
             hole = child;
         }
@@ -136,7 +134,7 @@ public unsafe struct NativePriorityQueue<T, TPriority> : IDisposable
         {
             nint least = child;
             while (++child < count)
-                least = nodes[child].Priority.CompareTo(nodes[least].Priority) < 0 ? child : least;
+                least = IsBefore(nodes[child].Priority, nodes[least].Priority) ? child : least;
 
             nodes[hole] = nodes[least];
             hole = least;
@@ -146,7 +144,7 @@ public unsafe struct NativePriorityQueue<T, TPriority> : IDisposable
         while (hole != 0)
         {
             nint parent = (hole - 1) / Children;
-            if (last.Priority.CompareTo(nodes[parent].Priority) >= 0)
+            if (!IsBefore(last.Priority, nodes[parent].Priority))
                 break;
 
             nodes[hole] = nodes[parent];
@@ -155,6 +153,22 @@ public unsafe struct NativePriorityQueue<T, TPriority> : IDisposable
 
         nodes[hole] = last;
     }
+
+    /// <summary>1 where a node leaves before another, else 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static nint Before(Node* one, Node* other) => IsBefore(one->Priority, other->Priority) ? 1 : 0;
+
+    /// <summary>What CompareTo says, in one instruction for the whole numbers that have one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsBefore(TPriority one, TPriority other) =>
+        typeof(TPriority) == typeof(int) ? Unsafe.BitCast<TPriority, int>(one) < Unsafe.BitCast<TPriority, int>(other)
+        : typeof(TPriority) == typeof(uint)
+            ? Unsafe.BitCast<TPriority, uint>(one) < Unsafe.BitCast<TPriority, uint>(other)
+        : typeof(TPriority) == typeof(long)
+            ? Unsafe.BitCast<TPriority, long>(one) < Unsafe.BitCast<TPriority, long>(other)
+        : typeof(TPriority) == typeof(ulong)
+            ? Unsafe.BitCast<TPriority, ulong>(one) < Unsafe.BitCast<TPriority, ulong>(other)
+        : one.CompareTo(other) < 0;
 
     private struct Node
     {
