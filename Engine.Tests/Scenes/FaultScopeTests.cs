@@ -58,7 +58,7 @@ internal sealed unsafe class FaultScopeTests
         Assert.That(violation.FaultCode, Is.Not.Null.And.Not.Empty);
         Assert.That(
             violation.Culprit,
-            Does.StartWith("thread 'main' took 1 page faults at 0x").And.Contain("anonymous memory, touched by ")
+            Does.StartWith("thread 'main' took 1 page fault at 0x").And.Contain("anonymous memory, touched by ")
                 .And.Contain("HotLoopGuard.Exclude").And.EndWith("(docs/hot-loop.md)"));
     }
 
@@ -80,7 +80,7 @@ internal sealed unsafe class FaultScopeTests
         HotLoopViolation violation = ViolationOf(guard, touch);
         Assert.That((violation.Counts.EngineFaults, violation.Counts.NativeFaults), Is.EqualTo((1, 1)));
         Assert.That(violation.Arena, Is.EqualTo("cold"));
-        Assert.That(violation.Culprit, Does.StartWith("thread 'main' took 1 page faults at 0x"));
+        Assert.That(violation.Culprit, Does.StartWith("thread 'main' took 1 page fault at 0x"));
     }
 
     [Test]

@@ -269,7 +269,7 @@ internal sealed unsafe class HotLoopGuardTests
         Assert.That(ten.SoftOverruns, Is.EqualTo(60 - 80));
         Assert.That(
             one.ToString(),
-            Does.StartWith("1 page faults, 2 OS calls, 3 managed bytes").And.EndsWith("13 waits"));
+            Does.StartWith("1 page fault, 2 OS calls, 3 managed bytes").And.EndsWith("13 waits"));
         Assert.That(default(HotLoopCounts).ToString(), Does.EndWith("0 overruns of hard budgets"));
 
         static HotLoopCounts Counts(int factor) => new()

@@ -26,7 +26,7 @@ internal sealed unsafe class HotLoopTagTests
         Assert.That(
             guard.FirstViolation.ToString(),
             Does.Contain("tag 'terrain' has 16384 live bytes, and its budget is 12288").And.Contains(
-            "1 tags over their budgets"));
+            "1 tag over its budget"));
 
         Frame(guard, () => { });
         Assert.That(guard.ViolationCount, Is.EqualTo(2), "it still is");

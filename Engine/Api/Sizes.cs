@@ -73,4 +73,8 @@ internal static class Sizes
             nameof(count), count,
                 $"{asked} were asked for; the count must not be negative and the product must fit an address.");
     }
+
+    /// <summary>"1 page fault", "2 page faults".</summary>
+    public static string Count(long number, string one, string many) =>
+        string.Create(CultureInfo.InvariantCulture, $"{number} {(number == 1 ? one : many)}");
 }

@@ -65,17 +65,23 @@ public enum HotLoopMetric
 /// <summary>A row of the table of metrics.</summary>
 /// <param name="Metric">The metric.</param>
 /// <param name="RuleName">The name of its rule in plans; null where it has none.</param>
-/// <param name="Words">What is counted, in words, for reports.</param>
+/// <param name="One">What is counted, in words, for reports.</param>
+/// <param name="Words">More than one of it.</param>
 /// <param name="IsOnRequest">Whether it is looked at only where a rule asks for it.</param>
 /// <param name="Description">What the schema of plans says of its rule; null where the name says all.</param>
 /// <param name="IsDetail">Whether reports leave it out where it is 0.</param>
 internal sealed record HotLoopMetricRow(
     HotLoopMetric Metric,
     string? RuleName,
+    string One,
     string Words,
     bool IsOnRequest = false,
     string? Description = null,
-    bool IsDetail = false);
+    bool IsDetail = false)
+{
+    /// <summary>"1 page fault", "2 page faults".</summary>
+    public string Text(long count) => Sizes.Count(count, One, Words);
+}
 
 /// <summary>The table of metrics. A new one needs a row and a value in <see cref="HotLoopMetric"/>.</summary>
 internal static class HotLoopMetrics
@@ -86,24 +92,24 @@ internal static class HotLoopMetrics
     /// <summary>In the order of <see cref="HotLoopMetric"/>.</summary>
     public static readonly HotLoopMetricRow[] All =
     [
-        new(HotLoopMetric.PageFaults, "pageFaults", "page faults",
+        new(HotLoopMetric.PageFaults, "pageFaults", "page fault", "page faults",
             Description: "Page faults of the frame's threads, by default those in the engine's memory."),
-        new(HotLoopMetric.OsCalls, "osCalls", "OS calls"),
-        new(HotLoopMetric.ManagedBytes, "managedBytes", "managed bytes"),
-        new(HotLoopMetric.Collections, "collections", "collections"),
-        new(HotLoopMetric.FrameOverflow, "frameOverflow", "frame overflows"),
-        new(HotLoopMetric.BudgetOverrun, "budgetOverrun", "budget overruns"),
-        new(HotLoopMetric.TagOverrun, "tagOverrun", "tags over their budgets", IsOnRequest: true,
+        new(HotLoopMetric.OsCalls, "osCalls", "OS call", "OS calls"),
+        new(HotLoopMetric.ManagedBytes, "managedBytes", "managed byte", "managed bytes"),
+        new(HotLoopMetric.Collections, "collections", "collection", "collections"),
+        new(HotLoopMetric.FrameOverflow, "frameOverflow", "frame overflow", "frame overflows"),
+        new(HotLoopMetric.BudgetOverrun, "budgetOverrun", "budget overrun", "budget overruns"),
+        new(HotLoopMetric.TagOverrun, "tagOverrun", "tag over its budget", "tags over their budgets", IsOnRequest: true,
             "Tags over their budgets at the frame's end. Not looked at where it is absent; needs memory counters."),
-        new(HotLoopMetric.HardOverrun, null, "overruns of hard budgets", IsOnRequest: true),
-        new(HotLoopMetric.EngineFaults, null, "page faults in the engine's memory", IsOnRequest: true, IsDetail: true),
-        new(HotLoopMetric.RuntimeFaults, "runtimeFaults", "page faults in managed code and the runtime",
+        new(HotLoopMetric.HardOverrun, null, "overrun of a hard budget", "overruns of hard budgets", IsOnRequest: true),
+        new(HotLoopMetric.EngineFaults, null, "page fault in the engine's memory", "page faults in the engine's memory", IsOnRequest: true, IsDetail: true),
+        new(HotLoopMetric.RuntimeFaults, "runtimeFaults", "page fault in managed code and the runtime", "page faults in managed code and the runtime",
             IsOnRequest: true, "Page faults in managed code and the runtime. Allowed where it is absent.", IsDetail: true),
-        new(HotLoopMetric.HeapFaults, "heapFaults", "page faults on the collector's heap", IsOnRequest: true,
+        new(HotLoopMetric.HeapFaults, "heapFaults", "page fault on the collector's heap", "page faults on the collector's heap", IsOnRequest: true,
             "Page faults on the collector's heap. Allowed where it is absent.", IsDetail: true),
-        new(HotLoopMetric.NativeFaults, "nativeFaults", "page faults in other memory", IsOnRequest: true,
+        new(HotLoopMetric.NativeFaults, "nativeFaults", "page fault in other memory", "page faults in other memory", IsOnRequest: true,
             "Page faults in drivers, other libraries, stacks, files. Allowed where it is absent.", IsDetail: true),
-        new(HotLoopMetric.Waits, "waits", "waits", IsOnRequest: true,
+        new(HotLoopMetric.Waits, "waits", "wait", "waits", IsOnRequest: true,
             "Times that a thread gave its processor away to wait. Allowed where it is absent.", IsDetail: true),
     ];
 
@@ -124,7 +130,7 @@ internal static class HotLoopMetrics
         foreach (HotLoopMetricRow row in All)
         {
             if (!row.IsDetail || counts[row.Metric] != 0)
-                text.Append(text.Length == 0 ? "" : ", ").Append($"{counts[row.Metric]} {row.Words}");
+                text.Append(text.Length == 0 ? "" : ", ").Append(row.Text(counts[row.Metric]));
         }
 
         return text.ToString();

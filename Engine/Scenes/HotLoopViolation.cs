@@ -21,6 +21,9 @@ public sealed record HotLoopViolation
     /// </summary>
     public required string Culprit { get; init; }
 
+    /// <summary>The culprits of the frame's other broken rules, in words; empty where one explains all.</summary>
+    public IReadOnlyList<string> OtherCulprits { get; init; } = [];
+
     /// <summary>The name of the culprit's thread, as it was registered; null where no single thread did it.</summary>
     public string? Thread { get; init; }
 
@@ -57,7 +60,8 @@ public sealed record HotLoopViolation
 
     /// <summary>The violation in one line, without the call stack.</summary>
     public override string ToString() =>
-        $"Frame {FrameNumber} broke its rules ({string.Join(", ", Broken)}): {Culprit}. In all: {Counts}.";
+        $"Frame {FrameNumber} broke its rules ({string.Join(", ", Broken)}): "
+            + $"{string.Join("; besides, ", OtherCulprits.Prepend(Culprit))}. In all: {Counts}.";
 
     internal string WithCallStack => CallStack is null ? ToString() : ToString() + Environment.NewLine + CallStack;
 }
@@ -108,21 +112,38 @@ internal sealed class HotLoopCulprit(
 
     public HotLoopViolation Name(long frame, List<HotLoopMetric> broken, HotLoopCounts counts)
     {
-        HotLoopViolation violation = new() { FrameNumber = frame, Broken = broken, Counts = counts, Culprit = "" };
-        if (Find(static thread => thread.FirstDemand is not null, out GuardedThread? wanting))
-            return OfDemand(violation, wanting);
+        HotLoopViolation nobody = new() { FrameNumber = frame, Broken = broken, Counts = counts, Culprit = "" };
+        HotLoopViolation[] all = [.. All(nobody)];
+        if (all.Length != 0)
+            return all[0] with { OtherCulprits = [.. all[1..].Select(other => other.Culprit).Distinct()] };
+
+        HotLoopMetricRow first = HotLoopMetrics.All[(int)broken[0]];
+        return nobody with { Culprit = $"{first.Text(counts[first.Metric])} came from somewhere else" };
+    }
+
+    /// <summary>The culprits, the one first of which most is known. A wish for memory that was not ready explains the
+    /// faults in the engine's memory and its calls of the system.</summary>
+    private IEnumerable<HotLoopViolation> All(HotLoopViolation nobody)
+    {
+        IReadOnlyList<HotLoopMetric> broken = nobody.Broken;
+        bool isDemand = Find(static thread => thread.FirstDemand is not null, out GuardedThread? wanting);
+        if (wanting is not null)
+            yield return OfDemand(nobody, wanting);
 
         foreach (HotLoopMetric metric in FaultMetrics)
         {
             HotLoopMetric held = rules[metric]?.Holds(metric) ?? metric;
-            if (broken.Contains(metric) && Find(thread => thread.LastFrame[held] != 0, out GuardedThread? faulting))
-                return OfFaults(violation, faulting, held);
+            if (broken.Contains(metric) && !(isDemand && held == HotLoopMetric.EngineFaults)
+                && Find(thread => thread.LastFrame[held] != 0, out GuardedThread? faulting))
+            {
+                yield return OfFaults(nobody, faulting, held);
+            }
         }
 
         if (watched.First<FrameArena>() is { } overflown)
         {
             string lane = Sizes.Text(overflown.LaneBytes);
-            return violation with
+            yield return nobody with
             {
                 Arena = overflown.Name,
                 Culprit = $"a lane of frame arena '{overflown.Name}' needed more than its {lane}",
@@ -130,45 +151,50 @@ internal sealed class HotLoopCulprit(
         }
 
         if (watched.First<LongLivedArena>() is { } overrun)
-            return violation with { Arena = overrun.Name, Culprit = $"arena '{overrun.Name}' went beyond its budget" };
+        {
+            yield return nobody with
+            {
+                Arena = overrun.Name,
+                Culprit = $"arena '{overrun.Name}' went beyond its budget",
+            };
+        }
 
         if (broken.Contains(HotLoopMetric.TagOverrun) && tags is { Worst: { } tag })
         {
-            return violation with
+            yield return nobody with
             {
                 Tag = tag.Name,
                 Culprit = $"tag '{tag.Name}' has {tags.WorstLiveBytes} live bytes, and its budget is {tag.BudgetBytes}",
             };
         }
 
-        if (Find(HotLoopMetric.OsCalls, broken, out GuardedThread? calling))
+        if (!isDemand && Find(HotLoopMetric.OsCalls, broken, out GuardedThread? calling))
         {
-            return OfThread(
-                violation, calling, "made the engine ask the system for memory for its tables, or give some back");
+            yield return OfThread(
+                nobody, calling, "made the engine ask the system for memory for its tables, or give some back");
         }
 
         if (Find(HotLoopMetric.ManagedBytes, broken, out GuardedThread? allocating))
-            return OfThread(violation, allocating, $"allocated {allocating.LastFrame.ManagedBytes} managed bytes");
+        {
+            string bytes = Sizes.Count(allocating.LastFrame.ManagedBytes, "managed byte", "managed bytes");
+            yield return OfThread(nobody, allocating, $"allocated {bytes}");
+        }
 
         if (Find(HotLoopMetric.Waits, broken, out GuardedThread? waiting))
         {
-            return OfThread(
-                violation, waiting, $"waited {waiting.LastFrame.Waits} times for a lock, a file, a driver or a timer");
+            string times = Sizes.Count(waiting.LastFrame.Waits, "time", "times");
+            yield return OfThread(nobody, waiting, $"waited {times} for a lock, a file, a driver or a timer");
         }
 
-        HotLoopMetricRow first = HotLoopMetrics.All[(int)broken[0]];
-        return violation with
-        {
-            Culprit = first.Metric == HotLoopMetric.Collections
-                ? "garbage was collected"
-                : $"{counts[first.Metric]} {first.Words} came from somewhere else",
-        };
+        if (broken.Contains(HotLoopMetric.Collections))
+            yield return nobody with { Culprit = "garbage was collected" };
     }
 
     private static HotLoopViolation OfThread(HotLoopViolation violation, GuardedThread thread, string deed) =>
         violation with { Thread = thread.Name, Culprit = $"thread '{thread.Name}' {deed}" };
 
-    private bool Find(HotLoopMetric metric, List<HotLoopMetric> broken, [NotNullWhen(true)] out GuardedThread? found)
+    private bool Find(
+        HotLoopMetric metric, IReadOnlyList<HotLoopMetric> broken, [NotNullWhen(true)] out GuardedThread? found)
     {
         found = null;
         return broken.Contains(metric) && Find(thread => thread.LastFrame[metric] != 0, out found);
@@ -198,14 +224,14 @@ internal sealed class HotLoopCulprit(
             BlockBytes = block,
             FaultAddress = FirstFault(thread, HotLoopMetric.EngineFaults)?.Address ?? 0,
             CallStack = thread.DemandStack,
-            Culprit = $"arena '{arena}' wanted {thread.DemandedSuperSlabs} SuperSlabs more than were ready, {purpose}, "
-                + $"on thread '{thread.Name}'",
+            Culprit = $"arena '{arena}' wanted {Sizes.Count(thread.DemandedSuperSlabs, "SuperSlab", "SuperSlabs")} more "
+                + $"than were ready, {purpose}, on thread '{thread.Name}'",
         };
     }
 
     private HotLoopViolation OfFaults(HotLoopViolation violation, GuardedThread thread, HotLoopMetric held)
     {
-        string faults = $"took {thread.LastFrame[held]} page faults";
+        string faults = $"took {Sizes.Count(thread.LastFrame[held], "page fault", "page faults")}";
         if (FirstFault(thread, held) is not { } first)
             return OfThread(violation, thread, $"{faults}, at addresses that the system does not tell");
 

@@ -114,7 +114,7 @@ function showPolicies() {
 function showPlans() {
   const host = section("plans");
   if (profile.plans.length === 0) {
-    host.append(emptyNote("No plans: no scene was loaded by one."));
+    host.append(emptyNote("No plans: the profiler was told of no load (Profiler.NoteLoad)."));
     return;
   }
   host.append(
