@@ -46,6 +46,21 @@ internal sealed class ReportingTests
         Assert.That(run.Output, Does.Contain("FastPath WAY N").And.Contain("handle-variable"));
     }
 
+    [TestCase(30, 2)]
+    [TestCase(80, 1)]
+    [TestCase(1, 4)]
+    public void A_table_that_is_too_wide_stands_in_parts_that_fit(int width, int parts)
+    {
+        TextTable table = new(["row", "first", "second", "third", "fourth"]);
+        table.Add("apples", "1", "22", "333", "4444");
+        string[] lines = table.Print(width).Split(Environment.NewLine);
+        Assert.That(lines.Count(line => line.StartsWith("row", StringComparison.Ordinal)), Is.EqualTo(parts));
+        Assert.That(lines.Count(line => line.StartsWith("apples", StringComparison.Ordinal)), Is.EqualTo(parts));
+        Assert.That(lines.Max(line => line.Length), Is.LessThanOrEqualTo(Math.Max(width, "apples  second".Length)));
+        foreach (string cell in (string[])["first", "second", "third", "fourth", " 1", "22", "333", "4444"])
+            Assert.That(lines.Count(line => line.Contains(cell, StringComparison.Ordinal)), Is.EqualTo(1), cell);
+    }
+
     [Test]
     public void Tables_are_aligned()
     {

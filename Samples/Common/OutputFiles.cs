@@ -1,5 +1,6 @@
 // Where a sample writes its results.
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -34,14 +35,56 @@ public sealed class JsonDestination
         if (IsStandardOutput)
             Console.Out.WriteLine(text);
         else
-            File.WriteAllText(_path, text + "\n");
+            OutputFile.Write(_path, text + "\n");
     }
 }
 
 /// <summary>Files that a sample writes at its end: what prevents it is said before the measurements, not after
-/// them.</summary>
+/// them, and a file is whole or is what it was before.</summary>
 public static partial class OutputFile
 {
+    /// <summary>Writes a text as a whole.</summary>
+    /// <inheritdoc cref="Write(string, Action{Stream})"/>
+    public static void Write(string path, string text) => Write(path, to => to.Write(Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>
+    /// Writes a file beside its place and moves it there: who reads the place meanwhile, or after a write that failed,
+    /// finds the file of before. What is there and is empty, as pipes and devices are, is written directly.
+    /// </summary>
+    /// <param name="path">Where it is to be. Of a link, the file that it leads to.</param>
+    /// <param name="write">Writes the contents.</param>
+    /// <exception cref="IOException">It cannot be written. Nothing has changed.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string target = new FileInfo(path).LinkTarget is null
+            ? Path.GetFullPath(path)
+            : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
+        FileInfo before = new(target);
+        if (File.Exists(path) && before is not { Exists: true, Length: > 0 })
+        {
+            using FileStream direct = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            write(direct);
+            return;
+        }
+
+        string beside = $"{target}.{Environment.ProcessId}.tmp";
+        try
+        {
+            using (FileStream file = File.Create(beside))
+                write(file);
+
+            if (before.Exists && !OperatingSystem.IsWindows())
+                File.SetUnixFileMode(beside, before.UnixFileMode);
+
+            File.Move(beside, target, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(beside);
+            throw;
+        }
+    }
+
     /// <summary>Looks whether a file can be written there. Leaves no file, and one that is there as it is.</summary>
     /// <param name="option">The option that named it.</param>
     /// <exception cref="BadInputException">No file can be written there.</exception>

@@ -123,9 +123,9 @@ public sealed class SampleProfile : IDisposable
     {
         ProfileDocument document =
             Profiler.ToDocument(ChildProcess.UserCommand) with { FrameMeaning = FrameMeaning };
-        document.Write(Path.Combine(_folder, ProfileName));
-        HtmlReport.Write(document, Path.Combine(_folder, ReportName));
-        TraceFile.Write(document, Path.Combine(_folder, "trace.json"));
+        OutputFile.Write(Path.Combine(_folder, ProfileName), document.Write);
+        OutputFile.Write(Path.Combine(_folder, ReportName), to => HtmlReport.Write(document, to));
+        OutputFile.Write(Path.Combine(_folder, "trace.json"), to => TraceFile.Write(document, to));
         CsvFile.Write(document, Path.Combine(_folder, "tables"));
     }
 

@@ -34,41 +34,50 @@ public sealed class TextTable
         _rows.Add(cells);
     }
 
-    /// <summary>The table as text, a line for each row and a rule under the head.</summary>
-    public override string ToString()
+    /// <summary>The table as text, a line for each row and a rule under the head. On a terminal that is narrower it
+    /// stands in parts, one below the other, each with the first column and as many others as fit.</summary>
+    public override string ToString() => Print(
+        !Console.IsOutputRedirected && Console.WindowWidth is var width and > 0 ? width : int.MaxValue);
+
+    /// <summary>The table as text for a width in characters.</summary>
+    internal string Print(int width)
     {
         int[] widths = Widths();
         var text = new StringBuilder();
-        for (int row = 0; row < _rows.Count; row++)
+        int first = 1;
+        do
         {
-            if (row == _headLines)
-                text.Append('-', Sum(widths)).AppendLine();
+            int end = first;
+            int taken = widths[0];
+            while (end < widths.Length && (end == first || taken + Gap.Length + widths[end] <= width))
+                taken += Gap.Length + widths[end++];
 
-            AppendRow(text, _rows[row], widths);
+            if (first != 1)
+                text.AppendLine();
+
+            AppendPart(text, widths, first, end, taken);
+            first = end;
         }
+        while (first < widths.Length);
 
         return text.ToString();
     }
 
-    private static void AppendRow(StringBuilder text, string[] cells, int[] widths)
+    /// <summary>Appends the first column, and those from one to another.</summary>
+    private void AppendPart(StringBuilder text, int[] widths, int first, int end, int width)
     {
-        var line = new StringBuilder();
-        for (int column = 0; column < cells.Length; column++)
+        for (int row = 0; row < _rows.Count; row++)
         {
-            line.Append(column == 0 ? "" : Gap);
-            line.Append(column == 0 ? cells[column].PadRight(widths[column]) : cells[column].PadLeft(widths[column]));
+            if (row == _headLines)
+                text.Append('-', width).AppendLine();
+
+            string[] cells = _rows[row];
+            var line = new StringBuilder(cells[0].PadRight(widths[0]));
+            for (int column = first; column < end; column++)
+                line.Append(Gap).Append(cells[column].PadLeft(widths[column]));
+
+            text.AppendLine(line.ToString().TrimEnd());
         }
-
-        text.AppendLine(line.ToString().TrimEnd());
-    }
-
-    private static int Sum(int[] widths)
-    {
-        int sum = Gap.Length * (widths.Length - 1);
-        foreach (int width in widths)
-            sum += width;
-
-        return sum;
     }
 
     private int[] Widths()

@@ -201,5 +201,5 @@ internal static class PlanFile
             : throw new BadInputException($"--plan: '{path}' has no long-lived arena to replay in.");
     }
 
-    public static void Write(string path, ScenePlan plan) => File.WriteAllText(path, plan.ToJson() + "\n");
+    public static void Write(string path, ScenePlan plan) => OutputFile.Write(path, plan.ToJson() + "\n");
 }

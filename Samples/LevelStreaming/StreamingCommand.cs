@@ -177,7 +177,7 @@ internal static class PlanFiles
         try
         {
             Directory.CreateDirectory(folder);
-            File.WriteAllText(PathOf(folder, ring), plan.ToJson());
+            OutputFile.Write(PathOf(folder, ring), plan.ToJson());
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

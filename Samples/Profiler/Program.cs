@@ -69,14 +69,14 @@ internal static class Program
         Console.Out.Write(ComparisonText.Of(comparison, before, after));
         if (report is not null)
         {
-            HtmlReport.Write(comparison, report);
+            OutputFile.Write(report, to => HtmlReport.Write(comparison, to));
             Console.Out.WriteLine($"{report}: {comparison.Rows.Count} values of two profiles");
         }
     }
 
     private static void WriteReport(ProfileDocument document, string path)
     {
-        HtmlReport.Write(document, path);
+        OutputFile.Write(path, to => HtmlReport.Write(document, to));
         Console.Out.WriteLine($"{path}: {document.Frames.Count} frames of {document.Application}");
     }
 }

@@ -38,7 +38,7 @@ internal static class Plans
     {
         ScenePlan recorded = recorder.Plan(Headroom);
         ScenePlan plan = recorded with { Arenas = [.. recorded.Arenas.Select(WithBudget)] };
-        File.WriteAllText(Path.Combine(folder, plan.Name + ".json"), plan.ToJson() + "\n");
+        OutputFile.Write(Path.Combine(folder, plan.Name + ".json"), plan.ToJson() + "\n");
     }
 
     private static ScenePlan Read(string name) => ScenePlan.Parse(Encoding.UTF8.GetBytes(Resource.Text(name)));

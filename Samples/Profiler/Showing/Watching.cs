@@ -169,7 +169,7 @@ internal static class Watching
         }).CreateRecorder();
         recorder.Profile.Width = LiveView.Saved.Width;
         recorder.Write(view);
-        File.WriteAllText(
+        OutputFile.Write(
             path, "<!doctype html><meta charset=\"utf-8\"><body "
             + $"style=\"background:#15171b;color:#d7d9de;padding:12px 16px\">{recorder.ExportHtml()}</body>\n");
     }
