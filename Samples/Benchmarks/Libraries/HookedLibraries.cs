@@ -12,7 +12,8 @@ internal interface IHookedLibrary
 
     void Use(NativeAllocator allocator);
 
-    void Use(InlineHooks hooks, NativeAllocator allocator);
+    /// <summary>The hooks' inline code over an allocator, or their bare lists.</summary>
+    void Use(InlineHooks hooks, NativeAllocator? allocator);
 }
 
 /// <summary>SQLite: a table in memory, its rows inserted and selected by a statement each.</summary>
@@ -54,11 +55,10 @@ internal sealed unsafe class Sqlite : IHookedLibrary
         allocator.UseSqlite(_library);
     }
 
-    public void Use(InlineHooks hooks, NativeAllocator allocator)
+    public void Use(InlineHooks hooks, NativeAllocator? allocator)
     {
         Shutdown();
-        hooks.Use(allocator);
-        Configure(ConfigureMalloc, hooks.SqliteMethods);
+        Configure(ConfigureMalloc, hooks.SqliteMethods(allocator));
     }
 
     /// <returns>The number of changed rows.</returns>
@@ -147,10 +147,9 @@ internal sealed unsafe class Lua(int scale) : IHookedLibrary
         _data = allocator.UserData;
     }
 
-    public void Use(InlineHooks hooks, NativeAllocator allocator)
+    public void Use(InlineHooks hooks, NativeAllocator? allocator)
     {
-        hooks.Use(allocator);
-        _allocate = hooks.Resize;
+        _allocate = hooks.Resize(allocator);
         _data = 0;
     }
 

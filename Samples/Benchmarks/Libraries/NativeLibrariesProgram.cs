@@ -12,7 +12,8 @@ namespace Samples.Benchmarks.Libraries;
 
 /// <summary>
 /// Two C libraries, SQLite and Lua, on their own malloc, on an arena by the functions of a native allocator, and on an
-/// arena by the inline code of engine_memory.h, by turns in one process. The arenas are prewarmed with what a first
+/// arena by the inline code of engine_memory.h, by turns in one process; and on bare lists of free blocks, to see what is
+/// left of the time when allocating costs next to nothing. The arenas are prewarmed with what a first
 /// run took. Times are the thread's processor time, page faults its own in the measured runs.
 /// </summary>
 internal static unsafe class NativeLibrariesProgram
@@ -41,7 +42,7 @@ internal static unsafe class NativeLibrariesProgram
         json.Tables.Write(Print(results));
         json.Write(new NativeLibrariesDocument(results), BenchmarkJson.Default.NativeLibrariesDocument);
         bool holds = results.TrueForAll(row =>
-            row.Memory == NativeLibraryRow.OwnMalloc || row is { OsCalls: 0, ManagedBytes: 0, BlocksLeft: 0 });
+            row.Memory is NativeLibraryRow.OwnMalloc or NativeLibraryRow.BareLists || row is { OsCalls: 0, ManagedBytes: 0, BlocksLeft: 0 });
         return holds ? ExitCodes.Success : ExitCodes.Failure;
     }
 
@@ -58,6 +59,7 @@ internal static unsafe class NativeLibrariesProgram
             new(NativeLibraryRow.OwnMalloc, null, library.UseOwnMemory),
             new("arena by functions", byFunctions, () => library.Use(functions)),
             new("arena inline in C", inline, () => library.Use(hooks, inlined)),
+            new(NativeLibraryRow.BareLists, null, () => library.Use(hooks, null)),
         ];
         long sum = 0;
         for (int round = -1; round < rounds; round++) // the round before the first warms up
@@ -182,14 +184,10 @@ internal sealed unsafe class InlineHooks : IDisposable
     }
 
     /// <summary>sqlite3_mem_methods.</summary>
-    public void* SqliteMethods => (void*)NativeLibrary.GetExport(_library, "methods");
+    public void* SqliteMethods(NativeAllocator? allocator) => Export("methods", allocator);
 
     /// <summary>lua_Alloc.</summary>
-    public void* Resize => (void*)NativeLibrary.GetExport(_library, "resize");
-
-    /// <summary>The allocator of the calls from now on.</summary>
-    public void Use(NativeAllocator allocator) =>
-        ((delegate* unmanaged[Cdecl]<nint, void>)NativeLibrary.GetExport(_library, "use"))(allocator.Inline);
+    public void* Resize(NativeAllocator? allocator) => Export("resize", allocator);
 
     /// <summary>Page faults of the calling thread so far.</summary>
     public long Faults() => ((delegate* unmanaged[Cdecl]<nint>)NativeLibrary.GetExport(_library, "faults"))();
@@ -198,6 +196,15 @@ internal sealed unsafe class InlineHooks : IDisposable
     public long RunTime() => ((delegate* unmanaged[Cdecl]<nint>)NativeLibrary.GetExport(_library, "run_time"))();
 
     public void Dispose() => _folder.Delete(recursive: true);
+
+    /// <summary>A hook over an allocator, of which all calls are from now on, or of the bare lists.</summary>
+    private void* Export(string name, NativeAllocator? allocator)
+    {
+        if (allocator is not null)
+            ((delegate* unmanaged[Cdecl]<nint, void>)NativeLibrary.GetExport(_library, "use"))(allocator.Inline);
+
+        return (void*)NativeLibrary.GetExport(_library, allocator is null ? "bare_" + name : name);
+    }
 
     private string PathOf(string file) => Path.Combine(_folder.FullName, file);
 }
@@ -221,4 +228,5 @@ internal sealed record NativeLibraryRow(
     long BlocksLeft)
 {
     public const string OwnMalloc = "its malloc";
+    public const string BareLists = "bare lists in C";
 }
