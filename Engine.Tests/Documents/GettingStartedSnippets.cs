@@ -109,16 +109,20 @@ internal sealed class GettingStartedSnippets
     [Test]
     public void Silk_NETs_update_and_render_are_a_frame()
     {
-        using EngineMemory memory = new();
         ScenePlan plan = new() { Name = "silk", FrameArena = new FrameArenaOptions() };
         StandInWindow window = new(3);
         World world = new();
-        GameFrames frames = new();
+        EngineMemory memory = new();
+        HotLoopGuard guard = null!;
+        GameFrames frames = null!;
         Scene scene = null!;
         window.Load += () =>
         {
             scene = Scene.Load(memory, plan);
+            guard = new HotLoopGuard(memory, plan.HotLoop, new() { Log = Console.Error.WriteLine });
+            frames = new GameFrames(guard);
             frames.Add(scene);
+            guard.WarmUp(120);
         };
         window.Update += seconds =>
         {
@@ -131,7 +135,9 @@ internal sealed class GettingStartedSnippets
             frames.EndFrame();               // buffers are swapped after it, outside of the frame
         };
         window.Run();
-        scene.Dispose();
+        guard.Dispose();                     // after the last frame
+        scene.Dispose();                     // what lived in it and was not freed is thrown away
+        memory.Dispose();
         Assert.That((frames.FrameCount, world.Drawn), Is.EqualTo((3L, 3)));
         Assert.That(world.Seconds, Is.EqualTo(0.05).Within(1e-9));
     }

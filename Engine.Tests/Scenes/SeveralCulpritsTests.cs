@@ -33,6 +33,43 @@ internal sealed unsafe class SeveralCulpritsTests : ArenaFixture
     }
 
     [Test]
+    public void All_SuperSlabs_that_were_wanted_for_one_kind_of_block_are_told()
+    {
+        using HotLoopGuard guard = new(Memory, new HotLoopRules { PageFaults = new(long.MaxValue) });
+        guard.BeginFrame();
+        for (int block = 0; block < 100; block++)
+            Arena.Allocate(65536);
+
+        guard.EndFrame();
+        Assert.That(Arena.SuperSlabCount, Is.GreaterThan(2));
+        Assert.That(
+            guard.FirstViolation!.Culprit,
+            Does.Contain($"wanted {Arena.SuperSlabCount} SuperSlabs more than were ready, for blocks of 65536 bytes"));
+    }
+
+    [TestCase(MemoryChecks.Full, 1)]
+    [TestCase(MemoryChecks.Off, 0)]
+    public void A_memory_that_checks_each_use_is_told_before_its_frames_break_rules(MemoryChecks checks, int lines)
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(1), Checks = checks });
+        List<string> log = [];
+        using HotLoopGuard guard = new(memory, options: new HotLoopGuardOptions { Log = log.Add });
+        Assert.That(log.Count(line => line.Contains("MemoryChecks.Full", StringComparison.Ordinal)), Is.EqualTo(lines));
+    }
+
+    [Test]
+    public void A_block_beyond_a_hard_budget_is_named_with_its_arena()
+    {
+        using LongLivedArena arena = Memory.CreateLongLivedArena("sounds");
+        arena.Budget = new ArenaBudget { HardBytes = Size.MiB(2) };
+        Assert.That(
+            () => (nint)arena.Allocate(3 << 20),
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.EqualTo(
+                "Arena 'sounds' holds 0 bytes and asked for 4.0 MiB more, for a block of 3.0 MiB, over its hard budget "
+                + "of 2.0 MiB."));
+    }
+
+    [Test]
     public void One_culprit_stands_alone()
     {
         using HotLoopGuard guard = new(Memory, new HotLoopRules { PageFaults = new(long.MaxValue) });

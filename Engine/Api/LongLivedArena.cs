@@ -61,6 +61,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         try
         {
             _slabs = new ArenaSlabs(reservation, pool, heap, _tag, cached: _tracker is null);
+            _slabs.Space.Budget.Owner = $"Arena '{name}'";
             _slabs.Space.Budget.OuterWork = registry.Work;
             _slabs.Space.Budget.Work = _work;
             _checked = checks == MemoryChecks.Full ? new CheckedBlocks(name, _checkSettings, _slabs, pool) : null;

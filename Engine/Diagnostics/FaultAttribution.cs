@@ -130,7 +130,21 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
     /// <summary>The frame ends. Hot-loop safe.</summary>
     public void EndFrame() => EndFrame(Stopwatch.GetTimestamp());
 
-    void IFrameObserver.EndFrame(in HotLoopCounts? counts) => EndFrame();
+    /// <summary>Whether a profiler begins and ends its frames, so that frames that it is added to do not besides: the
+    /// numbers differ.</summary>
+    internal bool FollowsProfiler { get; set; }
+
+    void IFrameObserver.BeginFrame(long frame)
+    {
+        if (!FollowsProfiler)
+            BeginFrame(frame);
+    }
+
+    void IFrameObserver.EndFrame(in HotLoopCounts? counts)
+    {
+        if (!FollowsProfiler)
+            EndFrame();
+    }
 
     /// <summary>
     /// The faults so far: exact for threads that have ended their observation or are idle. Allocates; not for the hot

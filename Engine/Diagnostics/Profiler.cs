@@ -78,16 +78,23 @@ public sealed class Profiler : IFrameObserver, IDisposable
     }
 
     /// <summary>
-    /// Gives the profile its page faults, with the profiler's frames. Set before the first frame; the caller disposes
+    /// Gives the profile its page faults, with the profiler's frames: they need not be added to a
+    /// <see cref="GameFrames"/>. Set before the first frame; the caller disposes
     /// it after the last one. Null, the default, leaves faults out.
     /// </summary>
     /// <exception cref="InvalidOperationException">A frame has begun.</exception>
     public FaultAttribution? Faults
     {
         get => _faults;
-        set => _faults = FrameCount == 0 && !_isInFrame
-            ? value
-            : throw new InvalidOperationException("Faults are set before the first frame begins.");
+        set
+        {
+            if (FrameCount != 0 || _isInFrame)
+                throw new InvalidOperationException("Faults are set before the first frame begins.");
+
+            _faults = value;
+            if (value is not null)
+                value.FollowsProfiler = true;
+        }
     }
 
     /// <summary>Frames that have ended.</summary>

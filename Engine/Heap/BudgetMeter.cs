@@ -29,6 +29,9 @@ internal sealed class BudgetMeter(int unitShift = SlabGeometry.SuperSlabShift)
     /// <summary>The arena's gate, the inner one; null where there is none.</summary>
     public WorkGate? Work { get; set; }
 
+    /// <summary>Whose budget it is, as a sentence begins.</summary>
+    public string Owner { get; set; } = "The arena";
+
     /// <summary>Units that the arena owns or is about to.</summary>
     public long Held => Volatile.Read(ref _held);
 
@@ -78,9 +81,14 @@ internal sealed class BudgetMeter(int unitShift = SlabGeometry.SuperSlabShift)
 
     /// <exception cref="EngineOutOfMemoryException">Always.</exception>
     [DoesNotReturn]
-    public void ThrowOver(int units) => throw new EngineOutOfMemoryException(
-        $"The arena holds {Sizes.Text((nuint)Held << unitShift)} and asked for {Sizes.Text((nuint)units << unitShift)} "
-        + $"more, over its hard budget of {Sizes.Text(Limits.HardBytes)}.");
+    public void ThrowOver(int units, int sizeClass = Demand.NoClass)
+    {
+        string block = sizeClass is Demand.NoClass or SizeClasses.Huge ? ""
+            : $", for a block of {Sizes.Text(SizeClasses.BlockBytes(sizeClass))}";
+        throw new EngineOutOfMemoryException(
+            $"{Owner} holds {Sizes.Text((nuint)Held << unitShift)} and asked for {Sizes.Text((nuint)units << unitShift)} "
+                + $"more{block}, over its hard budget of {Sizes.Text(Limits.HardBytes)}.");
+    }
 
     private bool TryTakeBeyond(ArenaBudget limits, long held, int units, int sizeClass, bool isLast)
     {

@@ -194,7 +194,7 @@ internal sealed unsafe partial class SlabSpace
         }
 
         if (!isAdmitted)
-            Budget.ThrowOver(superSlabs);
+            Budget.ThrowOver(superSlabs, sizeClass);
     }
 
     /// <summary>Makes a SuperSlab that a prewarm claimed, within the budget, the arena's.</summary>
@@ -254,7 +254,7 @@ internal sealed unsafe partial class SlabSpace
         if (!Budget.TryTake(superSlabs, sizeClass, isLast))
         {
             if (isLast)
-                Budget.ThrowOver(superSlabs);
+                Budget.ThrowOver(superSlabs, sizeClass);
 
             return -1;
         }

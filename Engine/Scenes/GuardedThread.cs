@@ -224,11 +224,18 @@ public sealed class GuardedThread : IDisposable
         _faults?.Forget();
     }
 
-    /// <summary>Keeps the first wish for SuperSlabs that are not ready. The call stack's cost does not count.</summary>
+    /// <summary>Keeps the first wish for SuperSlabs that are not ready, with how many were wanted for the same. The call
+    /// stack's cost does not count.</summary>
     internal void Demanded(Demand demand, int superSlabs)
     {
-        if (FirstDemand is not null || _current.IsExcluded)
+        if (_current.IsExcluded)
             return;
+
+        if (FirstDemand is { } first)
+        {
+            DemandedSuperSlabs += first == demand ? superSlabs : 0;
+            return;
+        }
 
         FirstDemand = demand;
         DemandedSuperSlabs = superSlabs;

@@ -52,6 +52,13 @@ public sealed class HotLoopGuard : IDisposable
         _memory = memory;
         Rules = rules ?? _rules;
         _options = options ?? new HotLoopGuardOptions();
+        if (memory.Options.Checks == MemoryChecks.Full)
+        {
+            _options.Log?.Invoke(
+                "The memory checks each use (MemoryChecks.Full, which Debug builds have by default): that allocates and "
+                    + "calls the system, so frames break rules that they keep in Release.");
+        }
+
         _callStacksLeft = _options.CallStackCount;
         _main = RegisterThread("main");
         _ = PartOf(WorkerPool.WaitName, isExcluded: true);

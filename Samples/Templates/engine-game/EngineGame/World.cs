@@ -12,7 +12,7 @@ internal sealed class World : IGame, IDisposable
 
     private readonly Scene _scene;
     private readonly WorkerPool _workers;
-    private readonly NativeList<Body> _bodies;
+    private NativeList<Body> _bodies;
     private Move _move;
 
     public World(Scene scene, WorkerPool workers)
