@@ -128,7 +128,8 @@ internal sealed class PackageTests
         File.AppendAllText(
             Path.Combine(game, "World.cs"),
             "internal static class Use { public static Forest Load(SuperSlab.EngineMemory memory) => new(memory); }\n");
-        Assert.That(inGame.Run("run", "-c", "Release", "--", "60"), Does.Contain("60 frames, "));
+        inGame.Run("build", "-c", "Release", "-warnaserror");
+        Assert.That(inGame.Run("run", "-c", "Release", "--no-build", "--", "60"), Does.Contain("60 frames, "));
         Assert.That(File.Exists(Path.Combine(game, "Plans", "scene-plan.schema.json")));
         Assert.That(
             dotnet.Run("test", "my-harbour/my-harbour.slnx", "-c", "Release"), Does.Contain("Passed:     1"));
