@@ -156,9 +156,6 @@ internal static class GameCommand
             if (alone is not null && Array.Find(needWindow, option => result.GetResult(option) is { Implicit: false })
                 is { } needed)
                 result.AddError($"{alone} plays without a window: not with {needed.Name}.");
-            int last = result.GetValue(RecordFrom) + result.GetValue(RecordFrames) - 1;
-            if (result.GetValue(Record) is not null && last > result.GetValue(Unattended))
-                result.AddError($"{Record.Name} writes frames up to {last}: add {Unattended.Name} {last} or more.");
         });
         command.SetAction(parsed => run(Options(parsed)));
         return command;
@@ -174,6 +171,19 @@ internal static class GameCommand
         Memory.Name, EnumNames<MemoryKind>.Of(memory),
         .. options.Level is { } level ? new[] { Level.Name, EnumNames<LevelKind>.Of(level) } : [],
     ];
+
+    /// <exception cref="BadInputException">Frames are to be recorded that are not played.</exception>
+    public static void CheckRecord(GameOptions options)
+    {
+        int last = options.RecordFrom + options.RecordFrames - 1;
+        if (last > options.Unattended)
+        {
+            throw new BadInputException(
+                $"{Record.Name} writes frames up to {last}: add {Unattended.Name} {last} or more.");
+        }
+
+        OutputFile.CheckFolder(Record.Name, options.Record!);
+    }
 
     private static GameOptions Options(ParseResult parsed) => new()
     {

@@ -30,7 +30,7 @@ internal static class Program
             OutputFile.Check("--screenshot", options.Screenshot);
 
         if (options.Record is not null)
-            OutputFile.CheckFolder("--record", options.Record);
+            GameCommand.CheckRecord(options);
 
         if (!options.IsHeadless)
             EnableCounters();
