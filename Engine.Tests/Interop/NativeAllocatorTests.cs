@@ -90,6 +90,7 @@ internal sealed unsafe class NativeAllocatorTests : ArenaFixture
         Assert.That(
             allocator.FirstRefusal!.CallStack, Does.Contain(nameof(Too_much_is_null_counted_and_kept_with_its_stack)));
         Assert.That((nint)plain.Allocate(0), Is.Not.EqualTo((nint)0), "a size of 0 is a block, as malloc's");
+        Assert.That((nint)NativeFunctions.AllocateAligned(allocator.UserData, 0, 8, 0), Is.Not.EqualTo((nint)0));
     }
 
     [Test]

@@ -4,7 +4,8 @@ using Buffer = Silk.NET.Vulkan.Buffer;
 namespace Engine.Tests.Interop;
 
 /// <summary>
-/// From instance to its end on the first device: a buffer that the device fills, and, if wanted, a compute pipeline.
+/// From instance to its end on the first device: a buffer that the device fills, and, if wanted, a barrier behind it and
+/// a compute pipeline.
 /// </summary>
 internal sealed unsafe class VulkanLife(
     Vk vk, AllocationCallbacks callbacks, bool compiles, Action? onDevice = null)
@@ -106,6 +107,9 @@ internal sealed unsafe class VulkanLife(
             return result;
 
         vk.CmdFillBuffer(command, _buffer, 0, Bytes, Value);
+        if (compiles)
+            Wait(command);
+
         result = vk.EndCommandBuffer(command);
         vk.GetDeviceQueue(_device, 0, 0, out Queue queue);
         SubmitInfo submit = new(commandBufferCount: 1, pCommandBuffers: &command);
@@ -116,6 +120,18 @@ internal sealed unsafe class VulkanLife(
         result = result != Result.Success ? result : vk.MapMemory(_device, _memory, 0, Vk.WholeSize, 0, &mapped);
         isFilled = result == Result.Success && new Span<uint>(mapped, (int)Bytes / 4).IndexOfAnyExcept(Value) < 0;
         return result;
+    }
+
+    /// <summary>
+    /// Mesa's drivers ask for 0 bytes for each kind of barrier that is not there. Where one is refused, Mesa 22.3 frees
+    /// what it never had, and dies: such a life must not be refused.
+    /// </summary>
+    private void Wait(CommandBuffer command)
+    {
+        MemoryBarrier barrier = new(
+            srcAccessMask: AccessFlags.TransferWriteBit, dstAccessMask: AccessFlags.HostReadBit);
+        vk.CmdPipelineBarrier(
+            command, PipelineStageFlags.TransferBit, PipelineStageFlags.HostBit, 0, 1, &barrier, 0, null, 0, null);
     }
 
     private Result Compile(AllocationCallbacks* allocator)

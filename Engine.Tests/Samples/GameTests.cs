@@ -79,8 +79,8 @@ internal sealed class GameTests
         string picture = Path.GetTempFileName();
         try
         {
-            SampleProcess run = Undisturbed(
-                "--compare", "--unattended", "90", "--level-frames", "30", "--picture", picture);
+            SampleProcess run = SampleProcess.RunUndisturbed(
+                "Game", ["--compare", "--unattended", "90", "--level-frames", "30", "--picture", picture]);
             using (Assert.EnterMultipleScope())
             {
                 Assert.That(run.ExitCode, Is.Zero, run.Error);
@@ -111,6 +111,11 @@ internal sealed class GameTests
     [TestCase("'heap'", "--memory", "heap")]
     [TestCase("takes 10 to 1000000, not 1", "--level-frames", "1")]
     [TestCase("add --compare", "--picture", "x.png")]
+    [TestCase("--headless plays without a window: not with --vulkan", "--headless", "--unattended", "9", "--vulkan")]
+    [TestCase("--compare plays without a window: not with --record", "--compare", "--unattended", "9", "--record", "x")]
+    [TestCase("add --unattended 70 or more", "--unattended", "69", "--record", "x", "--record-from", "11")]
+    [TestCase("takes 1 to 10000, not 0", "--record-frames", "0")]
+    [TestCase("no folder can be made", "--unattended", "99", "--record", "/dev/null/x")]
     [TestCase("cannot be used", "--headless", "--unattended", "10", "--save", "/no/such/folder/game.db")]
     public void Wrong_options_are_one_line_and_exit_code_2(string message, params string[] arguments) =>
         SampleProcess.Run("Game", arguments).MustBeBadInput(message);
@@ -119,23 +124,13 @@ internal sealed class GameTests
 
     private static JsonElement Play(string memory, int seed)
     {
-        SampleProcess run = Undisturbed(
-            "--headless", "--unattended", $"{Frames}", "--level-frames", "60", "--memory", memory, "--seed", $"{seed}",
-            "--json", "-");
+        SampleProcess run = SampleProcess.RunUndisturbed(
+            "Game",
+            [
+                "--headless", "--unattended", $"{Frames}", "--level-frames", "60", "--memory", memory, "--seed",
+                $"{seed}", "--json", "-",
+            ]);
         Assert.That(run.ExitCode, Is.Zero, run.Error + run.Output);
         return JsonDocument.Parse(run.Output).RootElement;
-    }
-
-    /// <summary>The kernel may take pages away from any process at any time: it may be played three times.</summary>
-    private static SampleProcess Undisturbed(params string[] arguments)
-    {
-        SampleProcess run = SampleProcess.Run("Game", arguments);
-        for (int again = 0; again < 2 && run.ExitCode == 1; again++)
-        {
-            TestContext.Out.WriteLine(run.Error);
-            run = SampleProcess.Run("Game", arguments);
-        }
-
-        return run;
     }
 }

@@ -82,8 +82,9 @@ public static unsafe class NativeFunctions
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void* AllocateAlignedBlock(nint user, nuint bytes, nuint alignment, int scope)
     {
+        // Null would be out of memory to a driver that asks for 0 bytes, as Mesa's do for empty lists of barriers.
         NativeAllocator? allocator = NativeBindings.At(user);
-        return allocator is null || bytes == 0 ? null : allocator.Allocate(bytes, alignment);
+        return allocator is null ? null : allocator.Allocate(bytes, alignment);
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

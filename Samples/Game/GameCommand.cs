@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Globalization;
 using Samples.Common;
 using Samples.Game.Playing;
+using Samples.Game.Showing;
 
 namespace Samples.Game;
 
@@ -44,7 +45,22 @@ internal sealed record GameOptions
 
     public required bool ShowsOverlay { get; init; }
 
+    /// <summary>Whose functions draw in a window.</summary>
+    public required GraphicsApi Graphics { get; init; }
+
+    /// <summary>The folder where pictures of frames are written to.</summary>
+    public required string? Record { get; init; }
+
+    /// <summary>The first frame that is recorded, from 1.</summary>
+    public required int RecordFrom { get; init; }
+
+    /// <summary>How many frames are recorded.</summary>
+    public required int RecordFrames { get; init; }
+
     public bool IsUnattended => Unattended > 0;
+
+    /// <summary>Whether a frame, counted from 1, is written as a picture.</summary>
+    public bool Records(int frame) => Record is not null && frame >= RecordFrom && frame < RecordFrom + RecordFrames;
 }
 
 internal static class GameCommand
@@ -84,7 +100,10 @@ internal static class GameCommand
         "--save", "The file of saved games; without it they are kept in memory.", "PATH");
 
     private static readonly Option<string?> RecordPlans = SampleOptions.New<string?>(
-        "--record-plans", "Play without plans, and write the plans that the scenes should have had.", "DIR");
+        "--record-plans",
+        "Play without plans, and write the plans that the scenes should have had; with --vulkan in a window, whose "
+        + "plans are written too.",
+        "DIR");
 
     private static readonly Option<bool> Compare = SampleOptions.New<bool>(
         "--compare", "Play the same game with each kind of memory, and print them side by side.");
@@ -98,6 +117,18 @@ internal static class GameCommand
     private static readonly Option<bool> Overlay = SampleOptions.New<bool>(
         "--overlay", "Begin with the overlay, which F1 shows and hides.");
 
+    private static readonly Option<bool> Vulkan = SampleOptions.New<bool>(
+        "--vulkan", "Draw in the window with Vulkan, not with OpenGL.");
+
+    private static readonly Option<string?> Record = SampleOptions.New<string?>(
+        "--record", "Write frames of a window as PNG: frame-00001.png and so on.", "DIR");
+
+    private static readonly Option<int> RecordFrom = SampleOptions.New(
+        "--record-from", "With --record: the first frame that is written.", "N", 1).Within(1, 1_000_000);
+
+    private static readonly Option<int> RecordFrames = SampleOptions.New(
+        "--record-frames", "With --record: how many frames are written.", "N", 60).Within(1, 10_000);
+
     private static readonly Option<bool> Times = new("--times") { Hidden = true };
 
     public static RootCommand Create(Func<GameOptions, int> run)
@@ -107,7 +138,7 @@ internal static class GameCommand
         RootCommand command = new(Purpose)
         {
             Unattended, Headless, Seed, Memory, Level, LevelFrames, Save, RecordPlans, Compare, Picture,
-            SampleOptions.Json, Screenshot, Overlay, Times,
+            SampleOptions.Json, Screenshot, Overlay, Vulkan, Record, RecordFrom, RecordFrames, Times,
         };
         command.Validators.Add(result =>
         {
@@ -120,8 +151,11 @@ internal static class GameCommand
         });
         command.Validators.Add(result =>
         {
-            if (result.GetValue(Headless) && (result.GetValue(Screenshot) is not null || result.GetValue(Overlay)))
-                result.AddError($"{Headless.Name} has no picture: not with {Screenshot.Name} or {Overlay.Name}.");
+            string? alone = result.GetValue(Headless) ? Headless.Name : result.GetValue(Compare) ? Compare.Name : null;
+            Option[] needWindow = [Screenshot, Overlay, Vulkan, Record];
+            if (alone is not null && Array.Find(needWindow, option => result.GetResult(option) is { Implicit: false })
+                is { } needed)
+                result.AddError($"{alone} plays without a window: not with {needed.Name}.");
         });
         command.SetAction(parsed => run(Options(parsed)));
         return command;
@@ -138,10 +172,24 @@ internal static class GameCommand
         .. options.Level is { } level ? new[] { Level.Name, EnumNames<LevelKind>.Of(level) } : [],
     ];
 
+    /// <exception cref="BadInputException">Frames are to be recorded that are not played.</exception>
+    public static void CheckRecord(GameOptions options)
+    {
+        int last = options.RecordFrom + options.RecordFrames - 1;
+        if (last > options.Unattended)
+        {
+            throw new BadInputException(
+                $"{Record.Name} writes frames up to {last}: add {Unattended.Name} {last} or more.");
+        }
+
+        OutputFile.CheckFolder(Record.Name, options.Record!);
+    }
+
     private static GameOptions Options(ParseResult parsed) => new()
     {
         Unattended = parsed.GetValue(Unattended),
-        IsHeadless = parsed.GetValue(Headless) || parsed.GetValue(RecordPlans) is not null,
+        IsHeadless = parsed.GetValue(Headless)
+            || (parsed.GetValue(RecordPlans) is not null && !parsed.GetValue(Vulkan)),
         Seed = parsed.GetValue(Seed),
         Memory = parsed.GetValue(RecordPlans) is not null ? MemoryKind.Cold
             : EnumNames<MemoryKind>.Find(parsed.GetValue(Memory)) ?? MemoryKind.Engine,
@@ -154,6 +202,10 @@ internal static class GameCommand
         Json = parsed.GetValue(SampleOptions.Json),
         Screenshot = parsed.GetValue(Screenshot),
         ShowsOverlay = parsed.GetValue(Overlay),
+        Graphics = parsed.GetValue(Vulkan) ? GraphicsApi.Vulkan : GraphicsApi.OpenGL,
+        Record = parsed.GetValue(Record),
+        RecordFrom = parsed.GetValue(RecordFrom),
+        RecordFrames = parsed.GetValue(RecordFrames),
         KeepsTimes = parsed.GetValue(Times),
     };
 }

@@ -29,6 +29,9 @@ internal static class Program
         if (options.Screenshot is not null)
             OutputFile.Check("--screenshot", options.Screenshot);
 
+        if (options.Record is not null)
+            GameCommand.CheckRecord(options);
+
         if (!options.IsHeadless)
             EnableCounters();
 
@@ -46,9 +49,7 @@ internal static class Program
 
         json.Tables.Write(RunTable.Print([run]));
         json.Write(run, GameJson.Default.RunDocument);
-        problem ??= options.Memory == MemoryKind.Engine && run.Violations != 0
-            ? $"{FigureText.Count(run.Violations)} frames broke the rules. {run.FirstViolation}"
-            : null;
+        problem ??= options.Memory == MemoryKind.Engine ? run.Problem() : null;
         string held = options.Memory == MemoryKind.Engine
             ? "no frame broke the rules of the scene plans, and nothing was left behind"
             : $"{FigureText.Count(run.Violations)} frames broke the rules, which only --memory engine must keep";
@@ -73,10 +74,11 @@ internal static class Program
     /// <returns>Null where nobody counted.</returns>
     private static RunDocument? Play(EngineMemory memory, GameOptions options)
     {
+        bool usesVulkan = !options.IsHeadless && options.Graphics == GraphicsApi.Vulkan;
         ScenePlan? plan = options.Memory switch
         {
-            MemoryKind.Engine => Plans.OfLibraries(),
-            MemoryKind.Cold => Plans.EmptyLibraries(),
+            MemoryKind.Engine => Plans.OfLibraries(usesVulkan),
+            MemoryKind.Cold => Plans.EmptyLibraries(usesVulkan),
             _ => null,
         };
         using GameLibraries libraries = new(memory, plan, options.Save);
@@ -119,7 +121,7 @@ internal static class Program
     {
         HotLoopGuard guard = frames.Guard!;
         using IScreen screen =
-            options.IsHeadless ? new NoScreen() : new GameWindow(memory, libraries, options.ShowsOverlay);
+            options.IsHeadless ? new NoScreen() : new GameWindow(memory, libraries, options);
         using LevelStream<TStore> stream = new(source, libraries, ring, options.Seed, Workers);
         Session<TStore> session = new(options, libraries, stream, pool, guard, screen, ring);
         GameLoop loop = new(new GameLoopOptions
@@ -137,13 +139,14 @@ internal static class Program
             loop.RunFrame(ref session);
 
         guard.WarmUp(0);
+        HotLoopCounts driverBefore = DriverCounts(guard);
         if (options.IsUnattended)
             session.Count(options.Unattended);
 
         loop.Run(ref session);
         RunDocument? run = !options.IsUnattended ? null : RunDocument.Make(
-            options, ring, session.Times.Microseconds(), session.LevelOfFrame, guard, 0,
-            session.LongestWaitMicroseconds);
+            options, ring, session.Times.Microseconds(), session.LevelOfFrame, guard,
+            DriverCounts(guard) - driverBefore, session.LongestWaitMicroseconds);
         if (screen is GameWindow window)
             TellOfWindow(window, guard, options);
 
@@ -151,16 +154,19 @@ internal static class Program
         return run is null ? null : run with { Hash = session.Hash };
     }
 
+    /// <summary>What the driver's calls did since the beginning, which the frames do not count.</summary>
+    private static HotLoopCounts DriverCounts(HotLoopGuard guard) =>
+        guard.Parts.FirstOrDefault(part => part.Name == GameWindow.DriverPart)?.Total ?? default;
+
     private static void TellOfWindow(GameWindow window, HotLoopGuard guard, GameOptions options)
     {
-        if (options.Screenshot is not null)
-            window.Screenshot(options.Screenshot);
-
+        window.SaveScreenshot();
         long[] cost = window.OverlayCost;
         Array.Sort(cost);
         if (options.Json == "-")
             return;
 
+        Console.Out.WriteLine($"drawn with {window.Renderer}");
         if (cost.Length != 0)
         {
             Console.Out.WriteLine(string.Create(

@@ -69,13 +69,38 @@ internal sealed record RunDocument
     public required long Violations { get; init; }
     public required string? FirstViolation { get; init; }
 
+    /// <summary>Page faults in the driver's calls, which the frames do not count: the driver's own memory and code.</summary>
+    public required long DriverFaults { get; init; }
+
+    /// <summary>
+    /// What the driver's calls must not do either, though no frame counts it: page faults in the engine's memory, OS
+    /// calls of the engine, managed bytes.
+    /// </summary>
+    public required long EngineFaultsInDriver { get; init; }
+
+    /// <inheritdoc cref="EngineFaultsInDriver"/>
+    public required long OsCallsInDriver { get; init; }
+
+    /// <inheritdoc cref="EngineFaultsInDriver"/>
+    public required long ManagedBytesInDriver { get; init; }
+
+    /// <summary>What a run must not do that has the plans, in a sentence; null if it did not.</summary>
+    public string? Problem() =>
+        Violations != 0 ? $"{FigureText.Count(Violations)} frames broke the rules. {FirstViolation}"
+        : (EngineFaultsInDriver | OsCallsInDriver | ManagedBytesInDriver) != 0
+            ? $"The driver's calls had {EngineFaultsInDriver} page faults in the engine's memory, {OsCallsInDriver} OS "
+            + $"calls of the engine and {ManagedBytesInDriver} managed bytes; the plan of its arena is too small."
+        : null;
+
     /// <summary>Each frame's time, for the picture; empty where it is not asked for.</summary>
     public required long[] FrameMicroseconds { get; init; }
 
     /// <summary>Makes it of the frames' times and what the guard counted.</summary>
     /// <param name="levels">Which level of the ring each frame was in.</param>
+    /// <param name="driver">What the driver's calls did in these frames.</param>
     public static RunDocument Make(
-        GameOptions options, LevelKind[] ring, long[] times, byte[] levels, HotLoopGuard guard, uint hash, long wait)
+        GameOptions options, LevelKind[] ring, long[] times, byte[] levels, HotLoopGuard guard, HotLoopCounts driver,
+        long wait)
     {
         long[] sorted = [.. times];
         Array.Sort(sorted);
@@ -88,7 +113,7 @@ internal sealed record RunDocument
             Seed = options.Seed,
             Frames = times.Length,
             Levels = Array.ConvertAll(ring, EnumNames<LevelKind>.Of),
-            Hash = hash,
+            Hash = 0,
             P50Microseconds = Statistics.Percentile(sorted, 50),
             P99Microseconds = Statistics.Percentile(sorted, 99),
             P999Microseconds = sorted[(int)(((long)sorted.Length * 999 + 999) / 1000) - 1],
@@ -105,6 +130,10 @@ internal sealed record RunDocument
             ManagedBytes = total.ManagedBytes,
             Collections = total.Collections,
             ResidentBytes = ResidentMemory.Bytes(),
+            DriverFaults = driver.PageFaults,
+            EngineFaultsInDriver = driver.EngineFaults,
+            OsCallsInDriver = driver.OsCalls,
+            ManagedBytesInDriver = driver.ManagedBytes,
             Violations = guard.ViolationCount,
             FirstViolation = guard.FirstViolation is { } first ? $"{first} {first.CallStack}".TrimEnd() : null,
             FrameMicroseconds = options.KeepsTimes ? times : [],
@@ -130,6 +159,7 @@ internal static class RunTable
         ("  in managed code and the runtime", run => FigureText.Count(run.RuntimeFaults)),
         ("  on the collector's heap", run => FigureText.Count(run.HeapFaults)),
         ("  in libraries, stacks, files", run => FigureText.Count(run.NativeFaults)),
+        ("page faults in the driver's calls, left out", run => FigureText.Count(run.DriverFaults)),
         ("OS calls of the engine", run => FigureText.Count(run.OsCalls)),
         ("managed bytes", run => FigureText.Count(run.ManagedBytes)),
         ("collections", run => FigureText.Count(run.Collections)),

@@ -148,16 +148,25 @@ internal sealed class LevelStream<TStore> : IDisposable
     }
 }
 
-/// <summary>The files that are in the program: scripts and plans.</summary>
+/// <summary>The files that are in the program: scripts, plans and shaders.</summary>
 internal static class Resource
 {
     public static string NameOf(LevelKind kind, string ending) => EnumNames<LevelKind>.Of(kind) + ending;
 
     public static string Text(string name)
     {
-        using Stream stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
-            ?? throw new RunFailedException($"'{name}' is not in this program.");
-        using StreamReader reader = new(stream);
+        using StreamReader reader = new(Open(name));
         return reader.ReadToEnd();
     }
+
+    public static byte[] Bytes(string name)
+    {
+        using Stream stream = Open(name);
+        byte[] bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    private static Stream Open(string name) => Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
+        ?? throw new RunFailedException($"'{name}' is not in this program.");
 }

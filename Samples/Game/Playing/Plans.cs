@@ -10,6 +10,7 @@ namespace Samples.Game.Playing;
 internal static class Plans
 {
     private const string Libraries = "libraries";
+    private const string Vulkan = "vulkan";
     private const int SuperSlabBytes = 2 << 20;
 
     /// <summary>What recorded plans are multiplied by: threads hold back blocks as their timing wants.</summary>
@@ -17,7 +18,12 @@ internal static class Plans
 
     public static ScenePlan Of(LevelKind kind) => Read(Resource.NameOf(kind, ".json"));
 
-    public static ScenePlan OfLibraries() => Read(Libraries + ".json");
+    /// <param name="usesVulkan">Whether Vulkan is among them, which has a plan of its own.</param>
+    public static ScenePlan OfLibraries(bool usesVulkan)
+    {
+        ScenePlan plan = Read(Libraries + ".json");
+        return usesVulkan ? ScenePlan.Merge([plan, Read(Vulkan + ".json")]) : plan;
+    }
 
     /// <summary>A plan that prewarms nothing but the smallest lanes.</summary>
     public static ScenePlan Empty(LevelKind kind, int workers) => new()
@@ -27,19 +33,28 @@ internal static class Plans
         FrameArena = new FrameArenaOptions { BytesPerLane = 4096, LaneCount = workers },
     };
 
-    public static ScenePlan EmptyLibraries() => new()
+    /// <inheritdoc cref="OfLibraries"/>
+    public static ScenePlan EmptyLibraries(bool usesVulkan) => new()
     {
         Name = Libraries,
-        Arenas = [Arena("physics"), Arena("saves"), Arena("window")],
+        Arenas =
+        [
+            Arena("physics"), Arena("saves"), Arena("window"), .. usesVulkan ? [Arena(Vulkan)] : Array.Empty<ArenaPlan>(),
+        ],
     };
 
-    /// <summary>Writes a recorded plan, with soft budgets of what is prewarmed.</summary>
+    /// <summary>Writes a recorded plan, with soft budgets of what is prewarmed. Vulkan gets a file of its own.</summary>
     public static void Write(string folder, SceneRecorder recorder)
     {
         ScenePlan recorded = recorder.Plan(Headroom);
-        ScenePlan plan = recorded with { Arenas = [.. recorded.Arenas.Select(WithBudget)] };
-        OutputFile.Write(Path.Combine(folder, plan.Name + ".json"), plan.ToJson() + "\n");
+        ILookup<bool, ArenaPlan> arenas = recorded.Arenas.Select(WithBudget).ToLookup(arena => arena.Name == Vulkan);
+        Write(folder, recorded with { Arenas = [.. arenas[false]] });
+        if (arenas[true].Any())
+            Write(folder, new ScenePlan { Name = Vulkan, Arenas = [.. arenas[true]] });
     }
+
+    private static void Write(string folder, ScenePlan plan) =>
+        OutputFile.Write(Path.Combine(folder, plan.Name + ".json"), plan.ToJson() + "\n");
 
     private static ScenePlan Read(string name) => ScenePlan.Parse(Encoding.UTF8.GetBytes(Resource.Text(name)));
 

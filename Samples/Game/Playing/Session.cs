@@ -121,7 +121,7 @@ internal sealed class Session<TStore> : IGame
         }
 
         _frameOfLevel++;
-        _screen.Present(ticks, _framesLeft == 0);
+        _screen.Present(ticks, _counts ? Times.Count : 0, _framesLeft == 0);
     }
 
     /// <summary>Leaves the last level, and waits until all are taken apart.</summary>

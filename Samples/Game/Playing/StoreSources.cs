@@ -179,7 +179,9 @@ internal sealed class GameLibraries : IDisposable
     private readonly nint _physics = Physics.Load();
     private bool _hasEnded;
 
-    /// <param name="plan">Of the arenas "physics", "saves" and "window"; null leaves all to malloc.</param>
+    /// <param name="plan">
+    /// Of the arenas "physics", "saves", "window" and, where it draws, "vulkan"; null leaves all to malloc.
+    /// </param>
     /// <param name="save">The file of saved games; null keeps them in memory.</param>
     public GameLibraries(EngineMemory memory, ScenePlan? plan, string? save)
     {

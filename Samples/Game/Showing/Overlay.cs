@@ -20,7 +20,7 @@ internal sealed class Overlay : IDisposable
     private const int Frames = 240;
     private const int MillisecondsBetweenSnapshots = 250;
     private const float Limit = 16.7f;
-    private const float GraphHeight = 100;
+    private const float GraphHeight = 80;
     private const float Top = 40;
     private const float HeadHeight = GraphHeight + 8 + (2 * Panel.LineHeight);
     private readonly EngineMemory _memory;
@@ -153,7 +153,7 @@ internal sealed class Overlay : IDisposable
             : _counts.PageFaults != 0 ? "PAGE FAULTS"u8
             : ofDriver > milliseconds / 2 ? "THE DRIVER"u8
             : _counts.Waits != 0 ? "WAITING"u8
-            : "OWN WORK, OTHER PROGRAMS"u8;
+            : "OWN WORK OR OTHERS'"u8;
 
         public void Write(Panel panel, float x, float y, long now)
         {

@@ -44,8 +44,9 @@ internal interface IScreen : IDisposable
 
     /// <summary>Between frames.</summary>
     /// <param name="frameTicks">How long the frame took.</param>
+    /// <param name="frame">Its number among the frames that count, from 1; 0 if it does not count.</param>
     /// <param name="isLast">Whether no frame follows.</param>
-    void Present(long frameTicks, bool isLast);
+    void Present(long frameTicks, int frame, bool isLast);
 }
 
 /// <summary>No window: the lists are made and thrown away.</summary>
@@ -65,7 +66,7 @@ internal sealed class NoScreen : IScreen
     {
     }
 
-    public void Present(long frameTicks, bool isLast)
+    public void Present(long frameTicks, int frame, bool isLast)
     {
     }
 

@@ -1,6 +1,7 @@
 // The game's window, keyboard and mouse by SDL 2.
 using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Text;
 using Samples.Common;
 using SuperSlab.Interop;
 using static Samples.Common.SdlFunctions;
@@ -8,25 +9,32 @@ using static Samples.Common.SdlFunctions;
 namespace Samples.Game.Showing;
 
 /// <summary>
-/// A window with an OpenGL 3.3 context, which is current on the thread that made it; keyboard and mouse. SDL's own
-/// memory is the allocator's, the driver's is not.
+/// A window for Vulkan, or one with an OpenGL 3.3 context, which is current on the thread that made it; keyboard and
+/// mouse. SDL's own memory is the allocator's, the driver's is not.
 /// </summary>
 internal sealed unsafe partial class Sdl : IDisposable
 {
     /// <summary>What to do where there can be no window.</summary>
     public const string Otherwise = "Play without a window: --headless --unattended 1000.";
 
+    private const uint WithVulkan = 0x10000000;
+    private const uint Resizable = 0x20;
+    private const byte SizeChanged = 6;
     private readonly nint _window;
     private readonly nint _context;
     private readonly nint[] _ownMemory = new nint[4];
+    private readonly string _needed;
     private Vector2 _aim;
     private bool _isFiring;
 
     /// <param name="allocator">What SDL's memory comes from; null is malloc.</param>
-    /// <exception cref="RunFailedException">There is no SDL 2, no display or no OpenGL 3.3.</exception>
-    public Sdl(string title, int width, int height, Func<NativeAllocator?> allocator)
+    /// <exception cref="RunFailedException">There is no SDL 2, no display, no OpenGL 3.3 or no Vulkan.</exception>
+    public Sdl(string title, int width, int height, GraphicsApi api, Func<NativeAllocator?> allocator)
     {
         (Width, Height) = (width, height);
+        _needed = api == GraphicsApi.Vulkan
+            ? "Vulkan are needed (Debian: xvfb, libvulkan1, mesa-vulkan-drivers)"
+            : "OpenGL 3.3 are needed (Debian: xvfb, libgl1-mesa-dri)";
         if (!NativeLibrary.TryLoad(Library, out nint library))
             throw new RunFailedException($"{Library} is not installed (Debian: libsdl2-2.0-0). {Otherwise}");
 
@@ -35,8 +43,15 @@ internal sealed unsafe partial class Sdl : IDisposable
 
         allocator()?.UseSdl2(library);
         Check(Init(Video) == 0);
+        if (api == GraphicsApi.Vulkan)
+        {
+            _window = CreateWindow(title, Centered, Centered, width, height, WithVulkan | Resizable);
+            Check(_window != 0);
+            return;
+        }
+
         AskForOpenGL33();
-        _window = CreateWindow(title, Centered, Centered, width, height, WithOpenGL);
+        _window = CreateWindow(title, Centered, Centered, width, height, WithOpenGL | Resizable);
         Check(_window != 0);
         _context = CreateContext(_window);
         Check(_context != 0);
@@ -46,12 +61,36 @@ internal sealed unsafe partial class Sdl : IDisposable
     /// <summary>Whether the user still wants the window.</summary>
     public bool IsOpen { get; private set; } = true;
 
-    public int Width { get; }
+    /// <summary>In pixels, as the last <see cref="TakeInput"/> found it.</summary>
+    public int Width { get; private set; }
 
-    public int Height { get; }
+    /// <inheritdoc cref="Width"/>
+    public int Height { get; private set; }
 
     /// <summary>A function of OpenGL.</summary>
     public static nint FunctionOf(string name) => GetProcAddress(name);
+
+    /// <summary>A function of Vulkan, 0 if there is none. Until the window is gone.</summary>
+    /// <param name="instance">0 for those that need no instance.</param>
+    /// <param name="name">The whole name, as "vkCreateInstance".</param>
+    public static nint VulkanFunctionOf(nint instance, string name)
+    {
+        var find = (delegate* unmanaged<nint, byte*, nint>)GetVulkanLookup();
+        fixed (byte* utf8 = Encoding.UTF8.GetBytes(name + '\0'))
+            return find(instance, utf8);
+    }
+
+    /// <summary>Gets the names of the instance's extensions that the window needs.</summary>
+    /// <returns>How many there are.</returns>
+    public uint VulkanExtensions(byte** names, uint capacity) =>
+        GetVulkanExtensions(_window, &capacity, names) != 0 ? capacity : throw Failure();
+
+    /// <summary>Makes what a Vulkan instance presents to; Vulkan's own malloc has its memory.</summary>
+    public ulong NewVulkanSurface(nint instance)
+    {
+        ulong surface;
+        return CreateVulkanSurface(_window, instance, &surface) != 0 ? surface : throw Failure();
+    }
 
     /// <summary>Takes what the player did. Between frames.</summary>
     /// <param name="togglesOverlay">Whether F1 was pressed.</param>
@@ -66,6 +105,9 @@ internal sealed unsafe partial class Sdl : IDisposable
                 case EventKind.Quit:
                     IsOpen = false;
                     break;
+                case EventKind.Window when happened.WindowChange == SizeChanged:
+                    (Width, Height) = (happened.Data, happened.X);
+                    break;
                 case EventKind.KeyDown when happened.Repeat == 0:
                     togglesOverlay ^= happened.Key == Key.F1;
                     pauses ^= happened.Key == Key.Escape;
@@ -78,7 +120,7 @@ internal sealed unsafe partial class Sdl : IDisposable
                     _isFiring &= happened.Key != Key.Space;
                     break;
                 case EventKind.MouseMoved:
-                    _aim = new Vector2((2f * happened.X / Width) - 1, 1 - (2f * happened.Y / Height));
+                    _aim = PictureArea.In(Width, Height).Place(happened.X, happened.Y);
                     break;
                 case EventKind.MouseDown or EventKind.MouseUp:
                     _isFiring = happened.Kind == EventKind.MouseDown;
@@ -90,7 +132,7 @@ internal sealed unsafe partial class Sdl : IDisposable
     }
 
     /// <summary>Shows what OpenGL drew.</summary>
-    public void Present() => SwapWindow(_window);
+    public void SwapBuffers() => SwapWindow(_window);
 
     /// <summary>
     /// Ends SDL. It keeps its error buffers for each thread until the process ends, so the arena must be reset after
@@ -113,15 +155,17 @@ internal sealed unsafe partial class Sdl : IDisposable
         if (isFine)
             return;
 
-        string message = Error;
+        RunFailedException failure = Failure();
         Dispose();
-        throw new RunFailedException(
-            $"SDL: {message}; a display and OpenGL 3.3 are needed (Debian: xvfb, libgl1-mesa-dri). {Otherwise}");
+        throw failure;
     }
+
+    private RunFailedException Failure() => new($"SDL: {Error}; a display and {_needed}. {Otherwise}");
 
     private enum EventKind : uint
     {
         Quit = 0x100,
+        Window = 0x200,
         KeyDown = 0x300,
         KeyUp = 0x301,
         MouseMoved = 0x400,
@@ -147,11 +191,17 @@ internal sealed unsafe partial class Sdl : IDisposable
         [FieldOffset(0)]
         public EventKind Kind;
 
+        [FieldOffset(12)]
+        public byte WindowChange;
+
         [FieldOffset(13)]
         public byte Repeat;
 
         [FieldOffset(16)]
         public Key Key;
+
+        [FieldOffset(16)]
+        public int Data;
 
         [FieldOffset(20)]
         public int X;
@@ -165,4 +215,13 @@ internal sealed unsafe partial class Sdl : IDisposable
 
     [LibraryImport(Library, EntryPoint = "SDL_SetMemoryFunctions")]
     private static partial int SetMemory(nint allocate, nint clear, nint resize, nint free);
+
+    [LibraryImport(Library, EntryPoint = "SDL_Vulkan_GetVkGetInstanceProcAddr")]
+    private static partial nint GetVulkanLookup();
+
+    [LibraryImport(Library, EntryPoint = "SDL_Vulkan_GetInstanceExtensions")]
+    private static partial int GetVulkanExtensions(nint window, uint* count, byte** names);
+
+    [LibraryImport(Library, EntryPoint = "SDL_Vulkan_CreateSurface")]
+    private static partial int CreateVulkanSurface(nint window, nint instance, ulong* surface);
 }
