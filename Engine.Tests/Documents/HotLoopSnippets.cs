@@ -127,6 +127,20 @@ internal sealed class HotLoopSnippets
     }
 
     [Test]
+    public unsafe void Where_memory_comes_from_is_listed() => WithCounters.Run(static () =>
+    {
+        using EngineMemory memory = new();
+        using LongLivedArena arena = memory.CreateLongLivedArena("world");
+        using Profiler profiler = new(memory, new ProfilerOptions { SampleAllocationsEvery = 512 * 1024 });
+        arena.Allocate(40 << 20);
+
+        ProfileCallSites sites = profiler.ToDocument("my game").CallSites;
+        foreach (ProfileCallSites.SiteRow site in sites.Sites)       // or sites.Tags, or sites.Stacks with all callers
+            Console.WriteLine($"{site.LiveBytes} ± {site.LiveDeviation} bytes live from {site.Name}");
+        Assert.That(sites.Sites.Single().LiveBytes, Is.EqualTo(40 << 20));
+    });
+
+    [Test]
     public void A_profile_becomes_a_page_a_trace_and_tables()
     {
         using Profiler profiler = new(_memory);

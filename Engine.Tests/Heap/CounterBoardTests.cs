@@ -25,7 +25,11 @@ internal sealed unsafe class CounterBoardTests
     }
 
     [TearDown]
-    public void Dispose() => _layers.Dispose();
+    public void Dispose()
+    {
+        _board.Dispose();
+        _layers.Dispose();
+    }
 
     [Test]
     public void The_sums_are_those_of_all_caches_that_ever_were()

@@ -26,6 +26,8 @@ internal sealed class CsvFileTests
                 ("notes.csv", 2), ("disposed-arenas.csv", 2),
                 ("classes.csv", 14), ("superslabs.csv", 600),
             ("lanes.csv", 8), ("thread-caches.csv", 8), ("tags.csv", 3), ("faults.csv", 3),
+                ("call-sites.csv", profile.CallSites.Sites.Count),
+                ("call-stacks.csv", profile.CallSites.Stacks.Count),
                 ("frame-faults.csv", profile.Faults.Frames.Count), ("events.csv", 3),
         }));
         foreach (string file in files)
@@ -48,7 +50,13 @@ internal sealed class CsvFileTests
     [TestCase("superslabs", "index,state,pages,arena,used_bytes")]
     [TestCase("lanes", "arena,lane,capacity_bytes,used_bytes,high_water_bytes")]
     [TestCase("thread-caches", "arena,slot,thread,blocks,bytes")]
-    [TestCase("tags", "name,allocated_bytes,freed_bytes,allocations,frees")]
+    [TestCase("tags", "name,allocated_bytes,freed_bytes,allocations,frees,live_estimate,live_deviation")]
+    [TestCase(
+        "call-sites",
+        "site,live_bytes,live_deviation,live_samples,allocated_bytes,allocated_deviation,samples")]
+    [TestCase(
+        "call-stacks",
+        "stack,tag,live_bytes,live_deviation,live_samples,allocated_bytes,allocated_deviation,samples")]
     [TestCase("faults", "kind,name,count,call_site")]
     [TestCase("frame-faults", "frame,kind,name,count")]
     [TestCase("events", "track,name,start,nanoseconds")]

@@ -11,8 +11,8 @@ namespace Engine.Tests.Reports;
 internal sealed partial class HtmlReportTests
 {
     private static readonly string[] s_parts =
-        ["overview", "frames", "memory", "events", "arenas", "tags", "classes", "superslabs", "threads", "faults",
-            "policies", "plans"];
+        ["overview", "frames", "memory", "events", "arenas", "tags", "callsites", "classes", "superslabs", "threads",
+            "faults", "policies", "plans"];
 
     private string _path = "";
 

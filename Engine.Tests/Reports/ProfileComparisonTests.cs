@@ -81,6 +81,41 @@ internal sealed class ProfileComparisonTests
     }
 
     [Test]
+    public void Call_sites_are_worse_only_beyond_three_deviations_of_both_estimates()
+    {
+        ProfileCallSites before = Sites(("Game.Spawn", 100 << 20, 3 << 20), ("Game.Load", 50 << 20, 2 << 20));
+        ProfileCallSites after = Sites(("Game.Spawn", 112 << 20, 3 << 20), ("Game.Load", 60 << 20, 2 << 20),
+            ("Game.New", 8 << 20, 1 << 20));
+        ProfileComparison comparison = new(
+            SampleProfile.Empty with { CallSites = before }, SampleProfile.Empty with { CallSites = after });
+        string[] live = [.. comparison.Rows.Where(row => row is { Group: "call sites", Measure: "live, estimated" })
+            .Select(row => string.Create(
+                CultureInfo.InvariantCulture, $"{row.Verdict} {row.Name} {row.Before} -> {row.After}"))];
+
+        // 12 MiB are less than 3 * sqrt(3² + 3²) = 12.7 MiB; 10 MiB more than 3 * sqrt(2² + 2²) = 8.5 MiB.
+        Assert.That(live, Is.EqualTo((string[])
+        [
+            $"Worse Game.Load {50 << 20} -> {60 << 20}",
+            $"Worse Game.New 0 -> {8 << 20}",
+            $"Same Game.Spawn {100 << 20} -> {112 << 20}",
+        ]));
+
+        ProfileComparison unsampled = new(
+            SampleProfile.Empty, SampleProfile.Empty with { CallSites = after });
+        Assert.That(
+            unsampled.Rows.Where(row => row.Group == "call sites").Select(row => row.Verdict),
+            Is.Not.Empty.And.All.EqualTo(ProfileComparison.Verdict.Unknown));
+
+        static ProfileCallSites Sites(params (string Name, long Bytes, long Deviation)[] sites) => new()
+        {
+            Unavailable = "",
+            Places = [.. sites.Select(site => site.Name)],
+            Stacks = [.. sites.Select((site, number) => new ProfileCallSites.StackRow(
+                [number], "(no tag)", site.Bytes, site.Deviation, 1, site.Bytes, site.Deviation, 1))],
+        };
+    }
+
+    [Test]
     public void What_one_profile_did_not_count_is_unknown_and_neither_worse_nor_better()
     {
         ProfileDocument counted = SampleProfile.Create(frames: 100) with { HasCounters = true };

@@ -191,7 +191,7 @@ internal sealed unsafe class TruthfulReportTests
     public void A_tag_that_frees_the_blocks_of_others_has_no_live_bytes_below_zero()
     {
         // As in SampleProfile: "scripts" allocated nothing, and freed 4,096 bytes.
-        using Browser browser = Open(SampleProfile.Create(frames: 100));
+        using Browser browser = Open(SampleProfile.Create(frames: 100) with { CallSites = new ProfileCallSites() });
         string tags = browser.Find("#tags").Text;
         Assert.That(browser.FindAll("#tags thead th").Select(heading => heading.Text).Where(text =>
             text.Length != 0), Is.EqualTo((string[])["Tag", "Allocated", "Freed", "Allocations", "Frees"]));

@@ -178,6 +178,41 @@ internal sealed class ProfileOptionTests
         }
     }
 
+    [Test]
+    public void Call_sites_are_sampled_in_the_process_that_runs_the_row()
+    {
+        const long Every = 64 * 1024;
+        ProfileDocument document = ProfileOf("RandomMixed", "--operations", "200000", "--call-sites", $"{Every}");
+        ProfileCallSites sites = document.CallSites;
+        TestContext.Out.WriteLine(string.Join('\n', sites.Stacks.Select(sites.TextOf)));
+        long counted = document.Frames["allocated_bytes"].Sum();
+        ProfileCallSites.SiteRow all = sites.Tags.Single();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((sites.Unavailable, sites.IntervalBytes), Is.EqualTo(("", Every)));
+            Assert.That(all.SampleCount, Is.GreaterThan(100));
+
+            // What was allocated before the frames is sampled, too, and not counted in them.
+            Assert.That(all.AllocatedBytes, Is.GreaterThan(counted - (5 * all.AllocatedDeviation)));
+            Assert.That(File.ReadAllText(Path.Combine(_folder, "tables", "call-stacks.csv")), Does.StartWith("stack,tag"));
+            if (sites.NoStacks.Length == 0)
+                Assert.That(sites.Sites.Select(site => site.Name), Has.Some.StartsWith("Samples."));
+        }
+    }
+
+    [Test]
+    public void Call_sites_without_a_number_are_sampled_as_usual()
+    {
+        ProfileDocument document = ProfileOf("Soak", "--seconds", "3", "--call-sites");
+        Assert.That(
+            (document.CallSites.Unavailable, document.CallSites.IntervalBytes), Is.EqualTo(("", 512L * 1024)));
+    }
+
+    [TestCase("RandomMixed", "--call-sites is for a profile: give --profile DIR, too.", "--call-sites")]
+    [TestCase("Soak", "--call-sites takes 1 to 1099511627776 bytes, not 0.", "--profile", "x", "--call-sites", "0")]
+    public void Call_sites_need_a_profile_and_a_size(string sample, string message, params string[] arguments) =>
+        SampleProcess.Run(sample, arguments).MustBeBadInput(message);
+
     [TestCase("RandomMixed", "--allocator", "malloc")]
     [TestCase("RandomMixed", "--matrix")]
     [TestCase("GameReplay", "--allocator", "gc")]

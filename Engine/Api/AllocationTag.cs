@@ -14,8 +14,8 @@ namespace SuperSlab;
 /// <see cref="MemoryCounters"/> are on, what is allocated and freed in long-lived arenas while the tag is in force is
 /// counted for it, and a profiler shows its live and peak bytes beside its budget; where they are off, nothing is
 /// counted. Live bytes are those allocated less those freed while the tag was in force: a block that is freed under
-/// another tag is taken from that one, which may fall below zero. Who owns each block exactly is
-/// <see cref="ArenaTracking"/>'s business. When an arena is reset or disposed, what it held is taken from all tags.
+/// another tag is taken from that one, which may fall below zero. Which tag allocated what lives is estimated where a
+/// profiler samples allocations, and known block by block with <see cref="ArenaTracking"/>. When an arena is reset or disposed, what it held is taken from all tags.
 /// </summary>
 public sealed class AllocationTag
 {
@@ -85,6 +85,9 @@ public sealed class AllocationTag
     /// <exception cref="EngineMemoryException">The thread's first use of arenas found no memory for its
     /// slot.</exception>
     public unsafe TagScope Begin() => new(ThreadSlots.CurrentTag, _cell);
+
+    /// <summary>The tag of a number as reports name it.</summary>
+    internal static string TextOf(int index) => Of(index)?.Name ?? "(no tag)";
 
     /// <summary>The tag of a number; null for code without one.</summary>
     internal static AllocationTag? Of(int index) => s_tags[index];

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace SuperSlab;
 
@@ -331,17 +332,22 @@ public sealed unsafe class ArenaGroup : IDisposable
     }
 
     /// <summary>Counts an allocation or a free of a small arena under the calling thread's tag.</summary>
-    internal void Count(CounterCell* cells, nuint allocated, nuint freed)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Count(CounterCell* cells, nuint block, nuint allocated, nuint freed)
     {
         int tag = ThreadSlots.Current == 0 ? 0 : ThreadCounters.TagAt(*ThreadSlots.CurrentTag);
-        _counters?.Count(cells, tag, new CounterCell
-        {
-            Allocations = allocated == 0 ? 0 : 1,
-            AllocatedBytes = (long)allocated,
-            Frees = freed == 0 ? 0 : 1,
-            FreedBytes = (long)freed,
-        });
+        _counters?.Count(cells, tag, block, (long)allocated, (long)freed);
     }
+
+    /// <summary>A small arena's block is about to be freed, or a slab of its blocks; see
+    /// <see cref="CounterBoard.Forget"/>.</summary>
+    internal void ForgetSample(nuint block) => _counters?.Forget(block);
+
+    internal void ForgetSlab(nuint start) => _counters?.ForgetSlab(start);
+
+    internal SampledBlock? TakeSample(nuint block) => _counters?.TakeSample(block);
+
+    internal void PutSample(nuint block, in SampledBlock sample) => _counters?.PutSample(block, sample);
 
     internal void RetireCounters(CounterCell* cells) => _counters?.Retire(cells);
 

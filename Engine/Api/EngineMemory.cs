@@ -169,6 +169,9 @@ public sealed partial class EngineMemory : IDisposable
     /// <summary>The work that <see cref="Dispose"/> waits for.</summary>
     internal WorkGate Work => _arenas.Work;
 
+    /// <summary>Where allocations are counted and sampled; null where they are not counted.</summary>
+    internal CounterBoard? Counters => _counters;
+
     /// <summary>Reads what was allocated and freed, by tag. Allocates nothing.</summary>
     /// <param name="sums">Room for <see cref="AllocationTag.Count"/>.</param>
     /// <returns>False, and nothing is written, where it is not counted, and once the memory is disposed.</returns>
@@ -330,6 +333,7 @@ public sealed partial class EngineMemory : IDisposable
             try
             {
                 ExceptionDispatchInfo? thrown = DisposeArenas();
+                _counters?.Dispose();
                 _reservation.DisposeButHeap();
                 thrown?.Throw();
             }

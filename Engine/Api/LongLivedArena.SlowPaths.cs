@@ -40,7 +40,7 @@ public sealed unsafe partial class LongLivedArena
             return AllocateNew(cache, sizeClass, bytes, alignment);
 
         if (CounterSwitch.IsOn)
-            ThreadCounters.CountAllocation(cache, (nuint)own);
+            ThreadCounters.CountAllocation(cache, (nuint)own, block);
 
         return (void*)block;
     }
@@ -69,7 +69,7 @@ public sealed unsafe partial class LongLivedArena
         }
 
         if (CounterSwitch.IsOn)
-            _caches.CountAllocationOf(cache, UsableBytes((void*)block, sizeClass));
+            _caches.CountAllocationOf(cache, block, UsableBytes((void*)block, sizeClass));
 
         _tracker?.Add(block, bytes);
         return (void*)block;
@@ -86,10 +86,13 @@ public sealed unsafe partial class LongLivedArena
         nuint offset = (nuint)((nint)block - cache->ReservationBase);
         nuint sizeClass = offset < cache->ReservationBytes
             ? cache->Tags[offset >> SlabGeometry.SlabShift] ^ _tagOfBlocks : nuint.MaxValue;
+        if (CounterSwitch.IsOn && sizeClass <= byte.MaxValue)
+            _caches.ForgetSample((nuint)block);
+
         if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
             FreeChecked(cache, block);
         else if (CounterSwitch.IsOn)
-            ThreadCounters.CountFree(cache, sizeClass);
+            ThreadCounters.CountFree(cache, sizeClass, block: 0);
     }
 
     /// <summary>Frees what needs a closer look, or a place for the block.</summary>
@@ -115,6 +118,9 @@ public sealed unsafe partial class LongLivedArena
             return;
 
         _tracker?.Remove((nuint)block);
+        if (CounterSwitch.IsOn)
+            _caches.ForgetSample((nuint)block);
+
         try
         {
             // Damage to earlier blocks is reported after this one is freed.
@@ -155,14 +161,16 @@ public sealed unsafe partial class LongLivedArena
 
         // What moves as it grows is an extent, aligned to 2 MiB.
         nuint grown = mayStay && bytes > usable && bytes <= MaximumBytes
-            ? GrowTracked((nuint)block, sizeClass, bytes) : 0;
+            ? CounterSwitch.IsOn ? GrowSampled((nuint)block, sizeClass, bytes)
+                : GrowTracked((nuint)block, sizeClass, bytes)
+            : 0;
         if (grown != 0)
         {
             if (CounterSwitch.IsOn)
             {
                 ThreadCache* own = Checked(cache);
                 _caches.CountFreeOf(own, usable);
-                _caches.CountAllocationOf(own, UsableBytes((void*)grown, SizeClasses.IndexOf(bytes)));
+                _caches.CountAllocationOf(own, grown, UsableBytes((void*)grown, SizeClasses.IndexOf(bytes)));
             }
 
             return (void*)grown;
@@ -173,6 +181,24 @@ public sealed unsafe partial class LongLivedArena
             _slabs.KeepRoom((nint)copy);
 
         return copy;
+    }
+
+    /// <summary>Grows a block that ends as it was and begins anew for samples, unless it does not grow.</summary>
+    private nuint GrowSampled(nuint block, int sizeClass, nuint bytes)
+    {
+        SampledBlock? sample = _caches.TakeSample(block);
+        nuint grown = 0;
+        try
+        {
+            grown = GrowTracked(block, sizeClass, bytes);
+        }
+        finally
+        {
+            if (grown == 0 && sample is { } lives)
+                _caches.PutSample(block, lives);
+        }
+
+        return grown;
     }
 
     private nuint GrowTracked(nuint block, int sizeClass, nuint bytes)

@@ -43,7 +43,7 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
             ? (nuint)_checked.Allocate(bytes, alignment, AllocationTag.CurrentName)
             : Take(generation, bytes, alignment);
         if (CounterSwitch.IsOn)
-            Count(UsableBytes(generation, (void*)block), 0);
+            Count(block, UsableBytes(generation, (void*)block), 0);
 
         _tracker?.Add(block, bytes);
         return (void*)block;
@@ -59,6 +59,9 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         group.ThrowIfNotOf(Name, blocks, (nuint)block);
         nuint bytes = _checked?.BytesOf(block, "freed") ?? UsableBytes(generation, block);
         _tracker?.Remove((nuint)block);
+        if (CounterSwitch.IsOn)
+            group.ForgetSample((nuint)block);
+
         try
         {
             // Damage to earlier blocks is reported after this one is freed.
@@ -70,7 +73,7 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         finally
         {
             if (CounterSwitch.IsOn)
-                Count(0, bytes);
+                Count(0, 0, bytes);
         }
     }
 
@@ -152,6 +155,7 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         _ = Find(block, out SmallSlab* large);
         nuint before = large->LargeBytes;
         AllocationTracker.Origin? origin = _tracker?.Take((nuint)block);
+        SampledBlock? sample = CounterSwitch.IsOn ? group.TakeSample((nuint)block) : null;
         nuint grown = 0;
         try
         {
@@ -161,6 +165,9 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         {
             if (origin is { } known)
                 _tracker?.Put(grown == 0 ? (nuint)block : grown, grown == 0 ? known : known with { Bytes = bytes });
+
+            if (grown == 0 && sample is { } lives)
+                group.PutSample((nuint)block, lives);
         }
 
         Enter(generation);
@@ -168,8 +175,8 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         Exit();
         if (CounterSwitch.IsOn)
         {
-            Count(0, before);
-            Count(large->LargeBytes, 0);
+            Count(0, 0, before);
+            Count(grown, large->LargeBytes, 0);
         }
 
         return (void*)grown;

@@ -98,7 +98,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
             return AllocateSlow(generation, bytes, alignment);
 
         if (CounterSwitch.IsOn)
-            Count(((IBlockSource)this).BytesOf(block), 0);
+            Count(block, ((IBlockSource)this).BytesOf(block), 0);
 
         return (void*)block;
     }
@@ -127,7 +127,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
 
         SmallBlock freed = Return(generation, block);
         if (CounterSwitch.IsOn)
-            Count(0, freed.Bytes);
+            Count(0, 0, freed.Bytes);
     }
 
     public void* Reallocate(long generation, void* block, nuint bytes, nuint alignment)
@@ -211,7 +211,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         Enter(generation);
         SmallSlab* thrownAway = SmallBlocks.TakeAll(blocks);
         Exit();
-        RetireCounters();
+        RetireCounters(thrownAway);
         GiveBack(thrownAway, []);
         EngineMemoryException.ThrowIf(damage);
     }
@@ -251,7 +251,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         IReadOnlyList<nuint> closedPages = _checked?.Abandon() ?? [];
         _checked = null;
         _tracker = null;
-        RetireCounters();
+        RetireCounters(thrownAway);
         if (givesBack)
         {
             GiveBack(thrownAway, closedPages);
@@ -299,6 +299,9 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         Enter(generation);
         SmallBlock found = Find(block, out SmallSlab* slab);
         SmallSlab* unused = null;
+        if (CounterSwitch.IsOn && found.State == SmallBlockState.Live)
+            group.ForgetSample((nuint)block);
+
         if (found.State == SmallBlockState.Live && slab->IsLarge)
             SmallBlocks.RemoveLarge(blocks, unused = slab);
         else if (found.State == SmallBlockState.Live)
@@ -410,13 +413,18 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
         }
     }
 
-    private void Count(nuint allocated, nuint freed) =>
-        group.Count(SmallBlocks.CountersOf(blocks), allocated, freed);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Count(nuint block, nuint allocated, nuint freed) =>
+        group.Count(SmallBlocks.CountersOf(blocks), block, allocated, freed);
 
-    private void RetireCounters()
+    private void RetireCounters(SmallSlab* thrownAway)
     {
-        if (CounterSwitch.IsOn)
-            group.RetireCounters(SmallBlocks.CountersOf(blocks));
+        if (!CounterSwitch.IsOn)
+            return;
+
+        group.RetireCounters(SmallBlocks.CountersOf(blocks));
+        for (; thrownAway != null; thrownAway = thrownAway->Next)
+            group.ForgetSlab(thrownAway->Start);
     }
 
     private void ThrowIfStale(long generation)

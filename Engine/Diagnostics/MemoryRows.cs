@@ -155,7 +155,7 @@ public readonly record struct TagRow(
     /// below 0 after it freed blocks of other tags. Reports do not show it.
     /// </summary>
     public long LiveBytes => AllocatedBytes - FreedBytes;
-    internal string Text => Number == 0 ? "(no tag)" : Name.ToString();
+    internal string Text => Number == 0 ? AllocationTag.TextOf(0) : Name.ToString();
 }
 
 /// <summary>The owner of a SuperSlab.</summary>

@@ -76,6 +76,7 @@ public sealed record ProfileDocument
     public long NoteCount { get; init; }
     public ProfileSeries Memory { get; init => field = value ?? new(); } = new();
     public ProfileFaults Faults { get; init => field = value ?? new(); } = new();
+    public ProfileCallSites CallSites { get; init => field = value ?? new(); } = new();
 
     /// <summary>Spans beside the frames, such as loads, and moments at which SuperSlabs came or went.</summary>
     public IReadOnlyList<TrackEvent> Events { get; init => field = ProfileVersions.Rows(value); } = [];

@@ -130,7 +130,8 @@ public sealed class ProfileTable
 
     /// <summary>
     /// What was allocated and freed while a tag was in force. A block counts as freed under the tag that frees it, so
-    /// the difference is not what lives under a tag, and no output shows it.
+    /// the difference is not what lives under a tag, and no output shows it. What lives is estimated, by the tag that
+    /// allocated it, where allocations were sampled; else those columns have no numbers.
     /// </summary>
     public static ProfileTable Tags { get; } = new("tags", static d => d.Tags.Count,
         Text("name", "Tag", Everywhere, static (d, i) => d.Tags[i].Text),
@@ -140,10 +141,35 @@ public sealed class ProfileTable
             .Total("superslab.tag.freed", "Bytes freed under a tag, of blocks of any tag.", "By"),
         Count("allocations", "Allocations", Everywhere, static (d, i) => d.Tags[i].AllocationCount)
             .Total("superslab.tag.allocations", "Blocks allocated under a tag.", "{allocation}"),
-        Count("frees", "Frees", Everywhere, static (d, i) => d.Tags[i].FreeCount))
+        Count("frees", "Frees", Everywhere, static (d, i) => d.Tags[i].FreeCount),
+        Bytes("live_estimate", "Live, estimated", Csv | Page, static (d, i) => EstimateOf(d, i)?.LiveBytes),
+        Bytes("live_deviation", "± of live", Csv | Page, static (d, i) => EstimateOf(d, i)?.LiveDeviation))
     {
         MetricAttribute = "tag",
     };
+
+    /// <summary>Where memory came from, by the innermost place of call stacks. Bytes are estimates.</summary>
+    public static ProfileTable CallSites { get; } = new("call-sites", static d => d.CallSites.Sites.Count,
+        Text("site", "Call site", Csv | Page, static (d, i) => d.CallSites.Sites[i].Name),
+        Bytes("live_bytes", "Live", Csv | Page, static (d, i) => d.CallSites.Sites[i].LiveBytes),
+        Bytes("live_deviation", "± of live", Csv | Page, static (d, i) => d.CallSites.Sites[i].LiveDeviation),
+        Count("live_samples", "Live samples", Csv | Page, static (d, i) => d.CallSites.Sites[i].LiveSampleCount),
+        Bytes("allocated_bytes", "Allocated", Csv | Page, static (d, i) => d.CallSites.Sites[i].AllocatedBytes),
+        Bytes("allocated_deviation", "± of allocated", Csv | Page,
+            static (d, i) => d.CallSites.Sites[i].AllocatedDeviation),
+        Count("samples", "Samples", Csv | Page, static (d, i) => d.CallSites.Sites[i].SampleCount));
+
+    /// <summary>The same by whole call stacks and tags.</summary>
+    public static ProfileTable CallStacks { get; } = new("call-stacks", static d => d.CallSites.Stacks.Count,
+        Text("stack", "Call stack", Csv, static (d, i) => d.CallSites.TextOf(d.CallSites.Stacks[i])),
+        Text("tag", "Tag", Csv, static (d, i) => d.CallSites.Stacks[i].Tag),
+        Bytes("live_bytes", "Live", Csv, static (d, i) => d.CallSites.Stacks[i].LiveBytes),
+        Bytes("live_deviation", "± of live", Csv, static (d, i) => d.CallSites.Stacks[i].LiveDeviation),
+        Count("live_samples", "Live samples", Csv, static (d, i) => d.CallSites.Stacks[i].LiveSampleCount),
+        Bytes("allocated_bytes", "Allocated", Csv, static (d, i) => d.CallSites.Stacks[i].AllocatedBytes),
+        Bytes("allocated_deviation", "± of allocated", Csv,
+            static (d, i) => d.CallSites.Stacks[i].AllocatedDeviation),
+        Count("samples", "Samples", Csv, static (d, i) => d.CallSites.Stacks[i].SampleCount));
 
     public static ProfileTable Classes { get; } = new("classes", static d => d.Classes.Count,
         Text("arena", "Arena", Csv | Page, static (d, i) => d.ArenaName(d.Classes[i].ArenaNumber)),
@@ -204,8 +230,8 @@ public sealed class ProfileTable
 
     public static IReadOnlyList<ProfileTable> All { get; } =
     [
-        Frames, Totals, Arenas, DisposedArenas, Tags, Classes, SuperSlabs, Lanes, ThreadCaches, Hitches, Notes, Faults,
-        FrameFaults, Events,
+        Frames, Totals, Arenas, DisposedArenas, Tags, CallSites, CallStacks, Classes, SuperSlabs, Lanes, ThreadCaches,
+        Hitches, Notes, Faults, FrameFaults, Events,
     ];
 
     /// <summary>The table's name, for files and scripts.</summary>
@@ -235,6 +261,10 @@ public sealed class ProfileTable
 
     private static Column Time(string name, string title, Outputs outputs, Func<ProfileDocument, int, long?> number) =>
         new(name, title, Unit.Nanoseconds, outputs) { NumberOf = number };
+
+    /// <summary>What a tag's row has of sampled blocks; null where none were sampled.</summary>
+    private static ProfileCallSites.SiteRow? EstimateOf(ProfileDocument document, int tag) =>
+        document.CallSites.Unavailable.Length == 0 ? document.CallSites.OfTag(document.Tags[tag].Text) : null;
 
     private static long? Known(long bytes) => bytes < 0 ? null : bytes;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Silk.NET.Core.Contexts;
 using SuperSlab.Scenes;
 
 namespace SuperSlab.Diagnostics;
@@ -44,10 +45,15 @@ public sealed class Profiler : IFrameObserver, IDisposable
     private bool _countsAreOld = true;
     private bool _isInFrame;
 
+    /// <summary>Whether this profiler has allocations sampled.</summary>
+    private bool _samples;
+
     /// <summary>Makes the profiler's memory resident and runs its code once.</summary>
     /// <param name="memory">The memory to profile; disposed after the last call here.</param>
     /// <param name="options">Null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">It is to sample allocations, and another profiler of the memory
+    /// does.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public Profiler(EngineMemory memory, ProfilerOptions? options = null)
     {
@@ -67,6 +73,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
         try
         {
             WarmUp();
+            BeginSampling();
             MemoryEventSource.Log.Publish(this);
         }
         catch
@@ -232,17 +239,50 @@ public sealed class Profiler : IFrameObserver, IDisposable
             LostEventCount = _events.LostCount,
             Plans = [.. _plans],
             Faults = Faults?.Collect() ?? document.Faults,
+            CallSites = ReadCallSites(),
         });
     }
 
-    /// <summary>Frees the profiler's memory. A second call does nothing.</summary>
+    /// <summary>Frees the profiler's memory, and takes no more samples. A second call does nothing.</summary>
     public void Dispose()
     {
+        if (_samples)
+            Memory.Counters!.EndSampling();
+
+        _samples = false;
         MemoryEventSource.Log.Unpublish(this);
         _timeline.Dispose();
         _curves.Dispose();
         _counters.Dispose();
         _events.Dispose();
+    }
+
+    private void BeginSampling()
+    {
+        if (_options.SampleAllocationsEvery == 0 || Memory.Counters is not { } counters)
+            return;
+
+        INativeContext context = Memory.Options.NativeContext ?? ThisPlatform.CreateContext();
+        _samples = counters.TryBeginSampling(
+            _options.SampleAllocationsEvery, _options.SampleSeed, _options.SampleLimits, context);
+        if (!_samples)
+        {
+            throw new InvalidOperationException(
+                "Another profiler samples the allocations of this memory; dispose it before this one is made.");
+        }
+    }
+
+    private ProfileCallSites ReadCallSites()
+    {
+        if (_options.SampleAllocationsEvery == 0)
+            return new ProfileCallSites();
+
+        if (Memory.Counters?.ReadSamples() is not { } samples)
+            return new ProfileCallSites { Unavailable = $"counters are off (the switch {CounterSwitch.Name})" };
+
+        INativeContext context = Memory.Options.NativeContext ?? ThisPlatform.CreateContext();
+        CallSites callSites = new(new LinuxFiles(context), context);
+        return new CallSiteTable(samples, callSites, Memory.Counters.NoStacks).Make();
     }
 
     private void WarmUp()
@@ -410,6 +450,20 @@ public sealed record ProfilerOptions
     /// </summary>
     public bool CountsPageFaults { get; init; }
 
+    /// <summary>
+    /// Samples allocations in long-lived and small arenas, one in so many bytes on average, with their call stacks: up
+    /// to 1 TiB; 1 samples each block, and 0, the default, none. With 512 KiB, an estimate of 1 GiB in small blocks has a standard deviation of 2 %. Needs
+    /// <see cref="MemoryCounters"/>. Takes 3 MiB; a sample takes its thread about a microsecond, without a managed byte
+    /// or, but for a thread's first, a system call. One profiler of a memory at a time.
+    /// </summary>
+    public long SampleAllocationsEvery { get; init; }
+
+    /// <summary>Where the random distances between samples begin, for tests.</summary>
+    internal ulong SampleSeed { get; init; } = (ulong)Stopwatch.GetTimestamp();
+
+    /// <summary>How many samples there is room for, for tests.</summary>
+    internal SampleLimits SampleLimits { get; init; } = SampleLimits.Default;
+
     /// <summary>The clock of frames, samples and events. Default the system's, which costs frames the least.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
@@ -422,6 +476,8 @@ public sealed record ProfilerOptions
         Check(isCapacity, SampleCapacity, nameof(SampleCapacity), "an even number from 2 to 1,000,000");
         bool isBudget = FrameBudget >= TimeSpan.Zero && FrameBudget <= TimeSpan.FromHours(1);
         Check(isBudget, FrameBudget, nameof(FrameBudget), "from 0 to an hour");
+        bool isEvery = SampleAllocationsEvery is >= 0 and <= 1L << 40;
+        Check(isEvery, SampleAllocationsEvery, nameof(SampleAllocationsEvery), "from 0 to 1,099,511,627,776 bytes");
         bool isInterval = SampleInterval >= TimeSpan.Zero && SampleInterval <= TimeSpan.FromHours(1);
         Check(isInterval, SampleInterval, nameof(SampleInterval), "from 0 to an hour");
     }

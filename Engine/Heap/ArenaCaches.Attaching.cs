@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace SuperSlab;
 
@@ -153,19 +154,21 @@ internal sealed unsafe partial class ArenaCaches
     }
 
     /// <summary>Counts an allocation on a slow path, or of a block whose size is not its class's.</summary>
-    public void CountAllocationOf(ThreadCache* cache, nuint bytes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void CountAllocationOf(ThreadCache* cache, nuint block, nuint bytes)
     {
         if (cache == ThreadCache.Detached)
-            _counters?.CountWithoutCache((long)bytes, 0);
+            _counters?.CountWithoutCache(block, (long)bytes, 0);
         else
-            ThreadCounters.CountAllocationOf(cache, bytes);
+            ThreadCounters.CountAllocationOf(cache, block, bytes);
     }
 
-    /// <summary>Counts a free on a slow path, or of a block whose size is not its class's.</summary>
+    /// <summary>Counts a free on a slow path, or of a block whose size is not its class's. Its sample has gone
+    /// before.</summary>
     public void CountFreeOf(ThreadCache* cache, nuint bytes)
     {
         if (cache == ThreadCache.Detached)
-            _counters?.CountWithoutCache(0, (long)bytes);
+            _counters?.CountWithoutCache(0, 0, (long)bytes);
         else
             ThreadCounters.CountFreeOf(cache, bytes);
     }
@@ -175,7 +178,19 @@ internal sealed unsafe partial class ArenaCaches
     {
         for (ThreadCache* cache = FirstAttached; CounterSwitch.IsOn && cache != null; cache = cache->NextAttached)
             _counters?.Retire(cache);
+
+        if (CounterSwitch.IsOn)
+            _counters?.ForgetArena(_reservation, _slabs.Space.OwnerTag);
     }
+
+    /// <summary>A block is about to be freed on a slow path: its sample goes before another thread may have it.</summary>
+    public void ForgetSample(nuint block) => _counters?.Forget(block);
+
+    /// <summary>Takes out the sample of a block that may move; null where it has none.</summary>
+    public SampledBlock? TakeSample(nuint block) => _counters?.TakeSample(block);
+
+    /// <summary>The block has not moved: its sample lives on.</summary>
+    public void PutSample(nuint block, in SampledBlock sample) => _counters?.PutSample(block, sample);
 
     /// <summary>Empties every cache without a look at its blocks. No other thread uses the arena.</summary>
     public void Drop()

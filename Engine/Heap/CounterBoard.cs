@@ -17,7 +17,7 @@ namespace SuperSlab;
 /// and no arena is asked. Numbers only rise: what a cache counted is always in one of both places. Blocks that an arena
 /// threw away count as freed, each under the tag of its allocation.
 /// </remarks>
-internal sealed unsafe class CounterBoard
+internal sealed unsafe partial class CounterBoard
 {
     private readonly MetadataHeap _heap;
     private readonly Board* _board;
@@ -51,30 +51,40 @@ internal sealed unsafe class CounterBoard
             NativeLock.Enter(&_board->Lock);
             chunk->Caches[chunk->Count++] = (ulong)cache;
             _board->First = chunk;
+            if (_samples != null)
+                Join(cache);
+
             NativeLock.Exit(&_board->Lock);
         }
     }
 
     /// <summary>Counts, under no tag, what a thread without a cache allocated or freed.</summary>
-    public void CountWithoutCache(long allocatedBytes, long freedBytes)
+    /// <param name="block">The block that it allocated; not read otherwise.</param>
+    /// <param name="allocatedBytes">Its size, or 0.</param>
+    /// <param name="freedBytes">The size of the block that it freed, or 0.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void CountWithoutCache(nuint block, long allocatedBytes, long freedBytes)
     {
         NativeLock.Enter(&_board->Lock);
-        Retired[0].Add(new CounterCell
-        {
-            Allocations = allocatedBytes == 0 ? 0 : 1,
-            AllocatedBytes = allocatedBytes,
-            Frees = freedBytes == 0 ? 0 : 1,
-            FreedBytes = freedBytes,
-        });
+        Retired[0].Add(CounterCell.Of(allocatedBytes, freedBytes));
+        ThreadCounters.Advance(&_board->Uncached, block, allocatedBytes, tag: 0);
         NativeLock.Exit(&_board->Lock);
     }
 
     /// <summary>Counts in the cells of an arena without thread caches, and at once in the sums.</summary>
-    public void Count(CounterCell* cells, int tag, in CounterCell more)
+    /// <param name="cells">The arena's.</param>
+    /// <param name="tag">The calling thread's.</param>
+    /// <param name="block">The block that was allocated; not read otherwise.</param>
+    /// <param name="allocatedBytes">Its size, or 0.</param>
+    /// <param name="freedBytes">The size of the block that was freed, or 0.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Count(CounterCell* cells, int tag, nuint block, long allocatedBytes, long freedBytes)
     {
+        CounterCell more = CounterCell.Of(allocatedBytes, freedBytes);
         NativeLock.Enter(&_board->Lock);
         cells[tag].Add(more);
         Retired[tag].Add(more);
+        ThreadCounters.Advance(&_board->Uncached, block, allocatedBytes, tag);
         NativeLock.Exit(&_board->Lock);
     }
 
@@ -165,6 +175,9 @@ internal sealed unsafe class CounterBoard
     {
         public int Lock;
         public Chunk* First;
+
+        /// <summary>What is counted without a cache. Under the lock.</summary>
+        public SamplePoint Uncached;
     }
 
     private struct Chunk
@@ -191,6 +204,15 @@ internal struct CounterCell
 
     public readonly long LiveBytes => AllocatedBytes - FreedBytes;
 
+    /// <summary>One block allocated, or freed; the other size is 0.</summary>
+    public static CounterCell Of(long allocatedBytes, long freedBytes) => new()
+    {
+        Allocations = allocatedBytes == 0 ? 0 : 1,
+        AllocatedBytes = allocatedBytes,
+        Frees = freedBytes == 0 ? 0 : 1,
+        FreedBytes = freedBytes,
+    };
+
     public void Add(in CounterCell other)
     {
         Allocations += other.Allocations;
@@ -204,9 +226,9 @@ internal struct CounterCell
 /// What one thread allocated and freed in one arena, by tag. Lies behind the thread's cache when <c>CounterSwitch</c>
 /// is on. Written by its thread only.
 ///
-///   | ThreadCache | current | unit of each class | cell of tag 0 | cell of tag 1 | ...   one a thread and arena
+///   | ThreadCache | current | samples | unit of each class | cell of tag 0 | cell of tag 1 | ... one a thread and arena
 ///                      |
-///                      '-&gt;  offset of the current tag's cell from the cache             one word a thread
+///                      '-&gt;  offset of the current tag's cell from the cache                 one word a thread
 ///
 /// One write to that word changes a thread's tag in all arenas. A unit, 1 and the bytes of a block, is what a block
 /// adds to a cell. Its two numbers are neighbours in unit and cell: a call counts by one vector load, addition and
@@ -222,9 +244,9 @@ internal unsafe struct ThreadCounters
     private const int CellWords = 2 * UnitWords;
 
     private nint* _current;
+    private SamplePoint _samples;
 
     // Each unit begins at a multiple of its size, so none lies in two cache lines.
-    private readonly nint _alignment;
     private fixed long _units[ArenaClasses.Count * UnitWords];
     private fixed long _cells[Tags * CellWords];
 
@@ -244,6 +266,7 @@ internal unsafe struct ThreadCounters
         Debug.Assert(counters->_units == (long*)Units(cache), "the units are where the fast path adds them");
         Debug.Assert(counters->_cells == (long*)CellOf(cache, 0), "the cells are where the words of threads point");
         counters->_current = current;
+        counters->_samples.Next = SamplePoint.Never;
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             nuint bytes = SizeClasses.BlockBytes(ArenaClasses.SizeClassOf(sizeClass));
@@ -251,25 +274,40 @@ internal unsafe struct ThreadCounters
         }
     }
 
+    /// <summary>The thread's stream of allocations in the arena.</summary>
+    public static SamplePoint* PointOf(ThreadCache* cache) => (SamplePoint*)((nint*)(cache + 1) + 1);
+
     /// <summary>Counts an allocation of a block of a class with a size. Part of the fast path.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void CountAllocation(ThreadCache* cache, nuint sizeClass) =>
-        *(Vector128<long>*)Current(cache) += Units(cache)[sizeClass];
+    public static void CountAllocation(ThreadCache* cache, nuint sizeClass, nuint block)
+    {
+        Vector128<long> unit = Units(cache)[sizeClass];
+        *(Vector128<long>*)Current(cache) += unit;
+        SamplePoint* point = PointOf(cache);
+        if ((point->AllocatedBytes += unit[1]) >= point->Next)
+            SampleTables.Reached(point, block, (nuint)unit[1], TagAt(*Of(cache)->_current));
+    }
 
     /// <summary>Counts a free of a block of a class with a size. Part of the fast path.</summary>
+    /// <remarks>The block's sample goes: no other thread may have the block's memory yet.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void CountFree(ThreadCache* cache, nuint sizeClass) =>
+    public static void CountFree(ThreadCache* cache, nuint sizeClass, nuint block)
+    {
         *(Vector128<long>*)&Current(cache)->Frees += Units(cache)[sizeClass];
+        SampleTables.Forget(PointOf(cache)->Tables, block);
+    }
 
     /// <summary>Counts an allocation of a block whose size is not its class's.</summary>
-    public static void CountAllocationOf(ThreadCache* cache, nuint bytes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CountAllocationOf(ThreadCache* cache, nuint block, nuint bytes)
     {
         CounterCell* cell = Current(cache);
         cell->Allocations++;
         cell->AllocatedBytes += (long)bytes;
+        Advance(PointOf(cache), block, (long)bytes, TagAt(*Of(cache)->_current));
     }
 
-    /// <summary>Counts a free of a block whose size is not its class's.</summary>
+    /// <summary>Counts a free of a block whose size is not its class's, and whose sample is gone.</summary>
     public static void CountFreeOf(ThreadCache* cache, nuint bytes)
     {
         CounterCell* cell = Current(cache);
@@ -277,12 +315,23 @@ internal unsafe struct ThreadCounters
         cell->FreedBytes += (long)bytes;
     }
 
+    /// <summary>Adds a block to a stream of allocations, and takes a sample where it is due.</summary>
+    /// <remarks>Inlined, as all between a caller and <see cref="SampleTables.Reached"/>: a small method has no frame of
+    /// its own, and hides its caller's.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Advance(SamplePoint* point, nuint block, long bytes, int tag)
+    {
+        point->AllocatedBytes += bytes;
+        if (bytes != 0 && point->AllocatedBytes >= point->Next)
+            SampleTables.Reached(point, block, (nuint)bytes, tag);
+    }
+
     private static ThreadCounters* Of(ThreadCache* cache) => (ThreadCounters*)(cache + 1);
 
     // By address, as in ThreadCache: the JIT checks for null at each access to a field.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<long>* Units(ThreadCache* cache) =>
-        (Vector128<long>*)((byte*)(cache + 1) + (2 * sizeof(nint)));
+        (Vector128<long>*)((byte*)(cache + 1) + sizeof(nint) + sizeof(SamplePoint));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static CounterCell* Current(ThreadCache* cache) =>

@@ -39,6 +39,9 @@ internal sealed unsafe partial class SlabSpace
     /// <summary>The zeroed memory that a space is made of: its lock's cache line, and the heads of its lists.</summary>
     public static nuint StateBytes => 64 + ((AllFree + 1) * sizeof(int));
 
+    /// <summary>The arena's tag.</summary>
+    public uint OwnerTag => _ownerTag;
+
     public int SuperSlabCount { get; private set; }
 
     /// <summary>The most SuperSlabs that the arena had.</summary>

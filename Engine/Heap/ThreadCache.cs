@@ -149,7 +149,7 @@ internal unsafe struct ThreadCache
     {
         nuint block = Pop(cache, sizeClass);
         if (CounterSwitch.IsOn && block != 0)
-            ThreadCounters.CountAllocation(cache, sizeClass);
+            ThreadCounters.CountAllocation(cache, sizeClass, block);
 
         return block;
     }
@@ -166,7 +166,7 @@ internal unsafe struct ThreadCache
             *At(cache, top) = block;
             tops[sizeClass] = top + sizeof(nuint);
             if (CounterSwitch.IsOn)
-                ThreadCounters.CountFree(cache, sizeClass);
+                ThreadCounters.CountFree(cache, sizeClass, block);
 
             return true;
         }

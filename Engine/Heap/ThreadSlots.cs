@@ -113,6 +113,9 @@ internal static unsafe class ThreadSlots
             Volatile.Write(ref *WaitingOf(slot), waits ? 1 : 0);
     }
 
+    /// <summary>Where the stack of the slot's thread ends; 0 until that thread asked for it.</summary>
+    public static nint* StackEndOf(int slot) => TagOf(slot) + 3;
+
     private static nint* WaitingOf(int slot) => TagOf(slot) + 2;
 
     private static int TakeNew()
@@ -133,6 +136,7 @@ internal static unsafe class ThreadSlots
             s_lastTaken = slot;
             s_owners[slot] = Thread.CurrentThread;
             *TagOf(slot) = ThreadCounters.OffsetOf(0);
+            *StackEndOf(slot) = 0;
             Interlocked.MemoryBarrier();
             Place.InTable = slot < TableCount ? slot : 0;
             Above.Slot = slot < TableCount ? 0 : slot;

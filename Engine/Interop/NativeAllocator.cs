@@ -53,7 +53,8 @@ public sealed unsafe class NativeAllocator : IDisposable
     /// inline, without a call of C#. The fast path passes a tag, a budget, checks and <see cref="FailAfter"/> by, so an
     /// allocator with one of them serves such code by functions, and its threads take their handles afterwards.
     /// </summary>
-    public nint Inline => NativeBindings.InlineOf(this, _isPlain && _arena!.HasPlainBlocks ? _arena : null);
+    public nint Inline =>
+        NativeBindings.InlineOf(this, IsInline && _arena!.HasPlainBlocks ? _arena : null);
 
     /// <summary>Bytes of the live blocks, counted where there is a <see cref="NativeAllocatorOptions.BudgetBytes"/>;
     /// else 0.</summary>
@@ -74,6 +75,9 @@ public sealed unsafe class NativeAllocator : IDisposable
 
     /// <summary>The first of them; null where there was none.</summary>
     public NativeFailure? FirstMisuse => Volatile.Read(ref _firstMisuse);
+
+    /// <summary>Inline code counts nothing.</summary>
+    private bool IsInline => _isPlain && !CounterSwitch.IsOn;
 
     private bool IsPlain =>
         _arena is not null && _options.Tag is null && _budgetBytes == 0 && Volatile.Read(ref _failsIn) <= 0;
@@ -124,7 +128,7 @@ public sealed unsafe class NativeAllocator : IDisposable
     {
         try
         {
-            return _isPlain ? _arena!.TakeCache() : ThreadCache.Detached;
+            return IsInline ? _arena!.TakeCache() : ThreadCache.Detached;
         }
         catch (Exception exception) when (exception is EngineMemoryException or ObjectDisposedException)
         {

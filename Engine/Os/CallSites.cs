@@ -19,6 +19,7 @@ internal sealed unsafe class CallSites
     private readonly LinuxFiles _files;
     private readonly ProcessMappings _mappings;
     private readonly delegate* unmanaged<nuint, nint*, int> _dladdr;
+    private readonly Dictionary<nuint, Place> _places = [];
 
     // Found with the first fault: without one the runtime is left alone.
     private CompiledMethods? _methods;
@@ -54,6 +55,55 @@ internal sealed unsafe class CallSites
         }
 
         return string.Join(" < ", places);
+    }
+
+    /// <summary>
+    /// The places of a walked stack, from the inside out. It ends where the chain of frames does: a library without
+    /// frame pointers leaves other values there. The runtime's frames around the outermost method are left out.
+    /// </summary>
+    /// <param name="returnAddresses">The callers, the innermost first.</param>
+    public List<string> PlacesOf(ReadOnlySpan<nuint> returnAddresses)
+    {
+        _methods ??= CompiledMethods.Find();
+        List<string> places = [];
+        bool isChainKept = true;
+        int outermostMethod = 0;
+        foreach (nuint address in returnAddresses)
+        {
+            Place place = PlaceBefore(address);
+            if (place.Text is null || !((place.IsPrograms && isChainKept) || place.FollowsCall))
+                break;
+
+            isChainKept &= place.IsPrograms;
+            places.Add(place.Text);
+            outermostMethod = place.IsMethod ? places.Count : outermostMethod;
+        }
+
+        if (outermostMethod != 0)
+            places.RemoveRange(outermostMethod, places.Count - outermostMethod);
+
+        return places;
+    }
+
+    /// <summary>The place of the call that returns to an address; looked up once.</summary>
+    private Place PlaceBefore(nuint address)
+    {
+        if (!_places.TryGetValue(address, out Place place))
+        {
+            // What it returns to may be another method's, where the call does not return.
+            nuint call = address - 1;
+            int index = _mappings.IndexOf(call);
+            bool isCode = index >= 0 && _mappings.All[index].IsExecutable;
+            string? method = _methods!.NameOf(call);
+            place = new Place(
+                method ?? (isCode ? NativePlace(call) : null),
+                method is not null,
+                method is not null || IsOfProgram(call),
+                FollowsCall(address));
+            _places.Add(address, place);
+        }
+
+        return place;
     }
 
     /// <summary>The place of one instruction.</summary>
@@ -120,6 +170,8 @@ internal sealed unsafe class CallSites
             ? $"{file}!{symbol}"
             : $"{file}+0x{instruction - mapping.Start + mapping.FileOffset:x}";
     }
+
+    private readonly record struct Place(string? Text, bool IsMethod, bool IsPrograms, bool FollowsCall);
 
     private string? SymbolOf(nuint instruction)
     {

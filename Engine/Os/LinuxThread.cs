@@ -15,7 +15,7 @@ internal readonly unsafe record struct LinuxThread(
     public static LinuxThread Current(INativeContext context)
     {
         var gettid = (delegate* unmanaged<int>)context.Find("gettid");
-        (nuint stack, nuint stackBytes) = FindStack(context);
+        (nuint stack, nuint stackBytes) = StackBounds.Find(context).OfThisThread();
         (nuint signalStack, nuint signalStackBytes) = FindSignalStack(context);
         return new(gettid == null ? 0 : gettid(), stack, stackBytes, signalStack, signalStackBytes);
     }
@@ -74,26 +74,6 @@ internal readonly unsafe record struct LinuxThread(
         _ = ulong.TryParse(
             (end < 0 ? line : line[..end]).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out ulong set);
         return set;
-    }
-
-    private static (nuint Address, nuint Bytes) FindStack(INativeContext context)
-    {
-        const int AttributeBytes = 256; // pthread_attr_t has 56 to 64
-        var self = (delegate* unmanaged<nint>)context.Find("pthread_self");
-        var attributes = (delegate* unmanaged<nint, void*, int>)context.Find("pthread_getattr_np");
-        var getStack = (delegate* unmanaged<void*, nuint*, nuint*, int>)context.Find("pthread_attr_getstack");
-        var destroy = (delegate* unmanaged<void*, int>)context.Find("pthread_attr_destroy");
-        nuint address = 0;
-        nuint bytes = 0;
-        byte* attribute = stackalloc byte[AttributeBytes];
-        bool isComplete = self != null && attributes != null && getStack != null && destroy != null;
-        if (isComplete && attributes(self(), attribute) == 0)
-        {
-            _ = getStack(attribute, &address, &bytes);
-            _ = destroy(attribute);
-        }
-
-        return (address, bytes);
     }
 
     private static (nuint Address, nuint Bytes) FindSignalStack(INativeContext context)

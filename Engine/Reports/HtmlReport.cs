@@ -18,8 +18,8 @@ public static class HtmlReport
     private static readonly string[] s_scripts =
     [
         "format.js", "download.js", "elements.js", "data.js", "axis.js", "chart.js", "time.js", "lanes.js", "opened.js",
-        "selection.js", "state.js", "search.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "faults.js",
-        "page.js",
+        "selection.js", "state.js", "search.js", "frames.js", "memory.js", "superslabs.js", "tables.js", "callsites.js",
+        "faults.js", "page.js",
     ];
 
     private static readonly string[] s_comparisonScripts =

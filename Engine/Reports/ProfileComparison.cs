@@ -4,25 +4,31 @@ using SuperSlab.Diagnostics;
 namespace SuperSlab.Reports;
 
 /// <summary>
-/// Two profiles of one program side by side: frames, what a hot loop must not do, memory, arenas, tags, size classes
-/// and page faults, the largest regression first.
+/// Two profiles of one program side by side: frames, what a hot loop must not do, memory, arenas, tags, call sites,
+/// size classes and page faults, the largest regression first.
 /// </summary>
 /// <remarks>
 /// More is worse in every row. A row counts by what its change is of the whole: of all arenas' live bytes where it is
 /// one arena's, of its own value where there is no whole. What was 0 and is not counts most. What frames do is
-/// compared for each frame or for each 1,000 frames, so that runs may be of different lengths. Immutable; any thread.
+/// compared for each frame or for each 1,000 frames, so that runs may be of different lengths. Estimates from samples
+/// that differ by at most three standard deviations are the same. Immutable; any thread.
 /// </remarks>
 public sealed class ProfileComparison
 {
     private const double FramesOfRate = 1000;
     private const string HotLoop = "hot loop";
     private const string Frames = "frames";
+    private const string SiteGroup = "call sites";
+
+    /// <summary>So many standard deviations an estimate may lie beside the truth.</summary>
+    private const double DeviationsOfNoise = 3;
 
     /// <summary>Percentiles are those of buckets of a 32nd: smaller differences of times are none.</summary>
     private const double TimeTolerance = 1.0 / 32;
 
     /// <summary>Which group comes first among rows that changed alike.</summary>
-    private static readonly string[] s_groups = [HotLoop, "faults", Frames, "memory", "arenas", "tags", "size classes"];
+    private static readonly string[] s_groups =
+        [HotLoop, "faults", Frames, "memory", "arenas", "tags", SiteGroup, "size classes"];
 
     /// <summary>Compares two profiles. Not for the hot loop.</summary>
     /// <param name="before">The one that the other is held against.</param>
@@ -54,7 +60,7 @@ public sealed class ProfileComparison
         /// <summary>One of the profiles does not know it.</summary>
         Unknown,
 
-        /// <summary>No difference; of times none above 3 %.</summary>
+        /// <summary>No difference; of times none above 3 %, of estimates none above their noise.</summary>
         Same,
     }
 
@@ -126,6 +132,24 @@ public sealed class ProfileComparison
         yield return new("tags", "allocations" + inWhat, ProfileTable.Unit.Count, document =>
             Tags(document, isPerFrame, tag => tag.AllocationCount));
 
+        yield return new("tags", "live, estimated", ProfileTable.Unit.Bytes, document =>
+            Estimates(document, sites => sites.Tags, site => site.LiveBytes))
+        {
+            DeviationOf = document => Estimates(document, sites => sites.Tags, site => site.LiveDeviation),
+        };
+        yield return new(SiteGroup, "live, estimated", ProfileTable.Unit.Bytes, document =>
+            Estimates(document, sites => sites.Sites, site => site.LiveBytes))
+        {
+            DeviationOf = document => Estimates(document, sites => sites.Sites, site => site.LiveDeviation),
+        };
+        double ForEach(ProfileDocument document) => isPerFrame ? 1.0 / document.Frames.Count : 1;
+        yield return new(SiteGroup, "allocated, estimated" + inWhat, ProfileTable.Unit.Bytes, document =>
+            Estimates(document, sites => sites.Sites, site => site.AllocatedBytes * ForEach(document)))
+        {
+            DeviationOf = document =>
+                Estimates(document, sites => sites.Sites, site => site.AllocatedDeviation * ForEach(document)),
+        };
+
         yield return new("size classes", "live", ProfileTable.Unit.Bytes, document =>
             document.Classes.Select(row => (ClassName(row), (double)row.LiveCount * row.BlockBytes)));
         yield return new("size classes", "free, cached and waste", ProfileTable.Unit.Bytes, document =>
@@ -149,6 +173,13 @@ public sealed class ProfileComparison
         ? document.Tags.Select(tag => (
             tag.Number == 0 ? "(no tag)" : tag.Name.ToString(),
             of(tag) / (double)(isPerFrame ? document.Frames.Count : 1)))
+        : null;
+
+    /// <summary>A value of each call site or tag; null where nothing was sampled.</summary>
+    private static IEnumerable<(string Name, double Value)>? Estimates(
+        ProfileDocument document, Func<ProfileCallSites, IReadOnlyList<ProfileCallSites.SiteRow>> rows,
+        Func<ProfileCallSites.SiteRow, double> of) => document.CallSites.Unavailable.Length == 0
+        ? rows(document.CallSites).Select(row => (row.Name, of(row)))
         : null;
 
     private static string ClassName(SizeClassRow row) =>
@@ -176,6 +207,8 @@ public sealed class ProfileComparison
         double whole = before?.Values.Sum() ?? 0;
         double tolerance = measure.Unit == ProfileTable.Unit.Nanoseconds ? TimeTolerance : 0;
         Dictionary<string, double> none = [];
+        Dictionary<string, double> deviationBefore = Values(measure.DeviationOf?.Invoke(Before)) ?? none;
+        Dictionary<string, double> deviationAfter = Values(measure.DeviationOf?.Invoke(After)) ?? none;
         IEnumerable<string> names = (before ?? none).Keys.Union((after ?? none).Keys);
         return names.Select(name => new Row(measure.Group, name, measure.Name, measure.Unit)
         {
@@ -183,6 +216,8 @@ public sealed class ProfileComparison
             After = after is null ? null : after.GetValueOrDefault(name),
             Whole = whole,
             Tolerance = tolerance,
+            Noise = DeviationsOfNoise * double.Hypot(
+                deviationBefore.GetValueOrDefault(name), deviationAfter.GetValueOrDefault(name)),
         });
     }
 
@@ -191,8 +226,9 @@ public sealed class ProfileComparison
         rows?.GroupBy(row => row.Name).ToDictionary(group => group.Key, group => group.Sum(row => row.Value));
 
     /// <summary>One value of both profiles.</summary>
-    /// <param name="Group">"hot loop", "faults", "frames", "memory", "arenas", "tags" or "size classes".</param>
-    /// <param name="Name">The arena, tag, class or owner; empty where the value is the whole run's.</param>
+    /// <param name="Group">"hot loop", "faults", "frames", "memory", "arenas", "tags", "call sites" or
+    /// "size classes".</param>
+    /// <param name="Name">The arena, tag, call site, class or owner; empty where the value is the whole run's.</param>
     /// <param name="Measure">What is compared, such as "live" or "p99".</param>
     /// <param name="Unit">Of both values: bytes, nanoseconds, or a count, which may be a fraction.</param>
     public sealed record Row(string Group, string Name, string Measure, ProfileTable.Unit Unit)
@@ -222,11 +258,14 @@ public sealed class ProfileComparison
 
         /// <summary>Whether it is worse.</summary>
         public Verdict Verdict => Change is not { } change ? Verdict.Unknown
-            : Math.Abs(change) <= Tolerance * Before ? Verdict.Same
+            : Math.Abs(change) <= Math.Max(Noise, Tolerance * (Before ?? 0)) ? Verdict.Same
             : change > 0 ? Verdict.Worse
             : Verdict.Better;
 
         internal double Tolerance { get; init; }
+
+        /// <summary>What an estimate may differ by without a difference behind it.</summary>
+        internal double Noise { get; init; }
     }
 
     /// <summary>A value of the profile, or of each of its rows by name; null where it does not know it.</summary>
@@ -234,5 +273,9 @@ public sealed class ProfileComparison
         string Group,
         string Name,
         ProfileTable.Unit Unit,
-        Func<ProfileDocument, IEnumerable<(string Name, double Value)>?> Of);
+        Func<ProfileDocument, IEnumerable<(string Name, double Value)>?> Of)
+    {
+        /// <summary>The standard deviations of values that are estimates.</summary>
+        public Func<ProfileDocument, IEnumerable<(string Name, double Value)>?>? DeviationOf { get; init; }
+    }
 }

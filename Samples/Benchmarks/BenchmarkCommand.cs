@@ -181,8 +181,8 @@ internal static class BenchmarkCommand
         Threads.Arity = ArgumentArity.ZeroOrOne;
         var command = new RootCommand(Purpose)
         {
-            Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.OnlyRow, IsAttendance, SmallArenas,
-            Collections, NativeLibraries,
+            Workload, Quick, Repeat, SampleOptions.Json, Chart, Profile, SampleOptions.CallSites, SampleOptions.OnlyRow,
+            IsAttendance, SmallArenas, Collections, NativeLibraries,
         };
         foreach (Option option in ScalingOptions.Prepend(Threads))
             command.Add(option);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.IO.Pipes;
 using SuperSlab.Diagnostics;
 
@@ -13,6 +14,7 @@ public static class ChildProcess
 {
     private const string PipeVariable = "SAMPLE_PARENT_PIPE";
     private const string CommandVariable = "SAMPLE_COMMAND";
+    private const string SamplingVariable = "SAMPLE_CALL_SITES";
 
     private static string? s_parentCommand;
 
@@ -54,6 +56,9 @@ public static class ChildProcess
         Environment.SetEnvironmentVariable(PipeVariable, null);
         s_parentCommand = Environment.GetEnvironmentVariable(CommandVariable);
         Environment.SetEnvironmentVariable(CommandVariable, null);
+        string? sampling = Environment.GetEnvironmentVariable(SamplingVariable);
+        Environment.SetEnvironmentVariable(SamplingVariable, null);
+        SampleProfile.SamplingBytes = long.Parse(sampling ?? "0", CultureInfo.InvariantCulture);
         AnonymousPipeClientStream parent = new(PipeDirection.In, handle);
         Thread waiter = new(() =>
         {
@@ -102,6 +107,7 @@ public static class ChildProcess
 
         start.Environment[PipeVariable] = alive.GetClientHandleAsString();
         start.Environment[CommandVariable] = UserCommand;
+        start.Environment[SamplingVariable] = SampleProfile.SamplingBytes.ToString(CultureInfo.InvariantCulture);
         Process child =
             Process.Start(start) ?? throw new RunFailedException($"'{start.FileName}' could not be started.");
         alive.DisposeLocalCopyOfClientHandle();

@@ -22,6 +22,9 @@ public static class SampleHost
         if (parsed.Errors.Count > 0)
             return Fail(parsed.Errors[0].Message + Suggestion(command, parsed), ExitCodes.BadInput);
 
+        if (parsed.GetResult(SampleOptions.CallSites) is not null)
+            SampleProfile.SamplingBytes = parsed.GetValue(SampleOptions.CallSites) ?? SampleProfile.UsualSampling;
+
         try
         {
             int code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

@@ -17,6 +17,9 @@ internal static class SampleOptions
     public static readonly Option<bool> Faults = New<bool>(
         "--faults", "Also name the owner of each page fault in the first repeat. It costs the faulting thread time.");
 
+    /// <summary>What profiles sample allocations by; <see cref="SampleHost"/> hands it to them.</summary>
+    public static readonly Option<long?> CallSites = MakeCallSites();
+
     /// <summary>In a measuring child process: the one row to measure.</summary>
     public static readonly Option<string?> OnlyRow = new("--only-row") { Hidden = true };
 
@@ -57,6 +60,26 @@ internal static class SampleOptions
             "--profile",
             $"Profile {what}, and write profile.json, report.html, trace.json and tables of it there.",
             "DIR");
+
+    private static Option<long?> MakeCallSites()
+    {
+        const string Profile = "--profile";
+        Option<long?> option = New<long?>(
+            "--call-sites",
+            $"With {Profile}: sample one allocation in so many bytes, {SampleProfile.UsualSampling} without a number, "
+            + "and tell where memory comes from, by call stack and tag.",
+            "BYTES").Within(1, 1L << 40, " bytes");
+        option.Arity = System.CommandLine.ArgumentArity.ZeroOrOne;
+        option.Validators.Add(result =>
+        {
+            bool hasProfile = result.Parent is System.CommandLine.Parsing.CommandResult command
+                && command.Children.OfType<System.CommandLine.Parsing.OptionResult>()
+                    .Any(other => other.Option.Name == Profile);
+            if (!hasProfile)
+                result.AddError($"{option.Name} is for a profile: give {Profile} DIR, too.");
+        });
+        return option;
+    }
 
     /// <summary>Refuses values outside a range. The parser itself refuses what is no number.</summary>
     public static Option<T> Within<T>(this Option<T> option, decimal least, decimal most, string unit = "")

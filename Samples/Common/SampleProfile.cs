@@ -18,6 +18,9 @@ public sealed class SampleProfile : IDisposable
 
     private const string ProfileName = "profile.json";
 
+    /// <summary>Bytes between two samples of allocations where nothing else is said.</summary>
+    internal const long UsualSampling = 512 * 1024;
+
     /// <summary>A frame at 60 Hz: a longer one is a hitch in the profile.</summary>
     private static readonly TimeSpan s_frameBudget = TimeSpan.FromSeconds(1.0 / 60);
 
@@ -32,6 +35,9 @@ public sealed class SampleProfile : IDisposable
         Profiler = new Profiler(memory, options) { Faults = Faults };
         _thread = Faults?.ObserveThisThread("main");
     }
+
+    /// <summary>Bytes between two samples of allocations in the profiles of this process; 0 samples none.</summary>
+    internal static long SamplingBytes { get; set; }
 
     /// <summary>Where the sample's own times of frames differ; the report says it under the chart.</summary>
     public string FrameMeaning { get; set; } = "";
@@ -79,7 +85,12 @@ public sealed class SampleProfile : IDisposable
             : new SampleProfile(
                 folder,
                 memory,
-                new ProfilerOptions { CountsPageFaults = countsPageFaults, FrameBudget = s_frameBudget },
+                new ProfilerOptions
+                {
+                    CountsPageFaults = countsPageFaults,
+                    FrameBudget = s_frameBudget,
+                    SampleAllocationsEvery = SamplingBytes,
+                },
                 attributesFaults);
 
     /// <summary>

@@ -112,7 +112,7 @@ internal static class ReplayCommand
         var command = new RootCommand(Purpose)
         {
             Trace, Allocator, Cold, Verify, Touch, Plan, RecordPlan, Repeat, SampleOptions.Faults, SampleOptions.Json,
-            Profile, SampleOptions.OnlyRow,
+            Profile, SampleOptions.CallSites, SampleOptions.OnlyRow,
         };
         command.Validators.Add(RefuseContradictions);
         command.SetAction(parsed => run(Options(parsed)));

@@ -31,7 +31,7 @@ internal static class ProbeCommand
     public static RootCommand Create(
         Func<JsonDestination, int> measure, Func<string, int> profile, Func<int, int> stress)
     {
-        var command = new RootCommand(Purpose) { SampleOptions.Json, Profile, Stress };
+        var command = new RootCommand(Purpose) { SampleOptions.Json, Profile, SampleOptions.CallSites, Stress };
         command.Validators.Add(result =>
         {
             bool isOther = result.GetValue(SampleOptions.Json) is not null || result.GetValue(Stress) is not null;

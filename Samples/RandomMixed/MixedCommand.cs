@@ -105,7 +105,8 @@ internal static class MixedCommand
         {
             Operations, WorkingSet, Seed, Prewarm, Cold, Allocator, Prefault, Pages, Matrix, SampleOptions.Faults,
             Repeat,
-            SampleOptions.Json, Profile, SampleOptions.OnlyRow,
+            SampleOptions.Json, Profile, SampleOptions.CallSites,
+            SampleOptions.OnlyRow,
         };
         command.Validators.Add(result =>
         {

@@ -67,7 +67,10 @@ internal static class SoakCommand
 
     public static RootCommand Create(Func<SoakOptions, int> run)
     {
-        RootCommand command = new(Purpose) { Minutes, Seconds, Seed, SampleOptions.Json, Profile, Sabotage };
+        RootCommand command = new(Purpose)
+        {
+            Minutes, Seconds, Seed, SampleOptions.Json, Profile, SampleOptions.CallSites, Sabotage,
+        };
         command.SetAction(parsed => run(new SoakOptions
         {
             Seconds = parsed.GetValue(Seconds) ?? 60 * parsed.GetValue(Minutes),

@@ -113,6 +113,7 @@ internal static class SampleProfile
                 Frames = [.. Enumerable.Range(0, frames).Where(IsHitch).Select(frame =>
                     new ProfileFaults.OwnerInFrame(frame, "SuperSlab payload", $"{name}, blocks of 64 B", 3))],
             },
+            CallSites = CallSites(name),
             Events =
             [
                 new("loads", $"load {name}", 0, 90_000_000),
@@ -120,6 +121,36 @@ internal static class SampleProfile
                 new("SuperSlabs", "take 12", 95_000_000, 0),
             ],
             Plans = [new(name, 300L << 20, 210L << 20, PlanJson(name)) { TakenBytes = 240L << 20 }],
+        };
+    }
+
+    /// <summary>Call stacks of some depths under three tags.</summary>
+    private static ProfileCallSites CallSites(string name)
+    {
+        Random random = new(43);
+        string[] places =
+            ["Game.Program.Main", "Game.Loop.Run", "Game.World.Spawn", "Game.World.Stream", name, "libsound.so!mix"];
+        ProfileCallSites.StackRow[] stacks =
+        [
+            .. Enumerable.Range(0, 40).Select(stack =>
+            {
+                int[] callers = [.. Enumerable.Range(0, random.Next(3)).Select(_ => 2 + random.Next(4)), 1, 0];
+                long samples = random.Next(1, 400);
+                long live = random.Next((int)samples + 1);
+                return new ProfileCallSites.StackRow(
+                    callers, stack % 3 == 0 ? name : stack % 3 == 1 ? "physics" : "(no tag)",
+                    live * 524_800, (long)(Math.Sqrt(live) * 524_500), live,
+                    samples * 524_800, (long)(Math.Sqrt(samples) * 524_500), samples);
+            }).DistinctBy(stack => string.Join(' ', stack.Places) + stack.Tag),
+        ];
+        return new ProfileCallSites
+        {
+            Unavailable = "",
+            IntervalBytes = 512 << 10,
+            SampleCount = stacks.Sum(stack => stack.SampleCount),
+            LiveSampleCount = stacks.Sum(stack => stack.LiveSampleCount),
+            Places = places,
+            Stacks = [.. stacks.OrderByDescending(stack => stack.LiveBytes)],
         };
     }
 

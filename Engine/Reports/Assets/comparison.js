@@ -69,7 +69,7 @@ function showRows() {
   section("better").append(better.length === 0 ? emptyNote("Nothing is better in B.") : rowTable("better", better));
   const rest = [...ofVerdict("unknown"), ...ofVerdict("same")];
   section("rest").append(...rest.length === 0 ? [emptyNote("Everything is known, and has changed.")] : [
-    lead("Not known is what one of the profiles did not count. Times that differ by at most 3 % are the same: percentiles are no finer."), rowTable("not known or the same", rest)]);
+    lead("Not known is what one of the profiles did not count. Times that differ by at most 3 % are the same: percentiles are no finer. So are estimates from samples that differ by at most three standard deviations."), rowTable("not known or the same", rest)]);
 }
 
 /** The times that shares of the frames do not exceed, from 0 to 100 % in tenths of a percent: each bucket's begin. */

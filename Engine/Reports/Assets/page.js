@@ -77,6 +77,7 @@ showMemory();
 showEvents();
 showArenas();
 showTags();
+showCallSites();
 showClasses();
 showSuperSlabs();
 showThreads();

@@ -42,10 +42,12 @@ function showTags() {
     return;
   }
   const whole = largest(rows.map((row) => Math.max(row.allocated_bytes, row.freed_bytes)));
+  const { unavailable, liveSampleCount } = profile.callSites;
+  const estimates = unavailable ? "" : ` Live bytes are estimated from ${counted(liveSampleCount, "sample")} of blocks allocated since sampling began, by the tag that allocated them; ± is one standard deviation.`;
   host.append(
-    lead("What was allocated and freed while a tag was in force, since counting began. A block counts as freed under the tag that frees it, so the difference is not what lives under a tag."),
+    lead(`What was allocated and freed while a tag was in force, since counting began. A block counts as freed under the tag that frees it, so the difference is not what lives under a tag.${estimates}`),
     element("div", { class: "toolbar" }, legend([["allocated", liveColour]])),
-    engineTable("tags", { bar: (row) => meter([[row.allocated_bytes, liveColour]], whole) }));
+    engineTable("tags", { hidden: unavailable ? ["live_estimate", "live_deviation"] : [], bar: (row) => meter([[row.allocated_bytes, liveColour]], whole) }));
 }
 
 function showClasses() {
