@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
-using Engine.Tests.Os;
 using Engine.Tests.Support;
+using static Engine.Tests.Diagnostics.Sampled;
 
 namespace Engine.Tests.Diagnostics;
 
@@ -10,10 +10,8 @@ namespace Engine.Tests.Diagnostics;
 /// </summary>
 internal sealed unsafe class CallSiteTests
 {
-    /// <summary>Each block is a sample.</summary>
-    private const long Everything = 1;
-
     [Test]
+    [Platform("Linux", Reason = "call stacks are walked there")]
     public void Bytes_by_call_site_and_tag_are_estimated_within_five_deviations() => WithCounters.Run(static () =>
     {
         const long Every = 16 * 1024;
@@ -237,7 +235,8 @@ internal sealed unsafe class CallSiteTests
         ProfileCallSites.SiteRow tag = sites.Tags.Single();
         Assert.That(tag.Name, Is.EqualTo("allocating"), "whoever freed had no tag");
         Assert.That(sites.UnkeptBlockCount, Is.Zero);
-        double error = 5 * Math.Sqrt(handed.Sum(block => block == 0 ? 0 : Variance((long)arena.UsableBytes((void*)block), 2048)));
+        double error = 5 * Math.Sqrt(handed.Sum(block =>
+            block == 0 ? 0 : Variance((long)arena.UsableBytes((void*)block), 2048)));
         Assert.That(tag.LiveBytes, Is.EqualTo(live).Within((long)error));
         foreach (nint block in handed)
             arena.Free((void*)block);
@@ -268,11 +267,13 @@ internal sealed unsafe class CallSiteTests
     });
 
     [Test]
+    [Platform("Linux", Reason = "call stacks are walked there")]
     public void What_full_tables_drop_is_counted() => WithCounters.Run(static () =>
     {
         using EngineMemory memory = Memory();
         using LongLivedArena arena = memory.CreateLongLivedArena("arena");
-        using Profiler profiler = Sampling(memory, Everything, limits: new SampleLimits(Blocks: 64, Sites: 66, Frames: 4096));
+        using Profiler profiler =
+            Sampling(memory, Everything, limits: new SampleLimits(Blocks: 64, Sites: 66, Frames: 4096));
         AllocationTag tag = AllocationTag.Register("tag");
         List<nint> blocks = [];
         using (tag.Begin())
@@ -358,155 +359,6 @@ internal sealed unsafe class CallSiteTests
                 $"SampleAllocationsEvery is {bytes}; it must be from 0 to 1,099,511,627,776 bytes."));
     }
 
-    [Test]
-    public void Where_stacks_cannot_be_walked_tags_are_true_all_the_same() => WithCounters.Run(static () =>
-    {
-        using EngineMemory memory = new(new EngineMemoryOptions
-        {
-            ReservationBytes = Size.GiB(4),
-            Checks = MemoryChecks.Off,
-            NativeContext = new HidingContext("pthread_getattr_np"),
-        });
-        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
-        using Profiler profiler = Sampling(memory, Everything);
-        List<nint> blocks = [];
-        using (AllocationTag.Register("tag").Begin())
-        {
-            AllocateSmall(arena, 100, blocks);
-        }
-
-        ProfileCallSites sites = profiler.ToDocument("test").CallSites;
-        Assert.That(sites.NoStacks, Is.Not.Empty);
-        Assert.That(sites.Sites.Single().Name, Is.EqualTo("(no call stacks here)"));
-        Assert.That(sites.Tags.Single(), Is.EqualTo(
-            new ProfileCallSites.SiteRow("tag", 6400, 0, 100, 6400, 0, 100)));
-    });
-
-    [Test]
-    public void A_stack_names_the_callers_outwards_and_begins_outside_of_the_engine() => WithCounters.Run(static () =>
-    {
-        using EngineMemory memory = Memory();
-        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
-        using Profiler profiler = Sampling(memory, Everything);
-        Outer(arena, 3);
-        ProfileCallSites sites = profiler.ToDocument("test").CallSites;
-        string[] places = sites.TextOf(sites.Stacks.Single()).Split(" < ");
-        string[] names = [.. places.Select(place => place[(place.LastIndexOf('.') + 1)..])];
-        TestContext.Out.WriteLine(string.Join(" < ", places));
-        Assert.That(names[..5], Is.EqualTo((string[])
-            [nameof(AllocateLarge), nameof(Recursive), nameof(Recursive), nameof(Recursive), nameof(Outer)]));
-        Assert.That(places, Has.None.StartsWith("SuperSlab."));
-    });
-
-    [TestCase(MemoryChecks.Off)]
-    [TestCase(MemoryChecks.Full)]
-    public void Every_way_to_allocate_names_the_method_that_allocates(MemoryChecks checks) => WithCounters.Run(
-        static value =>
-        {
-            using EngineMemory memory = Memory((MemoryChecks)value);
-            using LongLivedArena arena = memory.CreateLongLivedArena("arena");
-            using ArenaGroup group = memory.CreateArenaGroup("scripts");
-            SmallArena small = group.CreateArena("small");
-            using Profiler profiler = Sampling(memory, Everything);
-            long asked = ByArena(arena) + ByHandle(arena) + BySmallArena(small);
-            ProfileCallSites sites = profiler.ToDocument("test").CallSites;
-            TestContext.Out.WriteLine(string.Join('\n', sites.Stacks.Select(sites.TextOf)));
-            Assert.That(sites.SampleCount, Is.EqualTo(asked));
-            Assert.That(
-                sites.Stacks.Select(sites.PlaceOf).Distinct(), Is.EquivalentTo(
-                    new[] { nameof(ByArena), nameof(ByHandle), nameof(BySmallArena) }
-                        .Select(name => $"{typeof(CallSiteTests).FullName}.{name}")));
-        },
-        (int)checks);
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static long ByArena(LongLivedArena arena)
-    {
-        long count = 0;
-        for (int round = 1; round <= 60; round++, count += 15)
-        {
-            arena.Allocate(40);
-            arena.Allocate((nuint)round * 100);
-            arena.Allocate((nuint)round << 15);
-            arena.Allocate(100, 256);
-            arena.Allocate<decimal>();
-            arena.Allocate<Large>();
-            arena.Allocate<long>(300);
-            arena.AllocateZeroed(round * 10);
-            arena.AllocateZeroed<long>(10);
-            arena.AllocateSpan<int>(7);
-            arena.AllocateSpan<int>(7, 128);
-            arena.AllocateSpan2D<int>(7, 8);
-            arena.TryAllocate(300, out _);
-            arena.TryAllocate(70_000, 4096, out _);
-            arena.Reallocate(null, 100);
-        }
-
-        void* grown = arena.Reallocate(arena.Reallocate(arena.Allocate(50), 5000), 5 << 20);
-        arena.Reallocate(grown, 100 << 20);
-        return count + 4;
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static long ByHandle(LongLivedArena arena)
-    {
-        ArenaHandle handle = arena.GetHandle();
-        long count = 0;
-        for (int round = 1; round <= 60; round++, count += 13)
-        {
-            handle.Allocate(40);
-            handle.Allocate((nuint)round * 100);
-            handle.Allocate((nuint)round << 15);
-            handle.Allocate(100, 256);
-            handle.Allocate<decimal>();
-            handle.Allocate<Large>();
-            handle.Allocate<long>(300);
-            handle.AllocateZeroed((nuint)round * 10);
-            handle.AllocateZeroed<long>(10);
-            handle.AllocateSpan<int>(7);
-            handle.TryAllocate(300, out _);
-            handle.TryAllocate(70_000, 4096, out _);
-            handle.Reallocate(null, 100);
-        }
-
-        return count;
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static long BySmallArena(SmallArena arena)
-    {
-        long count = 0;
-        for (int round = 1; round <= 60; round++, count += 6)
-        {
-            arena.Allocate(40);
-            arena.Allocate((nuint)round * 100);
-            arena.Allocate(100_000);
-            arena.Allocate<decimal>();
-            arena.TryAllocate(300, out _);
-            arena.Reallocate(null, 100);
-        }
-
-        return count;
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Outer(LongLivedArena arena, int depth)
-    {
-        Recursive(arena, depth);
-        GC.KeepAlive(arena);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Recursive(LongLivedArena arena, int depth)
-    {
-        if (depth > 1)
-            Recursive(arena, depth - 1);
-        else
-            AllocateLarge(arena, 1, []);
-
-        GC.KeepAlive(arena);
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AllocateSmall(LongLivedArena arena, int count, List<nint> blocks)
     {
@@ -543,28 +395,9 @@ internal sealed unsafe class CallSiteTests
         }
     }
 
-    [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Sequential, Size = 30_000)]
-    private struct Large;
-
     private static double Variance(long bytes, long every)
     {
         double probability = 1 - Math.Exp(-(double)bytes / every);
         return (double)bytes * bytes * (1 - probability) / probability;
     }
-
-    private static long LiveSamples(EngineMemory memory) => memory.Counters!.ReadSamples()!.Counts.LiveCount;
-
-    private static Profiler Sampling(
-        EngineMemory memory, long every, ulong? seed = null, SampleLimits? limits = null) => new(
-        memory, new ProfilerOptions
-        {
-            SampleAllocationsEvery = every,
-            SampleSeed = seed ?? (ulong)TestRandom.Seed(),
-            SampleLimits = limits ?? SampleLimits.Default,
-            FrameCapacity = 16,
-            SampleCapacity = 16,
-        });
-
-    private static EngineMemory Memory(MemoryChecks checks = MemoryChecks.Off) =>
-        new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4), Checks = checks });
 }

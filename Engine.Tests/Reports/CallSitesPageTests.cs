@@ -47,7 +47,8 @@ internal sealed class CallSitesPageTests
             Assert.That(shown, Is.EquivalentTo(expected));
             Assert.That(
                 browser.Find("#callsites .lead").Text,
-                Does.StartWith($"Estimated from {PageText.Count(sites.SampleCount)} samples, one in 512 KiB on average, "
+                Does.StartWith(
+                    $"Estimated from {PageText.Count(sites.SampleCount)} samples, one in 512 KiB on average, "
                     + $"of which {PageText.Count(sites.LiveSampleCount)} are of blocks that live."));
             foreach (string[] row in Cells(browser, "#tags"))
             {
@@ -154,7 +155,8 @@ internal sealed class CallSitesPageTests
     /// <summary>The texts of a table's cells, row by row.</summary>
     private static string[][] Cells(Browser browser, string part)
     {
-        browser.Evaluate<object>($"document.querySelectorAll('{part} .more:not([hidden])').forEach((one) => one.click())");
+        browser.Evaluate<object>(
+            $"document.querySelectorAll('{part} .more:not([hidden])').forEach((one) => one.click())");
         return
         [
             .. browser.Evaluate<System.Collections.ObjectModel.ReadOnlyCollection<object>>(

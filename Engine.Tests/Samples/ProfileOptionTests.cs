@@ -194,7 +194,8 @@ internal sealed class ProfileOptionTests
 
             // What was allocated before the frames is sampled, too, and not counted in them.
             Assert.That(all.AllocatedBytes, Is.GreaterThan(counted - (5 * all.AllocatedDeviation)));
-            Assert.That(File.ReadAllText(Path.Combine(_folder, "tables", "call-stacks.csv")), Does.StartWith("stack,tag"));
+            string table = Path.Combine(_folder, "tables", "call-stacks.csv");
+            Assert.That(File.ReadAllText(table), Does.StartWith("stack,tag"));
             if (sites.NoStacks.Length == 0)
                 Assert.That(sites.Sites.Select(site => site.Name), Has.Some.StartsWith("Samples."));
         }

@@ -15,7 +15,8 @@ namespace SuperSlab;
 /// counted for it, and a profiler shows its live and peak bytes beside its budget; where they are off, nothing is
 /// counted. Live bytes are those allocated less those freed while the tag was in force: a block that is freed under
 /// another tag is taken from that one, which may fall below zero. Which tag allocated what lives is estimated where a
-/// profiler samples allocations, and known block by block with <see cref="ArenaTracking"/>. When an arena is reset or disposed, what it held is taken from all tags.
+/// profiler samples allocations, and known block by block with <see cref="ArenaTracking"/>. When an arena is reset or
+/// disposed, what it held is taken from all tags.
 /// </summary>
 public sealed class AllocationTag
 {

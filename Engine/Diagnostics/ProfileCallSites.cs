@@ -21,7 +21,9 @@ public sealed record ProfileCallSites
     /// <summary>Empty where allocations were sampled, else why they were not.</summary>
     public string Unavailable { get; init => field = value ?? NotAsked; } = NotAsked;
 
-    /// <summary>Why samples have no call stacks, as outside of Linux; empty where they have. Tags they have always.</summary>
+    /// <summary>
+    /// Why samples have no call stacks, as outside of Linux; empty where they have. Tags they have always.
+    /// </summary>
     public string NoStacks { get; init => field = value ?? ""; } = "";
 
     /// <summary>Bytes between two samples, on average.</summary>

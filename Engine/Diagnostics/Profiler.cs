@@ -452,9 +452,10 @@ public sealed record ProfilerOptions
 
     /// <summary>
     /// Samples allocations in long-lived and small arenas, one in so many bytes on average, with their call stacks: up
-    /// to 1 TiB; 1 samples each block, and 0, the default, none. With 512 KiB, an estimate of 1 GiB in small blocks has a standard deviation of 2 %. Needs
-    /// <see cref="MemoryCounters"/>. Takes 3 MiB; a sample takes its thread about a microsecond, without a managed byte
-    /// or, but for a thread's first, a system call. One profiler of a memory at a time.
+    /// to 1 TiB; 1 samples each block, and 0, the default, none. With 512 KiB, an estimate of 1 GiB in small blocks has
+    /// a standard deviation of 2 %. Needs <see cref="MemoryCounters"/>. Takes 3 MiB; a sample takes its thread about a
+    /// microsecond, without a managed byte or, but for the first of a thread that had used the arena before, a system
+    /// call. One profiler of a memory at a time.
     /// </summary>
     public long SampleAllocationsEvery { get; init; }
 

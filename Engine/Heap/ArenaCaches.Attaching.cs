@@ -36,7 +36,14 @@ internal sealed unsafe partial class ArenaCaches
     {
         int slot = ThreadSlots.Take();
         ThreadCache* cache = CacheOf(slot);
-        return cache != ThreadCache.Detached || slot == 0 ? cache : AttachNew(slot);
+        if (cache != ThreadCache.Detached || slot == 0)
+            return cache;
+
+        cache = AttachNew(slot);
+        if (CounterSwitch.IsOn)
+            _counters?.PrepareStack(slot);
+
+        return cache;
     }
 
     private ThreadCache* AttachNew(int slot)
@@ -183,7 +190,7 @@ internal sealed unsafe partial class ArenaCaches
             _counters?.ForgetArena(_reservation, _slabs.Space.OwnerTag);
     }
 
-    /// <summary>A block is about to be freed on a slow path: its sample goes before another thread may have it.</summary>
+    /// <summary>A block is about to be freed on a slow path: its sample goes before others may have it.</summary>
     public void ForgetSample(nuint block) => _counters?.Forget(block);
 
     /// <summary>Takes out the sample of a block that may move; null where it has none.</summary>

@@ -2,7 +2,7 @@ using Silk.NET.Core.Contexts;
 
 namespace SuperSlab;
 
-/// <content>Which caches are sampled, and what goes when blocks are thrown away; see <see cref="SampleTables"/>.</content>
+/// <content>Which caches are sampled, and what goes with thrown blocks; see <see cref="SampleTables"/>.</content>
 internal sealed unsafe partial class CounterBoard : IDisposable
 {
     // Made with the first sampling, and never replaced: threads that free blocks read it.
@@ -22,27 +22,49 @@ internal sealed unsafe partial class CounterBoard : IDisposable
     /// <returns>False, and nothing is changed, where the memory is sampled already.</returns>
     public bool TryBeginSampling(long meanBytes, ulong seed, in SampleLimits limits, INativeContext context)
     {
+        string noStacks = "";
+        SampleTables* made = _samples == null ? SampleTables.Make(limits, context, out noStacks) : null;
+        if (made != null)
+        {
+            SampleTables.FindStack(made, ThreadSlots.Take());
+            SampleTables.Rehearse(made);
+        }
+
+        bool begins;
         lock (_changing)
         {
             if (_samples == null)
             {
-                _samples = SampleTables.Make(limits, context, out string noStacks);
-                _context = context;
-                NoStacks = noStacks;
-                SampleTables.FindStack(_samples, ThreadSlots.Take());
-                SampleTables.Rehearse(_samples);
+                _samples = made;
+                made = null;
+                (_context, NoStacks) = (context, noStacks);
             }
 
-            if (!SampleTables.TryBegin(_samples, meanBytes, seed))
-                return false;
-
-            // No thread may take a sample before all others forget theirs when they free.
-            ForAll(&SetTables);
-            Interlocked.MemoryBarrierProcessWide();
-            ForAll(&SampleTables.Arm);
-            SampleTables.FindStack(_samples, ThreadSlots.Take());
-            return true;
+            begins = SampleTables.TryBegin(_samples, meanBytes, seed);
+            if (begins)
+            {
+                // No thread may take a sample before all others forget theirs when they free.
+                ForAll(&SetTables);
+                Interlocked.MemoryBarrierProcessWide();
+                ForAll(&SampleTables.Arm);
+            }
         }
+
+        if (made != null)
+            SampleTables.Free(made, context);
+
+        PrepareStack(ThreadSlots.Take());
+        return begins;
+    }
+
+    /// <summary>
+    /// The calling thread asks the system where its stack lies, once, and before a sample needs it. Under no lock.
+    /// </summary>
+    /// <param name="slot">The thread's.</param>
+    public void PrepareStack(int slot)
+    {
+        if (_samples != null && slot != 0 && ThreadSlots.StackOf(slot)[1] == 0)
+            SampleTables.FindStack(_samples, slot);
     }
 
     /// <summary>Takes no more samples. Those of living blocks stay as long as these.</summary>
@@ -99,9 +121,6 @@ internal sealed unsafe partial class CounterBoard : IDisposable
     {
         SetTables(_samples, ThreadCounters.PointOf(cache));
         SampleTables.Arm(_samples, ThreadCounters.PointOf(cache));
-
-        // It asks the system now, and not at its first sample.
-        SampleTables.FindStack(_samples, cache->Slot);
     }
 
     private static void SetTables(SampleTables* tables, SamplePoint* point) => point->Tables = tables;

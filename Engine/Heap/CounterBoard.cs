@@ -81,6 +81,7 @@ internal sealed unsafe partial class CounterBoard
     public void Count(CounterCell* cells, int tag, nuint block, long allocatedBytes, long freedBytes)
     {
         CounterCell more = CounterCell.Of(allocatedBytes, freedBytes);
+        PrepareStack(ThreadSlots.Current);
         NativeLock.Enter(&_board->Lock);
         cells[tag].Add(more);
         Retired[tag].Add(more);
@@ -226,9 +227,9 @@ internal struct CounterCell
 /// What one thread allocated and freed in one arena, by tag. Lies behind the thread's cache when <c>CounterSwitch</c>
 /// is on. Written by its thread only.
 ///
-///   | ThreadCache | current | samples | unit of each class | cell of tag 0 | cell of tag 1 | ... one a thread and arena
+///   | ThreadCache | current | samples | unit of each class | cell of tag 0 | cell of tag 1 | ...   a thread and arena
 ///                      |
-///                      '-&gt;  offset of the current tag's cell from the cache                 one word a thread
+///                      '-&gt;  offset of the current tag's cell from the cache                   one word a thread
 ///
 /// One write to that word changes a thread's tag in all arenas. A unit, 1 and the bytes of a block, is what a block
 /// adds to a cell. Its two numbers are neighbours in unit and cell: a call counts by one vector load, addition and
@@ -281,11 +282,12 @@ internal unsafe struct ThreadCounters
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void CountAllocation(ThreadCache* cache, nuint sizeClass, nuint block)
     {
-        Vector128<long> unit = Units(cache)[sizeClass];
-        *(Vector128<long>*)Current(cache) += unit;
+        Vector128<long>* unit = Units(cache) + sizeClass;
+        *(Vector128<long>*)Current(cache) += *unit;
         SamplePoint* point = PointOf(cache);
-        if ((point->AllocatedBytes += unit[1]) >= point->Next)
-            SampleTables.Reached(point, block, (nuint)unit[1], TagAt(*Of(cache)->_current));
+        long bytes = ((long*)unit)[1];
+        if ((point->AllocatedBytes += bytes) >= point->Next)
+            SampleTables.Reached(point, block, (nuint)bytes, TagAt(*Of(cache)->_current));
     }
 
     /// <summary>Counts a free of a block of a class with a size. Part of the fast path.</summary>
@@ -316,8 +318,10 @@ internal unsafe struct ThreadCounters
     }
 
     /// <summary>Adds a block to a stream of allocations, and takes a sample where it is due.</summary>
-    /// <remarks>Inlined, as all between a caller and <see cref="SampleTables.Reached"/>: a small method has no frame of
-    /// its own, and hides its caller's.</remarks>
+    /// <remarks>
+    /// Inlined, as all between a caller and <see cref="SampleTables.Reached"/>: a small method has no frame of its own,
+    /// and hides its caller's.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Advance(SamplePoint* point, nuint block, long bytes, int tag)
     {

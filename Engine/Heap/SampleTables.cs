@@ -9,7 +9,7 @@ namespace SuperSlab;
 /// Where memory comes from: a sample of the allocations with their call stacks, and which of the sampled blocks live.
 /// In fixed memory of the system's allocator, resident from the start.
 ///
-///   | head | filter: a byte by block's hash |   sets of keys | blocks |   sites | sites by hash | frames |   slabs' lists |
+///   | head | filter: a byte by block's hash |   sets of keys | blocks | slabs' lists |   sites | sites by hash | frames |
 /// </summary>
 /// <remarks>
 /// Each stream of allocations (<see cref="SamplePoint"/>: a thread's in an arena) takes a sample where its bytes reach
@@ -94,7 +94,7 @@ internal unsafe struct SampleTables
         NativeMemory.AlignedFree(tables);
     }
 
-    /// <summary>Forgets all samples and begins to take others. False, and nothing is done, where it has begun.</summary>
+    /// <summary>Forgets all samples and begins to take others; false, and nothing is done, where it has begun.</summary>
     /// <param name="tables">Those to begin with.</param>
     /// <param name="meanBytes">Bytes between two samples on average; 1 is each block.</param>
     /// <param name="seed">Where the random distances begin.</param>
@@ -139,11 +139,16 @@ internal unsafe struct SampleTables
         NativeLock.Exit(&tables->_lock);
     }
 
-    /// <summary>Where the calling thread's stack ends, for its slot.</summary>
+    /// <summary>Notes in the calling thread's slot where its stack lies.</summary>
     public static void FindStack(SampleTables* tables, int slot)
     {
-        if (slot != 0)
-            *ThreadSlots.StackEndOf(slot) = (nint)nuint.Max(1, tables->_walk.FindEnd());
+        if (slot == 0)
+            return;
+
+        // What is not known is not asked for again.
+        (nuint start, nuint end) = tables->_walk.FindStack();
+        ThreadSlots.StackOf(slot)[0] = (nint)start;
+        ThreadSlots.StackOf(slot)[1] = (nint)nuint.Max(1, end);
     }
 
     /// <summary>Runs what the hot loop will run, so that nothing is compiled in it. Sampling has not begun.</summary>
@@ -173,7 +178,8 @@ internal unsafe struct SampleTables
     {
         SampleTables* tables = point->Tables;
         nuint* stack = stackalloc nuint[MostFrames];
-        int frames = tables->_walk.Run(EndOfStack(tables), stack, MostFrames);
+        (nuint stackStart, nuint stackEnd) = StackOfThread(tables);
+        int frames = tables->_walk.Run(stackStart, stackEnd, stack, MostFrames);
         if (frames == MostFrames)
             stack[MostFrames - 1] = 0;
 
@@ -285,8 +291,8 @@ internal unsafe struct SampleTables
         new Span<SampledBlock>(tables->_blocks, blocks.Length).CopyTo(blocks);
         NativeLock.Exit(&tables->_lock);
         Array.Resize(ref sites, counts.Sites);
-        return new SampleReading(
-            (long)Math.Max(1, tables->_meanBytes), counts, sites, frames, [.. blocks.Where((_, slot) => keys[slot] != 0)]);
+        SampledBlock[] live = [.. blocks.Where((_, slot) => keys[slot] != 0)];
+        return new SampleReading((long)Math.Max(1, tables->_meanBytes), counts, sites, frames, live);
     }
 
     private static byte* Filter(SampleTables* tables) => (byte*)(tables + 1);
@@ -318,16 +324,17 @@ internal unsafe struct SampleTables
         return way < 0 ? -1 : sets.Second + way;
     }
 
-    private static nuint EndOfStack(SampleTables* tables)
+    private static (nuint Start, nuint End) StackOfThread(SampleTables* tables)
     {
         int slot = ThreadSlots.Current;
         if (slot == 0)
-            return tables->_walk.FindEnd();
+            return default;
 
-        if (*ThreadSlots.StackEndOf(slot) == 0)
+        nuint* stack = (nuint*)ThreadSlots.StackOf(slot);
+        if (stack[1] == 0)
             FindStack(tables, slot);
 
-        return (nuint)(*ThreadSlots.StackEndOf(slot));
+        return (stack[0], stack[1]);
     }
 
     /// <summary>How many bytes it is to the next sample, at least 1. Under the lock.</summary>

@@ -69,7 +69,7 @@ internal struct SampleCounts
     public long Samples;
     public long LiveCount;
 
-    /// <summary>Samples whose blocks found no room: they are in the sums of what was allocated, and never live.</summary>
+    /// <summary>Samples whose blocks found no room: they count as allocated, and never as live.</summary>
     public long UnkeptBlocks;
 
     /// <summary>Samples whose call stacks found no room.</summary>

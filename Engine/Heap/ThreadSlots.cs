@@ -113,8 +113,8 @@ internal static unsafe class ThreadSlots
             Volatile.Write(ref *WaitingOf(slot), waits ? 1 : 0);
     }
 
-    /// <summary>Where the stack of the slot's thread ends; 0 until that thread asked for it.</summary>
-    public static nint* StackEndOf(int slot) => TagOf(slot) + 3;
+    /// <summary>Where the stack of the slot's thread begins and ends; both 0 until that thread asked for it.</summary>
+    public static nint* StackOf(int slot) => TagOf(slot) + 3;
 
     private static nint* WaitingOf(int slot) => TagOf(slot) + 2;
 
@@ -136,7 +136,7 @@ internal static unsafe class ThreadSlots
             s_lastTaken = slot;
             s_owners[slot] = Thread.CurrentThread;
             *TagOf(slot) = ThreadCounters.OffsetOf(0);
-            *StackEndOf(slot) = 0;
+            StackOf(slot)[0] = StackOf(slot)[1] = 0;
             Interlocked.MemoryBarrier();
             Place.InTable = slot < TableCount ? slot : 0;
             Above.Slot = slot < TableCount ? 0 : slot;

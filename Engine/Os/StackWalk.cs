@@ -6,14 +6,14 @@ namespace SuperSlab;
 
 /// <summary>
 /// Walks the calling thread's stack: the return addresses of its callers, by the chain of frame pointers. Takes no
-/// managed memory, and none of the system's calls but for a thread's <see cref="FindEnd"/>. A plain value, for native
-/// tables; <see cref="Free"/> it once.
+/// managed memory, and none of the system's calls but for <see cref="FindStack"/>, once a thread. A plain value, for
+/// native tables; <see cref="Free"/> it once.
 /// </summary>
 /// <remarks>
 /// The JIT and the ahead-of-time compiler keep the chain whole in what they compile for Linux, and C# cannot read the
 /// register that it begins in: two instructions in a page of their own do. Libraries without frame pointers may leave
-/// any value in it, so the walk reads nothing but the part of the stack that is in use, and whoever shows the
-/// addresses looks whether they follow a call (<see cref="CallSites"/>).
+/// any value in it, so the walk reads nothing but the part of the thread's stack that is in use, none on a stack that is
+/// not the thread's, and whoever shows the addresses looks whether they follow a call (<see cref="CallSites"/>).
 /// </remarks>
 internal unsafe struct StackWalk
 {
@@ -64,27 +64,28 @@ internal unsafe struct StackWalk
         };
     }
 
-    /// <summary>Where the calling thread's stack ends; 0 where it is not known. Asks the system.</summary>
-    public readonly nuint FindEnd()
+    /// <summary>Where the calling thread's stack lies; zeros where it is not known. Asks the system.</summary>
+    public readonly (nuint Start, nuint End) FindStack()
     {
         (nuint address, nuint bytes) = IsPresent ? _bounds.OfThisThread() : default;
-        return address + bytes;
+        return (address, address + bytes);
     }
 
     /// <summary>Writes the return addresses of the callers, the innermost first.</summary>
-    /// <param name="end">The thread's <see cref="FindEnd"/>.</param>
+    /// <param name="start">Where the thread's stack begins, of <see cref="FindStack"/>.</param>
+    /// <param name="end">Where it ends.</param>
     /// <param name="to">Room for them.</param>
     /// <param name="most">How many there is room for.</param>
     /// <returns>How many there are.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public readonly int Run(nuint end, nuint* to, int most)
+    public readonly int Run(nuint start, nuint end, nuint* to, int most)
     {
         const nuint RecordBytes = 16; // the caller's frame pointer, and the return address
-        if (!IsPresent)
-            return 0;
-
         nuint here;
         nuint lowest = (nuint)(&here);
+        if (!IsPresent || lowest < start || lowest >= end)
+            return 0;
+
         nuint frame = _framePointer();
         int count = 0;
         while (count < most && frame >= lowest && frame % (nuint)sizeof(nuint) == 0 && frame + RecordBytes <= end)

@@ -9,8 +9,8 @@ namespace Samples.FastPath;
 /// <summary>
 /// Allocates and frees a block of 64 bytes so often, and does nothing else: for tools that count instructions. The
 /// difference between two counts of repetitions is what the pairs took; <c>count-instructions</c> does that. Arguments:
-/// a way, and how often; with <c>--profile DIR</c> after them, the pairs are profiled in frames, and their instructions
-/// are not worth counting.
+/// a way, and how often; with <c>--profile DIR</c> after them, the pairs are profiled in frames, and with
+/// <c>--call-sites</c> behind that sampled, too.
 /// </summary>
 internal static unsafe class Program
 {
@@ -26,24 +26,28 @@ internal static unsafe class Program
                 Allocates and frees a block of 64 bytes so often, and does nothing else: for tools that count instructions.
 
                 FastPath WAY N                  WAY is {string.Join(", ", Ways)}
-                FastPath WAY N --profile DIR    the pairs as frames, profiled, not to be counted
+                FastPath WAY N --profile DIR    the pairs as frames, profiled
+                FastPath WAY N --profile DIR --call-sites    and sampled, one in 512 KiB
 
                 count-instructions, beside this program's sources, counts them.
                 """);
             return 0;
         }
 
-        if (arguments is not ([_, _] or [_, _, "--profile", _])
+        bool isSampled = arguments is [_, _, "--profile", _, "--call-sites"];
+        if (!(isSampled || arguments is [_, _] or [_, _, "--profile", _])
             || !int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int count))
         {
             return Refuse(
-                $"expected a way ({string.Join(", ", Ways)}) and how often, and after them maybe --profile DIR");
+                $"expected a way ({string.Join(", ", Ways)}) and how often, and after them maybe --profile DIR "
+                + "[--call-sites]");
         }
 
         if (Array.IndexOf(Ways, arguments[0]) < 0)
             return Refuse($"'{arguments[0]}' is not a way; expected one of {string.Join(", ", Ways)}");
 
-        string? folder = arguments.Length == 2 ? null : arguments[^1];
+        string? folder = arguments.Length == 2 ? null : arguments[3];
+        SampleProfile.SamplingBytes = isSampled ? SampleProfile.UsualSampling : 0;
         try
         {
             SampleProfile.Prepare(folder);

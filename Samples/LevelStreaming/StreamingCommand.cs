@@ -91,8 +91,8 @@ internal static class StreamingCommand
         Row.AcceptOnlyFromAmong(EnumNames<RowKind>.All);
         var command = new RootCommand(Purpose)
         {
-            Frames, Seed, Stay, Record, Plans, Beside, NoPrewarm, Row, SampleOptions.Json, Profile, SampleOptions.CallSites,
-            SampleOptions.OnlyRow,
+            Frames, Seed, Stay, Record, Plans, Beside, NoPrewarm, Row, SampleOptions.Json, Profile,
+            SampleOptions.CallSites, SampleOptions.OnlyRow,
         };
         command.Validators.Add(result =>
         {
