@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Engine.Tests.Os;
 using Engine.Tests.Support;
+using Samples.Game;
+using Samples.Game.Playing;
 
 namespace Engine.Tests.Samples;
 
@@ -27,6 +29,21 @@ internal sealed class GameTests
             Assert.That(run.GetProperty("frames").GetInt32(), Is.EqualTo(Frames));
             foreach (string name in s_mustBeZero)
                 Assert.That(run.GetProperty(name).GetInt64(), Is.Zero, name);
+        }
+    }
+
+    [Test]
+    public void What_a_driver_does_to_the_engine_is_a_problem_though_no_frame_counts_it()
+    {
+        RunDocument run = Play("engine", 42).Deserialize(GameJson.Default.RunDocument)!;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(run.Problem(), Is.Null);
+            Assert.That((run with { DriverFaults = 9 }).Problem(), Is.Null, "its own memory is its own");
+            Assert.That(
+                (run with { EngineFaultsInDriver = 9 }).Problem(), Does.Contain("9 page faults in the engine's memory"));
+            Assert.That((run with { OsCallsInDriver = 9 }).Problem(), Does.Contain("9 OS calls of the engine"));
+            Assert.That((run with { ManagedBytesInDriver = 9 }).Problem(), Does.Contain("9 managed bytes"));
         }
     }
 
