@@ -30,6 +30,7 @@ internal sealed unsafe partial class CounterBoard
         _heap = heap;
         _board = (Board*)heap.Allocate((nuint)(sizeof(Board) + (ThreadCounters.Tags * sizeof(CounterCell))));
         _board->First = NewChunk();
+        _board->Uncached.Next = SamplePoint.Never;
     }
 
     /// <summary>Metadata for the caches of some threads in one arena.</summary>
