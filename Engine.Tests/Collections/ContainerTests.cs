@@ -60,7 +60,8 @@ internal sealed class ContainerTests : ArenaFixture
         LeavesInOrder<long>([long.MinValue, -1L - uint.MaxValue, -1L, 0L, 1L << 32, long.MaxValue]);
         LeavesInOrder<ulong>([0ul, 1ul << 32, long.MaxValue, 1ul << 63, ulong.MaxValue]);
         LeavesInOrder<sbyte>([sbyte.MinValue, (sbyte)-1, (sbyte)0, sbyte.MaxValue]);
-        LeavesInOrder<double>([double.NaN, double.NegativeInfinity, -1.5, 0.0, double.Epsilon, double.PositiveInfinity]);
+        LeavesInOrder<double>(
+            [double.NaN, double.NegativeInfinity, -1.5, 0.0, double.Epsilon, double.PositiveInfinity]);
         LeavesInOrder<decimal>([decimal.MinValue, 0m, 0.1m, decimal.MaxValue]);
     }
 

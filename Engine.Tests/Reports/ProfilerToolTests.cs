@@ -36,7 +36,8 @@ internal sealed class ProfilerToolTests
             """);
         DotnetCommand dotnet = new(_folder);
         dotnet.Run("pack", project, "-c", configuration, "--no-build", "-o", packages);
-        dotnet.Run("tool", "install", "SuperSlab.Profiler", "--prerelease", "--tool-path", tools, "--configfile", sources);
+        dotnet.Run(
+            "tool", "install", "SuperSlab.Profiler", "--prerelease", "--tool-path", tools, "--configfile", sources);
 
         string profile = Path.Combine(_folder, "profile.json");
         string report = Path.Combine(_folder, "report.html");

@@ -28,7 +28,8 @@ internal sealed unsafe class SeveralCulpritsTests : ArenaFixture
             Assert.That(
                 violation.OtherCulprits.Single(), Does.Match(@"^thread 'main' allocated [1-9]\d* managed bytes$"));
             Assert.That(
-                violation.ToString(), Does.Contain($"{violation.Culprit}; besides, {violation.OtherCulprits[0]}. In all: "));
+                violation.ToString(),
+                Does.Contain($"{violation.Culprit}; besides, {violation.OtherCulprits[0]}. In all: "));
         }
     }
 

@@ -21,12 +21,12 @@ namespace SuperSlab.Collections;
 /// <remarks>
 /// The home is the code of the key times a factor, shifted. The first factor is a power of two, and two bits of the
 /// code turn over two of the home: numbers that follow each other have neighbouring homes, four in a row different
-/// ones, so that an addition seldom waits for tags that the one before has just written. That is fastest where keys are counted
-/// up, and as good as any where they are random. Where keys pass full chunks more often than random ones would, as multiples of a power of two do and as an
-/// attacker's may, the table goes over to a random odd factor, under which any two codes meet in a home with a
-/// probability of at most 2 in the number of chunks. (M. Dietzfelbinger et al., "A reliable randomized algorithm for
-/// the closest-pair problem", 1997.) A full overflow count stays full; lookups then look a chunk further until the
-/// table grows.
+/// ones, so that an addition seldom waits for tags that the one before has just written. That is fastest where keys are
+/// counted up, and as good as any where they are random. Where keys pass full chunks more often than random ones would,
+/// as multiples of a power of two do and as an attacker's may, the table goes over to a random odd factor, under which
+/// any two codes meet in a home with a probability of at most 2 in the number of chunks. (M. Dietzfelbinger et al., "A
+/// reliable randomized algorithm for the closest-pair problem", 1997.) A full overflow count stays full; lookups then
+/// look a chunk further until the table grows.
 /// </remarks>
 /// <typeparam name="TKey">The keys.</typeparam>
 /// <typeparam name="TEntry">The entries, each of which begins with its key.</typeparam>

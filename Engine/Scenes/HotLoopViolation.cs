@@ -224,8 +224,9 @@ internal sealed class HotLoopCulprit(
             BlockBytes = block,
             FaultAddress = FirstFault(thread, HotLoopMetric.EngineFaults)?.Address ?? 0,
             CallStack = thread.DemandStack,
-            Culprit = $"arena '{arena}' wanted {Sizes.Count(thread.DemandedSuperSlabs, "SuperSlab", "SuperSlabs")} more "
-                + $"than were ready, {purpose}, on thread '{thread.Name}'",
+            Culprit = $"arena '{arena}' wanted "
+                + $"{Sizes.Count(thread.DemandedSuperSlabs, "SuperSlab", "SuperSlabs")} more than were ready, {purpose}, "
+                + $"on thread '{thread.Name}'",
         };
     }
 

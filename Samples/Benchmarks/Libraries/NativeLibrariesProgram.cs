@@ -42,7 +42,8 @@ internal static unsafe class NativeLibrariesProgram
         json.Tables.Write(Print(results));
         json.Write(new NativeLibrariesDocument(results), BenchmarkJson.Default.NativeLibrariesDocument);
         bool holds = results.TrueForAll(row =>
-            row.Memory is NativeLibraryRow.OwnMalloc or NativeLibraryRow.BareLists || row is { OsCalls: 0, ManagedBytes: 0, BlocksLeft: 0 });
+            row.Memory is NativeLibraryRow.OwnMalloc or NativeLibraryRow.BareLists
+            || row is { OsCalls: 0, ManagedBytes: 0, BlocksLeft: 0 });
         return holds ? ExitCodes.Success : ExitCodes.Failure;
     }
 
