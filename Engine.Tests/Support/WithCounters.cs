@@ -1,3 +1,4 @@
+using System.Diagnostics.Tracing;
 using System.Reflection;
 using System.Runtime.Loader;
 
@@ -10,6 +11,8 @@ namespace Engine.Tests.Support;
 /// </summary>
 internal static class WithCounters
 {
+    private static readonly Lazy<EventListener> s_listener = new(ListenOnce);
+
     /// <param name="test">Captures nothing: it is looked up by its name in the copy.</param>
     public static void Run(Action test) => Invoke(test.Method, []);
 
@@ -24,6 +27,7 @@ internal static class WithCounters
 
         // Here they stay off, whatever the switch says from now on.
         Assert.That(MemoryCounters.AreOn, Is.False);
+        s_listener.Value.DisableEvents(MemoryEventSource.Log);
         Assembly copy = new Copies().LoadFromAssemblyPath(path);
         AppContext.SetSwitch("SuperSlab.Counters", true);
         try
@@ -39,6 +43,18 @@ internal static class WithCounters
             AppContext.SetSwitch("SuperSlab.Counters", false);
         }
     }
+
+    /// <summary>An event source is made ready when it is enabled for the first time, and refuses that where another of its
+    /// name lives: so that of the other tests is, before there are copies.</summary>
+    private static EventListener ListenOnce()
+    {
+        EventListener listener = new Silent();
+        listener.EnableEvents(MemoryEventSource.Log, EventLevel.Critical);
+        Assert.That(MemoryEventSource.Log.IsEnabled());
+        return listener;
+    }
+
+    private sealed class Silent : EventListener;
 
     private sealed class Copies : AssemblyLoadContext
     {
