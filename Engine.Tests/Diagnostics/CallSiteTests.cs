@@ -233,7 +233,7 @@ internal sealed unsafe class CallSiteTests
         ProfileCallSites sites = profiler.ToDocument("test").CallSites;
         long live = handed.Sum(block => block == 0 ? 0 : (long)arena.UsableBytes((void*)block));
         ProfileCallSites.SiteRow tag = sites.Tags.Single();
-        Assert.That(tag.Name, Is.EqualTo("allocating"), "whoever freed had no tag");
+        Assert.That(tag.Name, Is.EqualTo("allocating"), "the freeing thread had no tag");
         Assert.That(sites.UnkeptBlockCount, Is.Zero);
         double error = 5 * Math.Sqrt(handed.Sum(block =>
             block == 0 ? 0 : Variance((long)arena.UsableBytes((void*)block), 2048)));

@@ -4,8 +4,8 @@ using Buffer = Silk.NET.Vulkan.Buffer;
 namespace Engine.Tests.Interop;
 
 /// <summary>
-/// From instance to its end on the first device: a buffer that the device fills, and, if wanted, a barrier behind it and
-/// a compute pipeline.
+/// From instance to its end on the first device: a buffer that the device fills, and, if wanted, a barrier behind it
+/// and a compute pipeline.
 /// </summary>
 internal sealed unsafe class VulkanLife(
     Vk vk, AllocationCallbacks callbacks, bool compiles, Action? onDevice = null)

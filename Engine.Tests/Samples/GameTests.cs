@@ -41,7 +41,8 @@ internal sealed class GameTests
             Assert.That(run.Problem(), Is.Null);
             Assert.That((run with { DriverFaults = 9 }).Problem(), Is.Null, "its own memory is its own");
             Assert.That(
-                (run with { EngineFaultsInDriver = 9 }).Problem(), Does.Contain("9 page faults in the engine's memory"));
+                (run with { EngineFaultsInDriver = 9 }).Problem(),
+                Does.Contain("9 page faults in the engine's memory"));
             Assert.That((run with { OsCallsInDriver = 9 }).Problem(), Does.Contain("9 OS calls of the engine"));
             Assert.That((run with { ManagedBytesInDriver = 9 }).Problem(), Does.Contain("9 managed bytes"));
         }

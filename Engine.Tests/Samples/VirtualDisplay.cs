@@ -79,7 +79,8 @@ internal sealed unsafe partial class VirtualDisplay : IDisposable
         _server.Dispose();
     }
 
-    /// <summary>A window directly on the root that is not one of the libraries' own of a pixel; 0 if there is none.</summary>
+    /// <summary>A window directly on the root that is larger than the libraries' own of a pixel; 0 if there is
+    /// none.</summary>
     private static nuint FindLarge(nint display)
     {
         const uint Least = 100;

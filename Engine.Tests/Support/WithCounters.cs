@@ -44,8 +44,8 @@ internal static class WithCounters
         }
     }
 
-    /// <summary>An event source is made ready when it is enabled for the first time, and refuses that where another of its
-    /// name lives: so that of the other tests is, before there are copies.</summary>
+    /// <summary>Enables the event source of the other tests before there are copies of it: a source gets ready when it is
+    /// enabled for the first time, and fails where another of its name lives.</summary>
     private static EventListener ListenOnce()
     {
         EventListener listener = new Silent();

@@ -63,6 +63,10 @@ internal static class Sizes
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes"),
     };
 
+    /// <summary>"1 page fault", "2 page faults".</summary>
+    public static string Count(long number, string one, string many) =>
+        string.Create(CultureInfo.InvariantCulture, $"{number} {(number == 1 ? one : many)}");
+
     private static void ThrowNegative(long bytes, string parameter) => throw new ArgumentOutOfRangeException(
         parameter, bytes, $"{parameter} was {bytes}; it must not be negative.");
 
@@ -73,8 +77,4 @@ internal static class Sizes
             nameof(count), count,
                 $"{asked} were asked for; the count must not be negative and the product must fit an address.");
     }
-
-    /// <summary>"1 page fault", "2 page faults".</summary>
-    public static string Count(long number, string one, string many) =>
-        string.Create(CultureInfo.InvariantCulture, $"{number} {(number == 1 ? one : many)}");
 }

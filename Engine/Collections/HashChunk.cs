@@ -41,6 +41,9 @@ internal unsafe struct HashHeader
     /// and the next four have the next.</summary>
     public static ulong NearFactor(HashHeader* table) => 1ul << Math.Max(table->Shift - 2, 0);
 
+    /// <summary>The bits of a home that the two lowest of a code turn over, as far as there are chunks.</summary>
+    public static uint NearSpread(HashHeader* table) => (uint)table->Mask & 6;
+
     /// <summary>Random keys pass a tenth of their number in full tables.</summary>
     public static bool IsCrowded(HashHeader* table) =>
         table->Common.Count >= table->CrowdedFrom && table->Passes > (table->Common.Count / 4) + 16;

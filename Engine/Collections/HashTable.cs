@@ -344,7 +344,7 @@ internal static unsafe class HashTable<TKey, TEntry>
         if (!table->IsScattered)
         {
             table->Factor = HashHeader.NearFactor(table);
-            table->Spread = (uint)table->Mask & 6;
+            table->Spread = HashHeader.NearSpread(table);
         }
 
         PlaceAll(table);

@@ -262,15 +262,17 @@ public sealed class Profiler : IFrameObserver, IDisposable
         if (_options.SampleAllocationsEvery == 0 || Memory.Counters is not { } counters)
             return;
 
-        INativeContext context = Memory.Options.NativeContext ?? ThisPlatform.CreateContext();
         _samples = counters.TryBeginSampling(
-            _options.SampleAllocationsEvery, _options.SampleSeed, _options.SampleLimits, context);
+            _options.SampleAllocationsEvery, _options.SampleSeed, _options.SampleLimits, NewContext());
         if (!_samples)
         {
             throw new InvalidOperationException(
                 "Another profiler samples the allocations of this memory; dispose it before this one is made.");
         }
     }
+
+    /// <summary>Where the system's functions are found.</summary>
+    private INativeContext NewContext() => Memory.Options.NativeContext ?? ThisPlatform.CreateContext();
 
     private ProfileCallSites ReadCallSites()
     {
@@ -280,7 +282,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
         if (Memory.Counters?.ReadSamples() is not { } samples)
             return new ProfileCallSites { Unavailable = $"counters are off (the switch {CounterSwitch.Name})" };
 
-        INativeContext context = Memory.Options.NativeContext ?? ThisPlatform.CreateContext();
+        INativeContext context = NewContext();
         CallSites callSites = new(new LinuxFiles(context), context);
         return new CallSiteTable(samples, callSites, Memory.Counters.NoStacks).Make();
     }

@@ -87,7 +87,8 @@ internal sealed class BudgetMeter(int unitShift = SlabGeometry.SuperSlabShift)
             : $", for a block of {Sizes.Text(SizeClasses.BlockBytes(sizeClass))}";
         throw new EngineOutOfMemoryException(
             $"{Owner} holds {Sizes.Text((nuint)Held << unitShift)} and asked for "
-                + $"{Sizes.Text((nuint)units << unitShift)} more{block}, over its hard budget of {Sizes.Text(Limits.HardBytes)}.");
+                + $"{Sizes.Text((nuint)units << unitShift)} more{block}, over its hard budget of "
+                + $"{Sizes.Text(Limits.HardBytes)}.");
     }
 
     private bool TryTakeBeyond(ArenaBudget limits, long held, int units, int sizeClass, bool isLast)

@@ -9,7 +9,8 @@ namespace SuperSlab;
 /// Where memory comes from: a sample of the allocations with their call stacks, and which of the sampled blocks live.
 /// In fixed memory of the system's allocator, resident from the start.
 ///
-///   | head | filter: a byte by block's hash |   sets of keys | blocks | slabs' lists |   sites | sites by hash | frames |
+///   | head | filter: a byte by block's hash |
+///   | sets of keys | blocks | slabs' lists |   | sites | sites by hash | frames |
 /// </summary>
 /// <remarks>
 /// Each stream of allocations (<see cref="SamplePoint"/>: a thread's in an arena) takes a sample where its bytes reach
@@ -19,8 +20,8 @@ namespace SuperSlab;
 /// tcmalloc and Go.)
 /// <para>
 /// Samples are rare: they are added and removed under the lock. A free is not: it reads one byte of the filter, and
-/// where that is not 0 the keys of two sets, without the lock. Whoever frees a block got its address in an ordered
-/// way, so it sees the key. A block's sample goes before another can get the block's memory.
+/// where that is not 0 the keys of two sets, without the lock. The thread that frees a block got its address in an
+/// ordered way, so it sees the key. A block's sample goes before another can get the block's memory.
 /// </para>
 /// <para>
 /// Equations, under the lock:
@@ -94,7 +95,7 @@ internal unsafe struct SampleTables
         NativeMemory.AlignedFree(tables);
     }
 
-    /// <summary>Forgets all samples and begins to take others; false, and nothing is done, where it has begun.</summary>
+    /// <summary>Forgets all samples and begins to take others; false, and nothing is done, if it has begun.</summary>
     /// <param name="tables">Those to begin with.</param>
     /// <param name="meanBytes">Bytes between two samples on average; 1 is each block.</param>
     /// <param name="seed">Where the random distances begin.</param>

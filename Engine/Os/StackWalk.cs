@@ -12,8 +12,8 @@ namespace SuperSlab;
 /// <remarks>
 /// The JIT and the ahead-of-time compiler keep the chain whole in what they compile for Linux, and C# cannot read the
 /// register that it begins in: two instructions in a page of their own do. Libraries without frame pointers may leave
-/// any value in it, so the walk reads nothing but the part of the thread's stack that is in use, none on a stack that is
-/// not the thread's, and whoever shows the addresses looks whether they follow a call (<see cref="CallSites"/>).
+/// any value in it, so the walk reads nothing but the part of the thread's stack that is in use, and nothing on a stack
+/// that is not the thread's; <see cref="CallSites"/>, which shows the addresses, checks that they follow a call.
 /// </remarks>
 internal unsafe struct StackWalk
 {

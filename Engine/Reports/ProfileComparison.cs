@@ -20,7 +20,7 @@ public sealed class ProfileComparison
     private const string Frames = "frames";
     private const string SiteGroup = "call sites";
 
-    /// <summary>So many standard deviations an estimate may lie beside the truth.</summary>
+    /// <summary>An estimate may differ from the truth by this many standard deviations.</summary>
     private const double DeviationsOfNoise = 3;
 
     /// <summary>Percentiles are those of buckets of a 32nd: smaller differences of times are none.</summary>

@@ -55,8 +55,8 @@ public sealed class HotLoopGuard : IDisposable
         if (memory.Options.Checks == MemoryChecks.Full)
         {
             _options.Log?.Invoke(
-                "The memory checks each use (MemoryChecks.Full, which Debug builds have by default): that allocates and "
-                    + "calls the system, so frames break rules that they keep in Release.");
+                "The memory checks each use (MemoryChecks.Full, which Debug builds have by default): that allocates "
+                    + "and calls the system, so frames break rules that they keep in Release.");
         }
 
         _callStacksLeft = _options.CallStackCount;

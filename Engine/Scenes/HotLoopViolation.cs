@@ -225,8 +225,8 @@ internal sealed class HotLoopCulprit(
             FaultAddress = FirstFault(thread, HotLoopMetric.EngineFaults)?.Address ?? 0,
             CallStack = thread.DemandStack,
             Culprit = $"arena '{arena}' wanted "
-                + $"{Sizes.Count(thread.DemandedSuperSlabs, "SuperSlab", "SuperSlabs")} more than were ready, {purpose}, "
-                + $"on thread '{thread.Name}'",
+                + $"{Sizes.Count(thread.DemandedSuperSlabs, "SuperSlab", "SuperSlabs")} more than were ready, "
+                + $"{purpose}, on thread '{thread.Name}'",
         };
     }
 

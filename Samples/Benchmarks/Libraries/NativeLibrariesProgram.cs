@@ -12,8 +12,8 @@ namespace Samples.Benchmarks.Libraries;
 
 /// <summary>
 /// Two C libraries, SQLite and Lua, on their own malloc, on an arena by the functions of a native allocator, and on an
-/// arena by the inline code of engine_memory.h, by turns in one process; and on bare lists of free blocks, to see what is
-/// left of the time when allocating costs next to nothing. The arenas are prewarmed with what a first
+/// arena by the inline code of engine_memory.h, by turns in one process; and on bare lists of free blocks, to see what
+/// is left of the time when allocating costs next to nothing. The arenas are prewarmed with what a first
 /// run took. Times are the thread's processor time, page faults its own in the measured runs.
 /// </summary>
 internal static unsafe class NativeLibrariesProgram

@@ -21,7 +21,7 @@ static int start(void* data) { (void)data; return 0; }
 static void end(void* data) { (void)data; }
 
 /* sqlite3_mem_methods */
-struct {
+struct sqlite_methods {
     void* (*allocate)(int);
     void (*release)(void*);
     void* (*reallocate)(void*, int);
@@ -107,16 +107,7 @@ static void* bare_allocate_int(int bytes) { return bare_allocate((size_t)bytes);
 static void* bare_reallocate_int(void* block, int bytes) { return bare_reallocate(block, (size_t)bytes); }
 static int bare_size_int(void* block) { return block == NULL ? 0 : (int)bare_size(block); }
 
-struct {
-    void* (*allocate)(int);
-    void (*release)(void*);
-    void* (*reallocate)(void*, int);
-    int (*size_of)(void*);
-    int (*round_up)(int);
-    int (*start)(void*);
-    void (*end)(void*);
-    void* data;
-} bare_methods = {
+struct sqlite_methods bare_methods = {
     bare_allocate_int, bare_free, bare_reallocate_int, bare_size_int, round_up, start, end, NULL
 };
 

@@ -69,7 +69,8 @@ internal sealed record RunDocument
     public required long Violations { get; init; }
     public required string? FirstViolation { get; init; }
 
-    /// <summary>Page faults in the driver's calls, which the frames do not count: the driver's own memory and code.</summary>
+    /// <summary>Page faults in the driver's calls, which the frames do not count: the driver's own memory and
+    /// code.</summary>
     public required long DriverFaults { get; init; }
 
     /// <summary>
