@@ -49,7 +49,7 @@ internal sealed class EngineMemoryOptionsTests
     [TestCase("ENGINE_MEMORY_PREFAULT", "memset", "automatic, none, touch, clear, populate-at-mapping, "
         + "populate-write, lock, prefetch")]
     [TestCase("ENGINE_MEMORY_PAGES", "large", "automatic, normal, transparent-huge, explicit-huge")]
-    [TestCase("ENGINE_MEMORY_NODES", "all", "automatic, first-touch, interleave")]
+    [TestCase("ENGINE_MEMORY_NODES", "all", "automatic, first-touch, interleave, local")]
     [TestCase("ENGINE_MEMORY_RESERVATION", "much", "KiB, MiB, GiB or TiB")]
     [TestCase("ENGINE_MEMORY_RETAIN", "-1", "KiB, MiB, GiB or TiB")]
     [TestCase("ENGINE_MEMORY_HEADROOM", "a lot", "KiB, MiB, GiB or TiB")]

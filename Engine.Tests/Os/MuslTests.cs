@@ -16,8 +16,8 @@ internal sealed unsafe class MuslTests
     [
         "close", "dladdr", "getpagesize", "getrlimit", "getrusage", "gettid", "ioctl", "madvise", "mincore", "mlock",
         "mlockall", "mmap", "mprotect", "mremap", "munlock", "munlockall", "munmap", "open", "pread",
-        "pthread_attr_destroy", "pthread_attr_getstack", "pthread_getattr_np", "pthread_self", "read", "setpriority",
-        "sigaltstack", "syscall",
+        "pthread_attr_destroy", "pthread_attr_getstack", "pthread_getattr_np", "pthread_self", "read",
+        "sched_getaffinity", "sched_getcpu", "sched_setaffinity", "setpriority", "sigaltstack", "syscall",
     ];
 
     [Test]

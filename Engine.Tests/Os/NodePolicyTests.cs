@@ -1,8 +1,5 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Text;
 using Engine.Tests.Support;
-using Silk.NET.Core.Contexts;
 
 namespace Engine.Tests.Os;
 
@@ -19,17 +16,12 @@ internal sealed unsafe class NodePolicyTests
     [TestCase("", new int[0])]
     [TestCase("all", new int[0])]
     [TestCase("0-99999999999", new int[0])]
-    public void A_list_of_nodes_is_read(string list, int[] nodes)
-    {
-        ulong[] mask = new ulong[16];
-        Assert.That(LinuxNodes.Set(list, mask), Is.EqualTo(nodes.Length));
-        Assert.That(Enumerable.Range(0, 1024).Where(node =>
-            (mask[node / 64] >> (node % 64) & 1) != 0), Is.EqualTo(nodes));
-    }
+    public void A_list_of_nodes_is_read(string list, int[] nodes) =>
+        Assert.That(LinuxNodes.Numbers(list, 1024), Is.EqualTo(nodes));
 
     [Test]
-    public void Nodes_beyond_the_kernels_largest_number_are_left_out() =>
-        Assert.That(LinuxNodes.Set("1020-2000", new ulong[16]), Is.EqualTo(4));
+    public void Numbers_from_the_limit_on_are_left_out() =>
+        Assert.That(LinuxNodes.Numbers("1020-2000", 1024), Is.EqualTo(new[] { 1020, 1021, 1022, 1023 }));
 
     [Category(Machine.NeedsRealKernel)]
     [Test]
@@ -80,7 +72,8 @@ internal sealed unsafe class NodePolicyTests
     public void Several_nodes_are_used_by_turns_without_asking()
     {
         AssumeNodes();
-        using TwoNodes context = new();
+        using RedirectedFiles context = new("/proc/self/status");
+        context.Write("/proc/self/status", "Name:\tgame\nMems_allowed_list:\t0-1\nvoluntary_ctxt_switches:\t1");
         using EngineMemory memory =
             new(new EngineMemoryOptions { ReservationBytes = s_reservation, NativeContext = context });
         Assert.That(memory.Settings, Does.Contain("memory nodes: interleaved over 0-1"));
@@ -129,38 +122,4 @@ internal sealed unsafe class NodePolicyTests
                CultureInfo.InvariantCulture) - (ulong)memory.ReservationBase < memory.ReservationBytes
            select words[1],
     ];
-
-    /// <summary>The system of a machine with two nodes, as far as the process's status file tells.</summary>
-    private sealed class TwoNodes : INativeContext
-    {
-        private static readonly SystemLibraries s_system = new();
-        private static readonly byte[] s_status =
-            Encoding.UTF8.GetBytes(Path.Combine(Path.GetTempPath(), $"two-nodes-{Environment.ProcessId}.status") + "\0");
-
-        public TwoNodes() =>
-            File.WriteAllText(
-                Encoding.UTF8.GetString(s_status).TrimEnd('\0'),
-                "Name:\tgame\nMems_allowed_list:\t0-1\nvoluntary_ctxt_switches:\t1\n");
-
-        public bool TryGetProcAddress(string proc, out nint addr, int? slot = default)
-        {
-            addr = proc == "open" ? (nint)(delegate* unmanaged<byte*, int, int, int>)&Open : 0;
-            return addr != 0 || s_system.TryGetProcAddress(proc, out addr);
-        }
-
-        public nint GetProcAddress(string proc, int? slot = default) =>
-            TryGetProcAddress(proc, out nint address) ? address : throw new EntryPointNotFoundException(proc);
-
-        public void Dispose() => File.Delete(Encoding.UTF8.GetString(s_status).TrimEnd('\0'));
-
-        [UnmanagedCallersOnly]
-        private static int Open(byte* path, int flags, int mode)
-        {
-            bool isStatus =
-                MemoryMarshal.CreateReadOnlySpanFromNullTerminated(path).SequenceEqual("/proc/self/status"u8);
-            _ = s_system.TryGetProcAddress("open", out nint open);
-            fixed (byte* status = s_status)
-                return ((delegate* unmanaged<byte*, int, int, int>)open)(isStatus ? status : path, flags, mode);
-        }
-    }
 }

@@ -14,7 +14,7 @@ namespace SuperSlab;
 ///                                                  populate-write, lock, prefetch
 ///   ENGINE_MEMORY_PAGES         Pages              automatic, normal, transparent-huge, explicit-huge
 ///   ENGINE_MEMORY_STAY          Stay               none, lock, pin, automatic
-///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave
+///   ENGINE_MEMORY_NODES         Nodes              automatic, first-touch, interleave, local
 ///   ENGINE_MEMORY_RETAIN        RetainBytes        a size as above
 ///   ENGINE_MEMORY_HEADROOM      HeadroomBytes      a size as above
 ///   ENGINE_MEMORY_CHECKS        Checks             automatic, off, hardened, full

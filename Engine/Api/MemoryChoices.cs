@@ -87,6 +87,14 @@ public enum NodePolicy
     /// call.
     /// </summary>
     Interleave,
+
+    /// <summary>
+    /// Each 128 MiB of addresses lie on one node, by turns (Linux, mbind). A thread gets SuperSlabs of the node that it
+    /// runs on where there are some, a prewarm takes as many of each node, and the threads of a prewarm run on the node
+    /// whose memory they fill. For engines that keep each thread on one node. A node without free pages has the others'
+    /// taken. Where the process may use one node only: <see cref="FirstTouch"/>.
+    /// </summary>
+    Local,
 }
 
 /// <summary>How closely arenas check their use. Chosen when the memory is made; needs no other build and no other

@@ -122,7 +122,8 @@ internal static class SettingWords
     public static readonly ChoiceWords<NodePolicy> Nodes = new(
         ("automatic", NodePolicy.Automatic),
         ("first-touch", NodePolicy.FirstTouch),
-        ("interleave", NodePolicy.Interleave));
+        ("interleave", NodePolicy.Interleave),
+        ("local", NodePolicy.Local));
 
     public static readonly ChoiceWords<MemoryChecks> Checks = new(
         ("automatic", MemoryChecks.Automatic),

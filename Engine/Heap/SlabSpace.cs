@@ -117,14 +117,8 @@ internal sealed unsafe partial class SlabSpace
         if (fitting == 0)
             return -1;
 
-        int run = count + BitOperations.TrailingZeroCount(fitting);
-        int superSlab = _firstByRun[run];
-        if (run == AllFree)
-        {
-            // The highest: extents take the lowest, so neighbours stay free for them.
-            for (int one = superSlab; one != SlabGeometry.None; one = _superSlabs[one].NextByRun)
-                superSlab = Math.Max(superSlab, one);
-        }
+        int superSlab = _pool.NodeCount > 1 ? FindFitting(count, fitting, _pool.CurrentNode) : SlabGeometry.None;
+        superSlab = superSlab == SlabGeometry.None ? FindFitting(count, fitting) : superSlab;
 
         // Blocks that stand alone may grow in place, and an extent may want a SuperSlab's first slabs.
         uint free = _superSlabs[superSlab].FreeSlabs;
@@ -132,6 +126,25 @@ internal sealed unsafe partial class SlabSpace
         SetFree(superSlab, free & ~Mask(first, count));
         NoteUse();
         return (superSlab * SlabGeometry.SlabCount) + first;
+    }
+
+    /// <summary>The SuperSlab with the shortest fitting run, of one memory node or of any; or None.</summary>
+    private int FindFitting(int count, ulong fitting, int? node = null)
+    {
+        int found = SlabGeometry.None;
+        for (; fitting != 0 && found == SlabGeometry.None; fitting &= fitting - 1)
+        {
+            int run = count + BitOperations.TrailingZeroCount(fitting);
+            for (int one = _firstByRun[run]; one != SlabGeometry.None; one = _superSlabs[one].NextByRun)
+            {
+                bool fits = node is null || _pool.NodeOf(one) == node;
+                found = fits ? Math.Max(found, one) : found;
+                if (fits && run != AllFree)
+                    break; // of whole ones the highest: extents take the lowest, so neighbours stay free for them
+            }
+        }
+
+        return found;
     }
 
     /// <summary>Gives the slabs of a run back; of an extent its SuperSlabs, and the slabs that it has of one more.

@@ -211,16 +211,6 @@ internal sealed unsafe partial class SuperSlabPool
         return CollectionsMarshal.AsSpan(ranges)[..Math.Min(last + 1, ranges.Count)];
     }
 
-    private int FindRun(ulong* other, int end, int count) =>
-        Bitmap.FindRun(_free, other, Math.Min(_lowestFree, end), end, count);
-
-    /// <summary>The first ready run, else the first free one, or -1.</summary>
-    private int FindFirst(int count)
-    {
-        int start = FindRun(_ready, _end, count);
-        return start >= 0 ? start : FindRun(_free, _reservation.SuperSlabCount, count);
-    }
-
     private int ClaimRun(int count, bool mayGrow)
     {
         Enter();
@@ -269,20 +259,40 @@ internal sealed unsafe partial class SuperSlabPool
             starts[claimed] = start;
         }
 
+        claimed = ClaimEvenly(starts, claimed);
         claimed = ClaimSingles(_ready, _end, starts, claimed);
         claimed = ClaimSingles(_free, _reservation.SuperSlabCount, starts, claimed);
         Exit();
         return claimed;
     }
 
-    /// <summary>Claims single SuperSlabs that are set in both bitmaps, the lowest first. Under the lock.</summary>
-    private int ClaimSingles(ulong* other, int end, Span<int> starts, int claimed)
+    /// <summary>Claims as many single SuperSlabs of each memory node, where there are several, as far as it has some:
+    /// the arena's threads may run on any. Under the lock.</summary>
+    private int ClaimEvenly(Span<int> starts, int claimed)
+    {
+        int nodes = _os.NodeCount;
+        for (int node = 0; nodes > 1 && node < nodes; node++)
+        {
+            Span<int> share = starts[..(claimed + ((starts.Length - claimed) / (nodes - node)))];
+            claimed = ClaimSingles(_ready, _end, share, claimed, node);
+            claimed = ClaimSingles(_free, _reservation.SuperSlabCount, share, claimed, node);
+        }
+
+        return claimed;
+    }
+
+    /// <summary>Claims single SuperSlabs that are set in both bitmaps, the lowest first, of one memory node or of any.
+    /// Under the lock.</summary>
+    private int ClaimSingles(ulong* other, int end, Span<int> starts, int claimed, int? node = null)
     {
         for (int word = _lowestFree >> 6; word < (end + 63) >> 6 && claimed < starts.Length; word++)
         {
             for (ulong bits = _free[word] & other[word]; bits != 0 && claimed < starts.Length; bits &= bits - 1)
             {
                 int index = (word << 6) + BitOperations.TrailingZeroCount(bits);
+                if (node is not null && NodeOf(index) != node)
+                    continue;
+
                 MarkClaimed(index, 1);
                 starts[claimed++] = index;
             }

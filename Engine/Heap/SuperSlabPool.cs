@@ -77,6 +77,12 @@ internal sealed unsafe partial class SuperSlabPool
 
     public nuint PageBytes => _os.Facts.PageBytes;
 
+    /// <summary>Memory nodes that SuperSlabs belong to by their addresses; 1 where they do not.</summary>
+    public int NodeCount => _os.NodeCount;
+
+    /// <summary>The node that the calling thread runs on.</summary>
+    public int CurrentNode => _os.CurrentNode;
+
     /// <summary>SuperSlabs in the retained reserve.</summary>
     public int ReadyCount => Count(_free, _ready);
 
@@ -88,6 +94,9 @@ internal sealed unsafe partial class SuperSlabPool
     /// <summary>Whether a SuperSlab can be taken, and whether it is prefaulted. Some moments old.</summary>
     public (bool IsFree, bool IsReady) StateOf(int superSlab) =>
         (Bitmap.IsSet(_free, superSlab), Bitmap.IsSet(_ready, superSlab));
+
+    /// <summary>The memory node of a SuperSlab, below <see cref="NodeCount"/>.</summary>
+    public int NodeOf(int superSlab) => _os.NodeOf(_reservation.AddressOf(superSlab));
 
     /// <summary>The tag of a SuperSlab's owner, or 0.</summary>
     public uint OwnerTagOf(int superSlab) => superSlab < End ? _reservation.SuperSlabs[superSlab].OwnerTag : 0;
@@ -281,6 +290,38 @@ internal sealed unsafe partial class SuperSlabPool
 
     private bool IsLost(int start, int count) =>
         _os.IsLost(_reservation.AddressOf(start), (nuint)count << SlabGeometry.SuperSlabShift);
+
+    private int FindRun(ulong* other, int end, int count) =>
+        Bitmap.FindRun(_free, other, Math.Min(_lowestFree, end), end, count);
+
+    /// <summary>The first ready run, else the first free one, or -1; of the thread's own memory node before others'.
+    /// Under the lock.</summary>
+    private int FindFirst(int count)
+    {
+        bool hasNodes = NodeCount > 1;
+        int node = CurrentNode;
+        int start = hasNodes ? FindRunOn(node, _ready, _end, count) : -1;
+        start = start >= 0 ? start : FindRun(_ready, _end, count);
+        start = start < 0 && hasNodes ? FindRunOn(node, _free, _reservation.SuperSlabCount, count) : start;
+        return start >= 0 ? start : FindRun(_free, _reservation.SuperSlabCount, count);
+    }
+
+    /// <summary>The first run that lies whole in a stripe of one memory node, or -1.</summary>
+    private int FindRunOn(int node, ulong* other, int end, int count)
+    {
+        int found = -1;
+        int stripe = Math.Min(_lowestFree, end);
+        while (found < 0 && stripe < end)
+        {
+            nuint left = VirtualMemory.NodeStripeBytes
+                - ((nuint)_reservation.AddressOf(stripe) % VirtualMemory.NodeStripeBytes);
+            int next = Math.Min(stripe + (int)(left >> SlabGeometry.SuperSlabShift), end);
+            found = NodeOf(stripe) == node ? Bitmap.FindRun(_free, other, stripe, next, count) : -1;
+            stripe = next;
+        }
+
+        return found;
+    }
 
     private void Unclaim(int start, int count)
     {

@@ -43,8 +43,6 @@ internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
     private readonly LinuxNodes _nodes;
     private readonly LinuxPins _pins;
     private readonly Lazy<bool> _guardsByAdvice;
-    private bool _interleaves;
-    private int _interleaveRefused;
     private volatile bool _hasLockedPages;
     private volatile bool _hasAdvisedHugePages;
     private volatile bool _hasExplicitHugePages;
@@ -65,7 +63,7 @@ internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
         _pages = new LinuxPages(_files, Facts.PageBytes);
         _hugePages = new LinuxHugePages(_files, Facts.PageBytes);
         _limits = new LinuxMemoryLimits(_files);
-        _nodes = new LinuxNodes(_files, context);
+        _nodes = new LinuxNodes(_files, context, Counted);
         _pins = new LinuxPins(context, _files, Counted);
         _guardsByAdvice = new Lazy<bool>(AdviceGuards);
         Facts = Facts with
@@ -173,10 +171,11 @@ internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
         }
     }
 
-    public override string Nodes =>
-        _interleaveRefused != Errno.None ? $"first touch, {Errno.Describe("mbind", _interleaveRefused)}"
-        : _interleaves ? $"interleaved over {_nodes.Names ?? "no"}"
-        : $"first touch, {_nodes.Count} of them";
+    public override string Nodes => _nodes.Describe();
+
+    public override int NodeCount => _nodes.CountByAddress;
+
+    public override int CurrentNode => _nodes.Current;
 
     public override string? LockProcess()
     {
@@ -205,17 +204,13 @@ internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
             _ = Advise(address, bytes, AdviseUnmergeable);
     }
 
-    public override void UseNodes(NodePolicy policy) =>
-        _interleaves = policy == NodePolicy.Interleave || (policy == NodePolicy.Automatic && _nodes.Count > 1);
+    public override void UseNodes(NodePolicy policy) => _nodes.Use(policy);
+
+    public override void RunOnNode(int node, Action work) => _nodes.Run(node, work);
 
     protected override void FinishReservation(nint address, nuint bytes)
     {
-        if (_interleaves && _interleaveRefused == Errno.None)
-        {
-            // Where mbind is refused, pages come from the node of the thread that writes first.
-            _interleaveRefused = _nodes.TryInterleave(address, bytes);
-            _ = Counted(isDone: true);
-        }
+        _nodes.Bind(address, bytes);
 
         int errno = Advise(address, bytes, AdviseDontFork);
         if (errno != Errno.None)

@@ -7,15 +7,19 @@ namespace SuperSlab;
 /// <summary>
 /// Several workers populate one large range. Each takes the next chunk until none is left, one fails, the caller's
 /// progress throws, or the caller cancels. No lock is held while progress is reported. Chunks are whole huge pages: two
-/// workers never share one.
+/// workers never share one. Where memory nodes own addresses, workers begin on different nodes, and each runs on the node
+/// whose chunks it populates.
 /// </summary>
-internal sealed class ParallelPopulation(TryPopulate populate, PrefaultRange range, PrefaultStep step)
+internal sealed class ParallelPopulation(
+    VirtualMemory os, TryPopulate populate, PrefaultRange range, PrefaultStep step)
 {
     private const nuint ChunkBytes = 16 << 20;
 
     private readonly Lock _lock = new();
     private readonly long _chunkCount = (long)Sizes.DivideRoundingUp(range.Bytes, ChunkBytes);
-    private long _nextChunk = -1;
+
+    /// <summary>For each memory node the last chunk that was looked at.</summary>
+    private readonly long[] _lastChunks = [.. Enumerable.Repeat(-1L, os.NodeCount)];
     private long _doneCount;
     private volatile bool _isStopped;
 
@@ -29,11 +33,15 @@ internal sealed class ParallelPopulation(TryPopulate populate, PrefaultRange ran
     public ExceptionDispatchInfo? Interruption { get; private set; }
 
     [SuppressMessage("Design", "CA1031", Justification = "It is the caller's exception, and thrown there.")]
-    private void Work()
+    private void Work(int worker)
     {
         try
         {
-            Populate();
+            for (int turn = 0; turn < _lastChunks.Length; turn++)
+            {
+                int node = (worker + turn) % _lastChunks.Length;
+                os.RunOnNode(node, () => Populate(node));
+            }
         }
         catch (Exception exception)
         {
@@ -45,17 +53,22 @@ internal sealed class ParallelPopulation(TryPopulate populate, PrefaultRange ran
         }
     }
 
-    private void Populate()
+    /// <summary>Populates the chunks of one memory node that no other worker has taken.</summary>
+    private void Populate(int node)
     {
         while (!_isStopped && !range.Cancellation.IsCancellationRequested)
         {
-            long chunk = Interlocked.Increment(ref _nextChunk);
+            long chunk = Interlocked.Increment(ref _lastChunks[node]);
             if (chunk >= _chunkCount)
                 return;
 
             nuint offset = (nuint)chunk * ChunkBytes;
+            nint address = range.Address + (nint)offset;
+            if (_lastChunks.Length > 1 && os.NodeOf(address) != node)
+                continue;
+
             nuint bytes = nuint.Min(ChunkBytes, range.Bytes - offset);
-            if (!populate(range.Address + (nint)offset, bytes, step, out PrefaultFailure failure))
+            if (!populate(address, bytes, step, out PrefaultFailure failure))
             {
                 Fail(failure);
                 return;
@@ -78,7 +91,7 @@ internal sealed class ParallelPopulation(TryPopulate populate, PrefaultRange ran
     /// <summary>What each thread runs.</summary>
     public readonly struct Worker(ParallelPopulation work) : IAction
     {
-        public void Invoke(int i) => work.Work();
+        public void Invoke(int i) => work.Work(i);
     }
 }
 

@@ -186,7 +186,7 @@ internal sealed class Prefaulter
         if (isAlone || range.Bytes < LargeBytes - VerifiedBytes)
             return TryPopulate(range.Address, range.Bytes, step, out failure);
 
-        var work = new ParallelPopulation(TryPopulate, range, step);
+        var work = new ParallelPopulation(_os, TryPopulate, range, step);
         ParallelHelper.For(0, range.Threads, new ParallelPopulation.Worker(work));
         work.Interruption?.Throw();
         failure = work.Failure.GetValueOrDefault();

@@ -32,6 +32,9 @@ namespace SuperSlab;
 /// </summary>
 internal abstract partial class VirtualMemory
 {
+    /// <summary>The addresses that lie on one memory node before the next node's turn.</summary>
+    public const nuint NodeStripeBytes = 128 << 20;
+
     private const int PagesAtOnce = 2048;
     private const string LostReason =
         "the system unmapped these addresses in a call that failed, and they belong to somebody else now";
@@ -115,6 +118,19 @@ internal abstract partial class VirtualMemory
     public virtual void UseNodes(NodePolicy policy)
     {
     }
+
+    /// <summary>How many nodes take turns along the addresses, <see cref="NodeStripeBytes"/> each; 1 where pages do
+    /// not lie by address.</summary>
+    public virtual int NodeCount => 1;
+
+    /// <summary>The node that the calling thread runs on, below <see cref="NodeCount"/>. No call of the system.</summary>
+    public virtual int CurrentNode => 0;
+
+    /// <summary>The node of an address, below <see cref="NodeCount"/>.</summary>
+    public int NodeOf(nint address) => (int)((nuint)address / NodeStripeBytes % (nuint)NodeCount);
+
+    /// <summary>Runs work on a node's processors, where it has some that the thread may use.</summary>
+    public virtual void RunOnNode(int node, Action work) => work();
 
     /// <summary>The system's memory, through the functions of a context or of its own libraries.</summary>
     /// <exception cref="EngineMemoryException">A function without which nothing works is absent.</exception>
