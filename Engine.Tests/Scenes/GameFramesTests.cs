@@ -1,4 +1,5 @@
 using Engine.Tests.Support;
+using NUnit.Framework.Constraints;
 
 namespace Engine.Tests.Scenes;
 
@@ -11,6 +12,36 @@ internal sealed unsafe class GameFramesTests
         Arenas = [new ArenaPlan { Blocks = [new(64, 100)] }],
         FrameArena = new FrameArenaOptions { BytesPerLane = 64 * 1024 },
     };
+
+    /// <summary>Each thread has counts of its own: those of another would be taken for the guard's.</summary>
+    [Test]
+    public void Frames_of_another_thread_than_the_guards_are_refused_and_nothing_has_begun()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.MiB(128) });
+        using Scene scene = Scene.Load(memory, s_plan);
+        using HotLoopGuard guard = new(memory);
+        GameFrames frames = new(guard);
+        frames.Add(scene);
+        long frame = scene.FrameArena.FrameNumber;
+        GuardedThread worker = null!;
+        Workers.Run(() =>
+        {
+            worker = guard.RegisterThread("worker");
+            Assert.That(guard.BeginFrame, RefusesThread("main"));
+            Assert.That(frames.BeginFrame, RefusesThread("main"));
+        });
+        Assert.That((scene.FrameArena.FrameNumber, guard.FrameCount), Is.EqualTo((frame, 0L)));
+        frames.BeginFrame();
+        Assert.That(worker.Begin, RefusesThread("worker"));
+        Assert.That(worker.End, RefusesThread("worker"));
+        Workers.Run(() => Assert.That(frames.EndFrame, RefusesThread("main")));
+        guard.EndFrame();
+        Assert.That(guard.FrameCount, Is.EqualTo(1));
+
+        static Constraint RefusesThread(string name) =>
+            Throws.InvalidOperationException.With.Message.StartsWith($"Thread '{name}' is thread ")
+                .And.Message.Contains("make a guard on the thread that runs the frames");
+    }
 
     [Test]
     public void A_frame_begins_and_ends_for_all_in_opposite_orders_and_ends_where_a_rule_throws()
