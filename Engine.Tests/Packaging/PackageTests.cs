@@ -12,6 +12,7 @@ namespace Engine.Tests.Packaging;
 /// run in each way that .NET programs are published.
 /// </summary>
 [Category(Lane.Slow)]
+[Parallelizable(ParallelScope.Self)]
 [Category(Machine.NeedsRealKernel)]
 internal sealed class PackageTests
 {

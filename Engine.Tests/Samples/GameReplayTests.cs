@@ -10,6 +10,7 @@ namespace Engine.Tests.Samples;
 /// <summary>The main job as a user runs it, on an embedded trace and on made-up ones.</summary>
 [TestFixture]
 [Category(Lane.Slow)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class GameReplayTests
 {
     private const string Shape =

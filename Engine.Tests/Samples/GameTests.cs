@@ -12,6 +12,7 @@ namespace Engine.Tests.Samples;
 /// </summary>
 [TestFixture]
 [Category(Lane.Slow)]
+[Parallelizable(ParallelScope.Self)]
 [Category(Machine.NeedsRealKernel)]
 internal sealed class GameTests
 {

@@ -11,6 +11,7 @@ namespace Engine.Tests.Samples;
 /// </summary>
 [TestFixture]
 [Category(Lane.Slow)]
+[Parallelizable(ParallelScope.Self)]
 [Category(Machine.NeedsRealKernel)]
 [Platform("Linux")]
 internal sealed class GameWindowTests

@@ -6,6 +6,7 @@ namespace Engine.Tests.Samples;
 /// <summary>The walk through streamed levels as a user takes it, with few frames.</summary>
 [TestFixture]
 [Category(Lane.Slow)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class LevelStreamingTests
 {
     private const string Shape =

@@ -6,6 +6,7 @@ namespace Engine.Tests.Samples;
 
 /// <summary>--profile of the samples: a profile with frames, allocations and what the sample is known to do.</summary>
 [Category(Lane.Slow)]
+[Parallelizable(ParallelScope.Self)]
 internal sealed class ProfileOptionTests
 {
     private static readonly string[] s_ofEngine =
