@@ -55,6 +55,22 @@ internal sealed unsafe class LocalNodesTests
     }
 
     [Test]
+    public void A_thread_gets_memory_of_its_own_node_from_the_reserve()
+    {
+        const int Blocks = 32;
+        using TwoNodes nodes = new();
+        using EngineMemory memory = Memory(nodes);
+        using (LongLivedArena before = memory.CreateLongLivedArena("before"))
+            before.Prewarm([new BlockCount(BlockBytes, 4 * Blocks)], threads: 1);
+
+        using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        long callsBefore = memory.OsCalls;
+        int own = 0;
+        On(ProcessorsOfSecond, () => own = CountOn(1, arena, Blocks));
+        Assert.That((own, memory.OsCalls - callsBefore), Is.EqualTo((Blocks, 0L)));
+    }
+
+    [Test]
     public void A_thread_whose_node_has_nothing_left_gets_the_others_memory()
     {
         using TwoNodes nodes = new();
@@ -130,6 +146,7 @@ internal sealed unsafe class LocalNodesTests
         Silk.NET.Core.Contexts.INativeContext context, PrefaultPolicy prefault) => new()
     {
         ReservationBytes = Size.GiB(1),
+        RetainBytes = Size.MiB(512),
         Nodes = NodePolicy.Local,
         Prefault = prefault,
         NativeContext = context,
