@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace SuperSlab;
 
@@ -60,27 +61,37 @@ internal static class SizeText
         text.Length >= 1 && text.Length <= most && !text.ContainsAnyExceptInRange('0', '9');
 }
 
-/// <summary>The words for the values of an enumeration, in kebab-case.</summary>
-internal sealed class ChoiceWords<T>(params (string Word, T Value)[] all)
+/// <summary>The words for the values of an enumeration: their names in kebab-case, in the order of the values.</summary>
+internal sealed class ChoiceWords<T>
     where T : struct, Enum
 {
-    public ReadOnlySpan<(string Word, T Value)> All => all;
+    private readonly (string Word, T Value)[] _all;
+
+    /// <param name="without">Values that may not be chosen.</param>
+    public ChoiceWords(params T[] without)
+    {
+        T[] values = Array.FindAll(Enum.GetValues<T>(), value => Array.IndexOf(without, value) < 0);
+        _all = Array.ConvertAll(
+            values, value => (JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString()), value));
+    }
+
+    public ReadOnlySpan<(string Word, T Value)> All => _all;
 
     /// <summary>The words with commas between them.</summary>
-    public string Text => string.Join(", ", Array.ConvertAll(all, choice => choice.Word));
+    public string Text => string.Join(", ", Array.ConvertAll(_all, choice => choice.Word));
 
     /// <summary>The value of a word in any case.</summary>
     public bool TryFind(string? word, out T value)
     {
-        int index = Array.FindIndex(all, choice => choice.Word.Equals(word, StringComparison.OrdinalIgnoreCase));
-        value = index < 0 ? default : all[index].Value;
+        int index = Array.FindIndex(_all, choice => choice.Word.Equals(word, StringComparison.OrdinalIgnoreCase));
+        value = index < 0 ? default : _all[index].Value;
         return index >= 0;
     }
 
     /// <summary>The word for a value, or null where it has none.</summary>
     public string? WordOf(T value)
     {
-        foreach ((string word, T other) in all)
+        foreach ((string word, T other) in _all)
         {
             if (EqualityComparer<T>.Default.Equals(other, value))
                 return word;
@@ -88,51 +99,15 @@ internal sealed class ChoiceWords<T>(params (string Word, T Value)[] all)
 
         return null;
     }
-
-    /// <summary>The same words without the one for a value.</summary>
-    public ChoiceWords<T> Without(T value) =>
-        new(Array.FindAll(all, choice => !EqualityComparer<T>.Default.Equals(choice.Value, value)));
 }
 
 /// <summary>The words for policies, the same in scene plans, environment variables and reports.</summary>
 internal static class SettingWords
 {
-    public static readonly ChoiceWords<PrefaultPolicy> Prefault = new(
-        ("automatic", PrefaultPolicy.Automatic),
-        ("none", PrefaultPolicy.None),
-        ("touch", PrefaultPolicy.Touch),
-        ("clear", PrefaultPolicy.Clear),
-        ("populate-at-mapping", PrefaultPolicy.PopulateAtMapping),
-        ("populate-write", PrefaultPolicy.PopulateWrite),
-        ("lock", PrefaultPolicy.Lock),
-        ("prefetch", PrefaultPolicy.Prefetch));
-
-    public static readonly ChoiceWords<PageKind> Pages = new(
-        ("automatic", PageKind.Automatic),
-        ("normal", PageKind.Normal),
-        ("transparent-huge", PageKind.TransparentHuge),
-        ("explicit-huge", PageKind.ExplicitHuge));
-
-    public static readonly ChoiceWords<StayPolicy> Stay = new(
-        ("none", StayPolicy.None),
-        ("lock", StayPolicy.Lock),
-        ("pin", StayPolicy.Pin),
-        ("automatic", StayPolicy.Automatic));
-
-    public static readonly ChoiceWords<NodePolicy> Nodes = new(
-        ("automatic", NodePolicy.Automatic),
-        ("first-touch", NodePolicy.FirstTouch),
-        ("interleave", NodePolicy.Interleave),
-        ("local", NodePolicy.Local));
-
-    public static readonly ChoiceWords<MemoryChecks> Checks = new(
-        ("automatic", MemoryChecks.Automatic),
-        ("off", MemoryChecks.Off),
-        ("hardened", MemoryChecks.Hardened),
-        ("full", MemoryChecks.Full));
-
-    public static readonly ChoiceWords<ArenaOverflow> Overflow = new(
-        ("grow", ArenaOverflow.Grow),
-        ("fail", ArenaOverflow.Fail),
-        ("callback", ArenaOverflow.Callback));
+    public static readonly ChoiceWords<PrefaultPolicy> Prefault = new();
+    public static readonly ChoiceWords<PageKind> Pages = new();
+    public static readonly ChoiceWords<StayPolicy> Stay = new();
+    public static readonly ChoiceWords<NodePolicy> Nodes = new();
+    public static readonly ChoiceWords<MemoryChecks> Checks = new();
+    public static readonly ChoiceWords<ArenaOverflow> Overflow = new();
 }

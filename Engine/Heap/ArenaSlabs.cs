@@ -127,13 +127,30 @@ internal sealed unsafe partial class ArenaSlabs
         {
             NativeLock.Enter(&state->Lock);
             while (got < want && (state->FirstRun >= 0 || (got == 0 && isHome && TryMoveRun(shared, state, sizeClass))))
-                got += _runs.TakeBlocks(state, state->FirstRun, blocks + got, want - got);
+                got += _runs.TakeBlocks(state, NearRun(state), blocks + got, want - got);
 
             NativeLock.Exit(&state->Lock);
             new Span<nuint>(blocks, got).Reverse();
         }
 
         return got;
+    }
+
+    /// <summary>The first run with free blocks; where memory belongs to nodes, of the thread's own, if one of the first
+    /// runs is. Under the class's lock.</summary>
+    private int NearRun(ClassState* state)
+    {
+        const int MostLooks = 256;
+        int run = state->FirstRun;
+        for (int look = 0; Space.HasNodes && run >= 0 && look < MostLooks; look++)
+        {
+            if (Space.IsNear(run))
+                return run;
+
+            run = _runs[run]->Next;
+        }
+
+        return state->FirstRun;
     }
 
     /// <summary>Gives a run that no home needs to a home, whose lock is held.</summary>

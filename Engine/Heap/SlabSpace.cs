@@ -65,6 +65,12 @@ internal sealed unsafe partial class SlabSpace
     public bool HasRoom(int slabs) => slabs <= AllFree ? HasRun(slabs)
         : FindOwned(slabs) >= 0 || _pool.HasReady((slabs + AllFree - 1) / AllFree);
 
+    /// <summary>Whether SuperSlabs belong to memory nodes, of which a thread runs on one.</summary>
+    public bool HasNodes => _pool.NodeCount > 1;
+
+    /// <summary>Whether a slab is of the memory node that the calling thread runs on.</summary>
+    public bool IsNear(int slab) => _pool.NodeOf(slab / AllFree) == _pool.CurrentNode;
+
     /// <summary>Takes neighbouring slabs, at most 32, of the arena's SuperSlabs; -1 where none has as many.</summary>
     public int TryTakeSlabs(int count, int sizeClass = Demand.NoClass)
     {

@@ -63,6 +63,9 @@ internal sealed unsafe partial class SuperSlabPool
                 + "a larger EngineMemoryOptions.ReservationBytes gives more.");
         }
 
+        if (NodeCount > 1)
+            LetNodesTakeTurns(starts.AsSpan(lengths.IndexOf(1) is var single and >= 0 ? single : starts.Length));
+
         MakeReady(Ranges(lengths, starts), demand, task);
         for (int index = 0; index < starts.Length; index++)
             Own(starts[index], lengths[index], demand.OwnerTag);
@@ -270,7 +273,7 @@ internal sealed unsafe partial class SuperSlabPool
     /// the arena's threads may run on any. Under the lock.</summary>
     private int ClaimEvenly(Span<int> starts, int claimed)
     {
-        int nodes = _os.NodeCount;
+        int nodes = NodeCount;
         for (int node = 0; nodes > 1 && node < nodes; node++)
         {
             Span<int> share = starts[..(claimed + ((starts.Length - claimed) / (nodes - node)))];

@@ -306,6 +306,21 @@ internal sealed unsafe partial class SuperSlabPool
         return start >= 0 ? start : FindRun(_free, _reservation.SuperSlabCount, count);
     }
 
+    /// <summary>Orders single SuperSlabs so that each thread soon finds one of its own memory node.</summary>
+    private void LetNodesTakeTurns(Span<int> singles)
+    {
+        int nodes = NodeCount;
+        int[] counts = new int[nodes];
+        long[] turns = new long[singles.Length];
+        for (int index = 0; index < singles.Length; index++)
+        {
+            int node = NodeOf(singles[index]);
+            turns[index] = ((long)counts[node]++ * nodes) + node;
+        }
+
+        turns.AsSpan().Sort(singles);
+    }
+
     /// <summary>The first run that lies whole in a stripe of one memory node, or -1.</summary>
     private int FindRunOn(int node, ulong* other, int end, int count)
     {

@@ -60,7 +60,7 @@ internal sealed unsafe class LinuxNodes
     public string Describe() =>
         _refused != Errno.None ? $"first touch, {Errno.Describe("mbind", _refused)}"
         : _policy == NodePolicy.Interleave ? $"interleaved over {_names ?? "no"}"
-        : CountByAddress > 1 ? $"{_names}, {Sizes.Text(VirtualMemory.NodeStripeBytes)} each by turns"
+        : CountByAddress > 1 ? $"{_names}, {SizeText.Write(VirtualMemory.NodeStripeBytes)} each by turns"
         : $"first touch, {_numbers.Length} of them";
 
     /// <summary>Sets where the pages of later mappings lie.</summary>

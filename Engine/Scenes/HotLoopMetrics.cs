@@ -117,15 +117,9 @@ internal static class HotLoopMetrics
             "Times that a thread gave its processor away to wait. Allowed where it is absent.", IsDetail: true),
     ];
 
-    public static readonly ChoiceWords<HotLoopAction> Actions = new(
-        ("count", HotLoopAction.Count),
-        ("log", HotLoopAction.Log),
-        ("throw", HotLoopAction.Throw),
-        ("callback", HotLoopAction.Callback));
+    public static readonly ChoiceWords<HotLoopAction> Actions = new();
 
-    public static readonly ChoiceWords<FaultScope> Scopes = new(
-        ("engine", FaultScope.Engine),
-        ("thread", FaultScope.Thread));
+    public static readonly ChoiceWords<FaultScope> Scopes = new();
 
     /// <summary>All counts with their words.</summary>
     public static string Text(in HotLoopCounts counts)

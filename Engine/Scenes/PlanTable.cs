@@ -104,7 +104,7 @@ internal static class PlanTable
             "The frame arena. None where it is absent; null takes the base plan's away.")
         .Add("arenas", new PlanArenas(), plan => plan.Arenas, (plan, value) => plan with { Arenas = value },
             "The long-lived arenas by name; null takes the base plan's away.")
-        .Add("prefault", new PlanChoice<PrefaultPolicy>(SettingWords.Prefault.Without(PrefaultPolicy.None)),
+        .Add("prefault", new PlanChoice<PrefaultPolicy>(new(PrefaultPolicy.None)),
             plan => plan.Prefault, (plan, value) => plan with { Prefault = value },
             "How physical pages are put behind the memory. Default: as the memory's options say.")
         .Add("pages", new PlanChoice<PageKind>(SettingWords.Pages),

@@ -1,7 +1,7 @@
 // The options that several samples have: same names, same help.
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
+using System.Text.Json;
 
 namespace Samples.Common;
 
@@ -106,17 +106,7 @@ internal static class EnumNames<T>
     /// <summary>The names, in the order of the values.</summary>
     public static readonly string[] All = Array.ConvertAll(Enum.GetValues<T>(), Of);
 
-    public static string Of(T value)
-    {
-        var name = new StringBuilder();
-        foreach (char letter in value.ToString())
-        {
-            bool isNextWord = char.IsAsciiLetterUpper(letter) && name.Length > 0;
-            name.Append(isNextWord ? "-" : "").Append(char.ToLowerInvariant(letter));
-        }
-
-        return name.ToString();
-    }
+    public static string Of(T value) => JsonNamingPolicy.KebabCaseLower.ConvertName(value.ToString());
 
     public static T? Find(string? name)
     {
