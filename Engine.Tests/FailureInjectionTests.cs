@@ -223,6 +223,15 @@ internal sealed unsafe class FailureInjectionTests
             Step(() => Reallocate(Size.MiB(34), Size.MiB(36)));
             Step(() => Reallocate(Size.MiB(3), Size.MiB(8)));
             Step(() => Reallocate(100_000, 130_000));
+            SuperSlab.ReservedRange range = null!;
+            Step(() => range = _arena.Reserve(Size.MiB(16)));
+            Step(() => range.Grow(Size.MiB(2)));
+            ((byte*)range.Address)[(2 << 20) - 1] = 77;
+            Step(() => range.Grow(Size.MiB(8)));
+            ((byte*)range.Address)[(8 << 20) - 1] = 1;
+            Step(() => range.Trim(Size.MiB(2)));
+            Step(() => range.Grow(Size.MiB(4)));
+            Assert.That(((byte*)range.Address)[(2 << 20) - 1], Is.EqualTo(77));
             Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(1)), 1 << 20).Fill(1));
             Step(() => new Span<byte>(_frame.Lane(0).Allocate(Size.MiB(3)), 3 << 20).Fill(1));
             Step(_frame.NextFrame);

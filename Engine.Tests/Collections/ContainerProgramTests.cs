@@ -20,7 +20,9 @@ internal sealed class ContainerProgramTests
         ["multi map"] = arena => new MultiMapTwins<int>(arena, number => number % 40),
         ["multi map of the same codes"] =
             arena => new MultiMapTwins<SameCode>(arena, number => new SameCode(number % 9)),
-        ["stable list"] = arena => new StableListTwins(arena),
+        ["stable list"] = arena => new StableListTwins(new(arena)),
+        ["stable list in a range"] =
+            arena => new StableListTwins(arena.LongLived is null ? new(arena) : new(arena, 0, 500_000)),
         ["ring of two threads"] = SharedQueueTwins.OfRing,
         ["queue of any threads"] = SharedQueueTwins.OfQueue,
         ["stream"] = arena => new StreamTwins(arena),

@@ -41,6 +41,8 @@ internal sealed class EveryContainerTests(MemoryChecks checks)
             new(arena, 2), it => it.Read(1), it => it.Write(1, 1)),
         ["StableList"] = arena => new Uses<StableList<int>>(
             new(arena), it => it.Spans.MoveNext(), it => it.Add(1)),
+        ["reserved StableList"] = arena => new Uses<StableList<int>>(
+            arena.LongLived is null ? new(arena) : new(arena, 1, 99), it => it.Spans.MoveNext(), it => it.Add(1)),
     };
 
     private ContainerPlaces _places = null!;

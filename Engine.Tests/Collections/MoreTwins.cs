@@ -388,10 +388,10 @@ internal sealed class MultiMapTwins<TKey>(ArenaRef arena, Func<int, TKey> keyOf)
 
 /// <summary>A list that does not move beside <see cref="List{T}"/>, and the addresses that its elements had at
 /// first.</summary>
-internal sealed unsafe class StableListTwins(ArenaRef arena) : ITwins
+internal sealed unsafe class StableListTwins(StableList<long> ours) : ITwins
 {
     private readonly List<(long Value, nint Address)> _theirs = [];
-    private StableList<long> _ours = new(arena);
+    private StableList<long> _ours = ours;
 
     public void Do(Step step)
     {

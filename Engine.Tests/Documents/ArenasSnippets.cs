@@ -36,6 +36,19 @@ internal sealed class ArenasSnippets
     }
 
     [Test]
+    public void A_range_grows_where_it_is()
+    {
+        using LongLivedArena arena = _memory.CreateLongLivedArena("level");
+        using ReservedRange range = arena.Reserve<Matrix4x4>(1_000_000);  // 64 MB of addresses
+        range.Grow(8 << 20);                                      // at level load: resident, so no fault and no call in frames
+        Span<Matrix4x4> poses = range.AsSpan<Matrix4x4>(1000);
+        poses.Fill(Matrix4x4.Identity);
+        range.Grow(16 << 20);                                     // the same addresses
+        Assert.That(poses == range.AsSpan<Matrix4x4>(1000));
+        Assert.That(poses[999].IsIdentity);
+    }
+
+    [Test]
     public void A_frames_memory_can_be_read_in_the_next()
     {
         using FrameArena frames = _memory.CreateFrameArena("frames");

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Engine.Tests.Os;
 using Engine.Tests.Support;
 using M = SuperSlab.Scenes.HotLoopMetric;
+using ReservedRange = Engine.Tests.Os.ReservedRange;
 
 namespace Engine.Tests.Scenes;
 

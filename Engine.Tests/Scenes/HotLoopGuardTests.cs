@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Engine.Tests.Os;
 using Engine.Tests.Support;
 using NUnit.Framework.Constraints;
+using ReservedRange = Engine.Tests.Os.ReservedRange;
 
 namespace Engine.Tests.Scenes;
 

@@ -47,6 +47,9 @@ public readonly unsafe struct ArenaRef : IEquatable<ArenaRef>
     /// <summary>Changes whenever the arena throws away what it holds: reset, dispose, the end of a frame.</summary>
     internal uint Life => Slot.Life;
 
+    /// <summary>The long-lived arena that it names; null for a small one or a lane.</summary>
+    internal LongLivedArena? LongLived => Slot.Owner as LongLivedArena;
+
     private ArenaSlot Slot => ArenaSlots.Find(this) ?? ArenaSlots.ThrowStale(this);
 
     /// <summary>A reference to the arena.</summary>

@@ -124,9 +124,9 @@ public sealed unsafe partial class LongLivedArena
     {
         using WorkGate.Entry memory = _registry.Work.Enter(this);
         using WorkGate.Entry work = _work.Enter(this);
-        List<BlockCount> live = [];
+        List<BlockCount> live = [.. RangeBytes().Select(bytes => new BlockCount(bytes, 1))];
         if (_checked is not null)
-            return [.. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
+            return [.. live, .. _checked.Live().Select(size => new BlockCount(size.Bytes, size.Count))];
 
         _slabs.CollectLive((bytes, count, sizeClass) =>
         {

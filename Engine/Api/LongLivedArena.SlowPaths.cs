@@ -105,6 +105,7 @@ public sealed unsafe partial class LongLivedArena
         using SlowPath slow = SlowPath.Enter();
         cache = Checked(cache);
         int sizeClass = ClassOf(block);
+        ThrowIfRange(block, sizeClass, "Dispose");
         nuint bytes = _checked?.BytesOf(block, "freed") ?? _slabs.UsableBytes((nint)block, sizeClass);
         if (_checked is null && IsLastFreed(cache, sizeClass, (nuint)block))
         {
@@ -151,6 +152,7 @@ public sealed unsafe partial class LongLivedArena
         Disposed.ThrowIf(IsDisposed, this);
         using SlowPath slow = SlowPath.Enter();
         int sizeClass = ClassOf(block);
+        ThrowIfRange(block, sizeClass, "Grow");
         nuint usable = UsableBytes(block, sizeClass);
         bool mayStay = _checked is null && (nuint)block % alignment == 0;
         if (mayStay && bytes <= usable && (bytes >= usable / 2 || usable <= SizeClasses.LinearBytes))

@@ -93,8 +93,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>The largest block that the reservation could hold, in bytes.</summary>
     public nuint MaximumBytes => _reservation.BlockBytes;
 
-    /// <summary>The memory that the arena may hold; read when it takes SuperSlabs. Set it at level load. Default: no
-    /// limit.</summary>
+    /// <summary>What the arena may hold; read when it takes SuperSlabs. Set it at level load. Default: no limit.</summary>
     /// <exception cref="ArgumentException">The soft limit is above the hard one.</exception>
     public ArenaBudget Budget
     {
@@ -223,8 +222,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     public void Free<T>(Span<T> elements)
         where T : unmanaged => Local.Free(elements);
 
-    /// <summary>The bytes that a block of a size really has: its class's, or above 32 MiB whole SuperSlabs of 2
-    /// MiB.</summary>
+    /// <summary>The bytes that a block of a size has: its class's, or above 32 MiB whole SuperSlabs of 2 MiB.</summary>
     /// <param name="bytes">The size that is asked for; 0 is treated as 1.</param>
     /// <param name="alignment">A power of two up to <see cref="MaximumAlignment"/>.</param>
     /// <exception cref="ArgumentException">The alignment is not such a number.</exception>
@@ -385,6 +383,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         ResetCount++;
         string? damage = _checked?.Clear();
         _caches.RetireCounters();
+        EndRanges();
         _caches.Drop();
         _slabs.Reset();
         _tracker?.Clear();
@@ -437,6 +436,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         using WorkGate.Entry work = _work.Enter(this);
         new ArenaValidator(_reservation, _slabs, _tag).Run(_caches);
         _checked?.Verify();
+        ValidateRanges();
         Group?.ValidateArenas();
     }
 
@@ -481,6 +481,7 @@ public sealed unsafe partial class LongLivedArena : IArena
         _table = ThreadCache.DetachedTable;
         _hardened?.Close();
         _caches.FreeTables();
+        EndRanges();
         _slabs.ReleaseAll();
         _slabs.FreeTables();
         _registry.Remove(_tag);

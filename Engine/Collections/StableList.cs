@@ -14,13 +14,16 @@ namespace SuperSlab.Collections;
 /// Body* body = (Body*)Unsafe.AsPointer(ref bodies.Add(new Body()));   // stays where it is
 /// foreach (Span&lt;Body&gt; some in bodies.Spans)
 ///     Move(some);                                                     // at an array's speed
+/// using StableList&lt;Body&gt; all = new(arena, capacity: 1_000, maximumCount: 1_000_000);
+/// Move(all.AsSpan());                                                 // one span: an array that grows where it is
 /// </code>
 /// </summary>
 /// <remarks>
 /// Elements lie in chunks, each twice as large as the one before, and a table has where they are: at most half of the
 /// room is empty, as in a list, and what is there is never copied. Chunk k has the elements with the numbers 2^k to
 /// 2^(k+1) - 1, counted from the first chunk's length; so the logarithm of a number is its chunk, and the number itself
-/// its place. (A reserved range of addresses would be one chunk; an arena has no such ranges.)
+/// its place. With a maximum count, in a long-lived arena, all lie in one <see cref="ReservedRange"/>, to which the
+/// whole table points: it grows by 2 MiB, so it is for many elements or few lists.
 /// </remarks>
 /// <typeparam name="T">The elements, which may be containers themselves.</typeparam>
 public unsafe struct StableList<T> : IDisposable
@@ -34,14 +37,39 @@ public unsafe struct StableList<T> : IDisposable
     private ContainerHandle _handle;
 
     /// <summary>Makes an empty list.</summary>
-    /// <inheritdoc cref="NativeList{T}(ArenaRef, int, string, int)"/>
+    /// <param name="arena">Where it lies.</param>
+    /// <param name="capacity">For how many elements there is room now.</param>
+    /// <param name="maximumCount">The most elements that there may ever be, in a reserved range of a long-lived arena,
+    /// which takes addresses only; 0, the default, for a list in chunks without a maximum.</param>
+    /// <param name="file">Where it is made, for messages of checks.</param>
+    /// <param name="line">The line there.</param>
+    /// <exception cref="ArgumentException">It has a maximum, and the reference is to a small arena or a lane, which
+    /// reserve nothing.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is negative, the maximum is below the capacity, or above
+    /// what the arena can hold.</exception>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory for the capacity, or there are no such
+    /// addresses.</exception>
     public StableList(
-        ArenaRef arena, int capacity = 0, [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
+        ArenaRef arena, int capacity = 0, int maximumCount = 0,
+        [CallerFilePath] string file = "", [CallerLineNumber] int line = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(capacity);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maximumCount, MostElements);
+        LongLivedArena? reserving = null;
+        if (maximumCount != 0)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(maximumCount, Math.Max(capacity, 1));
+            reserving = arena.LongLived ?? throw new ArgumentException(
+                $"{arena} reserves no ranges; a StableList with a maximum count lies in a long-lived arena.",
+                nameof(arena));
+        }
+
         _handle = ContainerHandle.Make<Header>(arena, typeof(StableList<T>), file, line);
         try
         {
+            if (reserving is not null)
+                Begin((Header*)_handle.Read(), reserving, maximumCount);
+
             EnsureCapacity(capacity);
         }
         catch
@@ -75,9 +103,21 @@ public unsafe struct StableList<T> : IDisposable
     /// <summary>The elements as spans, in order: few and long ones. Valid until they are removed.</summary>
     public readonly SpanEnumerator Spans => new(_handle);
 
+    /// <summary>The elements as one span, in order, of a list with a maximum count. Valid until they are
+    /// removed.</summary>
+    /// <exception cref="InvalidOperationException">The list was made without a maximum count.</exception>
+    public readonly Span<T> AsSpan()
+    {
+        Header* header = (Header*)_handle.Read();
+        return header->MaximumCount != 0 ? new Span<T>(header->Common.Data, header->Common.Count)
+            : throw new InvalidOperationException(
+                "A StableList without a maximum count lies in several pieces; its Spans are them.");
+    }
+
     /// <summary>Adds an element at the end.</summary>
     /// <returns>The element where it stays.</returns>
-    /// <exception cref="EngineOutOfMemoryException">There is no memory. Nothing has changed.</exception>
+    /// <exception cref="EngineOutOfMemoryException">There is no memory, or there are as many as the maximum count.
+    /// Nothing has changed.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly ref T Add(T item)
     {
@@ -116,7 +156,7 @@ public unsafe struct StableList<T> : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, MostElements);
         Header* header = (Header*)_handle.BeginWrite();
         while (header->Common.Capacity < capacity)
-            AddChunk(_handle, header);
+            AddRoom(_handle, header, capacity);
 
         _handle.EndWrite();
     }
@@ -147,7 +187,7 @@ public unsafe struct StableList<T> : IDisposable
     {
         Header* header = (Header*)handle.BeginWrite();
         if (header->Common.Count == header->Common.Capacity)
-            AddChunk(handle, header);
+            AddRoom(handle, header, header->Common.Count + 1);
 
         T* place = Append(header, item);
         handle.EndWrite();
@@ -164,11 +204,28 @@ public unsafe struct StableList<T> : IDisposable
         return At(header, index);
     }
 
+    /// <summary>Begins a list in one range: each place of the table leads to where element number 0 would
+    /// be.</summary>
+    private static void Begin(Header* header, LongLivedArena arena, int maximumCount)
+    {
+        ReservedRange range = arena.Reserve<T>(maximumCount);
+        header->MaximumCount = maximumCount;
+        header->Common.Data = range.Address;
+        for (int chunk = FirstChunk; chunk < 31; chunk++)
+            header->Origins[chunk] = (nint)((T*)range.Address - FirstNumber);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddChunk(ContainerHandle handle, Header* header)
+    private static void AddRoom(ContainerHandle handle, Header* header, int capacity)
     {
         try
         {
+            if (header->MaximumCount != 0)
+            {
+                GrowRange(header, capacity);
+                return;
+            }
+
             uint first = (uint)header->Common.Capacity + FirstNumber;
             ArgumentOutOfRangeException.ThrowIfGreaterThan(first, (uint)MostElements, "count");
             nuint bytes = (nuint)first * (nuint)sizeof(T);
@@ -186,9 +243,33 @@ public unsafe struct StableList<T> : IDisposable
         }
     }
 
-    /// <summary>All but the newest, which is the header's data.</summary>
+    private static void GrowRange(Header* header, int capacity)
+    {
+        if (capacity > header->MaximumCount)
+        {
+            throw new EngineOutOfMemoryException(
+                $"A StableList was made for at most {header->MaximumCount} elements, and room for {capacity} was asked "
+                + "for; a larger maximum count takes addresses only.");
+        }
+
+        ReservedRange range = RangeOf(&header->Common);
+        range.Grow((nuint)capacity * (nuint)sizeof(T));
+        header->Common.DataBytes = range.Bytes;
+        header->Common.Capacity = (int)nuint.Min(range.Bytes / (nuint)sizeof(T), (nuint)header->MaximumCount);
+    }
+
+    private static ReservedRange RangeOf(ContainerHeader* header) =>
+        header->Arena.LongLived!.RangeAt(header->Data);
+
+    /// <summary>All but the newest, which is the header's data; or the range.</summary>
     private static void FreeOlderChunks(ContainerHeader* header)
     {
+        if (((Header*)header)->MaximumCount != 0)
+        {
+            RangeOf(header).Dispose();
+            header->Data = null;
+        }
+
         for (int chunk = FirstChunk; chunk < ((Header*)header)->Newest; chunk++)
             header->Arena.Free((T*)((Header*)header)->Origins[chunk] + (1u << chunk));
     }
@@ -201,6 +282,9 @@ public unsafe struct StableList<T> : IDisposable
 
         /// <summary>The number of the newest chunk.</summary>
         public int Newest;
+
+        /// <summary>Of a list in one range; 0 for one in chunks.</summary>
+        public int MaximumCount;
 
         /// <summary>Where element number 0 would be, if a chunk began with it, by the logarithm of its
         /// numbers.</summary>
@@ -229,6 +313,9 @@ public unsafe struct StableList<T> : IDisposable
             {
                 Header* header = (Header*)_handle.Read();
                 int first = (1 << _chunk) - FirstNumber;
+                if (header->MaximumCount != 0)
+                    return new Span<T>(header->Common.Data, header->Common.Count);
+
                 return new Span<T>(At(header, first), Math.Min(header->Common.Count - first, 1 << _chunk));
             }
         }
@@ -242,7 +329,8 @@ public unsafe struct StableList<T> : IDisposable
             ContainerHeader* header =
                 _handle.IsChecked ? ContainerChecks.VerifyVersion(_handle, _version) : _handle.Fast;
             _chunk++;
-            return (1L << _chunk) - FirstNumber < header->Count;
+            bool isOver = ((Header*)header)->MaximumCount != 0 && _chunk > FirstChunk;
+            return !isOver && (1L << _chunk) - FirstNumber < header->Count;
         }
     }
 

@@ -4,14 +4,20 @@ using System.Runtime.CompilerServices;
 namespace SuperSlab.Diagnostics;
 
 /// <summary>
-/// Bytes over time, live by arena and allocated by tag: samples of the whole run in fixed memory. When it is full it
-/// drops every other sample and samples half as often. One thread writes; it is read between frames.
+/// Bytes over time, by use, live by arena, and allocated by tag: samples of the whole run in fixed memory. When it is
+/// full it drops every other sample and samples half as often. One thread writes; it is read between frames.
 /// </summary>
 internal sealed class MemoryCurves : IDisposable
 {
     /// <summary>Names of arenas that get a curve; later names have none.</summary>
     private const int ArenaColumns = 32;
-    private const int Columns = 1 + ArenaColumns + AllocationTag.MaximumCount + 1;
+    private const int FirstUse = 1;
+    private const int FirstArena = FirstUse + UseParts;
+    private const int FirstTag = FirstArena + ArenaColumns;
+    private const int Columns = FirstTag + AllocationTag.MaximumCount + 1;
+
+    /// <summary>The parts of <see cref="MemoryUse"/>, in its order.</summary>
+    private const int UseParts = 6;
 
     private readonly int _capacity;
     private readonly ProfilerArray<long> _values;
@@ -64,13 +70,30 @@ internal sealed class MemoryCurves : IDisposable
             if (_arenas[column] is null || _arenas[column] == name)
             {
                 _arenas[column] = name;
-                Current[1 + column] += bytes;
+                Current[FirstArena + column] += bytes;
                 return;
             }
         }
     }
 
-    public void SetTag(int tag, long bytes) => Current[1 + ArenaColumns + tag] = bytes;
+    /// <summary>Adds what an arena's SuperSlabs are used for.</summary>
+    public void AddUse(long heldBytes, long liveBytes, long cachedBytes, long freeBlockBytes)
+    {
+        Span<long> use = Current.Slice(FirstUse, UseParts);
+        use[0] += liveBytes;
+        use[1] += cachedBytes;
+        use[2] += freeBlockBytes;
+        use[3] += Math.Max(0, heldBytes - liveBytes - cachedBytes - freeBlockBytes);
+    }
+
+    /// <summary>Sets what no arena uses.</summary>
+    public void SetShared(long readyBytes, long tableBytes)
+    {
+        Current[FirstUse + 4] = readyBytes;
+        Current[FirstUse + 5] = tableBytes;
+    }
+
+    public void SetTag(int tag, long bytes) => Current[FirstTag + tag] = bytes;
 
     public void Clear()
     {
@@ -87,12 +110,16 @@ internal sealed class MemoryCurves : IDisposable
     public ProfileSeries ToSeries(IReadOnlyList<string> tags) => new()
     {
         Times = Column(0),
+        Use =
+        [
+            .. ProfileSeries.UseNames.Select((name, part) => new ProfileSeries.Curve(name, Column(FirstUse + part))),
+        ],
         Arenas =
         [
             .. _arenas.TakeWhile(name => name is not null)
-                .Select((name, arena) => new ProfileSeries.Curve(name!, Column(1 + arena))),
+                .Select((name, arena) => new ProfileSeries.Curve(name!, Column(FirstArena + arena))),
         ],
-        AllocatedByTag = [.. tags.Select((name, tag) => new ProfileSeries.Curve(name, Column(1 + ArenaColumns + tag)))],
+        AllocatedByTag = [.. tags.Select((name, tag) => new ProfileSeries.Curve(name, Column(FirstTag + tag)))],
     };
 
     public void Dispose() => _values.Dispose();
@@ -124,15 +151,22 @@ internal sealed class MemoryCurves : IDisposable
     }
 }
 
-/// <summary>Adds the bytes of each arena to the current sample.</summary>
+/// <summary>Adds the bytes of each arena to the current sample. Its parts are those of a snapshot's row.</summary>
 internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
 {
     public void Read(IArena arena, int number)
     {
+        long held = (long)arena.SuperSlabCount << SlabGeometry.SuperSlabShift;
         if (arena is FrameArena frame)
-            curves.AddArena(arena.Name, UsedBytes(frame));
+        {
+            long used = UsedBytes(frame);
+            curves.AddArena(arena.Name, used);
+            curves.AddUse(held, used, 0, 0);
+        }
         else if (arena is LongLivedArena longLived)
-            curves.AddArena(arena.Name, LiveBytes(longLived));
+        {
+            AddLongLived(longLived, held);
+        }
     }
 
     private static long UsedBytes(FrameArena arena)
@@ -144,20 +178,28 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         return used;
     }
 
-    /// <summary>Live blocks; without counters, blocks outside their runs, those in thread caches included.</summary>
-    private static unsafe long LiveBytes(LongLivedArena arena)
+    /// <remarks>Its curve has the live blocks; without counters, those in thread caches too.</remarks>
+    private unsafe void AddLongLived(LongLivedArena arena, long held)
     {
-        if (CounterSwitch.IsOn)
-            return arena.Caches.CountedLiveBytes(AllocationTag.Count);
-
-        long bytes = (long)arena.Slabs.HugeBytesOut();
+        long inRuns = 0;
+        long outside = 0;
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {
             ClassState* state = arena.Slabs.ClassOf(sizeClass);
-            bytes += state->BlocksOut * state->BlockBytes;
+            if (state->Runs != 0)
+            {
+                outside += state->BlocksOut * state->BlockBytes;
+                inRuns += ((long)state->Runs * state->SlabsPerRun) << SlabGeometry.SlabShift;
+            }
         }
 
-        return bytes;
+        // Threads go on between the readings, so differences may come out below 0.
+        long free = Math.Max(0, inRuns - outside);
+        long cached = arena.Caches.CachedBytes();
+        outside += (long)arena.Slabs.HugeBytesOut();
+        curves.AddUse(held, Math.Max(0, outside - cached), cached, free);
+        long live = CounterSwitch.IsOn ? arena.Caches.CountedLiveBytes(AllocationTag.Count) : outside;
+        curves.AddArena(arena.Name, live);
     }
 }
 

@@ -363,7 +363,17 @@ public sealed record ProfileFrames
 /// </remarks>
 public sealed record ProfileSeries
 {
+    /// <summary>The names of <see cref="Use"/>.</summary>
+    internal static readonly string[] UseNames =
+        ["live", "cached", "free in used slabs", "free slabs", "ready SuperSlabs", "tables"];
+
     public IReadOnlyList<long> Times { get; init => field = ProfileVersions.Rows(value); } = [];
+
+    /// <summary>
+    /// What the whole memory was used for, a curve for each part of <see cref="MemoryUse"/> in its order: they add up
+    /// to what the engine held. Empty in profiles of older programs.
+    /// </summary>
+    public IReadOnlyList<Curve> Use { get; init => field = ProfileVersions.Rows(value); } = [];
 
     /// <summary>A curve for each name of arenas.</summary>
     public IReadOnlyList<Curve> Arenas { get; init => field = ProfileVersions.Rows(value); } = [];

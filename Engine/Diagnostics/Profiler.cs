@@ -412,12 +412,14 @@ public sealed class Profiler : IFrameObserver, IDisposable
         _counters.Read(now);
     }
 
-    /// <summary>Adds what the arenas hold, and the tags by the counters read last, to the curves.</summary>
+    /// <summary>Adds what memory is used for, and the tags by the counters read last, to the curves.</summary>
     private void AddSample(long now)
     {
         _curves.Begin(now);
         var reader = new CurveReader(_curves);
         Memory.Arenas.Read(ref reader);
+        long ready = (long)Memory.ReadySuperSlabCount << SlabGeometry.SuperSlabShift;
+        _curves.SetShared(ready, (long)Memory.MetadataBytes);
         _counters.AddTo(_curves);
     }
 }

@@ -110,19 +110,40 @@ internal sealed unsafe partial class ArenaCaches
         return count;
     }
 
+    /// <summary>Bytes of the free blocks in all thread caches. Some moments old. Looks only at classes that a thread
+    /// used.</summary>
+    public long CachedBytes()
+    {
+        long bytes = 0;
+        for (ThreadCache* cache = FirstAttached; cache != null; cache = cache->NextAttached)
+        {
+            int one = ThreadCache.NextUsed(cache, 0, ArenaClasses.Count);
+            for (; one < ArenaClasses.Count; one = NextUsedBehind(cache, one))
+                bytes += CachedOf(cache, one, _slabs.MagazineBlocks(one)) * _slabs.ClassOf(one)->BlockBytes;
+        }
+
+        return bytes;
+    }
+
     /// <summary>Free blocks of a size class in a cache. Some moments old.</summary>
     public long CachedBlocks(ThreadCache* cache, int sizeClass)
     {
         int capacity = _slabs.MagazineBlocks(sizeClass);
         long count = 0;
         for (int one = sizeClass; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
-        {
-            nuint* top = ThreadCache.Top(cache, one);
-            long loaded = top == null ? 0 : Magazine.BlocksBelow(top, capacity).Length;
-            count += loaded + ((long)StockOf(cache, one).Count * capacity);
-        }
+            count += CachedOf(cache, one, capacity);
 
         return count;
+    }
+
+    private static int NextUsedBehind(ThreadCache* cache, int one) =>
+        ThreadCache.NextUsed(cache, one + 1, ArenaClasses.Count);
+
+    private long CachedOf(ThreadCache* cache, int arenaClass, int capacity)
+    {
+        nuint* top = ThreadCache.Top(cache, arenaClass);
+        long loaded = top == null ? 0 : Magazine.BlocksBelow(top, capacity).Length;
+        return loaded + ((long)StockOf(cache, arenaClass).Count * capacity);
     }
 
     /// <summary>Adds the free blocks in thread caches. No other thread uses the arena.</summary>

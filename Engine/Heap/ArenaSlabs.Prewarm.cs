@@ -94,11 +94,11 @@ internal sealed unsafe partial class ArenaSlabs
         return total;
     }
 
-    /// <summary>Bytes of the blocks above 32 MiB that are out.</summary>
+    /// <summary>Bytes of the blocks above 32 MiB that are out, and of ranges.</summary>
     public nuint HugeBytesOut()
     {
         NativeLock.Enter(&_classes[SizeClasses.Huge].Lock);
-        nuint bytes = _hugeUse.BytesOut;
+        nuint bytes = _hugeUse.BytesOut + ((nuint)_rangeSuperSlabs << SlabGeometry.SuperSlabShift);
         NativeLock.Exit(&_classes[SizeClasses.Huge].Lock);
         return bytes;
     }

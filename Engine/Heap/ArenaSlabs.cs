@@ -390,6 +390,7 @@ internal sealed unsafe partial class ArenaSlabs
             _classes[sizeClass].BlocksOut = 0;
 
         _hugeUse.Clear();
+        _rangeSuperSlabs = 0;
         ReleaseEmptyRuns();
     }
 

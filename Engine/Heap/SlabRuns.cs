@@ -394,6 +394,9 @@ internal unsafe struct SlabRun
 
     /// <summary>A prewarm promised this extent of the class <see cref="SizeClasses.Huge"/>, which stays.</summary>
     public bool IsPromised;
+
+    /// <summary>A reserved range's block, which the range alone frees and makes longer.</summary>
+    public bool IsRange;
     public int SlabCount;
 
     /// <summary>The small arena's description of the run's only block, where a group lent that; else null.</summary>

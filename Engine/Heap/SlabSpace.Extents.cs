@@ -223,17 +223,54 @@ internal sealed unsafe partial class SlabSpace
         {
             Absorb(superSlab, length, own);
             if (more > 0)
-            {
-                _superSlabs[superSlab + length + own].RunLength = 0;
-                _superSlabs[superSlab].RunLength += more;
-                Count(more);
-            }
+                Append(superSlab, length + own, more);
 
             NoteUse();
         }
 
         NativeLock.Exit(_lock);
         return isFree;
+    }
+
+    /// <summary>Puts memory behind the next reserved SuperSlabs of a range. The budget has admitted them.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The system gave no memory. Nothing has changed.</exception>
+    public void GrowRange(int superSlab, int length, int more, PrefaultTask? task)
+    {
+        _pool.TakeReserved(superSlab + length, more, new Demand(_ownerTag, Demand.NoClass), task);
+        NativeLock.Enter(_lock);
+        if (length == 0)
+            Adopt(superSlab, more);
+        else
+            Append(superSlab, length, more);
+
+        NoteUse();
+        NativeLock.Exit(_lock);
+    }
+
+    /// <summary>Gives the memory of a range's last SuperSlabs back to the system.</summary>
+    /// <exception cref="EngineMemoryException">The system refused. They are the arena's no more.</exception>
+    public void ShrinkRange(int superSlab, int length, int kept)
+    {
+        NativeLock.Enter(_lock);
+        _superSlabs[superSlab].RunLength = kept;
+        Count(kept - length);
+        NativeLock.Exit(_lock);
+        try
+        {
+            _pool.GiveReserved(superSlab + kept, length - kept);
+        }
+        finally
+        {
+            Budget.Return(length - kept);
+        }
+    }
+
+    /// <summary>Adds SuperSlabs just taken to the extent before them. Under the lock.</summary>
+    private void Append(int superSlab, int length, int more)
+    {
+        _superSlabs[superSlab + length].RunLength = 0;
+        _superSlabs[superSlab].RunLength += more;
+        Count(more);
     }
 
     private bool HasPromised(int superSlab, int length)

@@ -15,7 +15,8 @@ namespace SuperSlab;
 ///    0     1     an arena's
 ///    0     0     being prefaulted or given back, by the thread that took it
 /// </code>
-/// A third bit, refused, marks free SuperSlabs that the system did not take back; the next trim offers them again.
+/// A third bit, refused, marks free SuperSlabs that the system did not take back; the next trim offers them again. A
+/// fourth, reserved, marks those of ranges: nobody else takes them, with memory or without.
 /// <para>
 /// The pool calls the system to prefault what is not ready, and in <see cref="Trim(nuint)"/>: not when SuperSlabs are
 /// given to it, and not under the lock, so that a level that loads does not stop another's hot loop.
@@ -23,7 +24,8 @@ namespace SuperSlab;
 /// Equations, checked by <see cref="Validate"/> while no thread takes or gives:
 /// <code>
 ///   free          =&gt;  no owner, and the index is not below _lowestFree
-///   not free      =&gt;  a living owner; or the addresses are lost to somebody else
+///   not free      =&gt;  a living owner; or the addresses are lost to somebody else, or reserved
+///   reserved      =&gt;  not free; ready only with an owner
 ///   tag of a slab  =   0, or its SuperSlab's owner with a class
 ///   OwnedCount     =   SuperSlabs with an owner
 /// </code>
@@ -31,7 +33,7 @@ namespace SuperSlab;
 internal sealed unsafe partial class SuperSlabPool
 {
     /// <summary>Bitmaps in <see cref="Reservation.Bitmaps"/>, a bit a SuperSlab.</summary>
-    public const int Bitmaps = 3;
+    public const int Bitmaps = 4;
 
     private readonly VirtualMemory _os;
     private readonly Prefaulter _prefaulter;
@@ -39,6 +41,7 @@ internal sealed unsafe partial class SuperSlabPool
     private readonly ulong* _free;
     private readonly ulong* _ready;
     private readonly ulong* _refused;
+    private readonly ulong* _reserved;
     private readonly int* _lock;
 
     /// <summary>What <see cref="Trim()"/> leaves in the retained reserve.</summary>
@@ -61,7 +64,8 @@ internal sealed unsafe partial class SuperSlabPool
         _free = (ulong*)reservation.Bitmaps.Address;
         _ready = _free + reservation.BitmapWords;
         _refused = _ready + reservation.BitmapWords;
-        _lock = (int*)(_refused + reservation.BitmapWords);
+        _reserved = _refused + reservation.BitmapWords;
+        _lock = (int*)(_reserved + reservation.BitmapWords);
         Bitmap.Set(_free, 0, reservation.SuperSlabCount);
         os.DecommitRefused = NoteRefused;
     }
@@ -223,8 +227,15 @@ internal sealed unsafe partial class SuperSlabPool
         {
             bool free = Bitmap.IsSet(_free, index);
             uint owner = _reservation.SuperSlabs[index].OwnerTag;
-            if (free == (owner != 0) && !(IsLost(index, 1) && !free))
+            bool mayBeNobodys = Bitmap.IsSet(_reserved, index) || IsLost(index, 1);
+            if (free == (owner != 0) && !(mayBeNobodys && !free))
                 throw Damage($"SuperSlab {index} is {(free ? "free but has an owner" : "taken but has no owner")}.");
+
+            if (Bitmap.IsSet(_reserved, index) && (free || Bitmap.IsSet(_ready, index) != (owner != 0)))
+            {
+                string state = free ? "free" : owner == 0 ? "ready without an owner" : "owned without memory";
+                throw Damage($"SuperSlab {index} is reserved and {state}.");
+            }
 
             if (free && index < _lowestFree)
                 throw Damage($"SuperSlab {index} is free, and searches begin at {_lowestFree}.");
@@ -270,12 +281,12 @@ internal sealed unsafe partial class SuperSlabPool
         }
     }
 
-    /// <summary>Makes SuperSlabs takeable, except those whose addresses are lost. Under the lock.</summary>
+    /// <summary>Makes SuperSlabs takeable, except those whose addresses are lost or reserved. Under the lock.</summary>
     private void SetFree(int start, int count)
     {
         Debug.Assert(Bitmap.RunLength(_free, start, count, value: false) == count, "SuperSlabs become free once");
         _lowestFree = Math.Min(_lowestFree, start);
-        if (!IsLost(start, count))
+        if (!IsLost(start, count) && Bitmap.RunLength(_reserved, start, count, value: false) == count)
         {
             Bitmap.Set(_free, start, count);
             return;
@@ -283,7 +294,7 @@ internal sealed unsafe partial class SuperSlabPool
 
         for (int index = start; index < start + count; index++)
         {
-            if (!IsLost(index, 1))
+            if (!IsLost(index, 1) && !Bitmap.IsSet(_reserved, index))
                 Bitmap.Set(_free, index, 1);
         }
     }

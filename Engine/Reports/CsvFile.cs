@@ -41,15 +41,16 @@ public static class CsvFile
         return files;
     }
 
-    /// <summary>The table whose columns are the profile's arenas and tags.</summary>
+    /// <summary>The table whose columns are the memory's uses, arenas and tags.</summary>
     private static string WriteMemory(ProfileSeries memory, string path)
     {
-        ProfileSeries.Curve[] curves = [.. memory.Arenas, .. memory.AllocatedByTag];
+        ProfileSeries.Curve[] curves = [.. memory.Use, .. memory.Arenas, .. memory.AllocatedByTag];
+        IEnumerable<string> uses = memory.Use.Select(curve => "use " + curve.Name);
         IEnumerable<string> arenas = memory.Arenas.Select(curve => "arena " + curve.Name);
         IEnumerable<string> tags = memory.AllocatedByTag.Select(curve => "allocated by tag " + curve.Name);
         WriteFile(
             path,
-            ["nanoseconds", .. arenas, .. tags],
+            ["nanoseconds", .. uses, .. arenas, .. tags],
             memory.Times.Select((time, row) => curves.Select(curve => curve.Values[row]).Prepend(time).Select(Text)));
         return path;
     }

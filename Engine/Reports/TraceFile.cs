@@ -9,8 +9,8 @@ namespace SuperSlab.Reports;
 /// </summary>
 /// <remarks>
 /// Frames are complete events of one thread; loads, SuperSlabs and other tracks are asynchronous spans, which may
-/// overlap, and instants; memory by arena, what tags allocated, and the frames' columns, are counters. Times are
-/// microseconds. The display unit is left out: with "ns" chrome://tracing warns that the times are too coarse.
+/// overlap, and instants; memory by use and by arena, what tags allocated, and the frames' columns, are counters. Times
+/// are microseconds. The display unit is left out: with "ns" chrome://tracing warns that the times are too coarse.
 /// </remarks>
 public static class TraceFile
 {
@@ -46,6 +46,7 @@ public static class TraceFile
         WriteNames(json, document, tracks);
         WriteFrames(json, document);
         WriteSpans(json, document, tracks);
+        WriteMemory(json, "memory by use", document.Memory.Times, document.Memory.Use);
         WriteMemory(json, "memory by arena", document.Memory.Times, document.Memory.Arenas);
         WriteMemory(json, "allocated by tag", document.Memory.Times, document.Memory.AllocatedByTag);
         json.WriteEndArray();

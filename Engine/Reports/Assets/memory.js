@@ -1,17 +1,18 @@
-// Bytes over time: live by arena, or allocated by tag.
+// Bytes over time: live by arena, of the whole memory by use, or allocated by tag.
 
 function showMemory() {
   const host = section("memory");
-  const { times, arenas, allocatedByTag: tags } = profile.memory;
-  if (times.length < 2 || arenas.length + tags.length === 0) {
+  const { times, arenas, use: parts, allocatedByTag: tags } = profile.memory;
+  if (times.length < 2 || arenas.length + parts.length + tags.length === 0) {
     host.append(emptyNote("No memory over time: the profile has fewer than two samples of it."));
     return;
   }
 
   const blocks = profile.hasCounters ? "Blocks that were live in each arena" : "Blocks that callers and thread caches held in each arena";
-  host.append(lead(`${blocks}, the frame's bytes in a frame arena; or the bytes that were allocated under each tag since counting began.`));
+  const byUse = parts.length > 0 ? "; or what the whole memory was used for" : "";
+  host.append(lead(`${blocks}, the frame's bytes in a frame arena${byUse}; or the bytes that were allocated under each tag since counting began.`));
   const place = element("div");
-  const kinds = [["By arena", arenas], ["Allocated by tag", tags]].filter(([, curves]) => curves.length > 0);
+  const kinds = [["By arena", arenas], ["By use", withSum(times, parts)], ["Allocated by tag", tags]].filter(([, curves]) => curves.length > 0);
   const charts = new Map();
   const draw = (kind) => {
     if (!charts.has(kind)) {
@@ -29,6 +30,12 @@ function showMemory() {
     host.append(emptyNote("Not by tag: no tag was in use while memory was sampled."));
   }
   draw(kinds[0][0]);
+}
+
+/** The parts of the memory's use, and before them what they add up to: what the engine held. */
+function withSum(times, parts) {
+  const sum = times.map((_, sample) => parts.reduce((all, { values }) => all + values[sample], 0));
+  return parts.length > 0 ? [{ name: "held in all", values: sum }, ...parts] : [];
 }
 
 function memoryChart(times, curves, kind) {
