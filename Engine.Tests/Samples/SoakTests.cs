@@ -30,6 +30,25 @@ internal sealed class SoakTests
         }
     }
 
+    [Test]
+    public void Sizes_drift_and_what_is_held_for_live_bytes_is_told_by_its_parts()
+    {
+        SampleProcess run = SampleProcess.Run("Soak", "--seconds", "6", "--drift", "--seed", "7", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        JsonElement[] lulls = [.. document.RootElement.GetProperty("lulls").EnumerateArray()];
+        Assert.That(lulls, Has.Length.GreaterThanOrEqualTo(3));
+        foreach (JsonElement lull in lulls)
+        {
+            JsonElement use = lull.GetProperty("use");
+            long held = use.EnumerateObject().Where(part => part.Name != "bytes").Sum(part => part.Value.GetInt64());
+            double live = lull.GetProperty("liveBytes").GetInt64();
+            Assert.That(held, Is.EqualTo(use.GetProperty("bytes").GetInt64()).And.GreaterThan(live));
+            Assert.That(use.GetProperty("liveBytes").GetInt64(), Is.GreaterThanOrEqualTo(live));
+            Assert.That(lull.GetProperty("heldToLive").GetDouble(), Is.EqualTo(held / live).Within(1e-9));
+        }
+    }
+
     /// <summary>It would run for a minute by itself; its last row shows that it did not, the profile that it wrote what
     /// it had. Where the tests run in the background, they were told to ignore the signal, and their children with
     /// them: env takes that back.</summary>

@@ -272,7 +272,8 @@ public sealed partial class EngineMemory : IDisposable
 
     /// <summary>
     /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and drops
-    /// the retain sizes of unloaded scenes.
+    /// the retain sizes of unloaded scenes. Slabs of 64 KiB that hold no block go as well, where the rest of their
+    /// SuperSlab is in use and came by no prewarm: the next block there calls the system.
     /// </summary>
     /// <returns>The bytes given back.</returns>
     /// <exception cref="EngineMemoryException">The system refused. The memory stays free and is prefaulted again at its
@@ -282,7 +283,11 @@ public sealed partial class EngineMemory : IDisposable
     {
         using WorkGate.Entry work = Work.Enter(this);
         _pool.EndRaise();
-        return _pool.Trim(retainBytes);
+        nuint slabs = 0;
+        foreach (IArena arena in _arenas.Snapshot())
+            slabs += (arena as LongLivedArena)?.TrimSlabs() ?? 0;
+
+        return slabs + _pool.Trim(retainBytes);
     }
 
     /// <summary>Checks every equation of the pool and of all arenas. Slow; no other thread may use the memory

@@ -9,6 +9,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     private readonly int[] _emptyRuns = new int[ArenaClasses.Count];
     private readonly int[] _runsWithFree = new int[ArenaClasses.Count];
     private int _promisedHuge;
+    private int _absent;
 
     public void Run(ArenaCaches caches)
     {
@@ -17,6 +18,8 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         for (int index = space.FirstOwned; index != SlabGeometry.None; index = reservation.SuperSlabs[index].NextOwned)
             owned += CheckSuperSlab(index);
 
+        long absent = space.AbsentBytes >> SlabGeometry.SlabShift;
+        Check(_absent == absent, $"{absent} slabs are counted as without memory, {_absent} are");
         long held = space.Budget.Held;
         Check(owned == space.SuperSlabCount, $"{space.SuperSlabCount} SuperSlabs are counted, {owned} are owned");
         Check(owned == held, $"the budget counts {held} SuperSlabs as held, {owned} are owned");
@@ -59,6 +62,10 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
             CheckRun(slabs.ClassOf(run->SizeClass), run, slab);
         });
         uint free = superSlab.FreeSlabs;
+        Check(
+            (superSlab.AbsentSlabs & ~free) == 0,
+            $"SuperSlab {index} has the free slabs {free:x8}, and without memory {superSlab.AbsentSlabs:x8}");
+        _absent += BitOperations.PopCount(superSlab.AbsentSlabs);
         Check(free == ~used, $"SuperSlab {index} has the free slabs {free:x8}, and its runs leave {~used:x8}");
         return superSlab.RunLength;
     }

@@ -197,7 +197,7 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         long free = Math.Max(0, inRuns - outside);
         long cached = arena.Caches.CachedBytes();
         outside += (long)arena.Slabs.HugeBytesOut();
-        curves.AddUse(held, Math.Max(0, outside - cached), cached, free);
+        curves.AddUse(held - arena.Slabs.Space.AbsentBytes, Math.Max(0, outside - cached), cached, free);
         long live = CounterSwitch.IsOn ? arena.Caches.CountedLiveBytes(AllocationTag.Count) : outside;
         curves.AddArena(arena.Name, live);
     }

@@ -33,7 +33,8 @@ public readonly record struct MemoryTotals(
 /// <param name="LiveBytes">Blocks that callers hold, and what frames used.</param>
 /// <param name="CachedBytes">Free blocks in thread caches and between threads.</param>
 /// <param name="FreeBlockBytes">Free blocks in slabs that hold blocks, and what no block can use there.</param>
-/// <param name="FreeSlabBytes">Slabs without a block in the arenas' SuperSlabs; what frames have not used.</param>
+/// <param name="FreeSlabBytes">Slabs without a block, but with memory, in the arenas' SuperSlabs; what frames have
+/// not used.</param>
 /// <param name="ReadyBytes">Prefaulted SuperSlabs that no arena holds.</param>
 /// <param name="TableBytes">Tables, caches and descriptors.</param>
 public readonly record struct MemoryUse(
@@ -59,9 +60,15 @@ public readonly record struct ArenaRow(int Number, RowName Name, bool IsFrame, i
     /// <summary>Free blocks in the slabs that hold blocks, and what no block can use there.</summary>
     public long FreeBlockBytes { get; init; }
 
-    /// <summary>Slabs that hold no block, and in a frame arena what the frame has not used.</summary>
+    /// <summary>Free slabs whose memory a trim gave back to the system: part of the SuperSlabs, and not
+    /// resident.</summary>
+    public long AbsentBytes { get; init; }
+
+    /// <summary>Slabs with memory that hold no block, and in a frame arena what the frame has not used.</summary>
     public long FreeSlabBytes => Math.Max(
-        0, ((long)SuperSlabCount << SlabGeometry.SuperSlabShift) - LiveBytes - CachedBytes - FreeBlockBytes);
+        0,
+        ((long)SuperSlabCount << SlabGeometry.SuperSlabShift)
+            - LiveBytes - CachedBytes - FreeBlockBytes - AbsentBytes);
 
     /// <summary>Most SuperSlab bytes held; in a frame arena those held now, which only Trim lowers.</summary>
     public long PeakBytes { get; init; }

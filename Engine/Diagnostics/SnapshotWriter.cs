@@ -86,6 +86,7 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
             LiveBytes = live,
             CachedBytes = cached,
             FreeBlockBytes = free,
+            AbsentBytes = arena.Slabs.Space.AbsentBytes,
             PeakBytes = (long)arena.PeakSuperSlabCount << SlabGeometry.SuperSlabShift,
             SoftBudgetBytes = (long)budget.SoftBytes,
             HardBudgetBytes = (long)budget.HardBytes,

@@ -322,6 +322,7 @@ internal static class SlabGeometry
 /// Equations that hold while an arena owns the SuperSlab:
 ///   bit i of FreeSlabs is set     &lt;=&gt;  slab i belongs to no slab run (its tag is 0)
 ///   LongestFreeRun                 =   the longest run of ones in FreeSlabs
+///   bit i of AbsentSlabs is set    =&gt;  bit i of FreeSlabs is set: the slab has no memory until it is taken
 ///   RunLength &gt; 1                 =&gt;  FreeSlabs is 0; the next RunLength - 1 SuperSlabs are the same extent's
 ///   an extent's length             =   RunLength SuperSlabs, and some first slabs of the one behind them, if any
 /// </summary>
@@ -333,6 +334,9 @@ internal struct SuperSlabDescriptor
     /// <summary>The owner's tag (<see cref="Reservation.Tags"/>) with class 0, or 0 where the pool owns it.</summary>
     public uint OwnerTag;
     public uint FreeSlabs;
+
+    /// <summary>Free slabs whose memory went back to the system.</summary>
+    public uint AbsentSlabs;
 
     /// <summary>Whole SuperSlabs of the extent that begins here; 1 for one with slabs; 0 inside an extent.</summary>
     public int RunLength;
@@ -348,6 +352,9 @@ internal struct SuperSlabDescriptor
 
     /// <summary>A prewarm promised it to its arena, for any class: it stays when all its slabs are free.</summary>
     public bool IsPromised;
+
+    /// <summary>A prewarm gave it to its arena, whatever lies there: its free slabs keep their memory.</summary>
+    public bool IsPrewarmed;
 
     /// <summary>The kind of the pages put behind it last; it outlives owners.</summary>
     public PageKind Pages;

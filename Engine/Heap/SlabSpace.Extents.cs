@@ -93,7 +93,7 @@ internal sealed unsafe partial class SlabSpace
         {
             for (int one = _firstByRun[run]; one != SlabGeometry.None && found < 0; one = _superSlabs[one].NextByRun)
             {
-                bool fits = (_superSlabs[one].FreeSlabs & Mask(0, rest)) == Mask(0, rest) && one >= whole;
+                bool fits = (PresentSlabs(one) & Mask(0, rest)) == Mask(0, rest) && one >= whole;
                 for (int before = one - whole; fits && before < one; before++)
                     fits = _pool.StateOf(before) is { IsFree: true, IsReady: true };
 
@@ -192,7 +192,7 @@ internal sealed unsafe partial class SlabSpace
 
         int last = superSlab + length;
         NativeLock.Enter(_lock);
-        bool isFree = _superSlabs[last].FreeSlabs == ~Mask(0, rest);
+        bool isFree = PresentSlabs(last) == ~Mask(0, rest);
         if (isFree)
             Absorb(superSlab, length, 1);
 
@@ -290,7 +290,7 @@ internal sealed unsafe partial class SlabSpace
         for (; slabs > 0; superSlab++, slabs -= AllFree)
         {
             uint wanted = Mask(0, Math.Min(slabs, AllFree));
-            if (_pool.OwnerTagOf(superSlab) != _ownerTag || (_superSlabs[superSlab].FreeSlabs & wanted) != wanted)
+            if (_pool.OwnerTagOf(superSlab) != _ownerTag || (PresentSlabs(superSlab) & wanted) != wanted)
                 return false;
         }
 

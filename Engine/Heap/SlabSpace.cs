@@ -25,6 +25,7 @@ internal sealed unsafe partial class SlabSpace
     private ulong _nonEmptyLists;
     private int _firstOwned = SlabGeometry.None;
     private int _unused;
+    private int _absentSlabs;
 
     public SlabSpace(Reservation reservation, SuperSlabPool pool, uint ownerTag, void* state)
     {
@@ -50,6 +51,9 @@ internal sealed unsafe partial class SlabSpace
     /// <summary>The most of them that were in use at once: not all of their slabs were free.</summary>
     public int PeakUsedSuperSlabs { get; private set; }
 
+    /// <summary>Bytes of free slabs that have no memory.</summary>
+    public long AbsentBytes => (long)Volatile.Read(ref _absentSlabs) << SlabGeometry.SlabShift;
+
     public BudgetMeter Budget { get; } = new();
 
     /// <summary>Has caches return free blocks before the arena says no. Called under no lock.</summary>
@@ -72,11 +76,13 @@ internal sealed unsafe partial class SlabSpace
     public bool IsNear(int slab) => _pool.NodeOf(slab / AllFree) == _pool.CurrentNode;
 
     /// <summary>Takes neighbouring slabs, at most 32, of the arena's SuperSlabs; -1 where none has as many.</summary>
+    /// <exception cref="EngineOutOfMemoryException">They had no memory, and the system gave none.</exception>
     public int TryTakeSlabs(int count, int sizeClass = Demand.NoClass)
     {
         NativeLock.Enter(_lock);
-        int slab = TakeFitting(count, sizeClass);
+        int slab = TakeFitting(count, sizeClass, out uint absent);
         NativeLock.Exit(_lock);
+        Fill(slab, count, absent, sizeClass);
         return slab;
     }
 
@@ -100,12 +106,12 @@ internal sealed unsafe partial class SlabSpace
     private int ShowAndTake(int superSlab, int count, int sizeClass)
     {
         NativeLock.Enter(_lock);
-        int slab = TakeFitting(count, sizeClass);
+        int slab = TakeFitting(count, sizeClass, out uint absent);
         if (slab < 0)
         {
             Adopt(superSlab, 1);
             SetFree(superSlab, uint.MaxValue);
-            slab = TakeFitting(count, sizeClass);
+            slab = TakeFitting(count, sizeClass, out absent);
             superSlab = SlabGeometry.None;
         }
 
@@ -113,12 +119,15 @@ internal sealed unsafe partial class SlabSpace
         if (superSlab != SlabGeometry.None)
             GiveBack(superSlab, 1);
 
+        Fill(slab, count, absent, sizeClass);
         return slab;
     }
 
-    /// <summary>Takes the best fit. Under the lock.</summary>
-    private int TakeFitting(int count, int sizeClass)
+    /// <summary>Takes the best fit among slabs that have memory, else among those that have none. Under the
+    /// lock.</summary>
+    private int TakeFitting(int count, int sizeClass, out uint absent)
     {
+        absent = 0;
         ulong fitting = _nonEmptyLists >> count;
         if (fitting == 0)
             return -1;
@@ -126,9 +135,14 @@ internal sealed unsafe partial class SlabSpace
         int superSlab = _pool.NodeCount > 1 ? FindFitting(count, fitting, _pool.CurrentNode) : SlabGeometry.None;
         superSlab = superSlab == SlabGeometry.None ? FindFitting(count, fitting) : superSlab;
 
+        superSlab = PreferPresent(superSlab, count);
+
         // Blocks that stand alone may grow in place, and an extent may want a SuperSlab's first slabs.
         uint free = _superSlabs[superSlab].FreeSlabs;
-        int first = sizeClass >= Magazine.FirstOfOne ? Bitmap.FindRun(free, count) : Bitmap.FindLastRun(free, count);
+        uint from = HasPresent(superSlab, count) ? PresentSlabs(superSlab) : free;
+        int first = sizeClass >= Magazine.FirstOfOne ? Bitmap.FindRun(from, count) : Bitmap.FindLastRun(from, count);
+        absent = _superSlabs[superSlab].AbsentSlabs & Mask(first, count);
+        SetAbsent(superSlab, _superSlabs[superSlab].AbsentSlabs & ~absent);
         SetFree(superSlab, free & ~Mask(first, count));
         NoteUse();
         return (superSlab * SlabGeometry.SlabCount) + first;
@@ -168,10 +182,17 @@ internal sealed unsafe partial class SlabSpace
                 return;
         }
 
+        GiveBits(superSlab, Mask(slab % SlabGeometry.SlabCount, count), absent: 0);
+    }
+
+    /// <summary>Makes slabs of one SuperSlab free, some of them without memory. If all are free then, it returns to the
+    /// pool.</summary>
+    private void GiveBits(int superSlab, uint given, uint absent)
+    {
         bool isSpare = false;
         NativeLock.Enter(_lock);
-        uint given = Mask(slab % SlabGeometry.SlabCount, count);
         Debug.Assert((_superSlabs[superSlab].FreeSlabs & given) == 0, "slabs are given back once");
+        SetAbsent(superSlab, _superSlabs[superSlab].AbsentSlabs | absent);
         SetFree(superSlab, _superSlabs[superSlab].FreeSlabs | given);
         if (_superSlabs[superSlab].LongestFreeRun == AllFree && !_superSlabs[superSlab].IsPromised)
         {
@@ -185,7 +206,7 @@ internal sealed unsafe partial class SlabSpace
             GiveBack(superSlab, 1);
     }
 
-    /// <summary>Makes a run longer where the slabs behind it in its SuperSlab are free.</summary>
+    /// <summary>Makes a run longer where the slabs behind it in its SuperSlab are free, and have memory.</summary>
     public bool TryGrowSlabs(int slab, int count, int newCount)
     {
         int superSlab = slab / SlabGeometry.SlabCount;
@@ -195,10 +216,9 @@ internal sealed unsafe partial class SlabSpace
 
         uint more = Mask(first + count, newCount - count);
         NativeLock.Enter(_lock);
-        uint free = _superSlabs[superSlab].FreeSlabs;
-        bool fits = (free & more) == more;
+        bool fits = (PresentSlabs(superSlab) & more) == more;
         if (fits)
-            SetFree(superSlab, free & ~more);
+            SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~more);
 
         NativeLock.Exit(_lock);
         return fits;
@@ -226,6 +246,7 @@ internal sealed unsafe partial class SlabSpace
         _superSlabs[superSlab].RunLength = 1;
         Adopt(superSlab, 1);
         _superSlabs[superSlab].IsPromised = isPromised;
+        _superSlabs[superSlab].IsPrewarmed = true;
         SetFree(superSlab, freeSlabs);
         NoteUse();
         NativeLock.Exit(_lock);
@@ -236,6 +257,9 @@ internal sealed unsafe partial class SlabSpace
     {
         NativeLock.Enter(_lock);
         AdoptExtent(superSlab, slabs);
+        if (slabs % AllFree != 0)
+            _superSlabs[superSlab + (slabs / AllFree)].IsPrewarmed = true;
+
         NoteUse();
         NativeLock.Exit(_lock);
     }
@@ -332,6 +356,7 @@ internal sealed unsafe partial class SlabSpace
     private void Disown(int superSlab, int length)
     {
         Debug.Assert(_superSlabs[superSlab].FreeSlabs == 0, "it is in no list of free slabs");
+        _absentSlabs -= BitOperations.PopCount(_superSlabs[superSlab].AbsentSlabs);
         DescriptorList.Remove(&_superSlabs->PreviousOwned, ref _firstOwned, superSlab);
         Count(-length);
     }

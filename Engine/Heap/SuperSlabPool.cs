@@ -138,12 +138,18 @@ internal sealed unsafe partial class SuperSlabPool
         Exit();
     }
 
-    /// <summary>Puts SuperSlabs in the retained reserve, or, if their pages moved, in none. No OS call.</summary>
+    /// <summary>Puts SuperSlabs in the retained reserve, or, if their pages moved or went, in none. No OS
+    /// call.</summary>
     public void Give(int start, int count)
     {
         Debug.Assert(count > 0 && _reservation.SuperSlabs[start].OwnerTag != 0, "only an owner gives SuperSlabs back");
         for (int index = start; index < start + count; index++)
+        {
+            if (_reservation.SuperSlabs[index].AbsentSlabs != 0)
+                MarkPartial(index);
+
             _reservation.SuperSlabs[index] = _reservation.SuperSlabs[index].OfOwner(0);
+        }
 
         Unclaim(start, count);
     }

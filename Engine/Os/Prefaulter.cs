@@ -95,6 +95,37 @@ internal sealed class Prefaulter
         return default;
     }
 
+    /// <summary>Puts normal pages behind a range that is committed, and lost some.</summary>
+    /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked. Nothing has
+    /// changed.</exception>
+    public void Refill(nint address, nuint bytes)
+    {
+        string reason = "the system unmapped these addresses, and they belong to somebody else now";
+        if (!_os.IsLost(address, bytes))
+        {
+            PrefaultFailure failure = default;
+            int index = _smallChain.NextToTry(0);
+            bool isAsked = index < _smallChain.StepCount && _smallChain.StepAt(index).Policy != PrefaultPolicy.None;
+            if (isAsked)
+                _headroom.Take(bytes);
+
+            for (; isAsked && index < _smallChain.StepCount; index = _smallChain.NextToTry(index + 1))
+            {
+                // Populating at the mapping would need a new one.
+                PrefaultStep step = _smallChain.StepAt(index);
+                if (step.Policy != PrefaultPolicy.PopulateAtMapping && TryPopulate(address, bytes, step, out failure))
+                    return;
+            }
+
+            if (!isAsked)
+                return;
+
+            reason = failure.Reason ?? _smallChain.LastFailure;
+        }
+
+        ThrowNothingWorked(bytes, reason);
+    }
+
     /// <summary>What was tried, what came of it, and what is in use, in one line.</summary>
     public string Describe() =>
         _stay.Describe() is { Length: > 0 } stay ? $"{_hugeChain.Describe()}; {stay}" : _hugeChain.Describe();

@@ -13,6 +13,9 @@ internal sealed record SoakOptions
     /// <summary>Where a profile is written to, of the ticks as frames.</summary>
     public required string? Profile { get; init; }
 
+    /// <summary>Sizes drift, and what is live stays over the floors.</summary>
+    public bool Drifts { get; init; }
+
     /// <summary>A fault that is made on purpose, so that a test sees it found.</summary>
     public Sabotage Sabotage { get; init; }
 }
@@ -47,6 +50,10 @@ internal static class SoakCommand
         checks the contents of every live block and the engine's structures. Each minute everything is freed and the
         resident memory that is left is measured.
 
+        With --drift sizes wander from small to large and back, twelve times in a run, in ticks of 16 ms. Each minute
+        all but the world's 64 MiB of live blocks ends, most of those are replaced, the arenas are trimmed, and what
+        the engine then holds for each live byte is printed, and of what.
+
         Exit code 0: fine. 1: what is left grew, contents changed, a structure was damaged, an error came that was not
         injected, or blocks were left at the end. 2: wrong options.
         """;
@@ -63,13 +70,16 @@ internal static class SoakCommand
 
     private static readonly Option<string?> Profile = SampleOptions.Profile("the run, its ticks as frames");
 
+    private static readonly Option<bool> Drift = SampleOptions.New<bool>(
+        "--drift", "Sizes drift, and live blocks stay when the rest is freed.");
+
     private static readonly Option<Sabotage> Sabotage = new("--sabotage") { Hidden = true };
 
     public static RootCommand Create(Func<SoakOptions, int> run)
     {
         RootCommand command = new(Purpose)
         {
-            Minutes, Seconds, Seed, SampleOptions.Json, Profile, SampleOptions.CallSites, Sabotage,
+            Minutes, Seconds, Seed, Drift, SampleOptions.Json, Profile, SampleOptions.CallSites, Sabotage,
         };
         command.SetAction(parsed => run(new SoakOptions
         {
@@ -77,6 +87,7 @@ internal static class SoakCommand
             Seed = parsed.GetValue(Seed),
             Json = parsed.GetValue(SampleOptions.Json),
             Profile = parsed.GetValue(Profile),
+            Drifts = parsed.GetValue(Drift),
             Sabotage = parsed.GetValue(Sabotage),
         }));
         return command;

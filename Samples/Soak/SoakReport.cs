@@ -1,6 +1,7 @@
 // The JSON documents, the table, and the line through the floors.
 using System.Globalization;
 using System.Text.Json.Serialization;
+using SuperSlab.Diagnostics;
 
 namespace Samples.Soak;
 
@@ -17,6 +18,9 @@ internal sealed record SoakDocument
     /// <summary>How much the floor grows by the line that fits best, warm-up left out, over the whole run.</summary>
     public required long FloorGrowthBytes { get; init; }
 
+    /// <summary>What the world's live blocks cost when all else had ended; empty unless sizes drift.</summary>
+    public required IReadOnlyList<SoakLull> Lulls { get; init; }
+
     public required long Ticks { get; init; }
     public required long ThreadsBorn { get; init; }
     public required long ScenesLoaded { get; init; }
@@ -29,6 +33,15 @@ internal sealed record SoakDocument
 
     /// <summary>What must not have been.</summary>
     public required IReadOnlyList<string> Violations { get; init; }
+}
+
+/// <summary>A moment at which only the world's blocks live, and all arenas are trimmed.</summary>
+/// <param name="LiveBytes">What the world's blocks were asked for with.</param>
+/// <param name="ResidentBytes">Of the process.</param>
+/// <param name="Use">All that the engine holds, its tables included.</param>
+internal sealed record SoakLull(int Second, long LiveBytes, long ResidentBytes, MemoryUse Use)
+{
+    public double HeldToLive => (double)Use.Bytes / Math.Max(1, LiveBytes);
 }
 
 /// <summary>Ten seconds of a run.</summary>
@@ -83,13 +96,26 @@ internal static class SoakTable
     public static string Floor(long residentBytes) =>
         string.Create(CultureInfo.InvariantCulture, $"          {MiB(residentBytes),8:N1}  with everything freed");
 
+    public static string Lull(SoakLull lull) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"          {MiB(lull.ResidentBytes),8:N1}{MiB(lull.LiveBytes),10:N1}{MiB(lull.Use.Bytes),11:N1}  held, "
+        + $"{lull.HeldToLive:N3} for each live byte: blocks {MiB(lull.Use.LiveBytes):N1}, "
+        + $"cached {MiB(lull.Use.CachedBytes):N1}, free in used slabs {MiB(lull.Use.FreeBlockBytes):N1}, "
+        + $"free slabs {MiB(lull.Use.FreeSlabBytes):N1}, ready {MiB(lull.Use.ReadyBytes):N1}, "
+        + $"tables {MiB(lull.Use.TableBytes):N1}");
+
     public static string Summary(SoakDocument result) => string.Create(
         CultureInfo.InvariantCulture,
         $"{result.Ticks:N0} ticks, {result.ThreadsBorn:N0} threads, {result.ScenesLoaded:N0} scenes, "
         + $"{result.FailuresInjected:N0} failed OS calls, {result.Refusals:N0} of them felt\n"
         + $"with everything freed {MiB(result.FloorBytes[0]):N1} MiB at first, {MiB(result.FloorBytes[^1]):N1} MiB at "
         + $"last; growth over the run by the line of best fit {MiB(result.FloorGrowthBytes):N1} MiB\n"
-        + $"{result.Violations.Count:N0} violations");
+        + $"{HeldToLive(result)}{result.Violations.Count:N0} violations");
+
+    private static string HeldToLive(SoakDocument result) => result.Lulls.Count == 0 ? "" : string.Create(
+        CultureInfo.InvariantCulture,
+        $"held for each live byte, with all but the world ended: {result.Lulls[^1].HeldToLive:N3} at last, "
+        + $"{result.Lulls.Max(lull => lull.HeldToLive):N3} at most; the aim is 1.3\n");
 
     private static double MiB(long bytes) => bytes / 1048576.0;
 }

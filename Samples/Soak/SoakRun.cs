@@ -27,11 +27,13 @@ internal sealed unsafe class SoakRun : IDisposable
     /// </summary>
     private const long NotTakenBackBytes = 8 << 20;
     private const int SuperSlabBytes = 2 << 20;
-    private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(5);
+    private const int DriftsInRun = 12;
     private static readonly AllocationTag ChurnTag = AllocationTag.Register("churn");
     private static readonly AllocationTag LevelsTag = AllocationTag.Register("levels");
 
     private readonly SoakOptions _options;
+    private readonly TimeSpan _tickEvery;
+    private readonly SizeDrift? _drift;
     private readonly Action<string> _print;
     private readonly Random _random;
     private readonly Verdict _verdict = new();
@@ -49,6 +51,8 @@ internal sealed unsafe class SoakRun : IDisposable
     private readonly List<long> _tickNanoseconds = [];
     private readonly List<SoakRow> _rows = [];
     private readonly List<long> _floors = [];
+    private readonly List<SoakLull> _lulls = [];
+    private byte[] _snapshotRoom = new byte[1 << 20];
     private long _ticks;
     private long _faultsBefore;
     private long _osCallsBefore;
@@ -58,17 +62,22 @@ internal sealed unsafe class SoakRun : IDisposable
         _options = options;
         _print = print;
         _random = new Random(options.Seed);
+        _tickEvery = TimeSpan.FromMilliseconds(options.Drifts ? 16 : 5);
+        _drift = options.Drifts ? new SizeDrift((int)(options.Seconds / _tickEvery.TotalSeconds / DriftsInRun)) : null;
         _system = FailingSystem.IsSupported ? new FailingSystem() : null;
         _memory = new EngineMemory(new EngineMemoryOptions { ReservationBytes = 1 << 30, NativeContext = _system });
         _profile = SampleProfile.Begin(options.Profile, _memory, countsPageFaults: true);
         _profile?.FrameMeaning = "The sample's table has the ticks of one report's time in each row.";
         _world = _memory.CreateLongLivedArena("world");
+        if (options.Drifts)
+            _world.Budget = new ArenaBudget { StockBytes = 16 << 20 };
+
         _frameArena = _memory.CreateFrameArena(
             "frame", new FrameArenaOptions { BytesPerLane = 512 * 1024, LaneCount = 2, OverflowSuperSlabs = 1 });
-        _churn = new Churn(_world, _random, _verdict, limitBytes: 32 << 20);
+        _churn = new Churn(_world, _random, _verdict, limitBytes: (options.Drifts ? 64u : 32u) << 20, _drift);
         _exchange = new Exchange(_world);
         _frames = new Frames(_frameArena, _random, _verdict);
-        _workers = new Workers(_memory, _exchange, _verdict, _random);
+        _workers = new Workers(_memory, _exchange, _verdict, _random, _drift);
         _loader = new BackgroundLoader(_memory, threadCount: 2);
         _levels =
             [.. Enumerable.Range(1, 3).Select(number => new Level(_loader, $"level {number}", _random, _verdict))];
@@ -123,7 +132,12 @@ internal sealed unsafe class SoakRun : IDisposable
                 return;
 
             Report((int)clock.Elapsed.TotalSeconds);
-            if (report % reportsToFloor == 0)
+            if (report % reportsToFloor != 0)
+                continue;
+
+            if (_options.Drifts)
+                MeasureLull((int)clock.Elapsed.TotalSeconds);
+            else
                 MeasureFloor();
         }
     }
@@ -135,6 +149,7 @@ internal sealed unsafe class SoakRun : IDisposable
         if (_random.Next(20) == 0)
             FailingSystem.FailSoon(_random);
 
+        _drift?.Tick();
         _workers.Tick();
         _frames.Tick();
         using (ChurnTag.Begin())
@@ -153,8 +168,8 @@ internal sealed unsafe class SoakRun : IDisposable
         TimeSpan taken = Stopwatch.GetElapsedTime(start);
         _tickNanoseconds.Add((long)taken.TotalNanoseconds);
         _ticks++;
-        if (taken < TickEvery)
-            Thread.Sleep(TickEvery - taken);
+        if (taken < _tickEvery)
+            Thread.Sleep(_tickEvery - taken);
     }
 
     private void Report(int second)
@@ -222,27 +237,19 @@ internal sealed unsafe class SoakRun : IDisposable
     /// <summary>Frees everything, and looks at what is left.</summary>
     private void MeasureFloor()
     {
-        FailingSystem.Heal();
-        _workers.End();
-        foreach (Level level in _levels)
-            level.End();
-
+        EndTransients();
         using (ChurnTag.Begin())
         {
             _churn.FreeAll();
         }
 
-        _exchange.Free(int.MaxValue);
-        _frames.Trim();
         if (_world.LiveBlocks() is { Count: > 0 } left)
         {
             throw new RunFailedException(
                 $"everything was freed, and yet {left[0].Count} blocks of {left[0].Bytes} bytes are live");
         }
 
-        _world.Trim();
-        _memory.Trim();
-        _memory.Validate();
+        TrimAll();
         if (_memory.OwnedSuperSlabCount != _world.SuperSlabCount + _frameArena.SuperSlabCount)
         {
             throw new RunFailedException(
@@ -257,10 +264,45 @@ internal sealed unsafe class SoakRun : IDisposable
         _print(SoakTable.Floor(_floors[^1]));
     }
 
+    /// <summary>Ends all but the world, and looks at what its live blocks cost once most were replaced.</summary>
+    private void MeasureLull(int second)
+    {
+        EndTransients();
+        using (ChurnTag.Begin())
+        {
+            _churn.Run(4 * _churn.Count);
+        }
+
+        TrimAll();
+        MemorySnapshot snapshot;
+        while (!MemorySnapshot.TryTake(_memory, _snapshotRoom, out snapshot, out int needed))
+            _snapshotRoom = new byte[2 * needed];
+
+        _lulls.Add(new SoakLull(second, (long)_churn.LiveBytes, ResidentMemory.Bytes(), snapshot.Use));
+        _print(SoakTable.Lull(_lulls[^1]));
+    }
+
+    private void EndTransients()
+    {
+        FailingSystem.Heal();
+        _workers.End();
+        foreach (Level level in _levels)
+            level.End();
+
+        _exchange.Free(int.MaxValue);
+        _frames.Trim();
+    }
+
+    private void TrimAll()
+    {
+        _world.Trim();
+        _memory.Trim();
+        _memory.Validate();
+    }
+
     private string Owners()
     {
-        byte[] room = new byte[1 << 20];
-        if (!MemorySnapshot.TryTake(_memory, room, out MemorySnapshot snapshot, out int needed))
+        if (!MemorySnapshot.TryTake(_memory, _snapshotRoom, out MemorySnapshot snapshot, out int needed))
             return $"a snapshot of them would take {needed} bytes";
 
         List<string> owners = [];
@@ -315,6 +357,7 @@ internal sealed unsafe class SoakRun : IDisposable
             Rows = _rows,
             FloorBytes = _floors,
             FloorGrowthBytes = growth,
+            Lulls = _lulls,
             Ticks = _ticks,
             ThreadsBorn = _workers.Births,
             ScenesLoaded = _levels.Sum(level => level.Loads),

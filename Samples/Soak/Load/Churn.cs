@@ -5,10 +5,14 @@ namespace Samples.Soak.Load;
 
 /// <summary>
 /// One owner's blocks in one arena, allocated, changed in size and freed at random within a limit of bytes. Sizes are
-/// small far more often than large: uniform in their logarithm, up to 4 MiB, with a bias. One thread at a time.
+/// small far more often than large: uniform in their logarithm, up to 4 MiB, with a bias. Sizes that drift keep close
+/// to the limit instead, without alignments of their own, which cost up to 2 MiB a block. One thread at a time.
 /// </summary>
-internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict verdict, nuint limitBytes)
+internal sealed unsafe class Churn(
+    LongLivedArena arena, Random random, Verdict verdict, nuint limitBytes, SizeDrift? drift = null)
 {
+    /// <summary>Of 16 operations below the limit so many allocate; two more change a size, and the rest free.</summary>
+    private readonly int _allocations = drift is null ? 8 : 12;
     private readonly List<Block> _blocks = [];
 
     public nuint LiveBytes { get; private set; }
@@ -32,9 +36,9 @@ internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict 
         for (; operations > 0; operations--)
         {
             int choice = random.Next(16);
-            if (_blocks.Count == 0 || (choice < 8 && LiveBytes < limitBytes))
+            if (_blocks.Count == 0 || (choice < _allocations && LiveBytes < limitBytes))
                 Allocate(handle);
-            else if (choice < 10 && LiveBytes < limitBytes)
+            else if (choice < _allocations + 2 && LiveBytes < limitBytes)
                 Reallocate(handle, random.Next(_blocks.Count));
             else if (choice == 15 && others is not null)
                 others.Give(Take(random.Next(_blocks.Count)));
@@ -84,7 +88,8 @@ internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict 
     private void Allocate(ArenaHandle handle)
     {
         nuint bytes = NextSize();
-        nuint alignment = random.Next(8) == 0 ? (nuint)16 << random.Next(random.Next(10) == 0 ? 18 : 9) : 16;
+        bool isAligned = drift is null && random.Next(8) == 0;
+        nuint alignment = isAligned ? (nuint)16 << random.Next(random.Next(10) == 0 ? 18 : 9) : 16;
         void* address;
         try
         {
@@ -141,6 +146,9 @@ internal sealed unsafe class Churn(LongLivedArena arena, Random random, Verdict 
 
     private nuint NextSize()
     {
+        if (drift is not null)
+            return drift.Next(random);
+
         int bits = Math.Min(random.Next(23), random.Next(23));
         return (nuint)random.NextInt64(1, (1L << bits) + 1);
     }

@@ -5,7 +5,8 @@ using SuperSlab;
 namespace Samples.Soak.Load;
 
 /// <summary>The workers that live now; new ones are born as others die.</summary>
-internal sealed class Workers(EngineMemory memory, Exchange shared, Verdict verdict, Random random) : IDisposable
+internal sealed class Workers(
+    EngineMemory memory, Exchange shared, Verdict verdict, Random random, SizeDrift? drift) : IDisposable
 {
     private const int Most = 6;
     private readonly List<Worker> _living = [];
@@ -19,7 +20,7 @@ internal sealed class Workers(EngineMemory memory, Exchange shared, Verdict verd
         _living.RemoveAll(worker => !worker.IsAlive);
         if (_living.Count < Most && random.Next(10) == 0)
         {
-            Worker born = new(memory, shared, _gate, verdict, random.Next());
+            Worker born = new(memory, shared, _gate, verdict, random.Next(), drift);
             born.Start();
             _living.Add(born);
             Births++;
@@ -62,11 +63,15 @@ internal sealed class Workers(EngineMemory memory, Exchange shared, Verdict verd
 /// away, frees what others gave away, and dies, with its blocks freed, left to others, or thrown away with its arena.
 /// It rests while <paramref name="gate"/> is held.
 /// </summary>
-internal sealed class Worker(EngineMemory memory, Exchange shared, ReaderWriterLockSlim gate, Verdict verdict, int seed)
+internal sealed class Worker(
+    EngineMemory memory, Exchange shared, ReaderWriterLockSlim gate, Verdict verdict, int seed, SizeDrift? drift)
 {
     private const int BatchOperations = 100;
 
     private readonly Random _random = new(seed);
+
+    /// <summary>Milliseconds between two batches stay below it: long where sizes drift, beside others.</summary>
+    private readonly int _pauseLimit = drift is null ? 3 : 30;
     private Thread? _thread;
     private Churn? _churn;
     private volatile bool _stops;
@@ -102,7 +107,7 @@ internal sealed class Worker(EngineMemory memory, Exchange shared, ReaderWriterL
 
     private void LiveInSharedArena()
     {
-        _churn = new Churn(shared.Arena, _random, verdict, limitBytes: 12 << 20);
+        _churn = new Churn(shared.Arena, _random, verdict, limitBytes: 12 << 20, drift);
         RunBatches(() =>
         {
             _churn.Run(BatchOperations, shared);
@@ -115,7 +120,7 @@ internal sealed class Worker(EngineMemory memory, Exchange shared, ReaderWriterL
     {
         LongLivedArena? own = null;
         WhileOpen(() => own = memory.CreateLongLivedArena("own"));
-        _churn = new Churn(own!, _random, verdict, limitBytes: 6 << 20);
+        _churn = new Churn(own!, _random, verdict, limitBytes: 6 << 20, drift);
         try
         {
             RunBatches(() => _churn.Run(BatchOperations));
@@ -136,7 +141,7 @@ internal sealed class Worker(EngineMemory memory, Exchange shared, ReaderWriterL
         for (int left = 1 << _random.Next(10); left > 0 && !_stops; left--)
         {
             WhileOpen(batch);
-            Thread.Sleep(_random.Next(3));
+            Thread.Sleep(_random.Next(_pauseLimit));
         }
     }
 

@@ -1,0 +1,107 @@
+using System.Numerics;
+
+namespace SuperSlab;
+
+/// <content>
+/// Slabs without memory: a SuperSlab that holds a few blocks keeps the others' memory only until a trim. It is filled
+/// when they are taken, by a call of the system, like a SuperSlab that is not ready.
+/// </content>
+internal sealed unsafe partial class SlabSpace
+{
+    /// <summary>
+    /// Gives the memory of free slabs back to the system, except of SuperSlabs that came by a prewarm. Other threads may
+    /// go on: they do not find the slabs meanwhile.
+    /// </summary>
+    /// <returns>The bytes given back.</returns>
+    /// <exception cref="EngineMemoryException">The system refused: the slabs keep their memory.</exception>
+    public nuint TrimSlabs()
+    {
+        nuint bytes = 0;
+        for (int superSlab = 0; superSlab < _pool.End; superSlab++)
+        {
+            if (_pool.OwnerTagOf(superSlab) == _ownerTag && _pool.CanDiscard(superSlab))
+                bytes += TrimSlabs(superSlab);
+        }
+
+        return bytes;
+    }
+
+    private nuint TrimSlabs(int superSlab)
+    {
+        NativeLock.Enter(_lock);
+        uint slabs = _superSlabs[superSlab].IsPrewarmed ? 0 : PresentSlabs(superSlab);
+        if (slabs != 0)
+            SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~slabs);
+
+        NativeLock.Exit(_lock);
+        uint discarded = 0;
+        try
+        {
+            while (discarded != slabs)
+            {
+                int first = BitOperations.TrailingZeroCount(slabs & ~discarded);
+                int count = BitOperations.TrailingZeroCount(~(slabs >> first));
+                _pool.Discard((superSlab * SlabGeometry.SlabCount) + first, count);
+                discarded |= Mask(first, count);
+            }
+        }
+        finally
+        {
+            if (slabs != 0)
+                GiveBits(superSlab, slabs, discarded);
+        }
+
+        return (nuint)BitOperations.PopCount(discarded) << SlabGeometry.SlabShift;
+    }
+
+    /// <summary>Puts memory behind slabs just taken of which some have none.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The system gave none. The slabs are free again.</exception>
+    private void Fill(int slab, int count, uint absent, int sizeClass)
+    {
+        if (absent == 0)
+            return;
+
+        bool isFilled = false;
+        try
+        {
+            _pool.Fill(slab, count, new Demand(_ownerTag, sizeClass));
+            isFilled = true;
+        }
+        finally
+        {
+            if (!isFilled)
+                GiveBits(slab / SlabGeometry.SlabCount, Mask(slab % SlabGeometry.SlabCount, count), absent);
+        }
+    }
+
+    /// <summary>The SuperSlab, or where its free slabs have no memory, the best fit whose slabs have. Under the
+    /// lock.</summary>
+    private int PreferPresent(int superSlab, int count)
+    {
+        ulong fitting = _absentSlabs == 0 || HasPresent(superSlab, count) ? 0 : _nonEmptyLists >> count << count;
+        for (; fitting != 0; fitting &= fitting - 1)
+        {
+            int one = _firstByRun[BitOperations.TrailingZeroCount(fitting)];
+            for (; one != SlabGeometry.None; one = _superSlabs[one].NextByRun)
+            {
+                if (HasPresent(one, count))
+                    return one;
+            }
+        }
+
+        return superSlab;
+    }
+
+    private bool HasPresent(int superSlab, int count) => Bitmap.LongestRun(PresentSlabs(superSlab)) >= count;
+
+    /// <summary>The free slabs of a SuperSlab that have memory.</summary>
+    private uint PresentSlabs(int superSlab) =>
+        _superSlabs[superSlab].FreeSlabs & ~_superSlabs[superSlab].AbsentSlabs;
+
+    /// <summary>Under the lock.</summary>
+    private void SetAbsent(int superSlab, uint absent)
+    {
+        _absentSlabs += BitOperations.PopCount(absent) - BitOperations.PopCount(_superSlabs[superSlab].AbsentSlabs);
+        _superSlabs[superSlab].AbsentSlabs = absent;
+    }
+}
