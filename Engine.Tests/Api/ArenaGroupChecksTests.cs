@@ -39,7 +39,7 @@ internal sealed unsafe class ArenaGroupChecksTests
         Assert.That((block[0], arena.UsableBytes(block)), Is.EqualTo((CheckedBlocks.Fresh, (nuint)100)));
         byte* written = (byte*)arena.Allocate(40);
         block[100] = 1;
-        Refused(() => arena.Free(block), "In arena 'door', memory 1 bytes past its end");
+        Refused(() => arena.Free(block), "In arena 'door', memory 1 byte past its end");
         Refused(() => arena.Free(block), "was freed twice: first by thread");
         Refused(() => arena.Free(written + 16), "lies 16 bytes from the beginning");
         arena.Free(written);
@@ -53,7 +53,7 @@ internal sealed unsafe class ArenaGroupChecksTests
         _ = arena.Allocate(70_000);
         arena.Dispose();
         Assert.That(reports, Has.Count.EqualTo(1));
-        Assert.That(reports[0], Does.StartWith("Arena 'door' was disposed with 1 live blocks of 68.4 KiB"));
+        Assert.That(reports[0], Does.StartWith("Arena 'door' was disposed with 1 live block of 68.4 KiB ("));
         SmallArena other = group.CreateArena("other");
         byte* usable = (byte*)other.Allocate(65_536);
         new Span<byte>(usable, 65_536).Fill(1);

@@ -48,7 +48,8 @@ internal sealed unsafe class ArenaMisuseTests : ArenaFixture
     public void An_alignment_that_is_no_power_of_two_up_to_2_MiB_is_refused(uint alignment)
     {
         Assert.That(() =>
-            Arena.Allocate(100, alignment), Throws.ArgumentException.With.Message.Contains($"{alignment} bytes"));
+            Arena.Allocate(100, alignment),
+            Throws.ArgumentException.With.Message.Contains($"alignment of {Sizes.Exact(alignment)} was"));
         Assert.That(() => Arena.GetHandle().Allocate(100, alignment), Throws.ArgumentException);
     }
 

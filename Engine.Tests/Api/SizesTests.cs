@@ -62,14 +62,51 @@ internal sealed class SizesTests
     public void Other_alignments_are_refused(uint alignment) =>
         Assert.That(() =>
             Sizes.CheckAlignment(alignment, 4096),
-            Throws.ArgumentException.With.Message.Contains($"alignment of {alignment} bytes"));
+            Throws.ArgumentException.With.Message.Contains($"alignment of {Sizes.Text(alignment)} was"));
+
+    [TestCase(0UL, "0 bytes")]
+    [TestCase(1UL, "1 byte")]
+    [TestCase(1023UL, "1,023 bytes")]
+    [TestCase(1024UL, "1 KiB")]
+    [TestCase(1536UL, "1.5 KiB")]
+    [TestCase(1544UL, "1.51 KiB", "1.51 KiB (1,544 bytes)")]
+    [TestCase(10_240UL, "10 KiB")]
+    [TestCase(70_042UL, "68.4 KiB", "68.4 KiB (70,042 bytes)")]
+    [TestCase((1UL << 20) - 1, "1,024 KiB", "1,024 KiB (1,048,575 bytes)")]
+    [TestCase(1UL << 21, "2 MiB")]
+    [TestCase(64UL << 30, "64 GiB")]
+    [TestCase(1UL << 60, "1,048,576 TiB")]
+    public void Sizes_are_written_with_three_significant_digits_and_to_the_byte_where_asked(
+        ulong bytes, string text, string? exact = null)
+    {
+        Assert.That(Sizes.Text((nuint)bytes), Is.EqualTo(text));
+        Assert.That(Sizes.Exact((nuint)bytes), Is.EqualTo(exact ?? text));
+    }
+
+    [TestCase(0, "0 ns")]
+    [TestCase(999, "999 ns")]
+    [TestCase(1_000, "1 µs")]
+    [TestCase(4_349, "4.35 µs")]
+    [TestCase(33_849, "33.8 µs")]
+    [TestCase(999_600, "1,000 µs")]
+    [TestCase(16_666_667, "16.7 ms")]
+    [TestCase(1_250_000_000, "1.25 s")]
+    [TestCase(3_600_500_000_000, "3,601 s")]
+    public void Times_are_written_with_three_significant_digits(long nanoseconds, string text) =>
+        Assert.That(Times.Text(nanoseconds), Is.EqualTo(text));
+
+    [TestCase(0, "0 page faults")]
+    [TestCase(1, "1 page fault")]
+    [TestCase(-1, "-1 page fault")]
+    [TestCase(1_234_567, "1,234,567 page faults")]
+    public void Counts_have_plurals_and_groups(long number, string text) =>
+        Assert.That(Sizes.Count(number, "page fault", "page faults"), Is.EqualTo(text));
 
     [Test]
-    public void Sizes_are_written_as_a_person_would()
+    public void Sizes_in_tables_have_a_sign_and_the_symbol_of_the_byte()
     {
-        Assert.That(Sizes.Text(17), Is.EqualTo("17 bytes"));
-        Assert.That(Sizes.Text(1536), Is.EqualTo("1.5 KiB"));
-        Assert.That(Sizes.Text(3 * Sizes.MiB), Is.EqualTo("3.0 MiB"));
-        Assert.That(Sizes.Text(Size.GiB(64)), Is.EqualTo("64.0 GiB"));
+        Assert.That(Sizes.Cell(-1536), Is.EqualTo("-1.5 KiB"));
+        Assert.That(Sizes.Cell(long.MinValue), Is.EqualTo("-8,388,608 TiB"));
+        Assert.That(Sizes.Cell(512), Is.EqualTo("512 B"));
     }
 }

@@ -199,8 +199,8 @@ internal sealed unsafe class SmallArenaTests : ArenaFixture<ArenaGroup>
         Refused(other, block, "belongs to arena 'one' and was handed to arena 'other'");
         Refused(other, large, "belongs to arena 'one'");
         Refused(one, block + 16, "lies inside a block of 112 bytes of arena 'one'");
-        Refused(one, whole + 5_000, "lies inside a block of 10.0 KiB");
-        Refused(one, large + 4_096, "lies inside a block of 1.0 MiB");
+        Refused(one, whole + 5_000, "lies inside a block of 10 KiB");
+        Refused(one, large + 4_096, "lies inside a block of 1 MiB");
         Refused(one, large + 70_000, "no live block begins in its slab");
         Refused(one, block + 50_000, "No live block of arena 'one' begins at");
         Refused(one, (byte*)Memory.ReservationBase + Memory.ReservationBytes - 64, "arena 'one'");

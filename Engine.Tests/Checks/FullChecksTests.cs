@@ -97,7 +97,8 @@ internal sealed unsafe class FullChecksTests
         byte* block = (byte*)_arena.Allocate(100);
         block[100 + distance] = 0x41;
         Refused(() =>
-            _arena.Free(block), $"memory {distance + 1} bytes past its end was written of the block of 100 bytes",
+            _arena.Free(block),
+            $"memory {Sizes.Text((nuint)distance + 1)} past its end was written of the block of 100 bytes",
             "0x41 stands at", "allocated by thread", "and freed by thread");
         _memory.Validate();
         Refused(() => _arena.Free(block), "was freed twice");
@@ -242,7 +243,7 @@ internal sealed unsafe class FullChecksTests
         Assert.That(_reports[0], Does.Contain("past its end").And.Contain("tag 'terrain'"));
         Assert.That(
             _reports[1],
-            Does.Contain(callStacks ? "with 1 live block" : "with 2 live blocks").And.Contain(
+            Does.Contain(callStacks ? "with 1 live block of" : "with 2 live blocks of").And.Contain(
             "of 300 bytes").And.Contain("tag 'terrain'"));
         Assert.That(
             _reports[1].Contains(

@@ -74,9 +74,10 @@ internal sealed unsafe class HardenedTests : ArenaFixture
         {
             if (inside < 65_536)
             {
+                string distance = Sizes.Count(inside, "byte", "bytes");
                 Assert.That(() =>
                     Arena.Free(block + inside),
-                    Throws.TypeOf<EngineMemoryException>().With.Message.Contain($"{inside} bytes from its beginning"));
+                    Throws.TypeOf<EngineMemoryException>().With.Message.Contain($"{distance} from its beginning"));
             }
         }
 

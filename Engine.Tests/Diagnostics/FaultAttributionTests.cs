@@ -34,8 +34,8 @@ internal sealed unsafe class FaultAttributionTests
     public void DisposeMemory() => _memory?.Dispose();
 
     [TestCase(48u, 1000, 12, "blocks of 48 bytes")]
-    [TestCase(65536u, 3, 48, "blocks of 65536 bytes")]
-    [TestCase(1u << 20, 2, 512, "blocks of 1048576 bytes")]
+    [TestCase(65536u, 3, 48, "blocks of 64 KiB")]
+    [TestCase(1u << 20, 2, 512, "blocks of 1 MiB")]
     public void Blocks_are_named_by_arena_and_class(uint bytes, int count, int pages, string name)
     {
         LongLivedArena arena = _memory.CreateLongLivedArena("world");
@@ -70,7 +70,7 @@ internal sealed unsafe class FaultAttributionTests
 
         string[] moved = [.. table.Owners.Select(owner => owner.Name).Where(name => name.Contains("moved by"))];
         Assert.That(moved, Has.Length.EqualTo(1));
-        Assert.That(moved[0], Does.StartWith("arena 'world', blocks of 1048576 bytes, moved by the kernel"));
+        Assert.That(moved[0], Does.StartWith("arena 'world', blocks of 1 MiB, moved by the kernel"));
     }
 
     [Test]
@@ -84,7 +84,7 @@ internal sealed unsafe class FaultAttributionTests
             Touch(block + (5 << 20), 20 * Page);
         });
 
-        Assert.That(CountOf(table, FaultKinds.Payload, "arena 'level', extent of 8.0 MiB"), Is.EqualTo(30));
+        Assert.That(CountOf(table, FaultKinds.Payload, "arena 'level', extent of 8 MiB"), Is.EqualTo(30));
     }
 
     [Test]
@@ -211,7 +211,7 @@ internal sealed unsafe class FaultAttributionTests
 
         long recorded =
             CountOf(table, FaultKinds.Payload,
-            "arena 'world', blocks of 1048576 bytes, touched by the kernel in a system call");
+            "arena 'world', blocks of 1 MiB, touched by the kernel in a system call");
         Assert.That(seesKernel ? recorded : CountOf(table, FaultKinds.Populated), Is.GreaterThanOrEqualTo(256));
     }
 

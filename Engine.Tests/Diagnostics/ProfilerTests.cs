@@ -132,8 +132,8 @@ internal sealed unsafe class ProfilerTests
             Assert.That(frames.Starts, Is.Ordered.Ascending);
             Dictionary<long, string> told = document.Hitches.Concat(document.Notes)
                 .ToDictionary(one => one.Frame, one => one.Reason);
-            Assert.That(told[3], Does.Contain("1 lane overflows"));
-            Assert.That(told[7], Does.Contain("1 garbage collections"));
+            Assert.That(told[3], Does.Contain("1 lane overflow"));
+            Assert.That(told[7], Does.Contain("1 garbage collection"));
             Assert.That(
                 (row.LiveBytes, row.PeakBytes, row.BudgetBytes), Is.EqualTo((10_240L, 10_240L, 10_000L)),
                 "peaks are those at the ends of frames");
@@ -225,6 +225,29 @@ internal sealed unsafe class ProfilerTests
                 "one thread loads one after the other");
             Assert.That(forest.WorkBegan, Is.GreaterThanOrEqualTo(before));
         }
+    }
+
+    [Test]
+    public void Of_a_plan_that_is_loaded_again_and_again_the_load_that_took_the_most_is_told()
+    {
+        using EngineMemory memory = new(new EngineMemoryOptions { ReservationBytes = Size.GiB(4) });
+        using Profiler profiler = new(memory);
+        (string, int)[] loads = [("forest", 10), ("forest", 30), ("caves", 5), ("forest", 20)];
+        foreach ((string name, int blocks) in loads)
+        {
+            using Scene scene = Scene.Load(
+                memory, new ScenePlan { Name = name, Arenas = [new ArenaPlan { Blocks = [new BlockCount(4096, 100)] }] });
+            for (int block = 0; block < blocks; block++)
+                scene.Arena.Allocate(4096);
+
+            profiler.NoteUnload(scene);
+        }
+
+        ProfileDocument document = profiler.ToDocument("the test");
+        Assert.That(document.Plans.Select(plan => plan.Scene), Is.EqualTo(["forest", "caves"]));
+        Assert.That(document.Plans[0].UsedBytes, Is.AtLeast(30 * 4096), "of the second load");
+        Assert.That(document.Plans[1].UsedBytes, Is.AtMost(document.Plans[0].UsedBytes));
+        Assert.That(document.Events.Count(one => one.Name == "unload 'forest'"), Is.EqualTo(3));
     }
 
     [Test]

@@ -24,6 +24,6 @@ internal sealed class ChecksSnippets
             Console.SetError(errors);
         }
 
-        Assert.That(written.ToString(), Does.Contain("Arena 'left' was disposed with 1 live blocks of 48 bytes"));
+        Assert.That(written.ToString(), Does.Contain("Arena 'left' was disposed with 1 live block of 48 bytes"));
     }
 }

@@ -73,7 +73,7 @@ internal sealed unsafe class HeadroomTests
                 Assert.That(
                     Provide,
                     Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains(
-                        $"of which {keptMiB << 20} stay free (EngineMemoryOptions.HeadroomBytes)"));
+                        $"of which {Sizes.Text(Size.MiB(keptMiB))} stay free (EngineMemoryOptions.HeadroomBytes)"));
             }
 
             os.Decommit(range.Address, range.Bytes);

@@ -62,7 +62,8 @@ internal sealed unsafe class OtherPosixTests
         using var range = new ReservedRange(os, SuperSlab);
         Assert.That(() =>
             os.Commit(range.Address, 4096),
-            Throws.TypeOf<SuperSlab.EngineMemoryException>().With.Message.Contains($"{pageBytes}"));
+            Throws.TypeOf<SuperSlab.EngineMemoryException>()
+                .With.Message.Contains($"page size, {Sizes.Text((nuint)pageBytes)},"));
 
         new Prefaulter(os, policy, pages).Provide(range.Address, (nuint)pageBytes);
         os.Decommit(range.Address, (nuint)pageBytes);

@@ -98,7 +98,8 @@ internal sealed class PrefaulterTests
             range.Address + (nint)SuperSlab, range.Bytes - SuperSlab, 3, null, CancellationToken.None);
 
         Assert.That(report.Policy, Is.Not.EqualTo(PrefaultPolicy.PopulateWrite));
-        Assert.That(report.ToString(), Does.StartWith("128 MiB in ").And.Contain($"Normal pages by {report.Policy}"));
+        string? policy = SettingWords.Prefault.WordOf(report.Policy);
+        Assert.That(report.ToString(), Does.StartWith("128 MiB in ").And.Contain($"normal pages by {policy}"));
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0));
     }
 

@@ -51,8 +51,8 @@ internal sealed class WindowsElsewhereTests
         Assert.That(os.TryReserve(SuperSlab, SuperSlab, out _), Is.False);
     }
 
-    [TestCase("VirtualAlloc/commit", "The operating system refused to commit 2097152 bytes (VirtualAlloc: ")]
-    [TestCase("VirtualFree/decommit", "Decommit of 2097152 bytes was refused by the operating system (VirtualFree: ")]
+    [TestCase("VirtualAlloc/commit", "The operating system refused to commit 2 MiB (VirtualAlloc: ")]
+    [TestCase("VirtualFree/decommit", "Decommit of 2 MiB was refused by the operating system (VirtualFree: ")]
     public void A_refusal_is_told_with_its_function(string function, string message)
     {
         using WindowsFunctionsHere context = new();
@@ -77,7 +77,7 @@ internal sealed class WindowsElsewhereTests
         Refuse("VirtualFree/release");
         Assert.That(() =>
             os.Release(address, SuperSlab),
-            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Release of 2097152 bytes was refused"));
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("Release of 2 MiB was refused"));
     }
 
     [Test]
@@ -158,7 +158,7 @@ internal sealed class WindowsElsewhereTests
         Assert.That(os.TryReserveExplicitHuge(2 * SuperSlab, out nint address, out string reason), Is.True, reason);
         os.Release(address, 2 * SuperSlab);
         Assert.That(os.TryReserveExplicitHuge(SuperSlab + 4096, out _, out reason), Is.False);
-        Assert.That(reason, Is.EqualTo("the size is not a multiple of the large page, 2097152 bytes"));
+        Assert.That(reason, Is.EqualTo("the size is not a multiple of the large page, 2 MiB"));
         Refuse("VirtualAlloc/large");
         Assert.That(os.TryReserveExplicitHuge(SuperSlab, out _, out reason), Is.False);
         Assert.That(reason, Does.StartWith("VirtualAlloc(MEM_LARGE_PAGES): "));

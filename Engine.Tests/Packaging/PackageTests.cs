@@ -50,6 +50,7 @@ internal sealed class PackageTests
             dotnet.Run("pack", project, "-c", configuration, "--no-build", "-o", _packages, "--nologo");
 
         dotnet.Run("pack", "Samples/Templates", "-o", _packages, "--nologo");
+        dotnet.Run("pack", "Samples/Profiler", "-c", configuration, "-o", _packages, "--nologo");
         File.WriteAllText(Path.Combine(_folder, "nuget.config"), """
             <configuration>
               <packageSources><add key="packed" value="packages" /></packageSources>
@@ -87,6 +88,37 @@ internal sealed class PackageTests
         Assert.That(ContentsOf(package, $"lib/net10.0/{id}.dll").AsSpan().IndexOf(folder), Is.EqualTo(-1));
         using ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(PackageOf(id), ".snupkg"));
         Assert.That(ContentsOf(symbols, $"lib/net10.0/{id}.pdb").AsSpan().IndexOf(folder), Is.EqualTo(-1));
+    }
+
+    [TestCase("SuperSlab.Engine")]
+    [TestCase("SuperSlab.Reports")]
+    [TestCase("SuperSlab.Vulkan")]
+    [TestCase("SuperSlab.Templates")]
+    [TestCase("SuperSlab.Profiler")]
+    public void A_package_brings_the_documentation_along_and_each_link_in_it_leads_somewhere(string id)
+    {
+        using ZipArchive package = ZipFile.OpenRead(PackageOf(id));
+        HashSet<string> names = [.. package.Entries.Select(entry => entry.FullName)];
+        string[] sources = [.. Directory.GetFiles(Path.Combine(Sources(), "docs"), "*.md").Select(Path.GetFileName)!];
+        Assert.That(names, Is.SupersetOf(sources.Where(name => name != "package.md").Select(name => "docs/" + name)));
+        Dictionary<string, string> pages = names.Where(name => name.EndsWith(".md", StringComparison.Ordinal))
+            .ToDictionary(name => name, name => Encoding.UTF8.GetString(ContentsOf(package, name)));
+        using (Assert.EnterMultipleScope())
+        {
+            foreach ((string page, string text) in pages)
+            {
+                foreach ((string path, string anchor) in Pages.Links(text))
+                {
+                    string place = Path.Combine("/", Path.GetDirectoryName(page)!, path);
+                    string target = path.Length == 0 ? page : Path.GetFullPath(place)[1..];
+                    Assert.That(names, Does.Contain(target), $"{page}: {path}");
+                    if (anchor.Length != 0)
+                        Assert.That(Pages.Anchors(pages[target]), Does.Contain(anchor), $"{page}: {path}#{anchor}");
+                }
+            }
+        }
+
+        Assert.That(pages["README.md"], Does.Contain("docs/getting-started.md"));
     }
 
     [Test]

@@ -57,7 +57,7 @@ internal sealed class LiveViewTests
         string view = terminal.See(screen => screen.Second);
         MustBeAView(view, 80, 24, game.Id);
         Assert.That(terminal.See(screen => screen.HasColors), Is.False);
-        Assert.That(view, Does.Match(@"physics +\d+(\.\d)? MiB +0 B +[\d,]+ +0 "), "allocated, freed, and how often");
+        Assert.That(view, Does.Match(@"physics +\d+(\.\d+)? MiB +0 B +[\d,]+ +0 "), "allocated, freed, and how often");
     }
 
     [Test]

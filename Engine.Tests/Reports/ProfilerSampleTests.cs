@@ -29,7 +29,7 @@ internal sealed partial class ProfilerSampleTests
         Assert.That(
             lines[^1],
             Does.Match(
-            @"^frames [1-9][\d.]*/s p50 .* p99 .* max .*, SuperSlabs [1-9]\d* owned \d+ ready, OS calls [1-9]\d*, faults in frames \d+"));
+            @"^frames [1-9][\d,.]*/s p50 .* p99 .* max .*, SuperSlabs [1-9]\d* owned \d+ ready, OS calls [1-9][\d,]*, faults in frames \d+"));
     }
 
     [Test]
@@ -153,7 +153,7 @@ internal sealed partial class ProfilerSampleTests
         Assert.That(output, Does.Match(@"size classes: 416 B, live +0 B +20.3 KiB +\+20.3 KiB "));
         Assert.That(
             output,
-            Does.Match(@"\nbetter .*\n-+\n(.*\n)*size classes: 112 B, live +5.5 KiB +0 B +-5.5 KiB +-100 %"));
+            Does.Match(@"\nbetter .*\n-+\n(.*\n)*size classes: 112 B, live +5.47 KiB +0 B +-5.47 KiB +-100 %"));
         Assert.That(File.ReadAllText(_path), Does.Contain("\"name\":\"416 B\""));
     }
 

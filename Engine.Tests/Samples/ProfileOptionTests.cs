@@ -104,7 +104,7 @@ internal sealed class ProfileOptionTests
             Assert.That(faults.Where((_, index) =>
                 !policies[index].StartsWith("none", StringComparison.Ordinal)), Is.All.Zero);
             Assert.That(document.Plans.Select(plan => plan.Scene), Is.EquivalentTo(policies));
-            Assert.That(_output, Does.Contain("no figure of the probe").And.Not.Contains("us/MiB"));
+            Assert.That(_output, Does.Contain("no figure of the probe").And.Not.Contains("µs/MiB"));
         }
     }
 

@@ -79,7 +79,7 @@ internal sealed unsafe class HotLoopGuardTests
             Assert.That(
                 violation.ToString(),
                 Does.Contain(
-                "arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 3145728 bytes"));
+                "arena 'world: entities' wanted 2 SuperSlabs more than were ready, for blocks of 3 MiB"));
         }
     }
 
@@ -99,7 +99,7 @@ internal sealed unsafe class HotLoopGuardTests
         {
             Assert.That(violation.Broken, Is.EqualTo(new[] { HotLoopMetric.ManagedBytes }));
             Assert.That(violation.Counts.ManagedBytes, Is.EqualTo(expected).And.GreaterThanOrEqualTo(100));
-            Assert.That(violation.Culprit, Is.EqualTo($"thread 'main' allocated {expected} managed bytes"));
+            Assert.That(violation.Culprit, Is.EqualTo($"thread 'main' allocated {expected:N0} managed bytes"));
         }
     }
 

@@ -25,7 +25,7 @@ internal sealed unsafe class HotLoopTagTests
         Assert.That(guard.FirstViolation.Tag, Is.EqualTo("terrain"));
         Assert.That(
             guard.FirstViolation.ToString(),
-            Does.Contain("tag 'terrain' has 16384 live bytes, and its budget is 12288").And.Contains(
+            Does.Contain("tag 'terrain' has 16 KiB live, and its budget is 12 KiB").And.Contains(
             "1 tag over its budget"));
 
         Frame(guard, () => { });
@@ -79,7 +79,7 @@ internal sealed unsafe class HotLoopTagTests
         guard.BeginFrame();
         Assert.That(
             guard.EndFrame,
-            Throws.TypeOf<HotLoopViolationException>().With.Message.Contains("tag 'physics' has 8192 live bytes"));
+            Throws.TypeOf<HotLoopViolationException>().With.Message.Contains("tag 'physics' has 8 KiB live"));
     });
 
     [Test]

@@ -45,7 +45,7 @@ internal sealed unsafe class SeveralCulpritsTests : ArenaFixture
         Assert.That(Arena.SuperSlabCount, Is.GreaterThan(2));
         Assert.That(
             guard.FirstViolation!.Culprit,
-            Does.Contain($"wanted {Arena.SuperSlabCount} SuperSlabs more than were ready, for blocks of 65536 bytes"));
+            Does.Contain($"wanted {Arena.SuperSlabCount} SuperSlabs more than were ready, for blocks of 64 KiB"));
     }
 
     [TestCase(MemoryChecks.Full, 1)]
@@ -66,8 +66,8 @@ internal sealed unsafe class SeveralCulpritsTests : ArenaFixture
         Assert.That(
             () => (nint)arena.Allocate(3 << 20),
             Throws.TypeOf<EngineOutOfMemoryException>().With.Message.EqualTo(
-                "Arena 'sounds' holds 0 bytes and asked for 4.0 MiB more, for a block of 3.0 MiB, over its hard budget "
-                + "of 2.0 MiB."));
+                "Arena 'sounds' holds 0 bytes and asked for 4 MiB more, for a block of 3 MiB, over its hard budget "
+                + "of 2 MiB."));
     }
 
     [Test]

@@ -48,6 +48,22 @@ internal sealed unsafe class UnloadReportTests
     }
 
     [Test]
+    public void Reports_are_written_with_units_and_to_the_byte_where_leaks_are_sought()
+    {
+        UnloadReport report = new("level", 3 << 20, TimeSpan.FromMilliseconds(1.25), [new ArenaLeaks(
+            "level: main", [new BlockCount(64, 2_000), new BlockCount(70_042, 1)], [])]);
+        Assert.That(report.ToString().ReplaceLineEndings("\n"), Is.EqualTo(
+            """
+            Scene 'level' held 3 MiB and was unloaded in 1.25 ms; left in it:
+              arena 'level: main': 2,001 blocks, 193 KiB (198,042 bytes)
+                2,000 of 64 bytes
+                1 of 68.4 KiB (70,042 bytes)
+            """));
+        PrewarmReport prewarm = new(24 << 20, TimeSpan.FromMilliseconds(3), 1, "THP: ok");
+        Assert.That(prewarm.ToString(), Is.EqualTo("24 MiB in 3 ms (7.81 GiB/s), 1 OS call; THP: ok"));
+    }
+
+    [Test]
     public void Leaks_are_told_by_tag_and_call_stack(
         [Values(ArenaTracking.Tags, ArenaTracking.CallStacks)] ArenaTracking tracking)
     {

@@ -129,7 +129,7 @@ internal readonly record struct AddressOwner(AddressOwner.Use Kind, IArena? Aren
     /// <summary>As reports show it, without the arena.</summary>
     public string Describe() => Kind switch
     {
-        Use.Block => $"blocks of {Detail} bytes",
+        Use.Block => $"blocks of {Sizes.Text(Detail)}",
         Use.Extent => $"extent of {Sizes.Text(Detail)}",
         Use.FreeSlab => "slabs that hold no blocks",
         Use.Lane => $"lane {Detail}",

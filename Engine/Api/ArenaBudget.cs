@@ -37,7 +37,8 @@ public sealed record ArenaBudget
         if (HardBytes != 0 && SoftBytes > HardBytes)
         {
             throw new ArgumentException(
-                $"The soft budget of {SoftBytes} bytes is above the hard one of {HardBytes}; it must be at most that.",
+                $"The soft budget of {Sizes.Exact(SoftBytes)} is above the hard one of {Sizes.Exact(HardBytes)}; it "
+                    + "must be at most that.",
                 parameter);
         }
     }

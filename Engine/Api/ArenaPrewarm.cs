@@ -184,8 +184,8 @@ internal sealed class ArenaPrewarm(
             if ((nuint)block.Count > reservation.BlockBytes / nuint.Max(block.Bytes, 1))
             {
                 throw new EngineOutOfMemoryException(
-                    $"A prewarm of {block.Count} blocks of {Sizes.Text(block.Bytes)} was asked for, and the "
-                        + $"reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
+                    $"A prewarm of {Sizes.Count(block.Count, "block", "blocks")} of {Sizes.Text(block.Bytes)} was "
+                        + $"asked for, and the reservation has room for {Sizes.Text(reservation.BlockBytes)}.");
             }
 
             ordered[index] = block.WithCaches(threads);

@@ -17,7 +17,7 @@ public sealed unsafe partial class FrameArena
         {
             throw new ArgumentOutOfRangeException(
                 nameof(bytes), bytes,
-                    $"{bytes} bytes were asked for in a frame; frame arena '{Name}' can hold at most "
+                    $"{Sizes.Exact(bytes)} were asked for in a frame; frame arena '{Name}' can hold at most "
                     + $"{Sizes.Text(limit)}.");
         }
 

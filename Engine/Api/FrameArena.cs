@@ -464,7 +464,7 @@ public sealed unsafe partial class FrameArena : IArena
                 {
                     return $"Memory of lane {lane} of frame arena '{Name}' was written after its frame: "
                         + $"0x{*(byte*)wrong:x2} stands at 0x{wrong:x}, "
-                        + $"{wrong - (nuint)chunk->Start} bytes from the beginning of its chunk. What a frame "
+                        + $"{Sizes.Exact(wrong - (nuint)chunk->Start)} from the beginning of its chunk. What a frame "
                             + $"allocates may be used for {BufferCount} frames, its own included.";
                 }
             }

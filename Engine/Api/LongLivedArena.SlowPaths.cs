@@ -21,7 +21,7 @@ public sealed unsafe partial class LongLivedArena
         {
             throw new ArgumentOutOfRangeException(
                 nameof(bytes), bytes,
-                    $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at most "
+                    $"A block of {Sizes.Exact(bytes)} was asked for; arena '{Name}' can hold blocks of at most "
                     + $"{Sizes.Text(MaximumBytes)}.");
         }
 
@@ -357,8 +357,8 @@ public sealed unsafe partial class LongLivedArena
             foreach (LiveAllocation left in tracker?.Live() ?? [])
             {
                 sentences.Add(
-                    $"Arena '{arena}' was disposed with {left.Count} live blocks of "
-                        + $"{Sizes.Text(left.Bytes)}{(left.Tag is null ? "" : $", tag '{left.Tag}'")}."
+                    $"Arena '{arena}' was disposed with {Sizes.Count(left.Count, "live block", "live blocks")} of "
+                        + $"{Sizes.Exact(left.Bytes)}{(left.Tag is null ? "" : $", tag '{left.Tag}'")}."
                     + (left.CallStack is null ? "" : $"{Environment.NewLine}{left.CallStack}"));
             }
         }

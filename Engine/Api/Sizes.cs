@@ -49,32 +49,58 @@ internal static class Sizes
         if (!BitOperations.IsPow2(alignment) || alignment > maximum)
         {
             throw new ArgumentException(
-                $"An alignment of {alignment} bytes was asked for; it must be a power of two from 1 to {maximum}.",
+                $"An alignment of {Exact(alignment)} was asked for; it must be a power of two from 1 byte to "
+                    + $"{Text(maximum)}.",
                     nameof(alignment));
         }
     }
 
-    /// <summary>A size as a person would write it: "3.0 MiB".</summary>
-    public static string Text(nuint bytes) => bytes switch
-    {
-        >= GiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)GiB:0.0} GiB"),
-        >= MiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)MiB:0.0} MiB"),
-        >= KiB => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)KiB:0.0} KiB"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes"),
-    };
+    /// <summary>A size in a sentence, with three significant digits: "1.5 MiB", "1,023 KiB", "512 bytes".</summary>
+    public static string Text(nuint bytes) =>
+        bytes < KiB ? Count((long)bytes, "byte", "bytes") : Rounded(bytes, out _);
 
-    /// <summary>"1 page fault", "2 page faults".</summary>
+    /// <summary>A size, or a difference of two, in a table: "1.5 MiB", "-512 B".</summary>
+    public static string Cell(long bytes) =>
+        (bytes < 0 ? "-" : "") + Rounded((nuint)(bytes < 0 ? 0UL - (ulong)bytes : (ulong)bytes), out _);
+
+    /// <summary>A size to the byte, where somebody compares it: "2 MiB", "97.7 KiB (100,000 bytes)".</summary>
+    public static string Exact(nuint bytes)
+    {
+        string text = Rounded(bytes, out bool isWhole);
+        return isWhole ? Text(bytes) : string.Create(CultureInfo.InvariantCulture, $"{text} ({bytes:N0} bytes)");
+    }
+
+    /// <summary>A count as a person reads it: "1,234,567".</summary>
+    public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>"1 page fault", "2,000 page faults".</summary>
     public static string Count(long number, string one, string many) =>
-        string.Create(CultureInfo.InvariantCulture, $"{number} {(number == 1 ? one : many)}");
+        $"{Number(number)} {(number is 1 or -1 ? one : many)}";
+
+    /// <summary>A value from 0 with three significant digits, and above them with all before the point.</summary>
+    internal static string ThreeDigits(decimal value) =>
+        Round(value).ToString("#,0.##", CultureInfo.InvariantCulture);
+
+    private static decimal Round(decimal value) =>
+        Math.Round(value, value < 10 ? 2 : value < 100 ? 1 : 0, MidpointRounding.AwayFromZero);
+
+    private static string Rounded(nuint bytes, out bool isWhole)
+    {
+        ReadOnlySpan<string> units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        int unit = Math.Min(BitOperations.Log2(bytes) / 10, units.Length - 1);
+        decimal value = bytes / (decimal)(1UL << (10 * unit));
+        isWhole = Round(value) == value;
+        return $"{ThreeDigits(value)} {units[unit]}";
+    }
 
     private static void ThrowNegative(long bytes, string parameter) => throw new ArgumentOutOfRangeException(
-        parameter, bytes, $"{parameter} was {bytes}; it must not be negative.");
+        parameter, bytes, $"{parameter} was {Number(bytes)}; it must not be negative.");
 
     private static void ThrowCount(long count, nuint elementBytes)
     {
-        string asked = string.Create(CultureInfo.InvariantCulture, $"{count} elements of {elementBytes} bytes");
         throw new ArgumentOutOfRangeException(
             nameof(count), count,
-                $"{asked} were asked for; the count must not be negative and the product must fit an address.");
+                $"{Count(count, "element", "elements")} of {Exact(elementBytes)} were asked for; the count must not be "
+                    + "negative and the product must fit an address.");
     }
 }

@@ -35,8 +35,8 @@ internal sealed unsafe partial class SmallArenaState : IBlockSource
         if (bytes > group.MaximumBytes)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(bytes), bytes, $"A block of {bytes} bytes was asked for; arena '{Name}' can hold blocks of at "
-                    + $"most {Sizes.Text(group.MaximumBytes)}.");
+                nameof(bytes), bytes, $"A block of {Sizes.Exact(bytes)} was asked for; arena '{Name}' can hold blocks "
+                    + $"of at most {Sizes.Text(group.MaximumBytes)}.");
         }
 
         nuint block = _checked is not null

@@ -284,7 +284,7 @@ internal sealed unsafe partial class SmallArenaState(ArenaGroup group, SmallBloc
     {
         string? fault = SmallBlocks.Fault(blocks);
         if (fault is null && (nuint)_budget.Held << SlabGeometry.SlabShift != blocks->HeldBytes)
-            fault = $"its budget counts {_budget.Held} slabs as held, and {blocks->HeldBytes} bytes are";
+            fault = $"its budget counts {_budget.Held} slabs as held, and {Sizes.Exact(blocks->HeldBytes)} are";
 
         if (fault is not null)
             throw new EngineMemoryException($"Arena '{Name}' of group '{group.Name}' is damaged: {fault}.");

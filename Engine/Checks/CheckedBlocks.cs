@@ -262,7 +262,7 @@ internal sealed unsafe class CheckedBlocks(
         if (_live.Values.FirstOrDefault(live => live.Contains(address)) is { } live)
         {
             throw new EngineMemoryException(
-                $"{wrong} and lies {Distance(live, address)} bytes from the beginning of {live} in arena '{arena}'; "
+                $"{wrong} and lies {Distance(live, address)} from the beginning of {live} in arena '{arena}'; "
                 + $"only the address that the allocation returned can be. It was allocated {live.Allocated}.");
         }
 
@@ -370,13 +370,13 @@ internal sealed unsafe class CheckedBlocks(
         nuint wrong = new NativeSpan(block.Raw, block.ZoneBytes).FirstOtherThan(Freed);
         return wrong == 0 ? null
             : $"In arena '{arena}', {block} was written after it was freed: 0x{*(byte*)wrong:x2} stands "
-                + $"{Distance(block, wrong)} bytes from its beginning. "
+                + $"{Distance(block, wrong)} from its beginning. "
                 + $"It was allocated {block.Allocated} and freed {block.Freed}.";
     }
 
     /// <summary>Negative before the block, whatever sign the current culture has.</summary>
     private static string Distance(CheckedBlock block, nuint address) =>
-        ((long)(address - block.Address)).ToString(CultureInfo.InvariantCulture);
+        Sizes.Count((long)(address - block.Address), "byte", "bytes");
 
     private void OpenGuardPage(CheckedBlock block)
     {

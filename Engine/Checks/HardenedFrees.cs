@@ -113,7 +113,8 @@ internal sealed unsafe class HardenedFrees
         nuint blockBytes = _slabs.ClassOf(sizeClass)->BlockBytes;
         throw new EngineMemoryException(
             $"0x{block:x} was to be freed in arena '{_arena}' and lies inside a block of {Text(sizeClass, block)}, "
-            + $"{(blockBytes == 0 ? offset : offset % blockBytes)} bytes from its beginning; "
+            + $"{Sizes.Count((long)(blockBytes == 0 ? offset : offset % blockBytes), "byte", "bytes")} from its "
+            + "beginning; "
             + "only the address that the allocation returned can be freed.");
     }
 

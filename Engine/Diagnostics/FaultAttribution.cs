@@ -246,7 +246,8 @@ public sealed class FaultAttribution : IFrameObserver, IDisposable
                 (kind, name) = (newKind, newName);
         }
 
-        string? toucher = kind is MappingKinds.Anonymous or MappingKinds.Vanished ? ToucherOf(sample) : null;
+        string? toucher = kind is MappingKinds.Anonymous or MappingKinds.GcHeapOrNeighbour or MappingKinds.Vanished
+            ? ToucherOf(sample) : null;
         return new FaultOwner(kind, name ?? kind, null, toucher, sample.IsByKernel);
     }
 
@@ -288,7 +289,7 @@ public sealed record FaultAttributionOptions
         if (!nuint.IsPow2(RingBytes))
         {
             throw new ArgumentOutOfRangeException(
-                nameof(RingBytes), RingBytes, $"The ring has {RingBytes} bytes; it must be a power of two.");
+                nameof(RingBytes), RingBytes, $"The ring has {Sizes.Exact(RingBytes)}; it must be a power of two.");
         }
 
         ArgumentOutOfRangeException.ThrowIfLessThan(Callers, 1, nameof(Callers));

@@ -385,6 +385,7 @@ public sealed record ProfileSeries
     public sealed record Curve(string Name, IReadOnlyList<long> Values);
 }
 
+/// <summary>Page faults of the observed threads by their owners, and by the frame that took them.</summary>
 public sealed record ProfileFaults
 {
     private const string NotSet = "no FaultAttribution is set";

@@ -182,7 +182,7 @@ public sealed class ProfileTable
     public static ProfileTable SuperSlabs { get; } = new("superslabs", static d => d.SuperSlabs.Count,
         Count("index", "SuperSlab", Csv, static (d, i) => d.SuperSlabs[i].Index),
         Text("state", "State", Csv, static (d, i) => d.SuperSlabs[i].StateText),
-        Text("pages", "Pages", Csv, static (d, i) => d.SuperSlabs[i].Pages.ToString()),
+        Text("pages", "Pages", Csv, static (d, i) => SettingWords.Pages.WordOf(d.SuperSlabs[i].Pages) ?? ""),
         Text("arena", "Arena", Csv, static (d, i) => d.ArenaName(d.SuperSlabs[i].ArenaNumber)),
         Bytes("used_bytes", "Used", Csv, static (d, i) => d.SuperSlabs[i].UsedBytes));
 

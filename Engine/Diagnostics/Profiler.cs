@@ -31,7 +31,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
     private readonly MemoryCurves _curves;
     private readonly TagCounters _counters;
     private readonly ProfileEvents _events = new();
-    private readonly List<ProfileDocument.PlanUse> _plans = [];
+    private readonly Dictionary<(string Scene, long PlannedBytes), ProfileDocument.PlanUse> _plans = [];
     private readonly DateTimeOffset _began;
 
     private readonly TimeProvider? _clock; // null for the system's, which is read without a virtual call
@@ -205,8 +205,8 @@ public sealed class Profiler : IFrameObserver, IDisposable
     }
 
     /// <summary>
-    /// Notes what a scene used of its plan before it unloads, and a plan that would have fitted. Not in a frame, nor
-    /// while other threads use the scene.
+    /// Notes what a scene used of its plan before it unloads, and a plan that would have fitted; of several loads of
+    /// one plan, the one that took the most. Not in a frame, nor while other threads use the scene.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The scene is unloaded.</exception>
     public void NoteUnload(Scene scene)
@@ -215,7 +215,10 @@ public sealed class Profiler : IFrameObserver, IDisposable
         long now = NanosecondsAt(Timestamp());
         Sample(now);
         AddSpan("loads", $"unload '{scene.Plan.Name}'", now, 0);
-        _plans.Add(ProfileDocument.PlanUse.Of(scene));
+        ProfileDocument.PlanUse use = ProfileDocument.PlanUse.Of(scene);
+        ProfileDocument.PlanUse? most = _plans.GetValueOrDefault((use.Scene, use.PlannedBytes));
+        if (most is null || (use.TakenBytes, use.UsedBytes).CompareTo((most.TakenBytes, most.UsedBytes)) > 0)
+            _plans[(use.Scene, use.PlannedBytes)] = use;
     }
 
     /// <summary>The profile so far, with the memory as it is now. After the hot loop: it allocates.</summary>
@@ -237,7 +240,7 @@ public sealed class Profiler : IFrameObserver, IDisposable
             Memory = _curves.ToSeries([.. document.Tags.Select(tag => tag.Text)]),
             Events = events,
             LostEventCount = _events.LostCount,
-            Plans = [.. _plans],
+            Plans = [.. _plans.Values],
             Faults = Faults?.Collect() ?? document.Faults,
             CallSites = ReadCallSites(),
         });

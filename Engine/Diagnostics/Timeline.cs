@@ -259,7 +259,7 @@ internal sealed class ProfileEvents : IDisposable
     public void Dispose() => _ring.Dispose();
 
     private static string TextOf(Moment moment) => moment.Kind == Kind.SuperSlabs
-        ? string.Create(CultureInfo.InvariantCulture, $"{moment.Value:+0;-0;0}, {moment.Subject} owned")
+        ? string.Create(CultureInfo.InvariantCulture, $"{moment.Value:+#,0;-#,0;0}, {moment.Subject:N0} owned")
         : $"'{AllocationTag.Of((int)moment.Subject)?.Name}' over its budget: "
             + $"allocated {Sizes.Text((nuint)moment.Value)} more than it freed";
 
@@ -336,7 +336,7 @@ internal static class HitchFinder
         {
             bool isAlarm = column.Outputs.HasFlag(ProfileTable.Outputs.Alarm);
             if (isAlarm && frames[column.Name] is { Count: > 0 } counts && counts[frame] != 0)
-                broken.Add($"{counts[frame]} {column.Title}");
+                broken.Add(Sizes.Count(counts[frame], column.Title.TrimEnd('s'), column.Title));
         }
 
         return string.Join(", ", broken);

@@ -195,7 +195,9 @@ internal sealed class CompiledMethods
     private const byte ProcessCommands = 4;
     private const byte EnablePerfMap = 5;
     private const byte DisablePerfMap = 6;
-    private const int WaitMilliseconds = 5000;
+
+    // The runtime answers when it has written all methods, which takes seconds where many processes share a processor.
+    private const int WaitMilliseconds = 60_000;
 
     private static readonly string s_process = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
 

@@ -145,6 +145,7 @@ internal sealed class MemoryHeadroom(VirtualMemory os, nuint? keptBytes)
 
     [DoesNotReturn]
     private static void ThrowTooMuch(nuint bytes, MemoryRoom room, nuint kept) => throw new EngineOutOfMemoryException(
-        $"Prefaulting {bytes} bytes needs more memory than there is: {room.AvailableBytes} bytes are available "
-        + $"({room.Source}), of which {kept} stay free (EngineMemoryOptions.HeadroomBytes). Nothing was done.");
+        $"Prefaulting {Sizes.Exact(bytes)} needs more memory than there is: {Sizes.Text(room.AvailableBytes)} are "
+        + $"available ({room.Source}), of which {Sizes.Text(kept)} stay free (EngineMemoryOptions.HeadroomBytes). "
+        + "Nothing was done.");
 }

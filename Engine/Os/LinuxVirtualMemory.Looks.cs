@@ -23,7 +23,7 @@ internal sealed unsafe partial class LinuxVirtualMemory
         // A system that populates nothing of ordinary memory ignores the flag: where memory is short, it kills.
         long all = (long)(bytes / Facts.PageBytes);
         string reason = string.Create(
-            CultureInfo.InvariantCulture, $"mmap said it was done, but {left} of {all} pages would fault");
+            CultureInfo.InvariantCulture, $"mmap said it was done, but {left:N0} of {all:N0} pages would fault");
         return new PrefaultFailure(reason, IsLasting: !isHuge && left == all);
     }
 

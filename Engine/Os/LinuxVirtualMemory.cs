@@ -365,7 +365,7 @@ internal sealed unsafe partial class LinuxVirtualMemory : PosixVirtualMemory
         nuint limit = ReadLimit(LimitOfLockedMemory);
         return limit == nuint.MaxValue || LinuxThread.MayLockMemory(_files)
             ? null
-            : $"RLIMIT_MEMLOCK is {limit >> 10} KiB";
+            : $"RLIMIT_MEMLOCK is {Sizes.Text(limit)}";
     }
 
     private PrefaultFailure? PrepareNormal(nint address, nuint bytes) =>

@@ -8,7 +8,8 @@ namespace SuperSlab;
 /// </summary>
 /// <remarks>
 /// The collector's heap is one reservation with some accessible pieces, which the kernel shows as adjacent anonymous
-/// mappings. So the heap reaches from an object's mapping as far as mappings join without a gap or another owner.
+/// mappings. So the heap lies between an object's mapping and the last ones that join without a gap or another owner.
+/// Others' memory may join, too: <see cref="HeapRange"/> knows how much of it is the heap's.
 /// </remarks>
 internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles files, Predicate<nint> isEngines)
 {
@@ -18,6 +19,7 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
     private readonly byte[] _large = GC.AllocateUninitializedArray<byte>(128 * 1024);
     private readonly byte[] _pinned = GC.AllocateUninitializedArray<byte>(16, pinned: true);
     private readonly string _literal = "a literal lies in the heap of what is never collected";
+    private readonly HeapRange _heap = new(HeapRange.TellBytes());
 
     /// <summary>Replaced as a whole: a thread may be added while another reads.</summary>
     private (LinuxThread Thread, string Name)[] _threads = [];
@@ -39,17 +41,18 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
         for (int index = 0; index < all.Length; index++)
             _owners[index] = Classify(all, index);
 
-        MarkHeap(AddressOf(_small));
-        MarkHeap(AddressOf(_large));
-        MarkHeap(AddressOf(_pinned));
-        MarkHeap(AddressOf(_literal));
+        MarkHeap(AddressOf(_small), isInRange: true);
+        MarkHeap(AddressOf(_large), isInRange: true);
+        MarkHeap(AddressOf(_pinned), isInRange: true);
+        MarkHeap(AddressOf(_literal), isInRange: false);
     }
 
     /// <summary>The kind and name of an address's mapping; false where the last reading had none.</summary>
     public bool TryFind(nuint address, out string kind, out string? name)
     {
         int index = mappings.IndexOf(address);
-        (kind, name) = index < 0 ? (MappingKinds.Vanished, null) : _owners[index];
+        (kind, name) = index < 0 ? (MappingKinds.Vanished, null)
+            : _owners[index] is var owner && owner.Kind == MappingKinds.GcHeap ? OfHeap(address) : owner;
         return index >= 0;
     }
 
@@ -107,11 +110,20 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
         return state != 0 && state % MallocArenaBytes is > 0 and <= LargestHeaderBytes;
     }
 
-    private void MarkHeap(nuint address)
+    private (string Kind, string? Name) OfHeap(nuint address) => _heap.Contains(address) switch
+    {
+        true => (MappingKinds.GcHeap, "objects"),
+        false => (MappingKinds.Anonymous, null),
+        null => (MappingKinds.GcHeapOrNeighbour, null),
+    };
+
+    /// <param name="address">An object's.</param>
+    /// <param name="isInRange">Whether it surely lies in the collector's one range, as literals need not.</param>
+    private void MarkHeap(nuint address, bool isInRange)
     {
         ReadOnlySpan<ProcessMapping> all = mappings.All;
         int first = mappings.IndexOf(address);
-        if (first < 0 || !IsHeaps(all, first))
+        if (first < 0 || !IsHeaps(all, first) || (!isInRange && _owners[first].Kind == MappingKinds.GcHeap))
             return;
 
         int last = first;
@@ -121,11 +133,19 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
         while (last + 1 < all.Length && all[last].End == all[last + 1].Start && IsHeaps(all, last + 1))
             last++;
 
-        _owners.AsSpan(first, last - first + 1).Fill((MappingKinds.GcHeap, "objects"));
+        // The kernel may show the engine's memory in one piece with what lies above it.
+        nuint lowest = all[first].Start;
+        if (first > 0 && isEngines((nint)all[first - 1].Start) && !isEngines((nint)lowest - 1))
+            lowest = all[first - 1].Start;
+
+        bool isKnown = isInRange && _heap.TryNote(address, lowest, all[last].End);
+        string kind = isKnown ? MappingKinds.GcHeap : MappingKinds.GcHeapOrNeighbour;
+        _owners.AsSpan(first, last - first + 1).Fill((kind, null));
     }
 
     private bool IsHeaps(ReadOnlySpan<ProcessMapping> all, int index) =>
-        _owners[index].Kind is MappingKinds.Anonymous or MappingKinds.GcHeap && !isEngines((nint)all[index].Start);
+        _owners[index].Kind is MappingKinds.Anonymous or MappingKinds.GcHeap or MappingKinds.GcHeapOrNeighbour
+        && !isEngines((nint)all[index].Start);
 
     private (string Kind, string? Name) OfPath(string path)
     {
@@ -164,6 +184,9 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
 internal static class MappingKinds
 {
     public const string GcHeap = "GC heap";
+
+    /// <summary>The kernel shows them in one piece.</summary>
+    public const string GcHeapOrNeighbour = "GC heap or a neighbour of it";
     public const string JitCode = "JIT code";
     public const string GeneratedCode = "generated code";
     public const string Library = "native library";

@@ -77,7 +77,7 @@ internal sealed class PrefaultChain
             seen = "faulted in a counted write pass";
         }
 
-        string figures = string.Create(CultureInfo.InvariantCulture, $"{left} of {pages} pages {seen}");
+        string figures = $"{Sizes.Number(left)} of {Sizes.Number(pages)} pages {seen}";
         if (left > 0)
         {
             failure = new PrefaultFailure("said it was done, but " + figures, IsLasting: true);
@@ -92,7 +92,8 @@ internal sealed class PrefaultChain
             return false;
         }
 
-        return Note(index, huge < 0 ? figures : $"{figures}, {huge >> 20} of {bytes >> 20} MiB in huge pages");
+        return Note(
+            index, huge < 0 ? figures : $"{figures}, {Sizes.Text((nuint)huge)} of {Sizes.Text(bytes)} in huge pages");
     }
 
     /// <summary>Records that the step failed for one range.</summary>
@@ -232,5 +233,5 @@ internal sealed class PrefaultStepRecord(PrefaultStep step)
     /// <summary>How many ranges fell through it, in words; empty where that is clear.</summary>
     public string Fallen => IsLeft || FallenCount <= 1
         ? string.Empty
-        : string.Create(CultureInfo.InvariantCulture, $" ({FallenCount} ranges took the next)");
+        : $" ({Sizes.Number(FallenCount)} ranges took the next)";
 }

@@ -245,13 +245,14 @@ internal sealed class Prefaulter
     [DoesNotReturn]
     private static void ThrowNotUndone(nuint bytes, string reason, string refusal) =>
         throw new EngineOutOfMemoryException(
-            $"Physical memory could not be put behind {bytes} bytes: {reason}. The system then refused to take back "
-            + $"what had come ({refusal}), so no other policy was tried; that memory stays resident until it is used "
-            + "or given back.");
+            $"Physical memory could not be put behind {Sizes.Exact(bytes)}: {reason}. The system then refused to "
+            + $"take back what had come ({refusal}), so no other policy was tried; that memory stays resident until it "
+            + "is used or given back.");
 
     [DoesNotReturn]
     private static void ThrowNothingWorked(nuint bytes, string reason) => throw new EngineOutOfMemoryException(
-        $"No prefault policy could put physical memory behind {bytes} bytes; the last one tried said: {reason}.");
+        $"No prefault policy could put physical memory behind {Sizes.Exact(bytes)}; the last one tried said: "
+        + $"{reason}.");
 }
 
 /// <summary>A range to prefault, and how.</summary>
@@ -294,10 +295,11 @@ public readonly record struct PrefaultReport(
     /// <summary>Memory bandwidth: bytes made resident in a second; 0 when it took no measurable time.</summary>
     public double BytesPerSecond => Nanoseconds <= 0 ? 0 : Bytes * 1e9 / Nanoseconds;
 
-    /// <summary>"1024 MiB in 71.3 ms (14.0 GiB/s) by 2 threads, TransparentHuge pages by PopulateWrite".</summary>
-    public override string ToString() => FormattableString.Invariant(
-        $"{Bytes / 1048576.0:0.###} MiB in {Nanoseconds / 1e6:0.0} ms ({BytesPerSecond / (1 << 30):0.0} GiB/s)")
-        + $" by {ThreadCount} threads, {Pages} pages by {Policy}";
+    /// <summary>"1 GiB in 71.3 ms (14 GiB/s) by 2 threads, transparent-huge pages by populate-write".</summary>
+    public override string ToString() =>
+        $"{Sizes.Text((nuint)Bytes)} in {Times.Text(Nanoseconds)} ({Sizes.Text((nuint)BytesPerSecond)}/s) by "
+        + $"{Sizes.Count(ThreadCount, "thread", "threads")}, {SettingWords.Pages.WordOf(Pages)} pages by "
+        + SettingWords.Prefault.WordOf(Policy);
 }
 
 /// <summary>What a policy and a kind of pages come to on the running machine, tried on one SuperSlab.</summary>

@@ -36,7 +36,7 @@ internal abstract partial class VirtualMemory
         else if (kind == GuardKind.Advised && UnguardAdvised(address, bytes) is { } reason)
         {
             throw new EngineOutOfMemoryException(
-                $"The operating system refused to open a guard page of {bytes} bytes ({reason}).");
+                $"The operating system refused to open a guard page of {Sizes.Exact(bytes)} ({reason}).");
         }
     }
 

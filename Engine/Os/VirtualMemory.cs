@@ -159,12 +159,14 @@ internal abstract partial class VirtualMemory
     {
         CheckRange(address, bytes);
         if (_lost.Overlap(address, bytes))
-            throw new EngineOutOfMemoryException($"{bytes} bytes at 0x{address:x} cannot be committed: {LostReason}.");
+            throw new EngineOutOfMemoryException(
+                $"{Sizes.Exact(bytes)} at 0x{address:x} cannot be committed: {LostReason}.");
 
         if (CommitCore(address, bytes) is { } reason)
         {
             throw new EngineOutOfMemoryException(
-                $"The operating system refused to commit {bytes} bytes ({reason}): {LimitsOfCommit} is exhausted.");
+                $"The operating system refused to commit {Sizes.Exact(bytes)} ({reason}): {LimitsOfCommit} is "
+                + "exhausted.");
         }
     }
 
@@ -173,7 +175,7 @@ internal abstract partial class VirtualMemory
     {
         CheckRange(address, bytes);
         PrefaultFailure? refused = !PrefaultTable.MakesSense(step, Facts.System)
-            ? new($"{step.Policy} with {step.Pages} pages makes no sense on this system", IsLasting: true)
+            ? new($"{NameOf(step.Policy)} makes no sense with {NameOf(step.Pages)} on this system", IsLasting: true)
             : _lost.Overlap(address, bytes) ? new(LostReason, IsLasting: false)
             : PrepareCore(address, bytes, step);
         failure = refused.GetValueOrDefault();
@@ -327,7 +329,8 @@ internal abstract partial class VirtualMemory
         CheckRange(from, bytes);
         CheckRange(to, bytes);
         if ((nuint)from < (nuint)to + bytes && (nuint)to < (nuint)from + bytes)
-            ThrowWrongUse($"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {bytes} bytes overlap.");
+            ThrowWrongUse(
+                $"Pages cannot be moved from 0x{from:x} to 0x{to:x}: the ranges of {Sizes.Exact(bytes)} overlap.");
 
         bool mayMove = Facts.MovesPages && !_lost.Overlap(from, bytes) && !_lost.Overlap(to, bytes);
         bool wasPinned = mayMove && IsPinned(from, bytes);
@@ -414,7 +417,7 @@ internal abstract partial class VirtualMemory
 
     [DoesNotReturn]
     protected static void ThrowRefused(string verb, nuint bytes, string reason) => throw new EngineMemoryException(
-        $"{verb} of {bytes} bytes was refused by the operating system ({reason}).");
+        $"{verb} of {Sizes.Exact(bytes)} was refused by the operating system ({reason}).");
 
     [DoesNotReturn]
     private static void ThrowWrongUse(string sentence) => throw new EngineMemoryException(sentence);
@@ -461,7 +464,9 @@ internal abstract partial class VirtualMemory
     {
         nuint page = Facts.PageBytes;
         if (bytes == 0 || (bytes & (page - 1)) != 0)
-            ThrowWrongUse($"A size must be a positive multiple of the page size, {page} bytes, and {bytes} is not.");
+            ThrowWrongUse(
+                $"A size must be a positive multiple of the page size, {Sizes.Text(page)}, and {Sizes.Exact(bytes)} is "
+                + "not.");
     }
 
     private void CheckRange(nint address, nuint bytes)
@@ -469,10 +474,12 @@ internal abstract partial class VirtualMemory
         CheckSize(bytes);
         nuint page = Facts.PageBytes;
         if (address == 0 || ((nuint)address & (page - 1)) != 0)
-            ThrowWrongUse($"An address must be a multiple of the page size, {page} bytes, and 0x{address:x} is not.");
+            ThrowWrongUse(
+                $"An address must be a multiple of the page size, {Sizes.Text(page)}, and 0x{address:x} is not.");
 
         if ((nuint)address + bytes < bytes)
-            ThrowWrongUse($"The range of {bytes} bytes at 0x{address:x} goes beyond the end of the address space.");
+            ThrowWrongUse(
+                $"The range of {Sizes.Exact(bytes)} at 0x{address:x} goes beyond the end of the address space.");
     }
 }
 

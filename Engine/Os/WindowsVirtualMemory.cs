@@ -248,7 +248,7 @@ internal sealed unsafe class WindowsLargePages
         reason = Refusal ?? string.Empty;
         if (Refusal is null && bytes % _pageBytes != 0)
         {
-            reason = $"the size is not a multiple of the large page, {_pageBytes} bytes";
+            reason = $"the size is not a multiple of the large page, {Sizes.Text(_pageBytes)}";
         }
         else if (Refusal is null)
         {

@@ -61,7 +61,7 @@ internal sealed class FaultPlaces : IDisposable
     public HotLoopMetric KindOf(in PlacedFault fault)
     {
         (string kind, string? name) = Find(fault.Address);
-        if (kind == MappingKinds.GcHeap)
+        if (kind == MappingKinds.GcHeap || (kind == MappingKinds.GcHeapOrNeighbour && IsByRuntime(fault)))
             return HotLoopMetric.HeapFaults;
 
         bool isRuntimes = IsRuntimes(kind, name);
@@ -88,7 +88,8 @@ internal sealed class FaultPlaces : IDisposable
     /// <summary>What to do about a fault outside the engine.</summary>
     public string AdviceOn(in PlacedFault fault) => Find(fault.Address).Kind switch
     {
-        MappingKinds.GcHeap => "the managed heap grew: keep managed allocations out of frames",
+        _ when fault.Kind == HotLoopMetric.HeapFaults =>
+            "the managed heap grew: keep managed allocations out of frames",
         MappingKinds.ThreadStack => "the stack grew: run the deepest calls in the warm-up, "
             + "or raise WorkerPoolOptions.PreparedStackBytes",
         _ when fault.Kind == HotLoopMetric.RuntimeFaults => "code was compiled or ran for the first time during the "
@@ -96,6 +97,10 @@ internal sealed class FaultPlaces : IDisposable
         _ => "a library took or touched new memory: let it do so at level load, or put the call into "
             + "HotLoopGuard.Exclude",
     };
+
+    /// <summary>Whether compiled methods or the runtime touched the page, as they do objects.</summary>
+    private bool IsByRuntime(in PlacedFault fault) =>
+        Find(fault.Instruction) is var (kind, name) && IsRuntimes(kind, name);
 
     private static bool IsRuntimes(string kind, string? name) =>
         kind is MappingKinds.JitCode or MappingKinds.Assembly or MappingKinds.Program

@@ -472,7 +472,8 @@ public sealed class HotLoopGuard : IDisposable
 
     private void Write(HotLoopViolation violation)
     {
-        string quiet = _quietFrames == 0 ? "" : $" ({_quietFrames} more such frames since the last line)";
+        string quiet = _quietFrames == 0 ? ""
+            : $" ({Sizes.Count(_quietFrames, "more such frame", "more such frames")} since the last line)";
         string stack = violation.CallStack is null ? "" : Environment.NewLine + violation.CallStack;
         _lastLog = _options.Clock.GetTimestamp();
         _quietFrames = 0;

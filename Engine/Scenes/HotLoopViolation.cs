@@ -164,7 +164,8 @@ internal sealed class HotLoopCulprit(
             yield return nobody with
             {
                 Tag = tag.Name,
-                Culprit = $"tag '{tag.Name}' has {tags.WorstLiveBytes} live bytes, and its budget is {tag.BudgetBytes}",
+                Culprit = $"tag '{tag.Name}' has {Sizes.Exact((nuint)tags.WorstLiveBytes)} live, and its budget is "
+                    + Sizes.Exact((nuint)tag.BudgetBytes),
             };
         }
 
@@ -215,7 +216,7 @@ internal sealed class HotLoopCulprit(
         {
             Demand.NoClass => "for a frame, or ahead of use",
             SizeClasses.Huge => "for a block above 32 MiB",
-            _ => $"for blocks of {block} bytes",
+            _ => $"for blocks of {Sizes.Text(block)}",
         };
         return violation with
         {

@@ -226,6 +226,11 @@ public sealed record PrewarmReport(nuint Bytes, TimeSpan Duration, long OsCalls,
 {
     /// <summary>Bytes made ready in a second.</summary>
     public double BytesPerSecond => Duration == TimeSpan.Zero ? 0 : Bytes / Duration.TotalSeconds;
+
+    /// <summary>"24 MiB in 3.2 ms (7.32 GiB/s), 14 OS calls; THP: ok; ...".</summary>
+    public override string ToString() =>
+        $"{Sizes.Text(Bytes)} in {Times.Text(Duration)} ({Sizes.Text((nuint)BytesPerSecond)}/s), "
+        + $"{Sizes.Count(OsCalls, "OS call", "OS calls")}; {Prefault}";
 }
 
 /// <summary>
@@ -245,19 +250,18 @@ public sealed record UnloadReport(string Scene, nuint HeldBytes, TimeSpan Durati
     public override string ToString()
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"Scene '{Scene}' held {HeldBytes} bytes and was unloaded in ");
-        text.Append(CultureInfo.InvariantCulture, $"{Duration.TotalMilliseconds:F1} ms; ");
+        text.Append($"Scene '{Scene}' held {Sizes.Text(HeldBytes)} and was unloaded in {Times.Text(Duration)}; ");
         text.Append(IsClean ? "nothing was left in it." : "left in it:");
         foreach (ArenaLeaks leaks in Leaks)
         {
-            text.AppendLine().Append(CultureInfo.InvariantCulture, $"  arena '{leaks.Arena}': ");
-            text.Append(CultureInfo.InvariantCulture, $"{leaks.Count} blocks, {leaks.Bytes} bytes");
+            text.AppendLine().Append($"  arena '{leaks.Arena}': {Sizes.Count(leaks.Count, "block", "blocks")}, ");
+            text.Append(Sizes.Exact(leaks.Bytes));
             foreach (BlockCount block in leaks.Allocations.Count == 0 ? leaks.Blocks : [])
-                text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes");
+                text.AppendLine().Append($"    {Sizes.Number(block.Count)} of {Sizes.Exact(block.Bytes)}");
 
             foreach (LiveAllocation block in leaks.Allocations)
             {
-                text.AppendLine().Append(CultureInfo.InvariantCulture, $"    {block.Count} of {block.Bytes} bytes, ");
+                text.AppendLine().Append($"    {Sizes.Number(block.Count)} of {Sizes.Exact(block.Bytes)}, ");
                 text.Append(block.Tag ?? "without a tag");
                 text.Append(block.CallStack is null ? "" : Environment.NewLine + block.CallStack);
             }

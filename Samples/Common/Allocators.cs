@@ -327,7 +327,8 @@ internal readonly unsafe struct GcAllocator
     [DoesNotReturn]
     private static void ThrowTooLong(nuint bytes) =>
         throw new RunFailedException(
-            $"the trace has a block of {bytes} bytes, and an array holds at most {Array.MaxLength}");
+            $"the trace has a block of {FigureText.ExactBytes((long)bytes)}, and an array holds at most "
+                + FigureText.ExactBytes(Array.MaxLength));
 }
 
 /// <summary>

@@ -1,6 +1,7 @@
 // Tables for people.
 using System.Globalization;
 using System.Text;
+using SuperSlab;
 using SuperSlab.Diagnostics;
 
 namespace Samples.Common;
@@ -132,14 +133,16 @@ public static class FaultsTable
     {
         long sum = faults.Owners.Sum(owner => owner.Count);
         return sum != faults.KernelCount
-            ? $"the owners have {sum} page faults, and the kernel counted {faults.KernelCount}"
-            : faults.LostCount != 0 ? $"{faults.LostCount} page faults found no room in the ring, and have no owner "
+            ? $"the owners have {FigureText.Count(sum, "page fault")}, and the kernel counted "
+                + FigureText.Count(faults.KernelCount)
+            : faults.LostCount != 0
+                ? $"{FigureText.Count(faults.LostCount, "page fault")} found no room in the ring, and have no owner "
                 + "(a larger /proc/sys/kernel/perf_event_mlock_kb gives an ordinary user larger rings)"
             : null;
     }
 }
 
-/// <summary>How figures stand in the tables.</summary>
+/// <summary>How figures stand in tables and sentences: sizes and times by the engine's own formatters.</summary>
 internal static class FigureText
 {
     /// <summary>What stands where there is no figure.</summary>
@@ -148,7 +151,20 @@ internal static class FigureText
     private const double MebibyteBytes = 1 << 20;
 
     /// <summary>A whole number.</summary>
-    public static string Count(long? value) => value?.ToString("N0", CultureInfo.InvariantCulture) ?? None;
+    public static string Count(long? value) => value is { } number ? Sizes.Number(number) : None;
+
+    /// <summary>"1 page fault", "2,000 page faults"; without a plural, the word with an s.</summary>
+    public static string Count(long value, string one, string? many = null) =>
+        Sizes.Count(value, one, many ?? one + "s");
+
+    /// <summary>A size, or a difference of sizes, with three significant digits: "1.5 MiB".</summary>
+    public static string Bytes(long bytes) => Sizes.Cell(bytes);
+
+    /// <summary>A size to the byte: "97.7 KiB (100,000 bytes)".</summary>
+    public static string ExactBytes(long bytes) => Sizes.Exact((nuint)bytes);
+
+    /// <summary>A time from 0 with three significant digits: "4.3 µs".</summary>
+    public static string Time(long nanoseconds) => Times.Text(nanoseconds);
 
     /// <summary>Bytes as MiB.</summary>
     public static string Mebibytes(long? bytes) => Decimals(bytes / MebibyteBytes);

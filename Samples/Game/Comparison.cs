@@ -39,7 +39,7 @@ internal static class Comparison
         string? problem =
             runs.Exists(run => run.Hash != engine.Hash) ? "the kinds of memory did not play the same game"
             : engine.Violations == 0 ? null
-            : $"{engine.Violations} frames of the engine broke the rules. {engine.FirstViolation}";
+            : $"{FigureText.Count(engine.Violations, "frame")} of the engine broke the rules. {engine.FirstViolation}";
         int code = RowRunner.Judge([problem]);
         json.Tables.WriteLine(problem is null
             ? "PASS: the same game three times, and no frame of the engine broke the rules."
@@ -62,8 +62,9 @@ internal static class Comparison
             picture.Write(Margin, floor - height - 16, string.Create(
                 CultureInfo.InvariantCulture,
                 $"{run.Memory}: p50 {Text(run.P50Microseconds)}, p99 {Text(run.P99Microseconds)}, longest "
-                + $"{Text(run.LongestMicroseconds)}, {run.Frames} frames, {run.ManagedBytes >> 20} MiB of garbage, "
-                + $"{run.Collections} collections"), Ink);
+                + $"{Text(run.LongestMicroseconds)}, {FigureText.Count(run.Frames, "frame")}, "
+                + $"{FigureText.Bytes(run.ManagedBytes)} of garbage, "
+                + $"{FigureText.Count(run.Collections, "collection")}"), Ink);
             for (int column = 0; column < columns; column++)
             {
                 int first = (int)((long)column * run.Frames / columns);

@@ -52,7 +52,7 @@ internal static class Program
         problem ??= options.Memory == MemoryKind.Engine ? run.Problem() : null;
         string held = options.Memory == MemoryKind.Engine
             ? "no frame broke the rules of the scene plans, and nothing was left behind"
-            : $"{FigureText.Count(run.Violations)} frames broke the rules, which only --memory engine must keep";
+            : $"{FigureText.Count(run.Violations, "frame")} broke the rules, which only --memory engine must keep";
         int code = RowRunner.Judge([problem]);
         json.Tables.WriteLine(problem is null ? $"PASS: {held}." : $"FAIL: {problem}");
         return code;
@@ -171,8 +171,9 @@ internal static class Program
         {
             Console.Out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"the overlay took {Statistics.Percentile(cost, 50)} us a frame in the middle, "
-                + $"{Statistics.Percentile(cost, 99)} us at p99, in {cost.Length:N0} frames"));
+                $"the overlay took {FigureText.Time(1000 * Statistics.Percentile(cost, 50))} a frame in the middle, "
+                + $"{FigureText.Time(1000 * Statistics.Percentile(cost, 99))} at p99, in "
+                + $"{FigureText.Count(cost.Length, "frame")}"));
         }
 
         foreach (FramePart part in guard.Parts)

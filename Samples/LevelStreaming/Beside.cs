@@ -213,17 +213,19 @@ internal static class BesideTable
     public static string Print(BesideDocument document)
     {
         List<BesideRepetition> all = document.Repetitions;
-        var table = new TextTable(["frames of a level", "frames", "p50 us", "p99 us", "max us"]);
+        var table = new TextTable(["frames of a level", "frames", "p50 µs", "p99 µs", "max µs"]);
         Add(table, "alone", all.ConvertAll(repetition => repetition.Alone));
         Add(table, $"while {document.Megabytes:N0} MiB load", all.ConvertAll(repetition => repetition.Loading));
         Add(table, "while they unload", all.ConvertAll(repetition => repetition.Unloading));
         string end = Environment.NewLine;
         return table + end + string.Create(
             CultureInfo.InvariantCulture,
-            $"the p99 beside the load is {document.Ratio:N2} times that alone (median of {all.Count} repetitions, "
-            + $"least {all.Min(one => one.Ratio):N2}, most {all.Max(one => one.Ratio):N2}){end}in "
-            + $"{document.Frames:N0} frames the game's thread had {document.PageFaults:N0} page faults; "
-            + $"{document.Violations:N0} violations{end}");
+            $"the p99 beside the load is {document.Ratio:N2} times that alone (median of "
+            + $"{FigureText.Count(all.Count, "repetition")}, least {all.Min(one => one.Ratio):N2}, "
+            + $"most {all.Max(one => one.Ratio):N2}){end}in "
+            + $"{FigureText.Count(document.Frames, "frame")} the game's thread had "
+            + $"{FigureText.Count(document.PageFaults, "page fault")}; "
+            + $"{FigureText.Count(document.Violations, "violation")}{end}");
     }
 
     private static void Add(TextTable table, string name, List<BesideFrames> frames) => table.Add(

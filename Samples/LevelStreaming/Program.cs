@@ -40,7 +40,7 @@ internal static class Program
         json.Write(new StreamingDocument { Rows = [], Beside = result }, StreamingJson.Default.StreamingDocument);
         string? problem = result.Violations == 0
             ? null
-            : $"{result.Violations} frames broke the rules. {result.FirstViolation}";
+            : $"{FigureText.Count(result.Violations, "frame")} broke the rules. {result.FirstViolation}";
         return RowRunner.Judge([problem]);
     }
 
@@ -80,10 +80,11 @@ internal static class Program
         }
 
         return row.Row != EnumNames<RowKind>.Of(RowKind.Prewarmed) ? null
-            : row.Violations != 0 ? $"{row.Row}: {row.Violations} frames broke the rules. {row.FirstViolation}"
+            : row.Violations != 0
+                ? $"{row.Row}: {FigureText.Count(row.Violations, "frame")} broke the rules. {row.FirstViolation}"
             : row is { ProcessFaultsInFrames: > 0, PagesMovedByKernel: 0 } && !RuntimeFeature.IsDynamicCodeCompiled
-                ? $"{row.Row}: {row.ProcessFaultsInFrames} page faults in the process during the frames, and compiled "
-                    + "ahead of time there should be none"
+                ? $"{row.Row}: {FigureText.Count(row.ProcessFaultsInFrames, "page fault")} in the process during "
+                    + "the frames, and compiled ahead of time there should be none"
             : null;
     }
 }

@@ -14,7 +14,7 @@ internal static class StreamingTable
     {
         var table = new TextTable(
             ["", "prewarm", "", "", "", "p50", "p99", "max", "page", "OS", "managed", "collec-", "viola-"],
-            ["", "ms", "MiB", "frames", "born", "us", "us", "us", "faults", "calls", "KiB", "tions", "tions"]);
+            ["", "ms", "MiB", "frames", "born", "µs", "µs", "µs", "faults", "calls", "KiB", "tions", "tions"]);
         foreach (RowDocument row in rows)
         {
             foreach (LevelDocument level in row.Levels)
@@ -41,18 +41,19 @@ internal static class StreamingTable
         {
             text += string.Create(
                 Culture,
-                $"{row.Row}: {row.Violations:N0} violations in {row.Frames:N0} frames; "
-                + $"{row.ProcessFaultsInFrames:N0} page faults in the whole process during them, the loader's left "
-                + $"out{Moved(row)}; "
-                + $"waited {row.MillisecondsWaited:N1} ms for levels; the guard takes "
-                + $"{row.GuardNanosecondsPerFrame:N0} ns a frame{Environment.NewLine}");
+                $"{row.Row}: {FigureText.Count(row.Violations, "violation")} in "
+                + $"{FigureText.Count(row.Frames, "frame")}; "
+                + $"{FigureText.Count(row.ProcessFaultsInFrames, "page fault")} in the whole process during them, the "
+                + $"loader's left out{Moved(row)}; "
+                + $"waited {FigureText.Time((long)(row.MillisecondsWaited * 1e6))} for levels; the guard takes "
+                + $"{FigureText.Time((long)row.GuardNanosecondsPerFrame)} a frame{Environment.NewLine}");
         }
 
         return text;
     }
 
     private static string Moved(RowDocument row) => row.PagesMovedByKernel == 0 ? ""
-        : string.Create(Culture, $" ({row.PagesMovedByKernel:N0} pages moved by the kernel)");
+        : string.Create(Culture, $" ({FigureText.Count(row.PagesMovedByKernel, "page")} moved by the kernel)");
 }
 
 /// <summary>The whole result, as JSON has it.</summary>

@@ -1,6 +1,7 @@
 // The probe's measurements, of the engine and of the kernel alone.
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Samples.Common;
 using SuperSlab;
 
 namespace PlatformProbe;
@@ -42,8 +43,8 @@ internal sealed unsafe class Measurement(VirtualMemory os)
 
         return new ProbeRow
         {
-            Policy = policy.ToString(),
-            Pages = pages.ToString(),
+            Policy = EnumNames<PrefaultPolicy>.Of(policy),
+            Pages = EnumNames<PageKind>.Of(pages),
             WhyNot = whyNot,
             MicrosecondsPerMebibyteOfSuperSlab = small,
             MicrosecondsPerMebibyteOfLarge = large,
@@ -61,7 +62,7 @@ internal sealed unsafe class Measurement(VirtualMemory os)
     public IReadOnlyList<PrewarmRow> Prewarms(int[] threads, nuint bytes, BareKernel? bare)
     {
         if (!os.TryReserve(bytes, SuperSlabBytes, out nint address))
-            throw new EngineOutOfMemoryException($"No {bytes} bytes of address space are left.");
+            throw new EngineOutOfMemoryException($"No {FigureText.Bytes((long)bytes)} of address space are left.");
 
         Prefaulter[] prefaulters = Array.ConvertAll<StayPolicy, Prefaulter>(
             [StayPolicy.None, StayPolicy.Pin],

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Samples.Common;
 using SuperSlab;
 
 namespace PlatformProbe;
@@ -61,7 +62,7 @@ internal sealed unsafe class PopulateRiddle(Measurement measurement, nuint pageB
             "twice as much with MAP_POPULATE, cut to an aligned half",
             time,
             faults,
-            $"works, but 4 MiB were populated for 2 ({populated} kernel faults)");
+            $"works, but 4 MiB were populated for 2 ({FigureText.Count(populated, "kernel fault")})");
     }
 
     private RiddleRow Row(string form, double time, long faults, string meaning) =>

@@ -2,6 +2,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Samples.Common;
 
 namespace PlatformProbe;
 
@@ -70,11 +71,13 @@ internal static class ProbeText
     public static void Write(ProbeResult result, TextWriter to)
     {
         string huge = result.TransparentHugePages;
-        to.WriteLine($"System {result.System}, pages of {result.PageBytes} bytes, transparent huge pages: {huge}");
-        to.WriteLine($"Memory available: {result.AvailableMebibytes} MiB ({result.AvailableSource})");
+        string page = FigureText.Bytes(result.PageBytes);
+        string available = FigureText.Bytes(result.AvailableMebibytes << 20);
+        to.WriteLine($"System {result.System}, pages of {page}, transparent huge pages: {huge}");
+        to.WriteLine($"Memory available: {available} ({result.AvailableSource})");
         to.WriteLine($"Recording the addresses of faults: {result.FaultRecorder}");
         to.WriteLine();
-        to.Write("policy             pages             us/MiB 2 MiB  us/MiB 64 MiB  would fault  ");
+        to.Write("policy             pages             µs/MiB 2 MiB  µs/MiB 64 MiB  would fault  ");
         to.WriteLine("write pass  huge MiB of 64");
         foreach (ProbeRow row in result.Rows)
         {
@@ -92,7 +95,7 @@ internal static class ProbeText
         {
             to.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"prewarm of {row.Mebibytes} MiB, {Who(row),-32} {row.Milliseconds,7:0.0} ms "
+                $"prewarm of {FigureText.Bytes(row.Mebibytes << 20)}, {Who(row),-32} {row.Milliseconds,7:0.0} ms "
                 + $"({row.LeastMilliseconds:0.0} .. {row.MostMilliseconds:0.0}), {row.GibibytesPerSecond:0.0} GiB/s"));
         }
 
@@ -106,15 +109,15 @@ internal static class ProbeText
         {
             to.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"  {row.Form,-58}{row.MicrosecondsPerMebibyte,8:0.0} us/MiB, then {row.FaultsLeft,4} of "
-                + $"{row.Pages} writes fault: {row.Meaning}"));
+                $"  {row.Form,-58}{row.MicrosecondsPerMebibyte,8:0.0} µs/MiB, then {row.FaultsLeft,4} of "
+                + $"{row.Pages:N0} writes fault: {row.Meaning}"));
         }
 
         foreach (string failure in result.Failures)
             to.WriteLine("FAILED: " + failure);
     }
 
-    private static string Known(long figure) => figure < 0 ? "?" : figure.ToString(CultureInfo.InvariantCulture);
+    private static string Known(long figure) => figure < 0 ? "?" : FigureText.Count(figure);
 
     private static string Who(PrewarmRow row)
     {

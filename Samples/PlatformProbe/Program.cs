@@ -26,8 +26,9 @@ static int Measure(JsonDestination json)
                 && (row.PagesThatWouldFault > 0 || row.FaultsOfWritePass > 0))
             {
                 failures.Add(
-                    $"{policy} on {pages} pages said it was done, but {row.PagesThatWouldFault} pages would fault and "
-                    + $"{row.FaultsOfWritePass} did");
+                    $"{row.Policy} on {row.Pages} pages said it was done, but "
+                    + $"{FigureText.Count(row.PagesThatWouldFault, "page")} would fault and "
+                    + $"{FigureText.Count(row.FaultsOfWritePass)} did");
             }
         }
     }

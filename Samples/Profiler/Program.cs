@@ -70,13 +70,13 @@ internal static class Program
         if (report is not null)
         {
             OutputFile.Write(report, to => HtmlReport.Write(comparison, to));
-            Console.Out.WriteLine($"{report}: {comparison.Rows.Count} values of two profiles");
+            Console.Out.WriteLine($"{report}: {FigureText.Count(comparison.Rows.Count, "value")} of two profiles");
         }
     }
 
     private static void WriteReport(ProfileDocument document, string path)
     {
         OutputFile.Write(path, to => HtmlReport.Write(document, to));
-        Console.Out.WriteLine($"{path}: {document.Frames.Count} frames of {document.Application}");
+        Console.Out.WriteLine($"{path}: {FigureText.Count(document.Frames.Count, "frame")} of {document.Application}");
     }
 }

@@ -63,14 +63,17 @@ internal sealed class RowResults(RowSpec row) : RepeatedRow<Measurement>
         long inLoop = run.PageFaultsInLoop + run.ManagedBytesInLoop + run.CollectionsInLoop + engine.OsCallsInLoop;
         if (row.IsPrewarmed && inLoop + PageFaultsInRehearsal > 0)
         {
-            return $"{row.Title}: {run.PageFaultsInLoop} page faults, {engine.OsCallsInLoop} OS calls, "
-                + $"{run.ManagedBytesInLoop} managed bytes and {run.CollectionsInLoop} collections in the loop, "
-                + $"{PageFaultsInRehearsal} page faults in the loop before it; there should have been none";
+            return $"{row.Title}: {FigureText.Count(run.PageFaultsInLoop, "page fault")}, "
+                + $"{FigureText.Count(engine.OsCallsInLoop, "OS call")}, "
+                + $"{FigureText.Count(run.ManagedBytesInLoop, "managed byte")} and "
+                + $"{FigureText.Count(run.CollectionsInLoop, "collection")} in the loop, "
+                + $"{FigureText.Count(PageFaultsInRehearsal, "page fault")} in the loop before it; there should have "
+                + "been none";
         }
 
-        return engine.FaultsLeft > 0
-            ? $"{row.Title}: {engine.FaultsLeft} pages of the engine's SuperSlabs would still fault; there should have "
-                + "been none"
+        return engine.FaultsLeft is { } left and > 0
+            ? $"{row.Title}: {FigureText.Count(left, "page")} of the engine's SuperSlabs would still "
+                + "fault; there should have been none"
             : null;
     }
 }

@@ -1,6 +1,7 @@
 // The JSON documents, the table, and the line through the floors.
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Samples.Common;
 using SuperSlab.Diagnostics;
 
 namespace Samples.Soak;
@@ -82,7 +83,7 @@ internal static class SoakTable
     public const string Head =
         """
           second  resident  live MiB  owned MiB  fragmen-     page  OS calls   tick p50   tick p99   tick max
-                       MiB                       tation %   faults                   us         us         us
+                       MiB                       tation %   faults                   µs         µs         µs
         -----------------------------------------------------------------------------------------------------
         """;
 
@@ -106,11 +107,13 @@ internal static class SoakTable
 
     public static string Summary(SoakDocument result) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{result.Ticks:N0} ticks, {result.ThreadsBorn:N0} threads, {result.ScenesLoaded:N0} scenes, "
-        + $"{result.FailuresInjected:N0} failed OS calls, {result.Refusals:N0} of them felt\n"
-        + $"with everything freed {MiB(result.FloorBytes[0]):N1} MiB at first, {MiB(result.FloorBytes[^1]):N1} MiB at "
-        + $"last; growth over the run by the line of best fit {MiB(result.FloorGrowthBytes):N1} MiB\n"
-        + $"{HeldToLive(result)}{result.Violations.Count:N0} violations");
+        $"{FigureText.Count(result.Ticks, "tick")}, {FigureText.Count(result.ThreadsBorn, "thread")}, "
+        + $"{FigureText.Count(result.ScenesLoaded, "scene")}, "
+        + $"{FigureText.Count(result.FailuresInjected, "failed OS call")}, {result.Refusals:N0} of them felt\n"
+        + $"with everything freed {FigureText.Bytes(result.FloorBytes[0])} at first, "
+        + $"{FigureText.Bytes(result.FloorBytes[^1])} at last; growth over the run by the line of best fit "
+        + $"{FigureText.Bytes(result.FloorGrowthBytes)}\n"
+        + $"{HeldToLive(result)}{FigureText.Count(result.Violations.Count, "violation")}");
 
     private static string HeldToLive(SoakDocument result) => result.Lulls.Count == 0 ? "" : string.Create(
         CultureInfo.InvariantCulture,

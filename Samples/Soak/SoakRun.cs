@@ -246,7 +246,8 @@ internal sealed unsafe class SoakRun : IDisposable
         if (_world.LiveBlocks() is { Count: > 0 } left)
         {
             throw new RunFailedException(
-                $"everything was freed, and yet {left[0].Count} blocks of {left[0].Bytes} bytes are live");
+                $"everything was freed, and yet {FigureText.Count(left[0].Count, "block")} of "
+                + $"{FigureText.ExactBytes((long)left[0].Bytes)} live");
         }
 
         TrimAll();
@@ -303,7 +304,7 @@ internal sealed unsafe class SoakRun : IDisposable
     private string Owners()
     {
         if (!MemorySnapshot.TryTake(_memory, _snapshotRoom, out MemorySnapshot snapshot, out int needed))
-            return $"a snapshot of them would take {needed} bytes";
+            return $"a snapshot of them would take {FigureText.Bytes(needed)}";
 
         List<string> owners = [];
         foreach (ref readonly ArenaRow arena in snapshot.Arenas)
@@ -342,12 +343,13 @@ internal sealed unsafe class SoakRun : IDisposable
         long notTakenBack = _verdict.NotTakenBack == 0 ? 0 : NotTakenBackBytes;
         long allowed = NoiseBytes + (_profile is null ? 0 : ProfileBytes) + notTakenBack;
         if (growth > allowed)
-            _verdict.Add($"with everything freed, resident memory grew by {growth} bytes over the run");
+            _verdict.Add($"with everything freed, resident memory grew by {FigureText.Bytes(growth)} over the run");
 
         if (_verdict.Refusals > injected)
         {
             _verdict.Add(
-                $"the engine had no memory {_verdict.Refusals} times, and only {injected} OS calls were made to fail");
+                $"the engine had no memory {FigureText.Count(_verdict.Refusals, "time")}, and only "
+                + $"{FigureText.Count(injected, "OS call")} were made to fail");
         }
 
         SoakDocument result = new()

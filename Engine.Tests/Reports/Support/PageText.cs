@@ -36,13 +36,12 @@ internal static class PageText
         for (; bytes >= 1024 && unit < s_byteUnits.Length - 1; unit++)
             bytes /= 1024;
 
-        string number = bytes >= 1000 ? bytes.ToString("0", CultureInfo.InvariantCulture) : Digits(bytes);
-        return $"{number} {s_byteUnits[unit]}";
+        return $"{Digits(bytes)} {s_byteUnits[unit]}";
     }
 
     public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
-    /// <summary>Three significant digits, half away from zero.</summary>
+    /// <summary>Three significant digits, and above them all before the point; half away from zero.</summary>
     public static string Digits(double value)
     {
         if (value == 0)
@@ -50,11 +49,7 @@ internal static class PageText
 
         decimal exact = (decimal)value;
         int decimals = 2 - (int)Math.Floor(Math.Log10(Math.Abs(value)));
-        decimal rounded = decimals >= 0
-            ? Math.Round(exact, decimals, MidpointRounding.AwayFromZero)
-            : Math.Round(exact / Power(-decimals), MidpointRounding.AwayFromZero) * Power(-decimals);
-        return rounded.ToString("#,0.######", CultureInfo.InvariantCulture);
+        return Math.Round(exact, Math.Max(0, decimals), MidpointRounding.AwayFromZero)
+            .ToString("#,0.######", CultureInfo.InvariantCulture);
     }
-
-    private static decimal Power(int exponent) => (decimal)Math.Pow(10, exponent);
 }

@@ -1,6 +1,7 @@
 // Numbers as people read them. Sizes are bytes, times nanoseconds.
 
-const digits = (value) => value.toLocaleString("en-US", { maximumSignificantDigits: 3, useGrouping: true });
+/** Three significant digits, and above them all before the point, as the engine's texts have them (Sizes.cs, Times.cs). */
+const digits = (value) => value >= 999.5 ? countText(Math.round(value)) : value.toLocaleString("en-US", { maximumSignificantDigits: 3 });
 
 const countText = (value) => value.toLocaleString("en-US");
 
@@ -12,7 +13,7 @@ function bytesText(bytes) {
     value /= 1024;
     unit++;
   }
-  return `${bytes < 0 ? "−" : ""}${value >= 1000 ? Math.round(value) : digits(value)} ${units[unit]}`;
+  return `${bytes < 0 ? "−" : ""}${digits(value)} ${units[unit]}`;
 }
 
 function timeText(nanoseconds) {
@@ -39,6 +40,9 @@ function valueText(value, unit) {
   }
   return { count: countText, bytes: bytesText, nanoseconds: timeText }[unit]?.(value) ?? value;
 }
+
+/** What the profile's file calls TransparentHuge, as plans and settings write it: transparent-huge. */
+const wordText = (name) => name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 
 const shareText = (part, whole) => whole > 0 ? `${digits(100 * part / whole)} %` : "–";
 

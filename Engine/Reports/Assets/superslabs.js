@@ -88,7 +88,7 @@ class SuperSlabMap {
     this.chosen = Math.max(0, Math.min(this.superSlabs.length - 1, index));
     this.placeFrame();
     const { index: number, state, pages, arena, usedBytes, slabs } = this.superSlabs[this.chosen];
-    const facts = [`SuperSlab ${number}`, state + (arena ? ` by ${arena}` : ""), pages && `${pages} pages`,
+    const facts = [`SuperSlab ${number}`, state + (arena ? ` by ${arena}` : ""), pages && `${wordText(pages)} pages`,
       (state === "owned" || state === "extent") && `${bytesText(usedBytes)} of 2 MiB used (${shareText(usedBytes, superSlabBytes)})`].filter(Boolean);
     this.plot.setAttribute("aria-valuenow", String(this.chosen));
     this.plot.setAttribute("aria-valuetext", facts.join(", "));

@@ -120,7 +120,7 @@ function showPlans() {
     return;
   }
   host.append(
-    lead("What each scene's plan made ready, and the most of it that was in use. A plan that fits has room left in its slabs and SuperSlabs: blocks of a size share slabs, and arenas and lanes take whole SuperSlabs of 2 MiB."),
+    lead("What each scene's plan made ready, and the most of it that was in use; of a plan that was loaded several times, in the load that took the most. A plan that fits has room left in its slabs and SuperSlabs: blocks of a size share slabs, and arenas and lanes take whole SuperSlabs of 2 MiB."),
     element("div", { class: "toolbar" }, legend([["blocks and frames at their peaks", liveColour], ["room in the SuperSlabs that they took", freeColour], ["SuperSlabs never taken", wasteColour]])));
   for (const { scene, plannedBytes, usedBytes, takenBytes, suggestedPlan } of profile.plans) {
     const room = Math.max(0, takenBytes - usedBytes);

@@ -87,10 +87,11 @@ internal sealed record RunDocument
 
     /// <summary>What a run must not do that has the plans, in a sentence; null if it did not.</summary>
     public string? Problem() =>
-        Violations != 0 ? $"{FigureText.Count(Violations)} frames broke the rules. {FirstViolation}"
+        Violations != 0 ? $"{FigureText.Count(Violations, "frame")} broke the rules. {FirstViolation}"
         : (EngineFaultsInDriver | OsCallsInDriver | ManagedBytesInDriver) != 0
-            ? $"The driver's calls had {EngineFaultsInDriver} page faults in the engine's memory, {OsCallsInDriver} OS "
-            + $"calls of the engine and {ManagedBytesInDriver} managed bytes; the plan of its arena is too small."
+            ? $"The driver's calls had {FigureText.Count(EngineFaultsInDriver, "page fault")} in the engine's memory, "
+            + $"{FigureText.Count(OsCallsInDriver, "OS call")} of the engine and "
+            + $"{FigureText.Count(ManagedBytesInDriver, "managed byte")}; the plan of its arena is too small."
         : null;
 
     /// <summary>Each frame's time, for the picture; empty where it is not asked for.</summary>
@@ -148,13 +149,13 @@ internal static class RunTable
     private static readonly (string Name, Func<RunDocument, string> Figure)[] s_rows =
     [
         ("frames", run => FigureText.Count(run.Frames)),
-        ("p50 us", run => FigureText.Count(run.P50Microseconds)),
-        ("p99 us", run => FigureText.Count(run.P99Microseconds)),
-        ("p99.9 us", run => FigureText.Count(run.P999Microseconds)),
-        ("longest us", run => FigureText.Count(run.LongestMicroseconds)),
+        ("p50", run => FigureText.Time(1000 * run.P50Microseconds)),
+        ("p99", run => FigureText.Time(1000 * run.P99Microseconds)),
+        ("p99.9", run => FigureText.Time(1000 * run.P999Microseconds)),
+        ("longest", run => FigureText.Time(1000 * run.LongestMicroseconds)),
         ("frames over 16.7 ms", run => FigureText.Count(run.SlowFrames)),
         ("frames over 2 medians of their level", run => FigureText.Count(run.Hitches)),
-        ("longest wait for a level us", run => FigureText.Count(run.LongestWaitMicroseconds)),
+        ("longest wait for a level", run => FigureText.Time(1000 * run.LongestWaitMicroseconds)),
         ("page faults of the frames' threads", run => FigureText.Count(run.PageFaults)),
         ("  in the engine's memory", run => FigureText.Count(run.EngineFaults)),
         ("  in managed code and the runtime", run => FigureText.Count(run.RuntimeFaults)),
@@ -162,9 +163,9 @@ internal static class RunTable
         ("  in libraries, stacks, files", run => FigureText.Count(run.NativeFaults)),
         ("page faults in the driver's calls, left out", run => FigureText.Count(run.DriverFaults)),
         ("OS calls of the engine", run => FigureText.Count(run.OsCalls)),
-        ("managed bytes", run => FigureText.Count(run.ManagedBytes)),
+        ("managed memory", run => FigureText.Bytes(run.ManagedBytes)),
         ("collections", run => FigureText.Count(run.Collections)),
-        ("resident MiB", run => FigureText.Count(run.ResidentBytes >> 20)),
+        ("resident", run => FigureText.Bytes(run.ResidentBytes)),
         ("frames that broke the rules", run => FigureText.Count(run.Violations)),
         ("hash of all states", run => $"{run.Hash:x8}"),
     ];

@@ -151,7 +151,8 @@ internal readonly unsafe struct TouchVerify : ITouch
         if (alignmentShift > 0 && ((nuint)Unsafe.AsPointer(ref block) & (((nuint)1 << alignmentShift) - 1)) != 0)
         {
             throw new RunFailedException(
-                $"block {tag} of {bytes} bytes is not aligned to {1L << alignmentShift} bytes");
+                $"block {tag} of {FigureText.ExactBytes((long)bytes)} is not aligned to "
+                + FigureText.ExactBytes(1L << alignmentShift));
         }
 
         if (zeroed)
@@ -203,7 +204,8 @@ internal readonly unsafe struct TouchVerify : ITouch
             if (Unsafe.Add(ref block, offset) != 0)
             {
                 throw new RunFailedException(
-                    $"block {tag} of {bytes} bytes was to be zeros, and is not at byte {offset}");
+                    $"block {tag} of {FigureText.ExactBytes((long)bytes)} was to be zeros, and is not at byte "
+                        + $"{offset}");
             }
         }
     }
@@ -215,5 +217,6 @@ internal readonly unsafe struct TouchVerify : ITouch
 
     [DoesNotReturn]
     private static void ThrowChanged(uint tag, nuint bytes, nuint offset, string moment) =>
-        throw new RunFailedException($"block {tag} of {bytes} bytes has a changed byte at {offset}, found {moment}");
+        throw new RunFailedException(
+            $"block {tag} of {FigureText.ExactBytes((long)bytes)} has a changed byte at {offset}, found {moment}");
 }

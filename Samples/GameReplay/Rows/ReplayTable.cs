@@ -18,7 +18,7 @@ internal static class ReplayTable
                 "collec-", "peak resi-", "prewarm",
             ],
             [
-                "", "tions", "p50 us", "p99 us", "max us", "faults", "memory", "OS calls", "bytes", "tions",
+                "", "tions", "p50 µs", "p99 µs", "max µs", "faults", "memory", "OS calls", "bytes", "tions",
                 "dent MiB", "ms",
             ]);
         foreach (RowResults row in results)
@@ -51,10 +51,9 @@ internal static class ReplayTable
             {
                 text.AppendLine(
                     Culture,
-                    $"plan: {FigureText.Mebibytes(use.PrewarmedBytes)} MiB prewarmed, "
-                    + $"{FigureText.Mebibytes(use.UsedBytes)} MiB of it used; "
-                    + $"waste {FigureText.Mebibytes(use.WasteBytes)} MiB of "
-                    + $"{FigureText.Mebibytes(use.WasteLimitBytes)} MiB allowed");
+                    $"plan: {FigureText.Bytes(use.PrewarmedBytes)} prewarmed, "
+                    + $"{FigureText.Bytes(use.UsedBytes)} of it used; "
+                    + $"waste {FigureText.Bytes(use.WasteBytes)} of {FigureText.Bytes(use.WasteLimitBytes)} allowed");
             }
         }
 
@@ -62,11 +61,12 @@ internal static class ReplayTable
         {
             text.AppendLine(
                 Culture,
-                $"recording: the frames' work took {recording.WorkNanosecondsWithout / 1e6:N1} ms without and "
-                + $"{recording.WorkNanosecondsWith / 1e6:N1} ms with the recorder ({recording.Percent:+0.0;-0.0;0.0} "
-                + $"%), each frame by its median of {recording.Repeats} runs by turns; making the plan afterwards "
-                + $"took {recording.PlanNanoseconds / 1e6:N0} ms; the plan was tried, and got "
-                + $"{recording.AddedSuperSlabs} SuperSlabs more until no frame called the system");
+                $"recording: the frames' work took {FigureText.Time(recording.WorkNanosecondsWithout)} without and "
+                + $"{FigureText.Time(recording.WorkNanosecondsWith)} with the recorder "
+                + $"({recording.Percent:+0.0;-0.0;0.0} %), each frame by its median of "
+                + $"{FigureText.Count(recording.Repeats, "run")} by turns; making the plan afterwards "
+                + $"took {FigureText.Time(recording.PlanNanoseconds)}; the plan was tried, and got "
+                + $"{FigureText.Count(recording.AddedSuperSlabs, "SuperSlab")} more until no frame called the system");
         }
 
         return text.Length == 0 ? "" : Environment.NewLine + text;

@@ -76,20 +76,23 @@ internal sealed class RowResults(RowSpec row) : RepeatedRow<RowMeasurement>
 
         RunDocument summary = Summary();
         HotLoop hotLoop = summary.HotLoop;
-        (long Count, string What)[] events =
+        (long Count, string What, string Where)[] events =
         [
-            (hotLoop.EnginePageFaults ?? 0, "page faults in the engine's memory"),
-            (hotLoop.OsCalls, "OS calls by the engine"),
-            (hotLoop.ManagedBytes, "managed bytes"),
-            (hotLoop.Collections, "collections"),
+            (hotLoop.EnginePageFaults ?? 0, "page fault", " in the engine's memory"),
+            (hotLoop.OsCalls, "OS call", " by the engine"),
+            (hotLoop.ManagedBytes, "managed byte", ""),
+            (hotLoop.Collections, "collection", ""),
         ];
-        string[] broken = [.. events.Where(one => one.Count > 0).Select(one => $"{one.Count} {one.What}")];
+        string[] broken =
+        [
+            .. events.Where(one => one.Count > 0).Select(one => FigureText.Count(one.Count, one.What) + one.Where),
+        ];
         if (broken.Length != 0)
             return $"{row.Title}: the frames had {string.Join(", ", broken)}, and should have had none";
 
         return summary.PlanUse is not { } use || use.WasteBytes <= use.WasteLimitBytes ? null
-            : $"{row.Title}: {use.WasteBytes} bytes of the plan's prewarm were never used, "
-                + $"and at most {use.WasteLimitBytes} may be";
+            : $"{row.Title}: {FigureText.Bytes(use.WasteBytes)} of the plan's prewarm were never used, "
+                + $"and at most {FigureText.Bytes(use.WasteLimitBytes)} may be";
     }
 
     private long Sum(Func<RowMeasurement, long[]> times, Func<IEnumerable<long>, long> ofFrame) => Enumerable

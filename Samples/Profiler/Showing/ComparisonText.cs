@@ -25,9 +25,9 @@ internal static class ComparisonText
 
         text.AppendLine(
             Texts.Culture,
-            $"{Count(ProfileComparison.Verdict.Worse)} worse, {Count(ProfileComparison.Verdict.Better)} better, "
-            + $"{Count(ProfileComparison.Verdict.Same)} the same, "
-            + $"{Count(ProfileComparison.Verdict.Unknown)} not known");
+            $"{Count(ProfileComparison.Verdict.Worse):N0} worse, {Count(ProfileComparison.Verdict.Better):N0} better, "
+            + $"{Count(ProfileComparison.Verdict.Same):N0} the same, "
+            + $"{Count(ProfileComparison.Verdict.Unknown):N0} not known");
         Append(text, "worse", Rows(ProfileComparison.Verdict.Worse));
         Append(text, "better", Rows(ProfileComparison.Verdict.Better));
         return text.ToString();
@@ -39,7 +39,7 @@ internal static class ComparisonText
     }
 
     private static string Side(string letter, string path, ProfileDocument document) => string.Create(
-        Texts.Culture, $"{letter}: {path}: {document.Application}, {document.Frames.Count:N0} frames");
+        Texts.Culture, $"{letter}: {path}: {document.Application}, {FigureText.Count(document.Frames.Count, "frame")}");
 
     private static void Append(StringBuilder text, string title, ProfileComparison.Row[] rows)
     {
@@ -55,7 +55,7 @@ internal static class ComparisonText
         {
             string sign = row.Change < 0 ? "-" : "+";
             string growth = row.Growth is { } share && double.IsFinite(share)
-                ? string.Create(Texts.Culture, $"{sign}{Math.Abs(share) * 100:0.#} %")
+                ? string.Create(Texts.Culture, $"{sign}{Math.Abs(share) * 100:#,0.#} %")
                 : "from 0";
             string whose = row.Name.Length == 0 ? "" : names[row.Name] + ", ";
             table.Add(
@@ -68,7 +68,7 @@ internal static class ComparisonText
 
         text.AppendLine().Append(table);
         if (rows.Length > MostRows)
-            text.AppendLine(Texts.Culture, $"and {rows.Length - MostRows} more; the page of --report has them");
+            text.AppendLine(Texts.Culture, $"and {rows.Length - MostRows:N0} more; the page of --report has them");
     }
 
     /// <summary>A name may hold line feeds and a terminal's control characters.</summary>
@@ -78,8 +78,8 @@ internal static class ComparisonText
     private static string Amount(double? amount, ProfileTable.Unit unit) => amount switch
     {
         null => "not known",
-        { } known when unit == ProfileTable.Unit.Bytes => Texts.Bytes((long)Math.Round(known)),
-        { } known when unit == ProfileTable.Unit.Nanoseconds => Texts.Time((long)known),
+        { } known when unit == ProfileTable.Unit.Bytes => FigureText.Bytes((long)Math.Round(known)),
+        { } known when unit == ProfileTable.Unit.Nanoseconds => FigureText.Time((long)known),
         { } known => known.ToString(known == Math.Floor(known) || known >= 100 ? "N0" : "0.##", Texts.Culture),
     };
 }

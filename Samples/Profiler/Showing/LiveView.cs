@@ -1,6 +1,7 @@
+using Samples.Common;
 using Samples.Profiler.Listening;
-using Spectre.Console;
 using Spectre.Console.Rendering;
+using Spectre.Console;
 using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Showing;
@@ -139,17 +140,18 @@ internal sealed class LiveView(Target target)
         [
             .. Facts(
                 width,
-                ("frames/s", moment.FramesPerSecond.ToString("0.0", Texts.Culture)),
-                ("p50", Texts.Time(median)),
-                ("p90", Texts.Time(moment.Percentile(0.9))),
-                ("p99", Texts.Time(moment.Percentile(0.99))),
-                ("p99.9", Texts.Time(moment.Percentile(0.999))),
-                ("max", Texts.Time(moment.Percentile(1)))),
+                ("frames/s", moment.FramesPerSecond.ToString("#,0.0", Texts.Culture)),
+                ("p50", FigureText.Time(median)),
+                ("p90", FigureText.Time(moment.Percentile(0.9))),
+                ("p99", FigureText.Time(moment.Percentile(0.99))),
+                ("p99.9", FigureText.Time(moment.Percentile(0.999))),
+                ("max", FigureText.Time(moment.Percentile(1)))),
             new Text(line, new Style(longest > 4 * Math.Max(1, median) ? Color.Yellow : Color.Green)),
             ViewTable.Line(
                 string.Create(
-                Texts.Culture,
-                $"longest frame of each tenth of a second, {tenths.Length / 10.0:0.#} s; {heard} frames heard"), width),
+                    Texts.Culture,
+                    $"longest frame of each tenth of a second, {tenths.Length / 10.0:0.#} s; {heard:N0} frames heard"),
+                width),
         ];
     }
 
@@ -202,9 +204,9 @@ internal sealed class LiveView(Target target)
             width,
             ("faults in frames", moment.PageFaults.ToString("N0", Texts.Culture)),
             ("of the process", ProcessFaults.Of(target.Id)?.ToString("N0", Texts.Culture) ?? "not known"),
-            ("managed in frames", Texts.Bytes(moment.ManagedBytes)),
+            ("managed in frames", FigureText.Bytes(moment.ManagedBytes)),
             ("collections 0/1/2", string.Join('/', moment.Collections)),
-            ("longest pause", string.Create(Texts.Culture, $"{moment.LongestPauseMilliseconds:0.##} ms"))));
+            ("longest pause", FigureText.Time((long)(moment.LongestPauseMilliseconds * 1e6)))));
         if (moment.Spans.Count > 0)
         {
             rows.Add(ViewTable.Line(string.Join("; ", moment.Spans.Reverse().Select(Said)), width));
@@ -215,7 +217,7 @@ internal sealed class LiveView(Target target)
 
     /// <summary>What took no time was a moment.</summary>
     private static string Said(LiveSpan span) =>
-        span.Nanoseconds == 0 ? span.Name : $"{span.Name} {Texts.Time(span.Nanoseconds)}";
+        span.Nanoseconds == 0 ? span.Name : $"{span.Name} {FigureText.Time(span.Nanoseconds)}";
 
     /// <summary>Facts in as few lines as they fit in; a title and its value stay together.</summary>
     private static List<IRenderable> Facts(int width, params (string Title, string Value)[] facts)

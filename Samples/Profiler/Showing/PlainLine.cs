@@ -1,3 +1,4 @@
+using Samples.Common;
 using Samples.Profiler.Listening;
 
 namespace Samples.Profiler.Showing;
@@ -11,19 +12,18 @@ internal static class PlainLine
             ? "no frames"
             : string.Create(
                 Texts.Culture,
-                $"frames {moment.FramesPerSecond:0.0}/s p50 {Texts.Time(moment.Percentile(0.5))} p99 "
-                    + $"{Texts.Time(moment.Percentile(0.99))} max {Texts.Time(moment.Percentile(1))}");
+                $"frames {moment.FramesPerSecond:#,0.0}/s p50 {FigureText.Time(moment.Percentile(0.5))} p99 "
+                    + $"{FigureText.Time(moment.Percentile(0.99))} max {FigureText.Time(moment.Percentile(1))}");
         string memory = moment.State?.Totals is { } totals
             ? string.Create(
                 Texts.Culture,
-                $"SuperSlabs {totals.OwnedSuperSlabCount} owned {totals.ReadySuperSlabCount} ready, OS calls "
-                + $"{totals.OsCallCount}")
+                $"SuperSlabs {totals.OwnedSuperSlabCount:N0} owned {totals.ReadySuperSlabCount:N0} ready, OS calls "
+                + $"{totals.OsCallCount:N0}")
             : "no reading";
-        string faults = ProcessFaults.Of(target.Id) is { } count ? string.Create(Texts.Culture, $" (process {count})")
-            : "";
+        string faults = ProcessFaults.Of(target.Id) is { } count ? $" (process {FigureText.Count(count)})" : "";
         return string.Create(
             Texts.Culture,
-            $"{frames}, {memory}, faults in frames {moment.PageFaults}{faults}, managed "
-                + $"{Texts.Bytes(moment.ManagedBytes)}, collections {moment.Collections.Sum()}");
+            $"{frames}, {memory}, faults in frames {moment.PageFaults:N0}{faults}, managed "
+                + $"{FigureText.Bytes(moment.ManagedBytes)}, collections {moment.Collections.Sum():N0}");
     }
 }

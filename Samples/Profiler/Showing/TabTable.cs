@@ -1,6 +1,7 @@
+using Samples.Common;
 using Samples.Profiler.Listening;
-using Spectre.Console;
 using Spectre.Console.Rendering;
+using Spectre.Console;
 using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Showing;
@@ -39,12 +40,12 @@ internal sealed class TabTable
     public static TabTable Of(IReadOnlyList<LiveFrame> frames) => new(frames.Count, 1,
     [
         new("frame", row => frames[row].Number, row => frames[row].Number.ToString("N0", Texts.Culture)),
-        new("time", row => frames[row].Nanoseconds, row => Texts.Time(frames[row].Nanoseconds)),
+        new("time", row => frames[row].Nanoseconds, row => FigureText.Time(frames[row].Nanoseconds)),
         Counted("allocations", row => frames[row].Allocations),
-        new("allocated", row => frames[row].AllocatedBytes, row => Texts.Bytes(frames[row].AllocatedBytes)),
+        new("allocated", row => frames[row].AllocatedBytes, row => FigureText.Bytes(frames[row].AllocatedBytes)),
         Counted("faults", row => frames[row].PageFaults) with { IsAlarm = true },
         Counted("overflows", row => frames[row].Overflows) with { IsAlarm = true },
-        new("managed", row => frames[row].ManagedBytes, row => Texts.Bytes(frames[row].ManagedBytes))
+        new("managed", row => frames[row].ManagedBytes, row => FigureText.Bytes(frames[row].ManagedBytes))
         {
             IsAlarm = true,
         },

@@ -63,7 +63,7 @@ internal sealed class ViewTable
             Add(rows[index] with { Name = names[index] });
         }
 
-        _rest = shown == all.Length ? "" : $"and {all.Length - shown} more";
+        _rest = shown == all.Length ? "" : string.Create(Texts.Culture, $"and {all.Length - shown:N0} more");
     }
 
     /// <summary>Columns that the numbers leave, each of which is as wide as its widest text and a gap.</summary>

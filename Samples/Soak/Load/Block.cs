@@ -39,7 +39,8 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
             if (end <= bytes && Read(address, at, end) != Word(at, end))
             {
                 throw new RunFailedException(
-                    $"the contents of the {Bytes} bytes at 0x{address:x} changed at offset {at}");
+                    $"the contents of the {FigureText.ExactBytes((long)Bytes)} at 0x{address:x} changed at offset "
+                    + $"{at}");
             }
         }
     }

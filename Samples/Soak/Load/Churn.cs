@@ -102,7 +102,10 @@ internal sealed unsafe class Churn(
         }
 
         if ((nuint)address % alignment != 0)
-            throw new RunFailedException($"{bytes} bytes at 0x{(nint)address:x} are not aligned to {alignment}");
+        {
+            throw new RunFailedException(
+                $"{FigureText.ExactBytes((long)bytes)} at 0x{(nint)address:x} are not aligned to {alignment}");
+        }
 
         _blocks.Add(Block.Write(address, bytes));
         LiveBytes += bytes;
