@@ -223,7 +223,9 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         List<string> reports = [];
         using EngineMemory memory = new(new EngineMemoryOptions
         {
-            ReservationBytes = Size.GiB(1), Checks = checks, CheckSettings = new() { Report = reports.Add },
+            ReservationBytes = Size.GiB(1),
+            Checks = checks,
+            CheckSettings = new() { Report = reports.Add },
         });
         using (LongLivedArena arena = memory.CreateLongLivedArena("arena"))
         {

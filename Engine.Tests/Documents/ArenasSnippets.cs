@@ -40,7 +40,7 @@ internal sealed class ArenasSnippets
     {
         using LongLivedArena arena = _memory.CreateLongLivedArena("level");
         using ReservedRange range = arena.Reserve<Matrix4x4>(1_000_000);  // 64 MB of addresses
-        range.Grow(8 << 20);                                      // at level load: resident, so no fault and no call in frames
+        range.Grow(8 << 20);                                      // at level load: no fault and no call in frames
         Span<Matrix4x4> poses = range.AsSpan<Matrix4x4>(1000);
         poses.Fill(Matrix4x4.Identity);
         range.Grow(16 << 20);                                     // the same addresses

@@ -112,14 +112,16 @@ internal sealed unsafe class MemoryUseTests
         ManualTime clock = new();
         using EngineMemory memory = new(new EngineMemoryOptions
         {
-            ReservationBytes = Size.GiB(1), RetainBytes = Size.MiB(16),
+            ReservationBytes = Size.GiB(1),
+            RetainBytes = Size.MiB(16),
         });
         using LongLivedArena world = memory.CreateLongLivedArena("world");
         using FrameArena frames = memory.CreateFrameArena("frames");
         using ArenaGroup scripts = memory.CreateArenaGroup("scripts");
         using Profiler profiler = new(memory, new ProfilerOptions
         {
-            TimeProvider = clock, SampleInterval = TimeSpan.FromMilliseconds(1),
+            TimeProvider = clock,
+            SampleInterval = TimeSpan.FromMilliseconds(1),
         });
         byte[] room = new byte[1 << 20];
         List<nint> blocks = [];

@@ -93,7 +93,7 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>The largest block that the reservation could hold, in bytes.</summary>
     public nuint MaximumBytes => _reservation.BlockBytes;
 
-    /// <summary>What the arena may hold; read when it takes SuperSlabs. Set it at level load. Default: no limit.</summary>
+    /// <summary>What the arena may hold; read when it takes SuperSlabs. For level load. Default: no limit.</summary>
     /// <exception cref="ArgumentException">The soft limit is above the hard one.</exception>
     public ArenaBudget Budget
     {
