@@ -19,7 +19,7 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         Assert.That(range.Bytes, Is.EqualTo(Size.MiB(64)));
         Assert.That(ResidentMemory.MiBSince(resident), Is.EqualTo(64).Within(4));
         Assert.That(Arena.ResidentBytes(), Is.EqualTo(-1).Or.EqualTo(64 << 20));
-        Assert.That(range.ToString(), Is.EqualTo("reserved range of 2.0 GiB, 64.0 MiB of it in use"));
+        Assert.That(range.ToString(), Is.EqualTo("reserved range of 2 GiB, 64 MiB of it in use"));
     }
 
     [Test]
@@ -79,7 +79,7 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         memory.Validate();
         Assert.That(
             () => arena.Reserve(Size.MiB(4)),
-            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("was to reserve 4.0 MiB of addresses")
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("was to reserve 4 MiB of addresses")
                 .And.Message.Contains("no such run without memory"));
         other.Dispose();
         memory.Trim();
@@ -100,13 +100,13 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         Assert.That(
             () => range.Grow(Size.MiB(4) + 1),
             Throws.TypeOf<EngineOutOfMemoryException>()
-                .With.Message.StartsWith("Arena 'arena' reserved a range of 4.0 MiB, and 4194305 bytes of it"));
+                .With.Message.StartsWith("Arena 'arena' reserved a range of 4 MiB, and 4 MiB (4,194,305 bytes) of it"));
         Assert.That(range.Bytes, Is.EqualTo(Size.MiB(4)));
         Assert.That(range.AsSpan<int>(1 << 20).Length, Is.EqualTo(1 << 20));
         Assert.That(
             () => range.AsSpan<int>((1 << 20) + 1).Length,
             Throws.TypeOf<ArgumentOutOfRangeException>()
-                .With.Message.Contains("4194308 bytes were asked for where 4194304 bytes of a range have memory"));
+                .With.Message.Contains("4 MiB (4,194,308 bytes) were asked for where 4 MiB of a range have memory"));
     }
 
     [Test]
@@ -118,7 +118,7 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         Write(range, 0, 4);
         Assert.That(
             () => range.Grow(Size.MiB(8)),
-            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("over its hard budget of 6.0 MiB"));
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("over its hard budget of 6 MiB"));
         Assert.That((range.Bytes, Arena.SuperSlabCount), Is.EqualTo((Size.MiB(4), 2)));
         Memory.Validate();
         range.Grow(Size.MiB(6));
@@ -202,7 +202,7 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         range.Grow(Size.MiB(6));
         Assert.That(
             Memory.OwnerOf((nint)range.Address + (5 << 20), out string? arena),
-            Is.EqualTo("arena 'tracked' (extent of 6.0 MiB)"));
+            Is.EqualTo("arena 'tracked' (extent of 6 MiB)"));
         Assert.That(arena, Is.EqualTo("tracked"));
         Assert.That(tracked.LiveBlocks(), Is.EqualTo(new[] { new BlockCount(Size.MiB(6), 1) }));
         Assert.That(tracked.LiveBytes(), Is.EqualTo(Size.MiB(6)));
@@ -246,7 +246,7 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
 
         Assert.That(
             reports, checks == MemoryChecks.Full
-                ? Has.Exactly(1).Contains("was disposed with 1 live blocks of 4.0 MiB") : Is.Empty);
+                ? Has.Exactly(1).Contains("was disposed with 1 live block of 4 MiB") : Is.Empty);
     }
 
     [Test]

@@ -16,7 +16,8 @@ internal sealed class TouchVerifyTests
         for (int place = 0; place < bytes; place++)
         {
             block[place] ^= 1;
-            string message = $"block 5 of {bytes} bytes has a changed byte at {place}, found now";
+            string size = bytes == 1 ? "1 byte" : $"{bytes} bytes";
+            string message = $"block 5 of {size} has a changed byte at {place}, found now";
             Assert.That(
                 () => TouchVerify.Check(ref block[0], (nuint)bytes, 5, "now"),
                 Throws.TypeOf<RunFailedException>().With.Message.EqualTo(message));

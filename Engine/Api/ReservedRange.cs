@@ -62,8 +62,8 @@ public sealed unsafe class ReservedRange : IDisposable
         if (bytes > MaximumBytes)
         {
             throw new EngineOutOfMemoryException(
-                $"{_arena} reserved a range of {Sizes.Text(MaximumBytes)}, and {bytes} bytes of it were asked for; "
-                + "reserve as much as it may ever need, which takes addresses only.");
+                $"{_arena} reserved a range of {Sizes.Text(MaximumBytes)}, and {Sizes.Exact(bytes)} of it were asked "
+                + "for; reserve as much as it may ever need, which takes addresses only.");
         }
 
         int length = (int)Sizes.DivideRoundingUp(bytes, SlabGeometry.SuperSlabBytes);
@@ -111,7 +111,7 @@ public sealed unsafe class ReservedRange : IDisposable
             _arena.EndRange(this);
     }
 
-    /// <summary>"reserved range of 64.0 MiB, 4.0 MiB of it in use".</summary>
+    /// <summary>"reserved range of 64 MiB, 4 MiB of it in use".</summary>
     public override string ToString() =>
         $"reserved range of {Sizes.Text(MaximumBytes)}, {Sizes.Text(Bytes)} of it in use";
 
@@ -132,7 +132,9 @@ public sealed unsafe class ReservedRange : IDisposable
 
     [DoesNotReturn]
     private void ThrowBeyond(nuint bytes, string parameter) => throw new ArgumentOutOfRangeException(
-        parameter, $"Elements of {bytes} bytes were asked for where {Bytes} bytes of a range have memory; Grow first.");
+        parameter,
+        $"Elements of {Sizes.Exact(bytes)} were asked for where {Sizes.Exact(Bytes)} of a range have memory; Grow "
+        + "first.");
 
     [DoesNotReturn]
     private void ThrowEnded() => throw new ObjectDisposedException(
@@ -164,7 +166,7 @@ public sealed unsafe partial class LongLivedArena
         {
             throw new ArgumentOutOfRangeException(
                 nameof(maximumBytes), maximumBytes,
-                $"A range of {maximumBytes} bytes was to be reserved; arena '{Name}' can reserve at most "
+                $"A range of {Sizes.Exact(maximumBytes)} was to be reserved; arena '{Name}' can reserve at most "
                 + $"{Sizes.Text(MaximumBytes)}.");
         }
 
