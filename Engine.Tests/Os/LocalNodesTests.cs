@@ -144,13 +144,13 @@ internal sealed unsafe class LocalNodesTests
 
     private static EngineMemoryOptions Options(
         Silk.NET.Core.Contexts.INativeContext context, PrefaultPolicy prefault) => new()
-    {
-        ReservationBytes = Size.GiB(1),
-        RetainBytes = Size.MiB(512),
-        Nodes = NodePolicy.Local,
-        Prefault = prefault,
-        NativeContext = context,
-    };
+        {
+            ReservationBytes = Size.GiB(1),
+            RetainBytes = Size.MiB(512),
+            Nodes = NodePolicy.Local,
+            Prefault = prefault,
+            NativeContext = context,
+        };
 
     private static nuint StripeOf(nint address) => (nuint)address / StripeBytes;
 

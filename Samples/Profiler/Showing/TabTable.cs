@@ -1,7 +1,7 @@
 using Samples.Common;
 using Samples.Profiler.Listening;
-using Spectre.Console.Rendering;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 using SuperSlab.Diagnostics;
 
 namespace Samples.Profiler.Showing;
