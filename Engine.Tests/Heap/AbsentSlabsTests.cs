@@ -43,7 +43,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
         SkipWithoutPart();
         FillAndKeepFew();
         Memory.Trim();
-        long osCalls = Memory.OsCalls;
+        long resident = Memory.ResidentBytes();
         List<nint> blocks = [];
         for (int count = 0; count < 500; count++)
         {
@@ -51,7 +51,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
             Assert.That(Memory.PagesThatWouldFault(blocks[^1] & ~4095, 60 * 1024), Is.LessThanOrEqualTo(0));
         }
 
-        Assert.That(Memory.OsCalls, Is.GreaterThan(osCalls));
+        Assert.That(Memory.ResidentBytes(), Is.GreaterThan(resident).Or.EqualTo(-1), "-1: the system does not tell");
         Memory.Validate();
         foreach (nint block in blocks)
             Arena.Free((void*)block);

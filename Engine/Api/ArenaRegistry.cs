@@ -149,6 +149,13 @@ internal sealed class ArenaRegistry
             return [.. _living.Select(entry => entry.Arena)];
     }
 
+    /// <summary>The living arenas that are complete, the newest last: one may be disposed by then.</summary>
+    public IArena[] Complete()
+    {
+        lock (_lock)
+            return [.. _living.Where(entry => entry.IsShown).Select(entry => entry.Arena)];
+    }
+
     private struct Reclaimer : IArenaReader
     {
         public readonly void Read(IArena arena, int number)

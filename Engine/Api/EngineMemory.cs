@@ -284,7 +284,7 @@ public sealed partial class EngineMemory : IDisposable
         using WorkGate.Entry work = Work.Enter(this);
         _pool.EndRaise();
         nuint slabs = 0;
-        foreach (IArena arena in _arenas.Snapshot())
+        foreach (IArena arena in _arenas.Complete())
             slabs += (arena as LongLivedArena)?.TrimSlabs() ?? 0;
 
         return slabs + _pool.Trim(retainBytes);

@@ -134,7 +134,6 @@ internal sealed unsafe partial class SlabSpace
 
         int superSlab = _pool.NodeCount > 1 ? FindFitting(count, fitting, _pool.CurrentNode) : SlabGeometry.None;
         superSlab = superSlab == SlabGeometry.None ? FindFitting(count, fitting) : superSlab;
-
         superSlab = PreferPresent(superSlab, count);
 
         // Blocks that stand alone may grow in place, and an extent may want a SuperSlab's first slabs.

@@ -275,13 +275,9 @@ internal sealed class ByteSource : IDisposable
     private long _bufferOffset;
 
     /// <summary>Takes ownership of the packed stream.</summary>
-    public ByteSource(Stream packed)
-    {
-        // Without this switch, which is read at the first use of compression, a file that was cut off ends like a whole
-        // one.
-        AppContext.SetSwitch("System.IO.Compression.UseStrictValidation", true);
-        _unpacked = new GZipStream(packed, CompressionMode.Decompress);
-    }
+    /// <remarks>The project's switch System.IO.Compression.UseStrictValidation has a file that was cut off
+    /// refused.</remarks>
+    public ByteSource(Stream packed) => _unpacked = new GZipStream(packed, CompressionMode.Decompress);
 
     /// <summary>Where the next byte lies in the unpacked stream.</summary>
     public long Offset => _bufferOffset + _next;
