@@ -61,7 +61,7 @@ internal static class SizeText
         text.Length >= 1 && text.Length <= most && !text.ContainsAnyExceptInRange('0', '9');
 }
 
-/// <summary>The words for the values of an enumeration: their names in kebab-case, in the order of the values.</summary>
+/// <summary>The words for the values of an enumeration: their names in kebab-case, in the values' order.</summary>
 internal sealed class ChoiceWords<T>
     where T : struct, Enum
 {

@@ -9,8 +9,8 @@ namespace SuperSlab;
 internal sealed unsafe partial class SlabSpace
 {
     /// <summary>
-    /// Gives the memory of free slabs back to the system, except of SuperSlabs that came by a prewarm. Other threads may
-    /// go on: they do not find the slabs meanwhile.
+    /// Gives the memory of free slabs back to the system, except of SuperSlabs that came by a prewarm. Other threads
+    /// may go on: they do not find the slabs meanwhile.
     /// </summary>
     /// <returns>The bytes given back.</returns>
     /// <exception cref="EngineMemoryException">The system refused: the slabs keep their memory.</exception>
@@ -29,7 +29,7 @@ internal sealed unsafe partial class SlabSpace
     private nuint TrimSlabs(int superSlab)
     {
         NativeLock.Enter(_lock);
-        uint slabs = _superSlabs[superSlab].IsPrewarmed ? 0 : PresentSlabs(superSlab);
+        uint slabs = _superSlabs[superSlab].IsPrewarmed ? 0 : OwnPresentSlabs(superSlab);
         if (slabs != 0)
             SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~slabs);
 
@@ -94,9 +94,20 @@ internal sealed unsafe partial class SlabSpace
 
     private bool HasPresent(int superSlab, int count) => Bitmap.LongestRun(PresentSlabs(superSlab)) >= count;
 
-    /// <summary>The free slabs of a SuperSlab that have memory.</summary>
+    /// <summary>The free slabs of the arena's SuperSlab that have memory.</summary>
     private uint PresentSlabs(int superSlab) =>
-        _superSlabs[superSlab].FreeSlabs & ~_superSlabs[superSlab].AbsentSlabs;
+        Volatile.Read(ref _superSlabs[superSlab].FreeSlabs) & ~_superSlabs[superSlab].AbsentSlabs;
+
+    /// <summary>The same of any SuperSlab: none where it is not the arena's. Under the lock.</summary>
+    /// <remarks>
+    /// A SuperSlab leaves its arena without a free slab, under this lock, and loses its owner after it. So the owner is
+    /// read last: slabs that another arena freed meanwhile are never taken for this one's.
+    /// </remarks>
+    private uint OwnPresentSlabs(int superSlab)
+    {
+        uint slabs = PresentSlabs(superSlab);
+        return _pool.OwnerTagOf(superSlab) == _ownerTag ? slabs : 0;
+    }
 
     /// <summary>Under the lock.</summary>
     private void SetAbsent(int superSlab, uint absent)

@@ -290,7 +290,7 @@ internal sealed unsafe partial class SlabSpace
         for (; slabs > 0; superSlab++, slabs -= AllFree)
         {
             uint wanted = Mask(0, Math.Min(slabs, AllFree));
-            if (_pool.OwnerTagOf(superSlab) != _ownerTag || (PresentSlabs(superSlab) & wanted) != wanted)
+            if ((OwnPresentSlabs(superSlab) & wanted) != wanted)
                 return false;
         }
 

@@ -10,7 +10,8 @@ namespace SuperSlab;
 /// <remarks>
 /// The range never moves, so what each reading of the address space says of its beginning holds for all:
 /// <code>
-///   first joined mapping &lt;= beginning &lt;= an object,     an object &lt; beginning + size &lt;= last joined mapping's end
+///   first joined mapping &lt;= beginning         &lt;= an object
+///   an object             &lt; beginning + size  &lt;= last joined mapping's end
 /// </code>
 /// What lies in the range wherever it may begin is the heap's; what lies in none of these ranges is not.
 /// </remarks>
@@ -29,7 +30,7 @@ internal sealed class HeapRange(nuint bytes)
     /// <param name="anObject">The object's address.</param>
     /// <param name="first">Where the first of the mappings begins.</param>
     /// <param name="end">Where the last of them ends.</param>
-    /// <returns>False, and nothing is taken in, where the object is not in the range: literals may lie elsewhere.</returns>
+    /// <returns>False, with nothing taken in, where the object is not in the range, as literals may be.</returns>
     public bool TryNote(nuint anObject, nuint first, nuint end)
     {
         if (bytes == 0 || end - first < bytes)

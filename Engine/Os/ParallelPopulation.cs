@@ -7,8 +7,8 @@ namespace SuperSlab;
 /// <summary>
 /// Several workers populate one large range. Each takes the next chunk until none is left, one fails, the caller's
 /// progress throws, or the caller cancels. No lock is held while progress is reported. Chunks are whole huge pages: two
-/// workers never share one. Where memory nodes own addresses, workers begin on different nodes, and each runs on the node
-/// whose chunks it populates.
+/// workers never share one. Where memory nodes own addresses, workers begin on different nodes, and each runs on the
+/// node whose chunks it populates.
 /// </summary>
 internal sealed class ParallelPopulation(
     VirtualMemory os, TryPopulate populate, PrefaultRange range, PrefaultStep step)

@@ -123,7 +123,7 @@ internal abstract partial class VirtualMemory
     /// not lie by address.</summary>
     public virtual int NodeCount => 1;
 
-    /// <summary>The node that the calling thread runs on, below <see cref="NodeCount"/>. No call of the system.</summary>
+    /// <summary>The node that the calling thread runs on, below <see cref="NodeCount"/>. No system call.</summary>
     public virtual int CurrentNode => 0;
 
     /// <summary>The node of an address, below <see cref="NodeCount"/>.</summary>
