@@ -101,11 +101,12 @@ internal sealed unsafe partial class SlabSpace
     /// <summary>The same of any SuperSlab: none where it is not the arena's. Under the lock.</summary>
     /// <remarks>
     /// A SuperSlab leaves its arena without a free slab, under this lock, and loses its owner after it. So the owner is
-    /// read last: slabs that another arena freed meanwhile are never taken for this one's.
+    /// read last: slabs that another arena freed meanwhile are never taken for this one's. Behind the pool's end there
+    /// is not even the memory to read.
     /// </remarks>
     private uint OwnPresentSlabs(int superSlab)
     {
-        uint slabs = PresentSlabs(superSlab);
+        uint slabs = superSlab < _pool.End ? PresentSlabs(superSlab) : 0;
         return _pool.OwnerTagOf(superSlab) == _ownerTag ? slabs : 0;
     }
 
