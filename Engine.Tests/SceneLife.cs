@@ -47,6 +47,7 @@ internal sealed unsafe class SceneLife(
             Prefault = policy,
             Pages = pages,
             Stay = stay,
+            Granularity = pages == PageKind.Normal ? PrefaultGranularity.Slab : PrefaultGranularity.SuperSlab,
             NativeContext = context,
         }));
         nint start = _memory!.ReservationBase;

@@ -5,7 +5,9 @@ namespace Engine.Tests.Api;
 
 /// <summary>After a prewarm the promised blocks cost nothing that a hot loop may not pay; a failed prewarm leaves
 /// nothing.</summary>
-internal sealed unsafe class ArenaPrewarmTests
+[TestFixture(PrefaultGranularity.SuperSlab)]
+[TestFixture(PrefaultGranularity.Slab)]
+internal sealed unsafe class ArenaPrewarmTests(PrefaultGranularity granularity)
 {
     private static readonly nuint[] SmallSizes = [16, 48, 64, 200, 1_000, 4_096];
     private static readonly nuint[] MixedSizes = [16, 100, 5_000, 40_000, 100_000, 300_000, 900_000, 1 << 20, 2 << 20];
@@ -218,7 +220,8 @@ internal sealed unsafe class ArenaPrewarmTests
         memory.Validate();
     }
 
-    private static EngineMemory NewMemory() => new(new EngineMemoryOptions { ReservationBytes = Size.GiB(8) });
+    private EngineMemory NewMemory() =>
+        new(new EngineMemoryOptions { ReservationBytes = Size.GiB(8), Granularity = granularity });
 
     private static BlockCount[] Counts(int sizes, int count) =>
         [.. (sizes switch { 0 => SmallSizes, 1 => MixedSizes, _ => LargeSizes }).Select(bytes =>
@@ -233,7 +236,7 @@ internal sealed unsafe class ArenaPrewarmTests
 
     /// <summary>A fresh memory, a prewarm, and the cost of then allocating the blocks, by as many new threads, each of
     /// them all or its share.</summary>
-    private static HotLoopCost Live(BlockCount[] plan, int threads, bool carve, BlockCount[]? each = null)
+    private HotLoopCost Live(BlockCount[] plan, int threads, bool carve, BlockCount[]? each = null)
     {
         using EngineMemory memory = NewMemory();
         using LongLivedArena arena = memory.CreateLongLivedArena("prewarmed");

@@ -325,12 +325,12 @@ internal sealed unsafe class ReservedRangeTests : ArenaFixture
         using ReservedRange range = Arena.Reserve(Size.MiB(64));
         range.Grow(Size.MiB(4));
         ref SlabRun run = ref *Arena.Slabs.Runs[Arena.Slabs.Runs.SlabOf((nint)range.Address)];
-        run.IsRange = false;
+        run.Kind = ExtentKind.Plain;
         Assert.That(
             Memory.Validate,
             Throws.TypeOf<EngineMemoryException>()
                 .With.Message.Contains("a range has 2 SuperSlabs, and its block 0 slabs"));
-        run.IsRange = true;
+        run.Kind = ExtentKind.Range;
         Memory.Validate();
     }
 

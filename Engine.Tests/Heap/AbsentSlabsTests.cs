@@ -121,10 +121,12 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
 
     /// <summary>A refused call leaves the slabs as they are, and the block that needed them is refused clearly, or
     /// another way is found.</summary>
-    [TestCase("madvise")]
-    [TestCase("mmap")]
-    [TestCase("mprotect")]
-    public void Each_refused_call_of_a_trim_or_an_allocation_leaves_all_in_order(string function)
+    [TestCase("madvise", 61_440)]
+    [TestCase("madvise", 9_000)]
+    [TestCase("mmap", 61_440)]
+    [TestCase("mmap", 9_000)]
+    [TestCase("mprotect", 61_440)]
+    public void Each_refused_call_of_a_trim_or_an_allocation_leaves_all_in_order(string function, int blockBytes)
     {
         if (!OperatingSystem.IsLinux())
             Assert.Ignore("The calls that are made to fail are Linux's.");
@@ -140,7 +142,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
             nint[] blocks = new nint[64];
             for (int block = 0; block < blocks.Length; block++)
             {
-                blocks[block] = (nint)arena.Allocate(s_block);
+                blocks[block] = (nint)arena.Allocate((nuint)blockBytes);
                 *(long*)blocks[block] = block;
             }
 
@@ -159,7 +161,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
             {
                 if (block % 16 != 0)
                 {
-                    Refused(() => blocks[block] = (nint)arena.Allocate(s_block));
+                    Refused(() => blocks[block] = (nint)arena.Allocate((nuint)blockBytes));
                     *(long*)blocks[block] = block;
                 }
             }

@@ -192,6 +192,6 @@ internal sealed class SlabSpaceTests
         layers.Slabs.Space.AdmitOrReclaim(superSlabs);
         int[] lengths = [.. Enumerable.Repeat(1, superSlabs)];
         foreach (int promised in layers.Lower.Pool.Claim(lengths, new Demand(ArenaLayers.Tag, Demand.NoClass), null))
-            layers.Slabs.Space.AdoptClaimed(promised, uint.MaxValue, isPromised: true);
+            layers.Slabs.Space.AdoptClaimed(promised, uint.MaxValue, SlabGeometry.SlabCount, isPromised: true);
     }
 }

@@ -35,6 +35,8 @@ public class ValidPlanTests
             (plan.Name, plan.Prefault, plan.Pages),
             Is.EqualTo(("forest, 🌲 by night", PrefaultPolicy.PopulateWrite, PageKind.TransparentHuge)));
         Assert.That(
+            (plan.Stay, plan.Granularity), Is.EqualTo((StayPolicy.Automatic, PrefaultGranularity.Slab)));
+        Assert.That(
             plan.FrameArena,
             Is.EqualTo(
             new FrameArenaOptions

@@ -17,6 +17,14 @@ internal static class ResidentMemory
         }
     }
 
+    /// <summary>Pages with a part of a block that a write would fault on; -1 where the system does not tell.</summary>
+    public static long PagesThatWouldFaultOn(this EngineMemory memory, nint block, nuint bytes)
+    {
+        nuint pageBytes = (nuint)Environment.SystemPageSize;
+        nuint offset = (nuint)block & (pageBytes - 1);
+        return memory.PagesThatWouldFault(block - (nint)offset, (offset + bytes + pageBytes - 1) & ~(pageBytes - 1));
+    }
+
     /// <summary>How much resident memory has changed since <paramref name="before"/>, in MiB.</summary>
     public static double MiBSince(nuint before) => ((double)Bytes - before) / Sizes.MiB;
 

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace SuperSlab;
 
 /// <summary>
@@ -13,7 +15,12 @@ internal sealed class ArenaPrewarm(
     private readonly SlabPacking _packing = new();
     private long _dividedSlabs;
     private int _longestDivided = 1;
+    private int _spare;
     private int _together;
+
+    /// <summary>The slabs of a divided SuperSlab that are used for certain: any order of runs of up to N slabs leaves at
+    /// most N - 1 unused.</summary>
+    private int UsableSlabs => SlabGeometry.SlabCount + 1 - _longestDivided;
 
     /// <summary>Prewarms blocks, each size's by itself, or SuperSlabs in which all of them live together.</summary>
     /// <returns>SuperSlabs that the arena gained.</returns>
@@ -23,6 +30,7 @@ internal sealed class ArenaPrewarm(
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         BlockCount[] ordered = Ordered(blocks, threads);
         _together = together;
+        _spare = spareSuperSlabs;
         nuint promised = PromiseMetadata(ordered, spareSuperSlabs, threads);
         bool isDone = false;
         try
@@ -30,15 +38,12 @@ internal sealed class ArenaPrewarm(
             if (together == 0)
                 Plan(ordered, threads, carve);
 
-            // Any order of runs of up to N slabs leaves at most N - 1 slabs of a divided SuperSlab unused.
-            int divided =
-                checked((int)DivideRoundingUp(_dividedSlabs, SlabGeometry.SlabCount + 1 - _longestDivided)
-                + spareSuperSlabs);
+            int divided = checked((int)DivideRoundingUp(_dividedSlabs, UsableSlabs));
             int gained = Claim(divided, task);
             isDone = true;
             BlockCount most = Array.Find(ordered, block =>
                 block.Bytes <= SlabGeometry.SlabBytes && block.Count == ordered.Max(other => other.Count));
-            caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided + together != 0);
+            caches.Rehearse(SizeClasses.IndexOf(most.Bytes), most.Count, hasSlabs: divided + _spare + _together != 0);
             return gained;
         }
         finally
@@ -80,6 +85,7 @@ internal sealed class ArenaPrewarm(
     private int Claim(int divided, PrefaultTask task)
     {
         int[] lengths = Lengths(divided);
+        int[] needed = Needed(lengths, divided);
         int total = lengths.Sum();
         slabs.Space.AdmitOrReclaim(total);
         bool isClaimed = false;
@@ -88,9 +94,9 @@ internal sealed class ArenaPrewarm(
             foreach (Carved carved in _runs)
                 carved.Bitmaps = slabs.AllocateBitmaps(carved.Bytes, carved.Places.Length);
 
-            int[] starts = pool.Claim(lengths, new Demand(tag, Demand.NoClass), task);
+            int[] starts = pool.Claim(lengths, needed, new Demand(tag, Demand.NoClass), task);
             isClaimed = true;
-            Give(lengths, starts);
+            Give(lengths, needed, starts);
             return total;
         }
         finally
@@ -105,8 +111,8 @@ internal sealed class ArenaPrewarm(
     }
 
     /// <summary>
-    /// The lengths to claim: extents, longest first, then SuperSlabs for carved runs, then those to divide as needed.
-    /// Where blocks live together, neighbouring SuperSlabs if there is room, so that extents fit.
+    /// The lengths to claim: extents, longest first, then SuperSlabs for carved runs, then those to divide, the spare
+    /// ones last. Where blocks live together, neighbouring SuperSlabs if there is room, so that extents fit.
     /// </summary>
     private int[] Lengths(int divided)
     {
@@ -122,19 +128,44 @@ internal sealed class ArenaPrewarm(
         else
             divided += _together;
 
-        lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided)));
+        lengths.AddRange(Enumerable.Repeat(1, checked(_packing.Count + divided + _spare)));
         return [.. lengths];
     }
 
+    /// <summary>The first slabs of each length that the blocks need: all but those behind an extent, behind a SuperSlab's
+    /// carved runs, and the last ones of those to divide.</summary>
+    private int[] Needed(int[] lengths, int divided)
+    {
+        int[] needed = Array.ConvertAll(lengths, length => length * SlabGeometry.SlabCount);
+        int next = 0;
+        foreach (Carved carved in _extents)
+        {
+            for (int run = 0; run < carved.Places.Length; run++)
+                needed[next++] = carved.Slabs;
+        }
+
+        next += next < lengths.Length && lengths[next] > 1 ? 1 : 0;
+        for (int index = 0; index < _packing.Count; index++)
+            needed[next++] -= BitOperations.PopCount(_packing.FreeSlabs(index));
+
+        if (divided != 0)
+        {
+            long last = _dividedSlabs - ((divided - 1L) * UsableSlabs) + _longestDivided - 1;
+            needed[next + divided - 1] = (int)Math.Min(last, SlabGeometry.SlabCount);
+        }
+
+        return needed;
+    }
+
     /// <summary>The claimed SuperSlabs become the arena's, and the runs in them their classes'. Cannot fail.</summary>
-    private void Give(int[] lengths, int[] starts)
+    private void Give(int[] lengths, int[] present, int[] starts)
     {
         int next = 0;
         foreach (Carved carved in _extents)
         {
             for (int run = 0; run < carved.Places.Length; run++, next++)
             {
-                slabs.Space.AdoptClaimedExtent(starts[next], carved.Slabs);
+                slabs.Space.AdoptClaimedExtent(starts[next], carved.Slabs, present[next]);
                 slabs.AddPromised(carved.Bytes, starts[next] * SlabGeometry.SlabCount, carved.Slabs, 0);
             }
         }
@@ -142,7 +173,7 @@ internal sealed class ArenaPrewarm(
         if (next < lengths.Length && lengths[next] > 1)
         {
             for (int index = 0; index < _together; index++)
-                slabs.Space.AdoptClaimed(starts[next] + index, uint.MaxValue, isPromised: true);
+                slabs.Space.AdoptClaimed(starts[next] + index, uint.MaxValue, SlabGeometry.SlabCount, isPromised: true);
 
             next++;
         }
@@ -152,7 +183,7 @@ internal sealed class ArenaPrewarm(
         {
             bool isDivided = index >= _packing.Count;
             uint free = isDivided ? uint.MaxValue : _packing.FreeSlabs(index);
-            slabs.Space.AdoptClaimed(singles[index], free, isPromised: isDivided);
+            slabs.Space.AdoptClaimed(singles[index], free, present[next + index], isPromised: isDivided);
         }
 
         foreach (Carved carved in _runs)

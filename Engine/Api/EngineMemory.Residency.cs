@@ -81,15 +81,16 @@ public sealed partial class EngineMemory
         PrefaultChoice wanted = new(
             plan.Policy == PrefaultPolicy.Automatic ? Options.Prefault : plan.Policy,
             plan.Pages == PageKind.Automatic ? Options.Pages : plan.Pages,
-            plan.Stay == StayPolicy.None ? Options.Stay : plan.Stay);
-        if (wanted == new PrefaultChoice(Options.Prefault, Options.Pages, Options.Stay))
+            plan.Stay == StayPolicy.None ? Options.Stay : plan.Stay,
+            plan.Granularity == PrefaultGranularity.SuperSlab ? Options.Granularity : plan.Granularity);
+        if (wanted == ChoiceOf(Options))
             return _prefaulter;
 
         lock (_scenePrefaulters)
         {
             if (!_scenePrefaulters.TryGetValue(wanted, out Prefaulter? prefaulter))
             {
-                prefaulter = new Prefaulter(_os, wanted.Policy, wanted.Pages, wanted.Stay, Options.HeadroomBytes);
+                prefaulter = new Prefaulter(_os, wanted, Options.HeadroomBytes);
                 _scenePrefaulters.Add(wanted, prefaulter);
             }
 
@@ -114,9 +115,9 @@ public sealed partial class EngineMemory
         }
     }
 
+    private static PrefaultChoice ChoiceOf(EngineMemoryOptions options) =>
+        new(options.Prefault, options.Pages, options.Stay, options.Granularity);
+
     /// <summary>Whether it keeps pages, and is not the memory's own, which keeps the tables anyway.</summary>
     private bool KeepsMore(Prefaulter prefaulter) => prefaulter.KeepsPages && prefaulter != _prefaulter;
 }
-
-/// <summary>How memory is made resident, with which pages, and what keeps them.</summary>
-internal readonly record struct PrefaultChoice(PrefaultPolicy Policy, PageKind Pages, StayPolicy Stay);

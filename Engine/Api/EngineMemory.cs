@@ -50,8 +50,7 @@ public sealed partial class EngineMemory : IDisposable
         _environment = environment.Describe();
         _os = VirtualMemory.Create(Options.NativeContext);
         _os.UseNodes(Options.Nodes);
-        _prefaulter = new Prefaulter(
-            _os, Options.Prefault, Options.Pages, Options.Stay, Options.HeadroomBytes);
+        _prefaulter = new Prefaulter(_os, ChoiceOf(Options), Options.HeadroomBytes);
         _reservation = new Reservation(_os, _prefaulter, Options.ReservationBytes);
         try
         {
@@ -272,8 +271,9 @@ public sealed partial class EngineMemory : IDisposable
 
     /// <summary>
     /// Gives prefaulted memory that no arena owns back to the system, down to <paramref name="retainBytes"/>, and drops
-    /// the retain sizes of unloaded scenes. Slabs of 64 KiB that hold no block go as well, where the rest of their
-    /// SuperSlab is in use and came by no prewarm: the next block there calls the system.
+    /// the retain sizes of unloaded scenes. Slabs of 64 KiB and pages on which no block lies go as well, where their
+    /// SuperSlab is in use and came by no prewarm: the next block there calls the system. Pages stay where a prewarm
+    /// named their blocks' size.
     /// </summary>
     /// <returns>The bytes given back.</returns>
     /// <exception cref="EngineMemoryException">The system refused. The memory stays free and is prefaulted again at its

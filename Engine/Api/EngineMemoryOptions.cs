@@ -42,6 +42,10 @@ public sealed record EngineMemoryOptions
     /// </summary>
     public StayPolicy Stay { get; init; }
 
+    /// <summary>How much of an arena's last SuperSlab a prewarm makes resident. Default: all of it. Scene plans may ask
+    /// for less.</summary>
+    public PrefaultGranularity Granularity { get; init; }
+
     /// <summary>The memory nodes (NUMA) that pages lie on. Default: they take turns where there are several.</summary>
     public NodePolicy Nodes { get; init; }
 
@@ -81,6 +85,7 @@ public sealed record EngineMemoryOptions
         Prefault = environment.Choice("ENGINE_MEMORY_PREFAULT", SettingWords.Prefault, Prefault),
         Pages = environment.Choice("ENGINE_MEMORY_PAGES", SettingWords.Pages, Pages),
         Stay = environment.Choice("ENGINE_MEMORY_STAY", SettingWords.Stay, Stay),
+        Granularity = environment.Choice("ENGINE_MEMORY_GRANULARITY", SettingWords.Granularity, Granularity),
         Nodes = environment.Choice("ENGINE_MEMORY_NODES", SettingWords.Nodes, Nodes),
         RetainBytes = environment.Bytes("ENGINE_MEMORY_RETAIN") ?? RetainBytes,
         HeadroomBytes = environment.Bytes("ENGINE_MEMORY_HEADROOM") ?? HeadroomBytes,

@@ -177,14 +177,15 @@ public sealed unsafe partial class LongLivedArena
         return resident;
     }
 
-    /// <summary>Gives the memory of free slabs back to the system; 0 where the arena is being disposed.</summary>
+    /// <summary>Gives the memory of free slabs, and of free pages in slabs with blocks, back to the system; 0 where the
+    /// arena is being disposed.</summary>
     internal nuint TrimSlabs()
     {
         if (!_work.TryEnter(out WorkGate.Entry work))
             return 0;
 
         using (work)
-            return IsDisposed ? 0 : _slabs.Space.TrimSlabs();
+            return IsDisposed ? 0 : _slabs.TrimPages() + _slabs.Space.TrimSlabs();
     }
 
     /// <summary>Allocates, or returns null where memory or a budget has ended.</summary>

@@ -71,6 +71,21 @@ public enum StayPolicy
     Automatic,
 }
 
+/// <summary>How much of an arena's last SuperSlab a prewarm makes resident.</summary>
+public enum PrefaultGranularity
+{
+    /// <summary>All 2 MiB: huge pages fit, and the arena has room for what the plan does not name.</summary>
+    SuperSlab,
+
+    /// <summary>
+    /// Only the slabs of 64 KiB that the plan's blocks need, on normal pages, for small scenes. What goes beyond them
+    /// costs a call of the system and its page faults, like a SuperSlab that is not ready. SuperSlabs that are full,
+    /// spare, for blocks that live together, kept in place (<see cref="StayPolicy"/>), or on explicit huge pages are
+    /// prefaulted whole.
+    /// </summary>
+    Slab,
+}
+
 /// <summary>The memory node (NUMA) that pages lie on, where a machine has several.</summary>
 public enum NodePolicy
 {

@@ -107,6 +107,7 @@ internal static class SettingWords
     public static readonly ChoiceWords<PrefaultPolicy> Prefault = new();
     public static readonly ChoiceWords<PageKind> Pages = new();
     public static readonly ChoiceWords<StayPolicy> Stay = new();
+    public static readonly ChoiceWords<PrefaultGranularity> Granularity = new();
     public static readonly ChoiceWords<NodePolicy> Nodes = new();
     public static readonly ChoiceWords<MemoryChecks> Checks = new();
     public static readonly ChoiceWords<ArenaOverflow> Overflow = new();

@@ -10,6 +10,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
     private readonly int[] _runsWithFree = new int[ArenaClasses.Count];
     private int _promisedHuge;
     private int _absent;
+    private long _absentPages;
 
     public void Run(ArenaCaches caches)
     {
@@ -20,6 +21,8 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
 
         long absent = space.AbsentBytes >> SlabGeometry.SlabShift;
         Check(_absent == absent, $"{absent} slabs are counted as without memory, {_absent} are");
+        absent = slabs.Runs.AbsentBytes >> PageRange.PageShift;
+        Check(_absentPages == absent, $"{absent} pages are counted as without memory, {_absentPages} are");
         long held = space.Budget.Held;
         Check(owned == space.SuperSlabCount, $"{space.SuperSlabCount} SuperSlabs are counted, {owned} are owned");
         Check(owned == held, $"the budget counts {held} SuperSlabs as held, {owned} are owned");
@@ -60,6 +63,7 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
                 used |= 1u << offset;
 
             CheckRun(slabs.ClassOf(run->SizeClass), run, slab);
+            CheckPages(slabs.ClassOf(run->SizeClass), run, slab);
         });
         uint free = superSlab.FreeSlabs;
         Check(
@@ -87,6 +91,19 @@ internal sealed unsafe class ArenaValidator(Reservation reservation, ArenaSlabs 
         _promisedHuge += run->IsPromised ? 1 : 0;
         _emptyRuns[run->SizeClass] += run->IsEmpty ? 1 : 0;
         _runsWithFree[run->SizeClass] += free > 0 ? 1 : 0;
+    }
+
+    private void CheckPages(ClassState* state, SlabRun* run, int slab)
+    {
+        for (int offset = 0; run->Capacity > 1 && offset < run->SlabCount; offset++)
+        {
+            uint absent = slabs.Runs[slab + offset]->AbsentPages;
+            uint free = slabs.Runs.FreePages(state, run, offset);
+            Check(
+                (absent & ~free) == 0,
+                $"slab {slab + offset} has the free pages {free:x4}, and without memory {absent:x4}");
+            _absentPages += BitOperations.PopCount(absent);
+        }
     }
 
     private void CheckClass(int sizeClass)

@@ -194,10 +194,11 @@ internal readonly struct CurveReader(MemoryCurves curves) : IArenaReader
         }
 
         // Threads go on between the readings, so differences may come out below 0.
-        long free = Math.Max(0, inRuns - outside);
+        long absent = arena.Slabs.Runs.AbsentBytes;
+        long free = Math.Max(0, inRuns - outside - absent);
         long cached = arena.Caches.CachedBytes();
         outside += (long)arena.Slabs.HugeBytesOut();
-        curves.AddUse(held - arena.Slabs.Space.AbsentBytes, Math.Max(0, outside - cached), cached, free);
+        curves.AddUse(held - arena.Slabs.Space.AbsentBytes - absent, Math.Max(0, outside - cached), cached, free);
         long live = CounterSwitch.IsOn ? arena.Caches.CountedLiveBytes(AllocationTag.Count) : outside;
         curves.AddArena(arena.Name, live);
     }

@@ -60,8 +60,8 @@ public readonly record struct ArenaRow(int Number, RowName Name, bool IsFrame, i
     /// <summary>Free blocks in the slabs that hold blocks, and what no block can use there.</summary>
     public long FreeBlockBytes { get; init; }
 
-    /// <summary>Free slabs whose memory a trim gave back to the system: part of the SuperSlabs, and not
-    /// resident.</summary>
+    /// <summary>Free slabs and pages whose memory a trim gave back to the system, or that a prewarm left out: part of
+    /// the SuperSlabs, and not resident.</summary>
     public long AbsentBytes { get; init; }
 
     /// <summary>Slabs with memory that hold no block, and in a frame arena what the frame has not used.</summary>

@@ -62,7 +62,8 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
     {
         long live = (long)arena.Slabs.HugeBytesOut();
         long cached = 0;
-        long free = 0;
+        long absent = arena.Slabs.Runs.AbsentBytes;
+        long free = -absent;
         for (int sizeClass = 0; sizeClass < SizeClasses.Count; sizeClass++)
         {
             ClassState state = arena.Slabs.Total(sizeClass);
@@ -85,8 +86,8 @@ internal unsafe ref struct SnapshotWriter(EngineMemory memory, Span<byte> destin
         {
             LiveBytes = live,
             CachedBytes = cached,
-            FreeBlockBytes = free,
-            AbsentBytes = arena.Slabs.Space.AbsentBytes,
+            FreeBlockBytes = Math.Max(0, free),
+            AbsentBytes = arena.Slabs.Space.AbsentBytes + absent,
             PeakBytes = (long)arena.PeakSuperSlabCount << SlabGeometry.SuperSlabShift,
             SoftBudgetBytes = (long)budget.SoftBytes,
             HardBudgetBytes = (long)budget.HardBytes,

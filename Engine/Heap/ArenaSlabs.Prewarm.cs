@@ -48,7 +48,7 @@ internal sealed unsafe partial class ArenaSlabs
         ClassState* state = _classes + sizeClass;
         NativeLock.Enter(&state->Lock);
         _runs.Begin(sizeClass, state, slab, slabs, (ulong*)bitmap);
-        _runs[slab]->IsPromised = sizeClass == SizeClasses.Huge;
+        _runs[slab]->Kind = sizeClass == SizeClasses.Huge ? ExtentKind.Promised : ExtentKind.Plain;
         state->PrewarmedRuns++;
         ClassState.AssertHolds(state);
         NativeLock.Exit(&state->Lock);

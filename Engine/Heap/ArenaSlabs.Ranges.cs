@@ -26,8 +26,8 @@ internal sealed unsafe partial class ArenaSlabs
         {
             nuint block;
             _runs.Begin(SizeClasses.Huge, state, slab, slabs, bitmap: null);
-            _runs.TakeBlocks(state, slab, &block, 1);
-            _runs[slab]->IsRange = true;
+            _runs.TakeBlocks(state, slab, &block, 1, out _);
+            _runs[slab]->Kind = ExtentKind.Range;
         }
         else
         {

@@ -99,7 +99,7 @@ internal sealed unsafe partial class ArenaSlabs
 
         NativeLock.Enter(&state->Lock);
         _runs.Begin(sizeClass, state, slab, state->SlabsPerRun, bitmap);
-        got = _runs.TakeBlocks(state, slab, blocks, want);
+        got = _runs.TakeBlocks(state, slab, blocks, want, out _);
         NativeLock.Exit(&state->Lock);
         new Span<nuint>(blocks, got).Reverse();
         return got;
@@ -117,19 +117,27 @@ internal sealed unsafe partial class ArenaSlabs
     }
 
     /// <summary>Takes blocks from runs with free ones; for a home also from a run that no home needs.</summary>
+    /// <exception cref="EngineOutOfMemoryException">A block had no memory, and the system gave none.</exception>
     private int TakeFree(int sizeClass, nuint* blocks, int want)
     {
         ClassState* state = _classes + sizeClass;
         ClassState* shared = _classes + ArenaClasses.SizeClassOf(sizeClass);
         bool isHome = shared != state;
         int got = 0;
+        PageRange absent = default;
         if (Volatile.Read(ref state->FirstRun) >= 0 || (isHome && Volatile.Read(ref shared->EmptyRuns) != 0))
         {
             NativeLock.Enter(&state->Lock);
-            while (got < want && (state->FirstRun >= 0 || (got == 0 && isHome && TryMoveRun(shared, state, sizeClass))))
-                got += _runs.TakeBlocks(state, NearRun(state), blocks + got, want - got);
+            while (got < want && absent.Count == 0
+                && (state->FirstRun >= 0 || (got == 0 && isHome && TryMoveRun(shared, state, sizeClass))))
+            {
+                got += _runs.TakeBlocks(state, NearRun(state), blocks + got, want - got, out absent);
+            }
 
             NativeLock.Exit(&state->Lock);
+            if (absent.Count != 0)
+                got -= Provide(sizeClass, blocks + got - 1, absent, isOnly: got == 1);
+
             new Span<nuint>(blocks, got).Reverse();
         }
 
@@ -238,7 +246,7 @@ internal sealed unsafe partial class ArenaSlabs
         }
 
         nuint block;
-        _runs.TakeBlocks(state, slab, &block, 1);
+        _runs.TakeBlocks(state, slab, &block, 1, out _);
         CountHuge(SizeClasses.Huge, _runs[slab]->SlabCount, 1);
         NativeLock.Exit(&state->Lock);
         return block;
@@ -410,7 +418,8 @@ internal sealed unsafe partial class ArenaSlabs
     /// <summary>Gives all back to the pool, blocks that are out included. No other thread uses the arena.</summary>
     public void ReleaseAll()
     {
-        SlabRuns.RunVisitor forget = (_, slab) => _runs.ForgetRun(slab);
+        SlabRuns.RunVisitor forget = (_, slab) =>
+            Space.NoteAbsent(slab / SlabGeometry.SlabCount, _runs.ForgetRun(slab).Absent);
         Space.ReleaseAll(superSlab => _runs.ForEachRun(superSlab, forget));
         for (int sizeClass = 0; sizeClass < ArenaClasses.Count; sizeClass++)
         {

@@ -335,8 +335,11 @@ internal struct SuperSlabDescriptor
     public uint OwnerTag;
     public uint FreeSlabs;
 
-    /// <summary>Free slabs whose memory went back to the system.</summary>
+    /// <summary>Free slabs whose memory went back to the system, or never came.</summary>
     public uint AbsentSlabs;
+
+    /// <summary>Those of them that have memory behind some pages, for the next trim.</summary>
+    public uint PartialSlabs;
 
     /// <summary>Whole SuperSlabs of the extent that begins here; 1 for one with slabs; 0 inside an extent.</summary>
     public int RunLength;

@@ -9,7 +9,7 @@ namespace SuperSlab;
 /// One arena's slab runs: how they begin in slabs or SuperSlabs, the bitmaps of their blocks, their classes' lists of
 /// runs with free blocks, and how they end. The caller holds the lock of the class that changes.
 /// </summary>
-internal sealed unsafe class SlabRuns(
+internal sealed unsafe partial class SlabRuns(
     Reservation reservation, MetadataHeap heap, MetadataPromise promise, SlabSpace space, uint arenaTag)
 {
     public const int ReciprocalShift = 43;
@@ -125,6 +125,7 @@ internal sealed unsafe class SlabRuns(
         Debug.Assert(sizeof(SlabRun) == Reservation.SlabDescriptorBytes, "one descriptor a slab");
         Debug.Assert(_tags[slab] == 0, "slabs have no tag between two runs");
         SlabRun* run = _runs + slab;
+        Debug.Assert(run->AbsentPages == 0, "pages of a run's slabs are there when it begins");
         *run = new SlabRun { SizeClass = (byte)sizeClass, Capacity = state->Capacity, SlabCount = slabs };
         run->Bitmap = bitmap == null ? run->Inline : bitmap;
         FillBitmap(run);
@@ -159,7 +160,7 @@ internal sealed unsafe class SlabRuns(
         _tags[from] = 0;
         _runs[to] = run;
         _runs[to].Bitmap = _runs[to].Inline;
-        _runs[to].IsPromised = false;
+        _runs[to].Kind = ExtentKind.Plain;
         _tags[to] = arenaTag | (uint)sizeClass;
     }
 
@@ -208,9 +209,20 @@ internal sealed unsafe class SlabRuns(
     }
 
     /// <summary>Takes blocks of a run in the order of their addresses; unlinks the run when none is left.</summary>
-    public int TakeBlocks(ClassState* state, int slab, nuint* blocks, int want)
+    /// <param name="state">The run's class.</param>
+    /// <param name="slab">The run's first slab.</param>
+    /// <param name="blocks">Where the blocks' addresses go.</param>
+    /// <param name="want">How many at most.</param>
+    /// <param name="absent">
+    /// Pages without memory of the last block taken; empty where all blocks have memory. Such a block comes alone.
+    /// </param>
+    public int TakeBlocks(ClassState* state, int slab, nuint* blocks, int want, out PageRange absent)
     {
+        absent = default;
         SlabRun* run = _runs + slab;
+        if (HasAbsentPages(run))
+            want = LimitToPresent(state, slab, want, out absent);
+
         state->EmptyRuns -= run->IsEmpty ? 1 : 0;
         nuint start = (nuint)reservation.AddressOfSlab(slab);
         int take = Math.Min(want, run->FreeBlocks);
@@ -230,7 +242,7 @@ internal sealed unsafe class SlabRuns(
             word += bits == 0 ? 1 : 0;
         }
 
-        run->FirstWord = (ushort)word;
+        run->FirstWord = (byte)word;
         run->FreeBlocks -= got;
         state->BlocksOut += got;
         state->PeakBlocksOut = Math.Max(state->PeakBlocksOut, state->BlocksOut);
@@ -307,7 +319,7 @@ internal sealed unsafe class SlabRuns(
         }
 
         bitmap[word] = bits;
-        run->FirstWord = (ushort)firstWord;
+        run->FirstWord = (byte)firstWord;
         return set;
     }
 
@@ -319,12 +331,14 @@ internal sealed unsafe class SlabRuns(
         Unlink(state, slab);
         state->Runs--;
         state->EmptyRuns--;
-        ForgetRun(slab);
-        space.GiveSlabs(slab, slabs);
+        (uint absent, uint partial) = ForgetRun(slab);
+        space.GiveSlabs(slab, slabs, absent, partial);
     }
 
     /// <summary>Clears a run's tags and frees its bitmap; the caller then disposes of its slabs.</summary>
-    public void ForgetRun(int slab)
+    /// <returns>As bits of the slabs' SuperSlab: those with pages without memory, and of these those with others.
+    /// </returns>
+    public (uint Absent, uint Partial) ForgetRun(int slab)
     {
         SlabRun* run = _runs + slab;
         if (run->Capacity > SlabRun.InlineBlocks)
@@ -333,6 +347,8 @@ internal sealed unsafe class SlabRuns(
         int tagged = run->Capacity > 1 ? run->SlabCount : 1;
         for (int offset = 0; offset < tagged; offset++)
             _tags[slab + offset] = 0;
+
+        return HasAbsentPages(run) ? ForgetAbsentPages(slab) : default;
     }
 
     /// <summary>
@@ -370,7 +386,8 @@ internal sealed unsafe class SlabRuns(
 /// Equations:
 ///   FreeBlocks            =  number of ones in the bitmap;  words before FirstWord have none
 ///   FreeBlocks &gt; 0       &lt;=&gt; the run is in its class's list of runs with free blocks
-///   Capacity - FreeBlocks =  blocks out: with callers, or in thread caches
+///   Capacity - FreeBlocks =  blocks out: with callers, in thread caches, or set aside by a trim
+///   a page in AbsentPages  =&gt; all blocks that it has bytes of are free
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = Reservation.SlabDescriptorBytes)]
 internal unsafe struct SlabRun
@@ -390,17 +407,19 @@ internal unsafe struct SlabRun
 
     /// <summary>Slabs from the run's first one to this one.</summary>
     public byte Offset;
-    public ushort FirstWord;
+    public byte FirstWord;
+    public ExtentKind Kind;
 
-    /// <summary>A prewarm promised this extent of the class <see cref="SizeClasses.Huge"/>, which stays.</summary>
-    public bool IsPromised;
-
-    /// <summary>A reserved range's block, which the range alone frees and makes longer.</summary>
-    public bool IsRange;
+    /// <summary>Each slab's own: bits of its pages of 4 KiB that have no memory.</summary>
+    public ushort AbsentPages;
     public int SlabCount;
 
     /// <summary>The small arena's description of the run's only block, where a group lent that; else null.</summary>
     public SmallSlab* LentTo;
+
+    public readonly bool IsPromised => Kind == ExtentKind.Promised;
+
+    public readonly bool IsRange => Kind == ExtentKind.Range;
 
     public readonly int BitmapWords => (Capacity + 63) / 64;
 
@@ -408,4 +427,16 @@ internal unsafe struct SlabRun
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nuint BitmapBytes(int capacity) => (nuint)((capacity + 63) / 64 * sizeof(ulong));
+}
+
+/// <summary>What an extent of the class <see cref="SizeClasses.Huge"/> is for.</summary>
+internal enum ExtentKind : byte
+{
+    Plain,
+
+    /// <summary>A prewarm promised it: it stays.</summary>
+    Promised,
+
+    /// <summary>A reserved range's block, which the range alone frees and makes longer.</summary>
+    Range,
 }

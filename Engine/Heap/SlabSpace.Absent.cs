@@ -29,7 +29,7 @@ internal sealed unsafe partial class SlabSpace
     private nuint TrimSlabs(int superSlab)
     {
         NativeLock.Enter(_lock);
-        uint slabs = _superSlabs[superSlab].IsPrewarmed ? 0 : OwnPresentSlabs(superSlab);
+        uint slabs = _superSlabs[superSlab].IsPrewarmed ? 0 : OwnTrimmableSlabs(superSlab);
         if (slabs != 0)
             SetFree(superSlab, _superSlabs[superSlab].FreeSlabs & ~slabs);
 
@@ -41,7 +41,7 @@ internal sealed unsafe partial class SlabSpace
             {
                 int first = BitOperations.TrailingZeroCount(slabs & ~discarded);
                 int count = BitOperations.TrailingZeroCount(~(slabs >> first));
-                _pool.Discard((superSlab * SlabGeometry.SlabCount) + first, count);
+                _pool.Discard(PageRange.OfSlabs((superSlab * SlabGeometry.SlabCount) + first, count));
                 discarded |= Mask(first, count);
             }
         }
@@ -64,7 +64,7 @@ internal sealed unsafe partial class SlabSpace
         bool isFilled = false;
         try
         {
-            _pool.Fill(slab, count, new Demand(_ownerTag, sizeClass));
+            _pool.Fill(PageRange.OfSlabs(slab, count), new Demand(_ownerTag, sizeClass));
             isFilled = true;
         }
         finally
@@ -95,19 +95,60 @@ internal sealed unsafe partial class SlabSpace
     private bool HasPresent(int superSlab, int count) => Bitmap.LongestRun(PresentSlabs(superSlab)) >= count;
 
     /// <summary>The free slabs of the arena's SuperSlab that have memory.</summary>
-    private uint PresentSlabs(int superSlab) =>
-        Volatile.Read(ref _superSlabs[superSlab].FreeSlabs) & ~_superSlabs[superSlab].AbsentSlabs;
+    private uint PresentSlabs(int superSlab) => PresentSlabs(_superSlabs + superSlab);
 
     /// <summary>The same of any SuperSlab: none where it is not the arena's. Under the lock.</summary>
-    /// <remarks>
-    /// A SuperSlab leaves its arena without a free slab, under this lock, and loses its owner after it. So the owner is
-    /// read last: slabs that another arena freed meanwhile are never taken for this one's. Behind the pool's end there
-    /// is not even the memory to read.
-    /// </remarks>
-    private uint OwnPresentSlabs(int superSlab)
+    private uint OwnPresentSlabs(int superSlab) => IfOwn(superSlab, &PresentSlabs);
+
+    /// <summary>The free slabs that have memory, if only behind some pages. Under the lock.</summary>
+    private uint OwnTrimmableSlabs(int superSlab) => IfOwn(superSlab, &TrimmableSlabs);
+
+    /// <summary>
+    /// Reads slabs of a SuperSlab that may be another arena's, or behind the pool's end, where there is no table. A
+    /// SuperSlab leaves its arena without a free slab, under this lock, and loses its owner after it. So the owner is
+    /// read before and after: slabs that another arena freed meanwhile are never taken for this one's.
+    /// </summary>
+    private uint IfOwn(int superSlab, delegate*<SuperSlabDescriptor*, uint> read)
     {
-        uint slabs = superSlab < _pool.End ? PresentSlabs(superSlab) : 0;
+        if (_pool.OwnerTagOf(superSlab) != _ownerTag)
+            return 0;
+
+        uint slabs = read(_superSlabs + superSlab);
         return _pool.OwnerTagOf(superSlab) == _ownerTag ? slabs : 0;
+    }
+
+    private static uint PresentSlabs(SuperSlabDescriptor* superSlab) =>
+        Volatile.Read(ref superSlab->FreeSlabs) & ~superSlab->AbsentSlabs;
+
+    private static uint TrimmableSlabs(SuperSlabDescriptor* superSlab) =>
+        PresentSlabs(superSlab) | superSlab->PartialSlabs;
+
+    /// <summary>Whether pages of the arena's SuperSlab may go back to the system. Some moments old.</summary>
+    public bool IsTrimmable(int superSlab) =>
+        _pool.OwnerTagOf(superSlab) == _ownerTag && _pool.CanDiscard(superSlab)
+        && _superSlabs[superSlab] is { IsPrewarmed: false, RunLength: 1 };
+
+    /// <summary>Whether a slab's tag is the arena's, and of which class.</summary>
+    public bool IsOwnTag(uint tag, out int sizeClass)
+    {
+        sizeClass = (int)(tag & byte.MaxValue);
+        return (tag & ~(uint)byte.MaxValue) == _ownerTag;
+    }
+
+    /// <summary>Gives pages back to the system on which no block lies.</summary>
+    /// <exception cref="EngineMemoryException">The system refused.</exception>
+    public void DiscardPages(PageRange pages) => _pool.Discard(pages);
+
+    /// <summary>Puts memory behind pages that were given back.</summary>
+    /// <exception cref="EngineOutOfMemoryException">The system gave none.</exception>
+    public void FillPages(PageRange pages, int sizeClass) => _pool.Fill(pages, new Demand(_ownerTag, sizeClass));
+
+    /// <summary>Notes that slabs of a SuperSlab that goes back to the pool have pages without memory.</summary>
+    public void NoteAbsent(int superSlab, uint slabs)
+    {
+        NativeLock.Enter(_lock);
+        SetAbsent(superSlab, _superSlabs[superSlab].AbsentSlabs | slabs);
+        NativeLock.Exit(_lock);
     }
 
     /// <summary>Under the lock.</summary>
@@ -115,5 +156,6 @@ internal sealed unsafe partial class SlabSpace
     {
         _absentSlabs += BitOperations.PopCount(absent) - BitOperations.PopCount(_superSlabs[superSlab].AbsentSlabs);
         _superSlabs[superSlab].AbsentSlabs = absent;
+        _superSlabs[superSlab].PartialSlabs &= absent;
     }
 }

@@ -40,6 +40,11 @@ internal sealed unsafe partial class SlabSpace
     /// <summary>The zeroed memory that a space is made of: its lock's cache line, and the heads of its lists.</summary>
     public static nuint StateBytes => 64 + ((AllFree + 1) * sizeof(int));
 
+    public nuint PageBytes => _pool.PageBytes;
+
+    /// <summary>No SuperSlab from here on is the arena's.</summary>
+    public int End => _pool.End;
+
     /// <summary>The arena's tag.</summary>
     public uint OwnerTag => _ownerTag;
 
@@ -168,7 +173,11 @@ internal sealed unsafe partial class SlabSpace
 
     /// <summary>Gives the slabs of a run back; of an extent its SuperSlabs, and the slabs that it has of one more.
     /// </summary>
-    public void GiveSlabs(int slab, int count)
+    /// <param name="slab">The first slab.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="absent">The slabs, as bits of their SuperSlab, that have pages without memory.</param>
+    /// <param name="partial">Those of them that have some with memory.</param>
+    public void GiveSlabs(int slab, int count, uint absent = 0, uint partial = 0)
     {
         int superSlab = slab / SlabGeometry.SlabCount;
         if (count > AllFree)
@@ -181,17 +190,18 @@ internal sealed unsafe partial class SlabSpace
                 return;
         }
 
-        GiveBits(superSlab, Mask(slab % SlabGeometry.SlabCount, count), absent: 0);
+        GiveBits(superSlab, Mask(slab % SlabGeometry.SlabCount, count), absent, partial);
     }
 
     /// <summary>Makes slabs of one SuperSlab free, some of them without memory. If all are free then, it returns to the
     /// pool.</summary>
-    private void GiveBits(int superSlab, uint given, uint absent)
+    private void GiveBits(int superSlab, uint given, uint absent, uint partial = 0)
     {
         bool isSpare = false;
         NativeLock.Enter(_lock);
         Debug.Assert((_superSlabs[superSlab].FreeSlabs & given) == 0, "slabs are given back once");
         SetAbsent(superSlab, _superSlabs[superSlab].AbsentSlabs | absent);
+        _superSlabs[superSlab].PartialSlabs = (_superSlabs[superSlab].PartialSlabs & ~absent) | partial;
         SetFree(superSlab, _superSlabs[superSlab].FreeSlabs | given);
         if (_superSlabs[superSlab].LongestFreeRun == AllFree && !_superSlabs[superSlab].IsPromised)
         {
@@ -239,28 +249,40 @@ internal sealed unsafe partial class SlabSpace
     }
 
     /// <summary>Makes a SuperSlab that a prewarm claimed, within the budget, the arena's.</summary>
-    public void AdoptClaimed(int superSlab, uint freeSlabs, bool isPromised)
+    /// <param name="superSlab">The SuperSlab.</param>
+    /// <param name="freeSlabs">Its slabs that no run has.</param>
+    /// <param name="present">How many of its slabs, the first ones, have memory.</param>
+    /// <param name="isPromised">Whether it stays when all of it is free.</param>
+    public void AdoptClaimed(int superSlab, uint freeSlabs, int present, bool isPromised)
     {
         NativeLock.Enter(_lock);
         _superSlabs[superSlab].RunLength = 1;
         Adopt(superSlab, 1);
         _superSlabs[superSlab].IsPromised = isPromised;
-        _superSlabs[superSlab].IsPrewarmed = true;
-        SetFree(superSlab, freeSlabs);
+        ShowClaimed(superSlab, freeSlabs, present);
         NoteUse();
         NativeLock.Exit(_lock);
     }
 
-    /// <summary>Makes claimed SuperSlabs an extent of the arena.</summary>
-    public void AdoptClaimedExtent(int superSlab, int slabs)
+    /// <summary>Makes claimed SuperSlabs an extent of the arena, of which the first slabs have memory.</summary>
+    public void AdoptClaimedExtent(int superSlab, int slabs, int present)
     {
         NativeLock.Enter(_lock);
         AdoptExtent(superSlab, slabs);
+        int last = superSlab + (slabs / AllFree);
         if (slabs % AllFree != 0)
-            _superSlabs[superSlab + (slabs / AllFree)].IsPrewarmed = true;
+            ShowClaimed(last, _superSlabs[last].FreeSlabs, present - (slabs / AllFree * AllFree));
 
         NoteUse();
         NativeLock.Exit(_lock);
+    }
+
+    /// <summary>Makes the free slabs of a claimed SuperSlab takeable. Under the lock.</summary>
+    private void ShowClaimed(int superSlab, uint freeSlabs, int present)
+    {
+        _superSlabs[superSlab].IsPrewarmed = true;
+        SetAbsent(superSlab, freeSlabs & ~Mask(0, present));
+        SetFree(superSlab, freeSlabs);
     }
 
     /// <summary>Gives each SuperSlab back after a callback, the newest first. No other thread uses the arena.</summary>

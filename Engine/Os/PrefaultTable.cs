@@ -91,7 +91,11 @@ internal static class PrefaultTable
 }
 
 /// <summary>One way to put physical pages behind a range: which pages, by which policy. Never Automatic.</summary>
-internal readonly record struct PrefaultStep(PageKind Pages, PrefaultPolicy Policy);
+internal readonly record struct PrefaultStep(PageKind Pages, PrefaultPolicy Policy)
+{
+    /// <summary>Commits a range of normal pages, and puts none behind it.</summary>
+    public static readonly PrefaultStep CommitOnly = new(PageKind.Normal, PrefaultPolicy.None);
+}
 
 /// <summary>Why a step did not work.</summary>
 /// <param name="Reason">A clause for the user: "madvise(MADV_HUGEPAGE): Invalid argument (22)".</param>

@@ -35,12 +35,20 @@ internal sealed class Prefaulter
     public Prefaulter(
         VirtualMemory os, PrefaultPolicy policy, PageKind pages, StayPolicy stay = StayPolicy.None,
         nuint? headroomBytes = null)
+        : this(os, new PrefaultChoice(policy, pages, stay), headroomBytes)
+    {
+    }
+
+    /// <inheritdoc cref="Prefaulter(VirtualMemory, PrefaultPolicy, PageKind, StayPolicy, nuint?)"/>
+    public Prefaulter(VirtualMemory os, PrefaultChoice choice, nuint? headroomBytes)
     {
         _os = os;
-        _stay = new StayChain(os, stay);
+        _stay = new StayChain(os, choice.Stay);
         _headroom = new MemoryHeadroom(os, headroomBytes);
-        _hugeChain = CreateChain(os, policy, pages);
-        _smallChain = CreateChain(os, policy, PageKind.Normal);
+        _hugeChain = CreateChain(os, choice.Policy, choice.Pages);
+        _smallChain = CreateChain(os, choice.Policy, PageKind.Normal);
+        ProvidesParts = choice.Granularity == PrefaultGranularity.Slab && choice.Policy != PrefaultPolicy.None
+            && choice.Pages != PageKind.ExplicitHuge && !KeepsPages;
     }
 
     /// <summary>The time that providing memory took so far, summed over the callers.</summary>
@@ -48,6 +56,9 @@ internal sealed class Prefaulter
 
     /// <summary>What stays free of the memory of the machine or its container, in bytes.</summary>
     public nuint HeadroomBytes => _headroom.KeptBytes;
+
+    /// <summary>Whether a SuperSlab of which few slabs are needed gets memory for those alone.</summary>
+    public bool ProvidesParts { get; }
 
     /// <summary>Whether it keeps pages where they are.</summary>
     public bool KeepsPages => _stay.IsOn;
@@ -95,7 +106,26 @@ internal sealed class Prefaulter
         return default;
     }
 
-    /// <summary>Puts normal pages behind a range that is committed, and lost some.</summary>
+    /// <summary>Commits the range, and puts normal pages behind its first bytes alone.</summary>
+    /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked. The range is reserved as
+    /// before.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the range is reserved as before.</exception>
+    public void ProvidePart(nint address, nuint bytes, nuint residentBytes, CancellationToken cancellation)
+    {
+        _ = Provide(address, residentBytes, 1, null, cancellation);
+        bool isCommitted = _os.TryPrepare(
+            address + (nint)residentBytes, bytes - residentBytes, PrefaultStep.CommitOnly, out PrefaultFailure failure);
+        if (isCommitted)
+            return;
+
+        _ = _os.TryDecommit(address, residentBytes, out string refusal);
+        if (refusal.Length != 0)
+            ThrowNotUndone(bytes, failure.Reason, refusal);
+
+        ThrowNothingWorked(bytes, failure.Reason);
+    }
+
+    /// <summary>Puts normal pages behind a range that is committed, and lost some. Contents stay.</summary>
     /// <exception cref="EngineOutOfMemoryException">Not enough memory, or no step worked. Nothing has
     /// changed.</exception>
     public void Refill(nint address, nuint bytes)
@@ -112,7 +142,11 @@ internal sealed class Prefaulter
             for (; isAsked && index < _smallChain.StepCount; index = _smallChain.NextToTry(index + 1))
             {
                 // Populating at the mapping would need a new one.
+                // Clearing would overwrite what others wrote meanwhile.
                 PrefaultStep step = _smallChain.StepAt(index);
+                if (step.Policy == PrefaultPolicy.Clear)
+                    step = step with { Policy = PrefaultPolicy.Touch };
+
                 if (step.Policy != PrefaultPolicy.PopulateAtMapping && TryPopulate(address, bytes, step, out failure))
                     return;
             }
@@ -254,6 +288,11 @@ internal sealed class Prefaulter
         $"No prefault policy could put physical memory behind {Sizes.Exact(bytes)}; the last one tried said: "
         + $"{reason}.");
 }
+
+/// <summary>How memory is made resident, with which pages, what keeps them, and how much at a time.</summary>
+internal readonly record struct PrefaultChoice(
+    PrefaultPolicy Policy, PageKind Pages, StayPolicy Stay,
+    PrefaultGranularity Granularity = PrefaultGranularity.SuperSlab);
 
 /// <summary>A range to prefault, and how.</summary>
 internal readonly record struct PrefaultRange(

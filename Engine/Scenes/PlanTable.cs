@@ -113,6 +113,9 @@ internal static class PlanTable
         .Add("stay", new PlanChoice<StayPolicy>(SettingWords.Stay),
             plan => plan.Stay, (plan, value) => plan with { Stay = value },
             "What keeps the kernel from moving resident pages. Default none: as the memory's options say.")
+        .Add("granularity", new PlanChoice<PrefaultGranularity>(SettingWords.Granularity),
+            plan => plan.Granularity, (plan, value) => plan with { Granularity = value },
+            "How much of each arena's last SuperSlab is prefaulted. Default super-slab: as the memory's options say.")
         .Add("hotLoop", HotLoop, plan => plan.HotLoop, (plan, value) => plan with { HotLoop = value },
             "The rules for the frames between load and unload.");
 

@@ -58,6 +58,12 @@ public sealed record ScenePlan
     /// </summary>
     public StayPolicy Stay { get; init; }
 
+    /// <summary>
+    /// How much of each arena's last SuperSlab is prefaulted. Default <see cref="PrefaultGranularity.SuperSlab"/>: as
+    /// <see cref="EngineMemoryOptions.Granularity"/> says.
+    /// </summary>
+    public PrefaultGranularity Granularity { get; init; }
+
     /// <summary>The rules for the frames between load and unload.</summary>
     public HotLoopRules HotLoop { get; init; } = new();
 
@@ -78,7 +84,7 @@ public sealed record ScenePlan
         }
     }
 
-    internal PrefaultChoice Choice => new(Prefault, Pages, Stay);
+    internal PrefaultChoice Choice => new(Prefault, Pages, Stay, Granularity);
 
     /// <summary>Reads a plan from JSON. Comments and trailing commas are allowed, unknown properties are not.</summary>
     /// <param name="utf8">The document, UTF-8, at most <see cref="MaximumJsonBytes"/>.</param>
