@@ -6,7 +6,7 @@ namespace Engine.Tests.Samples;
 /// the tests.</summary>
 internal sealed record SampleProcess(int ExitCode, string Output, string Error)
 {
-    private const int PatienceMilliseconds = 120_000;
+    private const int PatienceMilliseconds = 600_000;
 
     public static SampleProcess Run(string sample, params string[] arguments) => Run(sample, arguments, []);
 

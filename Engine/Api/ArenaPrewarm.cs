@@ -18,8 +18,8 @@ internal sealed class ArenaPrewarm(
     private int _spare;
     private int _together;
 
-    /// <summary>The slabs of a divided SuperSlab that are used for certain: any order of runs of up to N slabs leaves at
-    /// most N - 1 unused.</summary>
+    /// <summary>The slabs of a divided SuperSlab that are used for certain: any order of runs of up to N slabs leaves
+    /// at most N - 1 unused.</summary>
     private int UsableSlabs => SlabGeometry.SlabCount + 1 - _longestDivided;
 
     /// <summary>Prewarms blocks, each size's by itself, or SuperSlabs in which all of them live together.</summary>
@@ -132,8 +132,8 @@ internal sealed class ArenaPrewarm(
         return [.. lengths];
     }
 
-    /// <summary>The first slabs of each length that the blocks need: all but those behind an extent, behind a SuperSlab's
-    /// carved runs, and the last ones of those to divide.</summary>
+    /// <summary>The first slabs of each length that the blocks need: all but those behind an extent, behind a
+    /// SuperSlab's carved runs, and the last ones of those to divide.</summary>
     private int[] Needed(int[] lengths, int divided)
     {
         int[] needed = Array.ConvertAll(lengths, length => length * SlabGeometry.SlabCount);

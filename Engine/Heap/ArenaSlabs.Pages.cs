@@ -36,7 +36,8 @@ internal sealed unsafe partial class ArenaSlabs
 
         // Another run may have begun there meanwhile.
         bool isRun = Space.IsOwnTag(_reservation.Tags[slab], out int now) && now == sizeClass
-            && _runs[slab]->Offset == 0 && _runs[slab]->FreeBlocks != 0 && Total(ArenaClasses.SizeClassOf(sizeClass)).PrewarmedRuns == 0;
+            && _runs[slab]->Offset == 0 && _runs[slab]->FreeBlocks != 0
+            && Total(ArenaClasses.SizeClassOf(sizeClass)).PrewarmedRuns == 0;
         AsideBlocks aside = default;
         bool isAside = isRun && _runs.TrySetAside(state, slab, out aside);
         NativeLock.Exit(&state->Lock);

@@ -1,6 +1,6 @@
 namespace SuperSlab;
 
-/// <content>Pages that move to other addresses, where the system can: an extent grows, or the reserve fills one.</content>
+/// <content>Pages that move, where the system can: an extent grows, or the reserve fills one.</content>
 internal sealed unsafe partial class SuperSlabPool
 {
     /// <summary>

@@ -1,9 +1,10 @@
+using Engine.Tests.Fuzzing;
 using Engine.Tests.Support;
 using Samples.Common;
 using Samples.GameReplay.Learning;
 using Samples.GameReplay.Tracing;
 
-namespace Engine.Tests.Fuzzing;
+namespace Engine.Tests.Samples;
 
 /// <summary>Whatever bytes come as a recorded trace, it is read to its end or refused in one line: no other exception,
 /// no hang.</summary>
