@@ -55,6 +55,46 @@ internal sealed unsafe class LargePagesTests
     }
 
     [Test]
+    public void A_trim_takes_whole_pages_and_small_plans_get_whole_ones([Values(16, 64)] int pageKiB)
+    {
+        using FailingContext context = new();
+        context.PretendPages((nuint)pageKiB * Sizes.KiB);
+        using EngineMemory memory = new(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.GiB(1),
+            Granularity = PrefaultGranularity.Slab,
+            NativeContext = context,
+        });
+        using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        arena.Prewarm([new BlockCount(100, 500)], threads: 1);
+        Random random = TestRandom.Create();
+        ShadowModel model = new();
+        for (int round = 0; round < 6; round++)
+        {
+            for (int count = 0; count < 3_000; count++)
+            {
+                nuint bytes = (nuint)random.Next(16, 30_000);
+                model.Add(arena.Allocate(bytes), bytes);
+            }
+
+            while (model.Count > 100)
+            {
+                void* block = model.Pick(random, out _);
+                model.Remove(block);
+                arena.Free(block);
+            }
+
+            arena.Trim();
+            Assert.That((long)memory.Trim(), Is.GreaterThan(1 << 20));
+            memory.Validate();
+        }
+
+        model.CheckAll();
+        Assert.That(FailingContext.CallsOverPartsOfPages, Is.Zero);
+        model.Drain(block => arena.Free((void*)block));
+    }
+
+    [Test]
     public void A_guard_page_is_a_whole_one_right_behind_its_block([Values] bool byAdvice)
     {
         const int Bytes = 100_000;

@@ -51,6 +51,32 @@ internal sealed unsafe class CallStackTests
         Assert.That(places, Has.None.StartsWith("SuperSlab."));
     });
 
+    /// <summary>The system gives process numbers again, and who is killed leaves its port's file.</summary>
+    [Test]
+    public void A_port_that_a_killed_process_of_the_same_number_left_is_passed_over() => WithCounters.Run(static () =>
+    {
+        string[] stale = [PortOf("0"), PortOf("zz")];
+        try
+        {
+            foreach (string port in stale)
+                File.WriteAllText(port, ""); // as a socket that nobody listens at, it refuses
+
+            using EngineMemory memory = Memory();
+            using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+            using Profiler profiler = Sampling(memory, Everything);
+            Outer(arena, 1);
+            ProfileCallSites sites = profiler.ToDocument("test").CallSites;
+            Assert.That(sites.TextOf(sites.Stacks.Single()), Does.Contain(nameof(Outer)));
+        }
+        finally
+        {
+            Array.ForEach(stale, File.Delete);
+        }
+
+        static string PortOf(string start) =>
+            Path.Combine(Path.GetTempPath(), $"dotnet-diagnostic-{Environment.ProcessId}-{start}-socket");
+    });
+
     [TestCase(MemoryChecks.Off)]
     [TestCase(MemoryChecks.Full)]
     public void Every_way_to_allocate_names_the_method_that_allocates(MemoryChecks checks) => WithCounters.Run(

@@ -56,8 +56,8 @@ internal sealed class MemoryMeterTests
         names.Remove("");
         Assert.That(names, Is.EqualTo((string[])
         [
-            "superslab.arena.cached By", "superslab.arena.limit By", "superslab.arena.live By",
-                "superslab.arena.overflows {overflow}",
+            "superslab.arena.absent By", "superslab.arena.cached By", "superslab.arena.limit By",
+                "superslab.arena.live By", "superslab.arena.overflows {overflow}",
             "superslab.arena.overruns {overrun}", "superslab.arena.size By", "superslab.metadata.size By",
                 "superslab.os.calls {call}",
             "superslab.superslab.count {superslab}", "superslab.tag.allocated By",

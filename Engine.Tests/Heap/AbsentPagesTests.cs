@@ -178,6 +178,25 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
         Memory.Validate();
     }
 
+    [Test]
+    public void Damage_to_its_description_is_found()
+    {
+        void* block = Arena.Allocate(1_000);
+        Arena.Trim(); // what the thread holds back returns to the run
+        ref SlabRun run = ref *Arena.Slabs.Runs[Arena.Slabs.Runs.SlabOf((nint)block)];
+        run.AbsentPages = ushort.MaxValue;
+        Assert.That(
+            Memory.Validate,
+            Throws.TypeOf<EngineMemoryException>().With.Message.Contains("and without memory ffff"));
+        run.AbsentPages = 0x8000;
+        Assert.That(
+            Memory.Validate,
+            Throws.TypeOf<EngineMemoryException>()
+                .With.Message.Contains("0 pages are counted as without memory, 1 are"));
+        run.AbsentPages = 0;
+        Arena.Free(block);
+    }
+
     private void Free(ShadowModel model, Random random)
     {
         void* block = model.Pick(random, out _);

@@ -129,6 +129,7 @@ internal sealed class GameReplayTests
     public void A_plan_recorded_from_a_game_holds_for_the_game_and_wastes_little(
         [Values("extremetuxracer-race", "supertuxkart-race")] string trace)
     {
+        Lane.SkipUnlessAll(trace == "supertuxkart-race");
         string plan = Path.Combine(_folder, trace + ".json");
         SampleProcess recording =
             SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "2", "--json", "-");

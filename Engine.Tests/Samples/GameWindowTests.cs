@@ -50,6 +50,7 @@ internal sealed class GameWindowTests
     [Test]
     public void Frames_in_a_window_keep_the_rules_and_leave_nothing([Values(OpenGL, Vulkan)] string api)
     {
+        Lane.SkipUnlessAll(api == Vulkan);
         SampleProcess run = Play(
             api, "--unattended", $"{Frames}", "--level-frames", "30", "--overlay", "--json", "-");
         Assert.That(run.ExitCode, Is.Zero, run.Error + run.Output);
@@ -80,6 +81,7 @@ internal sealed class GameWindowTests
     [Test]
     public void A_window_of_another_size_gets_pictures_of_that_size([Values(OpenGL, Vulkan)] string api)
     {
+        Lane.SkipUnlessAll(api == Vulkan);
         Require("libX11.so.6", "libx11-6");
         string path = PathOf($"resized-{api}.png");
         var run = Task.Run(() => Play(
@@ -100,6 +102,7 @@ internal sealed class GameWindowTests
     [Test]
     public void The_frames_that_were_asked_for_are_recorded([Values(OpenGL, Vulkan)] string api)
     {
+        Lane.SkipUnlessAll(api == Vulkan);
         string folder = PathOf($"frames-{api}");
         SampleProcess run = Play(
             api, "--unattended", "40", "--level-frames", "20", "--record", folder, "--record-from", "19",
@@ -131,6 +134,7 @@ internal sealed class GameWindowTests
     [Test]
     public void With_Vulkan_its_plan_is_recorded_too()
     {
+        Lane.SkipUnlessAll();
         string folder = PathOf("plans");
         SampleProcess run = Play(
             Vulkan, "--record-plans", folder, "--unattended", "60", "--level-frames", "20");

@@ -16,4 +16,14 @@ internal static class Lane
     /// broke.
     /// </summary>
     public const string Slow = "Slow";
+
+    /// <summary>
+    /// Skips a case whose subject other cases have as well, at a fraction of its time. <c>CI_ALL=1</c>, before a
+    /// release, runs all.
+    /// </summary>
+    public static void SkipUnlessAll(bool isCostly = true)
+    {
+        if (isCostly && Environment.GetEnvironmentVariable("CI_ALL") is null or "")
+            Assert.Ignore("Takes long and finds what other cases find: CI_ALL=1 runs it.");
+    }
 }

@@ -261,13 +261,11 @@ internal sealed class CompiledMethods
     {
         const int HeaderBytes = 20;
         const int ResponseIdOffset = 17;
-        string[] ports = Directory.GetFiles(Path.GetTempPath(), $"dotnet-diagnostic-{s_process}-*-socket");
-        if (ports.Length == 0)
+        using Socket? socket = Connect();
+        if (socket is null)
             return false;
 
-        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.ReceiveTimeout = WaitMilliseconds;
-        socket.Connect(new UnixDomainSocketEndPoint(ports[0]));
         Span<byte> message = stackalloc byte[HeaderBytes + payload.Length];
         message.Clear();
         "DOTNET_IPC_V1"u8.CopyTo(message);
@@ -278,6 +276,27 @@ internal sealed class CompiledMethods
         socket.Send(message);
         Span<byte> answer = stackalloc byte[HeaderBytes];
         return socket.Receive(answer) == HeaderBytes && answer[ResponseIdOffset] == 0;
+    }
+
+    /// <summary>The process's port; null where it has none. A process of the same number that was killed may have left
+    /// one, too, which nobody answers.</summary>
+    private static Socket? Connect()
+    {
+        foreach (string port in Directory.GetFiles(Path.GetTempPath(), $"dotnet-diagnostic-{s_process}-*-socket"))
+        {
+            Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                socket.Connect(new UnixDomainSocketEndPoint(port));
+                return socket;
+            }
+            catch (SocketException)
+            {
+                socket.Dispose();
+            }
+        }
+
+        return null;
     }
 
     private void Read(string file)

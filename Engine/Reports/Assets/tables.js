@@ -20,7 +20,8 @@ function showArenas() {
     lead("The bar is what an arena holds: live blocks, free blocks in thread caches, and what is free in its SuperSlabs. A line marks a budget."),
     element("div", { class: "toolbar" }, legend([["live", liveColour], ["cached", cachedColour], ["free", freeColour]])),
     engineTable("arenas", {
-      bar: (row) => meter([[row.live_bytes, liveColour], [row.cached_bytes, cachedColour], [held(row) - row.live_bytes - row.cached_bytes, freeColour]],
+      bar: (row) => meter([[row.live_bytes, liveColour], [row.cached_bytes, cachedColour],
+        [held(row) - row.live_bytes - row.cached_bytes - row.absent_bytes, freeColour]],
         whole, [row.soft_budget, row.hard_budget].filter(isGiven)),
     }), ...disposedArenas());
 }
