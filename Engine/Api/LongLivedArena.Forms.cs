@@ -185,6 +185,7 @@ public sealed unsafe partial class LongLivedArena
             return 0;
 
         using (work)
+        using (_trimming.Hold())
             return IsDisposed ? 0 : _slabs.TrimPages() + _slabs.Space.TrimSlabs();
     }
 

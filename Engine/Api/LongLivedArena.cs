@@ -39,6 +39,9 @@ public sealed unsafe partial class LongLivedArena : IArena
 
     /// <summary>Level-load work in the arena, for which <see cref="Dispose"/> waits.</summary>
     private readonly WorkGate _work = new();
+
+    /// <summary>A trim has free blocks in its hands, which a reset would free once more.</summary>
+    private readonly WordLock _trimming = new();
     private ThreadCache** _table;
 
     internal LongLivedArena(
@@ -385,7 +388,9 @@ public sealed unsafe partial class LongLivedArena : IArena
         _caches.RetireCounters();
         EndRanges();
         _caches.Drop();
-        _slabs.Reset();
+        using (_trimming.Hold())
+            _slabs.Reset();
+
         _tracker?.Clear();
         EngineMemoryException.ThrowIf(damage);
     }

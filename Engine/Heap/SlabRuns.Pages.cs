@@ -60,8 +60,10 @@ internal sealed unsafe partial class SlabRuns
 
         for (int offset = 0; offset < run->SlabCount; offset++)
         {
-            _runs[slab + offset].AbsentPages |= aside.Pages[offset];
-            Interlocked.Add(ref _absentPages, BitOperations.PopCount(aside.Pages[offset]));
+            // Pages behind the last block, which no block takes, may have gone by another trim at the same time.
+            uint gone = aside.Pages[offset] & ~(uint)_runs[slab + offset].AbsentPages;
+            _runs[slab + offset].AbsentPages |= (ushort)gone;
+            Interlocked.Add(ref _absentPages, BitOperations.PopCount(gone));
         }
 
         bool wasFull = run->FreeBlocks == 0;

@@ -121,7 +121,7 @@ internal sealed unsafe partial class SlabSpace
         Volatile.Read(ref superSlab->FreeSlabs) & ~superSlab->AbsentSlabs;
 
     private static uint TrimmableSlabs(SuperSlabDescriptor* superSlab) =>
-        PresentSlabs(superSlab) | superSlab->PartialSlabs;
+        Volatile.Read(ref superSlab->FreeSlabs) & (~superSlab->AbsentSlabs | superSlab->PartialSlabs);
 
     /// <summary>Whether pages of the arena's SuperSlab may go back to the system. Some moments old.</summary>
     public bool IsTrimmable(int superSlab) =>
