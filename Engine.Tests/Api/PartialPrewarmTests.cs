@@ -59,7 +59,8 @@ internal sealed unsafe class PartialPrewarmTests : ArenaFixture
             using LongLivedArena arena = memory.CreateLongLivedArena("random");
             nuint gained = arena.Prewarm(plan, threads: 1, carve: random.Next(2) == 0);
             Assert.That(arena.ResidentBytes(), Is.LessThanOrEqualTo((long)gained));
-            BlockCount[] shuffled = [.. plan.SelectMany(size => Enumerable.Repeat(size with { Count = 1 }, (int)size.Count))];
+            BlockCount[] shuffled =
+                [.. plan.SelectMany(size => Enumerable.Repeat(size with { Count = 1 }, (int)size.Count))];
             random.Shuffle(shuffled);
             nint[] blocks = new nint[shuffled.Length];
             long osCalls = memory.OsCalls;

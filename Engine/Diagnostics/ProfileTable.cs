@@ -107,7 +107,7 @@ public sealed class ProfileTable
         Bytes("cached_bytes", "Cached", Everywhere, static (d, i) => Cached(d.Arenas[i]))
             .Level("superslab.arena.cached", "Bytes of free blocks in thread caches."),
         Bytes("absent_bytes", "No memory", Csv | Page, static (d, i) => d.Arenas[i].AbsentBytes)
-            .Level("superslab.arena.absent", "Bytes of an arena's SuperSlabs that a trim gave back, or a prewarm left."),
+            .Level("superslab.arena.absent", "Bytes of SuperSlabs that a trim gave back, or a prewarm left out."),
         Bytes("peak_bytes", "Peak held", Everywhere, static (d, i) => d.Arenas[i].PeakBytes),
         Bytes("soft_budget", "Soft budget", Csv | Page, static (d, i) => Limit(d.Arenas[i].SoftBudgetBytes))
             .Level("superslab.arena.limit", "An arena's budgets, where it has any.", attribute: ("limit", "soft")),
