@@ -15,6 +15,10 @@ internal sealed unsafe class PartialPrewarmTests : ArenaFixture
     {
         using EngineMemory memory = new(Options);
         Assume.That(memory.ResidentBytes(), Is.GreaterThan(0), "the system tells what is resident");
+
+        // The first prewarm of a process runs what frames will run, in slabs of its arena.
+        using LongLivedArena first = memory.CreateLongLivedArena("first");
+        first.Prewarm([new(100, 500)], threads: 1, carve: false);
     }
 
     /// <summary>500 blocks of 100 bytes lie in one slab, and a thread has free ones besides.</summary>

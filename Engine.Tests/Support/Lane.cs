@@ -1,7 +1,7 @@
 namespace Engine.Tests.Support;
 
 /// <summary>
-/// Which tests run at each change of the code. The fast lane takes less than a minute on two processors and has tests
+/// Which tests run at each change of the code. The fast lane takes some minutes on two processors and has tests
 /// of every subject:
 /// <code>
 /// dotnet test -c Release --filter Category!=Slow
