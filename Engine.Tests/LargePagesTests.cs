@@ -78,11 +78,7 @@ internal sealed unsafe class LargePagesTests
             }
 
             while (model.Count > 100)
-            {
-                void* block = model.Pick(random, out _);
-                model.Remove(block);
-                arena.Free(block);
-            }
+                arena.Free(model.Take(random));
 
             arena.Trim();
             Assert.That((long)memory.Trim(), Is.GreaterThan(1 << 20));

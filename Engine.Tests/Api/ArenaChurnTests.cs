@@ -40,9 +40,7 @@ internal sealed unsafe class ArenaChurnTests : ArenaFixture
                 default:
                     if (model.Count > 0)
                     {
-                        void* block = model.Pick(random, out _);
-                        model.Remove(block);
-                        Arena.Free(block);
+                        Arena.Free(model.Take(random));
                     }
 
                     break;

@@ -232,9 +232,7 @@ internal sealed unsafe class ArenaGroupTests
                         model.Add(arena.Allocate(bytes), bytes);
                         if (random.Next(3) == 0)
                         {
-                            void* block = model.Pick(random, out _);
-                            model.Remove(block);
-                            arena.Free(block);
+                            arena.Free(model.Take(random));
                         }
                     }
 

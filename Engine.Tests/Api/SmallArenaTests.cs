@@ -27,8 +27,7 @@ internal sealed unsafe class SmallArenaTests : ArenaFixture<ArenaGroup>
             switch (random.Next(model.Count > 200 ? 40 : 100))
             {
                 case < 30 when model.Count != 0:
-                    void* freed = model.Pick(random, out _);
-                    model.Remove(freed);
+                    void* freed = model.Take(random);
                     ranges.Remove(freed);
                     arena.Free(freed);
                     break;

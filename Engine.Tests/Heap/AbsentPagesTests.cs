@@ -18,8 +18,8 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
     private bool IsPrefaulted => policy != PrefaultPolicy.None;
 
     /// <param name="blockBytes">The blocks' size.</param>
-    /// <param name="kept">One of so many stays.</param>
-    /// <param name="most">What may stay resident for each byte kept: 4 KiB for each small block.</param>
+    /// <param name="kept">How many blocks are allocated for each that stays live.</param>
+    /// <param name="most">The most resident bytes for each live byte: a small block keeps 4 KiB.</param>
     [TestCase(100, 400, 43.0)]
     [TestCase(1_000, 40, 5.2)]
     [TestCase(6_000, 20, 2.5)]
@@ -115,10 +115,10 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
             if (model.Count < aim)
                 model.Add(Arena.Allocate(bytes), bytes);
             else
-                Free(model, random);
+                Arena.Free(model.Take(random));
 
             while (model.Count > aim + 50)
-                Free(model, random);
+                Arena.Free(model.Take(random));
 
             if (random.Next(8) == 0 && model.Count != 0)
             {
@@ -141,43 +141,21 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
 
     /// <summary>Threads share slabs whose pages go and come: nobody's contents change.</summary>
     [Test]
-    public void Threads_allocate_and_free_small_blocks_while_another_trims()
-    {
-        int seed = TestRandom.Seed();
-        bool isOver = false;
-        Workers.Run(4, worker =>
+    public void Threads_allocate_and_free_small_blocks_while_another_trims() =>
+        WhileAnotherTrims(threads: 3, trims: 100, (random, model) =>
         {
-            if (worker == 0)
+            nuint bytes = (nuint)Math.Pow(2, 4 + (random.NextDouble() * 11));
+            if (model.Count < 2_000 && random.Next(4) != 0)
+                model.Add(Arena.Allocate(bytes), bytes);
+
+            while (model.Count > 500 && random.Next(300) == 0)
             {
-                for (int round = 0; round < 100; round++)
-                    Memory.Trim();
+                for (int count = 0; count < 400; count++)
+                    Arena.Free(model.Take(random));
 
-                Volatile.Write(ref isOver, true);
-                return;
+                Arena.Trim(TimeSpan.FromMilliseconds(1));
             }
-
-            Random random = new(seed + worker);
-            ShadowModel model = new();
-            while (!Volatile.Read(ref isOver) || model.Count < 20)
-            {
-                nuint bytes = (nuint)Math.Pow(2, 4 + (random.NextDouble() * 11));
-                if (model.Count < 2_000 && random.Next(4) != 0)
-                    model.Add(Arena.Allocate(bytes), bytes);
-
-                while (model.Count > 500 && random.Next(300) == 0)
-                {
-                    for (int count = 0; count < 400; count++)
-                        Free(model, random);
-
-                    Arena.Trim(TimeSpan.FromMilliseconds(1));
-                }
-            }
-
-            model.CheckAll();
-            model.Drain(block => Arena.Free((void*)block));
         });
-        Memory.Validate();
-    }
 
     /// <summary>A reset frees what a trim has set aside, too.</summary>
     [Test]
@@ -204,7 +182,7 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
                     nuint bytes = (nuint)random.Next(16, 12_000);
                     model.Add(Arena.Allocate(bytes), bytes);
                     if (random.Next(3) != 0)
-                        Free(model, random);
+                        Arena.Free(model.Take(random));
                 }
 
                 model.CheckAll();
@@ -234,19 +212,6 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
                 .With.Message.Contains("0 pages are counted as without memory, 1 are"));
         run.AbsentPages = 0;
         Arena.Free(block);
-    }
-
-    private void Free(ShadowModel model, Random random)
-    {
-        void* block = model.Pick(random, out _);
-        model.Remove(block);
-        Arena.Free(block);
-    }
-
-    private void SkipWithoutResidency()
-    {
-        if (Memory.ResidentBytes() < 0)
-            Assert.Ignore("The system does not tell what is resident.");
     }
 
     private List<nint> FillAndKeep(int blockBytes, int one, bool trims = false)

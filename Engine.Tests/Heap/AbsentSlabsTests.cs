@@ -13,7 +13,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
     [Test]
     public void A_trim_gives_back_the_slabs_without_a_block_and_keeps_the_others()
     {
-        SkipWithoutPart();
+        SkipWithoutResidency();
         byte*[] kept = FillAndKeepFew();
         int superSlabs = Arena.SuperSlabCount;
         nuint resident = ResidentMemory.Bytes;
@@ -40,7 +40,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
     [Test]
     public void What_is_allocated_there_again_is_resident_before_it_is_written()
     {
-        SkipWithoutPart();
+        SkipWithoutResidency();
         FillAndKeepFew();
         Memory.Trim();
         long resident = Memory.ResidentBytes();
@@ -60,7 +60,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
     [Test]
     public void Extents_and_growing_blocks_do_not_take_slabs_without_memory()
     {
-        SkipWithoutPart();
+        SkipWithoutResidency();
         Random random = TestRandom.Create();
         FillAndKeepFew();
         Memory.Trim();
@@ -88,7 +88,7 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
     [Test]
     public void A_SuperSlab_that_lost_slabs_goes_back_whole_when_it_is_empty()
     {
-        SkipWithoutPart();
+        SkipWithoutResidency();
         byte*[] kept = FillAndKeepFew();
         Memory.Trim();
         foreach (byte* block in kept)
@@ -195,50 +195,14 @@ internal sealed unsafe class AbsentSlabsTests : ArenaFixture
     }
 
     [Test]
-    public void Threads_go_on_while_another_trims()
+    public void Threads_go_on_while_another_trims() => WhileAnotherTrims(threads: 2, trims: 60, (random, model) =>
     {
-        int seed = TestRandom.Seed();
-        bool isOver = false;
-        Workers.Run(3, worker =>
-        {
-            if (worker == 0)
-            {
-                for (int round = 0; round < 60; round++)
-                    Memory.Trim();
-
-                Volatile.Write(ref isOver, true);
-                return;
-            }
-
-            Random random = new(seed + worker);
-            ShadowModel model = new();
-            while (!Volatile.Read(ref isOver) || model.Count < 20)
-            {
-                nuint bytes = (nuint)random.Next(1, 300_000);
-                if (model.Count < 100)
-                    model.Add(Arena.Allocate(bytes), bytes);
-                else
-                    Arena.Free(Removed(model, random));
-            }
-
-            model.CheckAll();
-            model.Drain(block => Arena.Free((void*)block));
-        });
-        Memory.Validate();
-    }
-
-    private static void* Removed(ShadowModel model, Random random)
-    {
-        void* block = model.Pick(random, out _);
-        model.Remove(block);
-        return block;
-    }
-
-    private void SkipWithoutPart()
-    {
-        if (Memory.ResidentBytes() < 0)
-            Assert.Ignore("The system does not tell what is resident.");
-    }
+        nuint bytes = (nuint)random.Next(1, 300_000);
+        if (model.Count < 100)
+            model.Add(Arena.Allocate(bytes), bytes);
+        else
+            Arena.Free(model.Take(random));
+    });
 
     /// <summary>Many blocks of a slab each, of which one in 40 stays.</summary>
     private byte*[] FillAndKeepFew()

@@ -191,7 +191,8 @@ internal sealed class SlabSpaceTests
     {
         layers.Slabs.Space.AdmitOrReclaim(superSlabs);
         int[] lengths = [.. Enumerable.Repeat(1, superSlabs)];
-        foreach (int promised in layers.Lower.Pool.Claim(lengths, new Demand(ArenaLayers.Tag, Demand.NoClass), null))
+        Demand demand = new(ArenaLayers.Tag, Demand.NoClass);
+        foreach (int promised in layers.Lower.Pool.Claim(lengths, [], demand, null))
             layers.Slabs.Space.AdoptClaimed(promised, uint.MaxValue, SlabGeometry.SlabCount, isPromised: true);
     }
 }

@@ -65,8 +65,7 @@ internal sealed unsafe class SmallSlabTests
         {
             if (random.Next(5) < 2 && model.Count != 0)
             {
-                void* block = model.Pick(random, out _);
-                model.Remove(block);
+                void* block = model.Take(random);
                 SmallSlab.Free(_slab, SmallSlab.Find(_slab, (nuint)block));
                 Assert.That(SmallSlab.Find(_slab, (nuint)block).State, Is.Not.EqualTo(SmallBlockState.Live));
             }

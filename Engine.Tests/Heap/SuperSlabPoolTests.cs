@@ -120,7 +120,7 @@ internal sealed class SuperSlabPoolTests
         using LowerLayers layers = new(bytes: 64 * Sizes.MiB);
         int all = layers.Reservation.SuperSlabCount;
         Assert.That(
-            () => layers.Pool.Claim([4, .. Singles(all - 3)], Owner, null),
+            () => layers.Pool.Claim([4, .. Singles(all - 3)], [], Owner, null),
             Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains(
                 $"{all + 1} SuperSlabs of 2 MiB were to be prefaulted"));
         layers.Pool.Validate();
@@ -134,7 +134,7 @@ internal sealed class SuperSlabPoolTests
         using LowerLayers layers = new();
         int hole = layers.Pool.Take(3, Owner);
         int[] lengths = [5, 2, 2, .. Singles(9)];
-        int[] starts = layers.Pool.Claim(lengths, Owner, null);
+        int[] starts = layers.Pool.Claim(lengths, [], Owner, null);
         layers.Pool.Validate();
         Assert.That(layers.Pool.OwnedCount, Is.EqualTo(21));
         HashSet<int> seen = [hole, hole + 1, hole + 2];
@@ -161,15 +161,15 @@ internal sealed class SuperSlabPoolTests
 
         Assert.That(layers.Pool.ReadyCount, Is.EqualTo(20));
         long osCalls = layers.Os.OsCalls;
-        layers.Pool.Claim(Singles(20), Owner, null);
+        layers.Pool.Claim(Singles(20), [], Owner, null);
         Assert.That(layers.Os.OsCalls, Is.EqualTo(osCalls), "20 were ready");
         for (int index = start; index < start + 7; index++)
             layers.Pool.Give(index, 1);
 
-        int run = layers.Pool.Claim([10], Owner, null)[0];
+        int run = layers.Pool.Claim([10], [], Owner, null)[0];
         Assert.That(run, Is.GreaterThanOrEqualTo(start + 40), "no ten neighbours are free below");
         Assert.That(layers.Pool.ReadyCount, Is.EqualTo(7));
-        Assert.That(layers.Pool.Claim([7], Owner, null)[0], Is.EqualTo(start));
+        Assert.That(layers.Pool.Claim([7], [], Owner, null)[0], Is.EqualTo(start));
         layers.Pool.Validate();
     }
 
@@ -186,12 +186,12 @@ internal sealed class SuperSlabPoolTests
             isPrefaulting.Set();
             goOn.Wait();
         };
-        Thread load = new(() => starts = layers.Pool.Claim(Singles(12), Owner, null));
+        Thread load = new(() => starts = layers.Pool.Claim(Singles(12), [], Owner, null));
         load.Start();
         isPrefaulting.Wait();
         layers.Pool.Observer = null;
         Assert.That(layers.Pool.Trim(0), Is.EqualTo((nuint)0), "what was ready is claimed");
-        int[] others = layers.Pool.Claim(Singles(12), new Demand(9u << 8, Demand.NoClass), null);
+        int[] others = layers.Pool.Claim(Singles(12), [], new Demand(9u << 8, Demand.NoClass), null);
         long osCalls = VirtualMemory.OsCallsOfThread;
         goOn.Set();
         load.Join();
@@ -208,7 +208,7 @@ internal sealed class SuperSlabPoolTests
         layers.Pool.Give(layers.Pool.Take(4, Owner), 4);
         context.FailAlways("mprotect", errno: 12);
         Assert.That(() =>
-            layers.Pool.Claim([8, .. Singles(10)], Owner, null), Throws.TypeOf<EngineOutOfMemoryException>());
+            layers.Pool.Claim([8, .. Singles(10)], [], Owner, null), Throws.TypeOf<EngineOutOfMemoryException>());
         context.Heal("mprotect");
         layers.Pool.Validate();
         Assert.That(layers.Pool.OwnedCount, Is.Zero);

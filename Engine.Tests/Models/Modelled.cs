@@ -148,9 +148,7 @@ internal sealed unsafe class Modelled(LongLivedArena arena)
 
         while (_model.Count != 0)
         {
-            void* block = _model.Pick(random, out _);
-            _model.Remove(block);
-            arena.Free(block);
+            arena.Free(_model.Take(random));
         }
     }
 

@@ -45,7 +45,8 @@ internal sealed class CsvFileTests
     [TestCase("disposed-arenas", "name,kind,count,peak_bytes")]
     [TestCase(
         "arenas",
-        "name,kind,superslabs,live_bytes,cached_bytes,absent_bytes,peak_bytes,soft_budget,hard_budget,soft_overruns,hard_overruns")]
+        "name,kind,superslabs,live_bytes,cached_bytes,absent_bytes,peak_bytes,soft_budget,hard_budget,"
+        + "soft_overruns,hard_overruns")]
     [TestCase("classes", "arena,block_bytes,live,free,cached,waste_bytes")]
     [TestCase("superslabs", "index,state,pages,arena,used_bytes")]
     [TestCase("lanes", "arena,lane,capacity_bytes,used_bytes,high_water_bytes")]

@@ -50,6 +50,40 @@ internal abstract unsafe class ArenaFixture : ArenaFixture<LongLivedArena>
         return blocks;
     }
 
+    protected void SkipWithoutResidency()
+    {
+        if (Memory.ResidentBytes() < 0)
+            Assert.Ignore("The system does not tell what is resident.");
+    }
+
+    /// <summary>Threads do a step again and again, each with a model of its own blocks, until another has trimmed the
+    /// memory. Each model holds at the end.</summary>
+    protected void WhileAnotherTrims(int threads, int trims, Action<Random, ShadowModel> step)
+    {
+        int seed = TestRandom.Seed();
+        bool isOver = false;
+        Workers.Run(1 + threads, worker =>
+        {
+            if (worker == 0)
+            {
+                for (int round = 0; round < trims; round++)
+                    Memory.Trim();
+
+                Volatile.Write(ref isOver, true);
+                return;
+            }
+
+            Random random = new(seed + worker);
+            ShadowModel model = new();
+            while (!Volatile.Read(ref isOver) || model.Count < 20)
+                step(random, model);
+
+            model.CheckAll();
+            model.Drain(block => Arena.Free((void*)block));
+        });
+        Memory.Validate();
+    }
+
     protected void FreeAll(nint[] blocks)
     {
         foreach (nint block in blocks)

@@ -38,6 +38,14 @@ internal sealed unsafe class ShadowModel
         return (void*)address;
     }
 
+    /// <summary>Forgets a live block chosen at random, as <see cref="Remove"/> does, for the caller to free.</summary>
+    public void* Take(Random random)
+    {
+        void* block = Pick(random, out _);
+        Remove(block);
+        return block;
+    }
+
     /// <summary>Forgets a block that is about to be freed, after its contents were checked.</summary>
     public void Remove(void* block)
     {

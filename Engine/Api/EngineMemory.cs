@@ -283,11 +283,11 @@ public sealed partial class EngineMemory : IDisposable
     {
         using WorkGate.Entry work = Work.Enter(this);
         _pool.EndRaise();
-        nuint slabs = 0;
+        nuint inUse = 0;
         foreach (IArena arena in _arenas.Complete())
-            slabs += (arena as LongLivedArena)?.TrimSlabs() ?? 0;
+            inUse += (arena as LongLivedArena)?.TrimFree() ?? 0;
 
-        return slabs + _pool.Trim(retainBytes);
+        return inUse + _pool.Trim(retainBytes);
     }
 
     /// <summary>Checks every equation of the pool and of all arenas. Slow; no other thread may use the memory

@@ -40,8 +40,6 @@ public sealed unsafe partial class LongLivedArena : IArena
     /// <summary>Level-load work in the arena, for which <see cref="Dispose"/> waits.</summary>
     private readonly WorkGate _work = new();
 
-    /// <summary>A trim has free blocks in its hands, which a reset would free once more.</summary>
-    private readonly WordLock _trimming = new();
     private ThreadCache** _table;
 
     internal LongLivedArena(
@@ -372,27 +370,6 @@ public sealed unsafe partial class LongLivedArena : IArena
         Disposed.ThrowIf(IsDisposed, this);
         using SlowPath slow = SlowPath.Enter();
         _caches.Detach();
-    }
-
-    /// <summary>
-    /// Frees every block at once, in time that does not depend on their number. Prewarmed memory stays with its
-    /// classes, the rest in the retained reserve until <c>EngineMemory.Trim</c>.
-    /// </summary>
-    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
-    public void Reset()
-    {
-        using WorkGate.Entry memory = _registry.Work.Enter(this);
-        using WorkGate.Entry work = _work.Enter(this);
-        ResetCount++;
-        string? damage = _checked?.Clear();
-        _caches.RetireCounters();
-        EndRanges();
-        _caches.Drop();
-        using (_trimming.Hold())
-            _slabs.Reset();
-
-        _tracker?.Clear();
-        EngineMemoryException.ThrowIf(damage);
     }
 
     /// <summary>

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace SuperSlab;
 
 /// <content>A trim of the pages on which all blocks are free, in runs that hold others.</content>
@@ -16,11 +14,10 @@ internal sealed unsafe partial class ArenaSlabs
         nuint bytes = 0;
         for (int superSlab = 0; superSlab < Space.End; superSlab++)
         {
-            for (int slab = superSlab * SlabGeometry.SlabCount;
-                Space.IsTrimmable(superSlab) && slab < (superSlab + 1) * SlabGeometry.SlabCount; slab++)
-            {
+            int first = superSlab * SlabGeometry.SlabCount;
+            int end = Space.IsTrimmable(superSlab) ? first + SlabGeometry.SlabCount : first;
+            for (int slab = first; slab < end; slab++)
                 bytes += TrimPages(slab);
-            }
         }
 
         return bytes;
@@ -53,14 +50,11 @@ internal sealed unsafe partial class ArenaSlabs
         {
             for (int offset = 0; offset < SlabGeometry.SlabCount; offset++)
             {
-                for (uint left = wanted[offset]; left != 0;)
+                while (aside.Pages[offset] != wanted[offset])
                 {
-                    int first = BitOperations.TrailingZeroCount(left);
-                    int count = BitOperations.TrailingZeroCount(~(left >> first));
-                    uint discarded = ((1u << count) - 1) << first;
+                    (int first, int count) = Bitmap.LowestRun((uint)(wanted[offset] & ~aside.Pages[offset]));
                     Space.DiscardPages(new PageRange(((slab + offset) * PageRange.PagesPerSlab) + first, count));
-                    aside.Pages[offset] |= (ushort)discarded;
-                    left &= ~discarded;
+                    aside.Pages[offset] |= (ushort)Bitmap.Mask(first, count);
                     pages += (nuint)count;
                 }
             }

@@ -70,6 +70,16 @@ internal static unsafe class Bitmap
         return Math.Min(length, limit);
     }
 
+    /// <summary>A word with a run of ones, at most 32.</summary>
+    public static uint Mask(int first, int count) => (count == 32 ? uint.MaxValue : (1u << count) - 1) << first;
+
+    /// <summary>The lowest run of ones in a word that has some.</summary>
+    public static (int First, int Count) LowestRun(uint word)
+    {
+        int first = BitOperations.TrailingZeroCount(word);
+        return (first, BitOperations.TrailingZeroCount(~(word >> first)));
+    }
+
     /// <summary>The longest run of ones in a word of 32 bits.</summary>
     public static int LongestRun(uint word)
     {

@@ -86,7 +86,7 @@ internal sealed unsafe partial class SlabRuns
             (int first, int last) = BlocksOn(state, run, (offset * PagesPerSlab) + page, _pagesAtOnce);
             int count = last - first + 1;
             if (count <= 0 || Bitmap.RunLength(run->Bitmap, first, count, value: true) == count)
-                pages |= ((1u << _pagesAtOnce) - 1) << page;
+                pages |= Bitmap.Mask(page, _pagesAtOnce);
         }
 
         return (ushort)pages;

@@ -19,7 +19,7 @@ internal sealed unsafe partial class SlabSpace
         nuint bytes = 0;
         for (int superSlab = 0; superSlab < _pool.End; superSlab++)
         {
-            if (_pool.OwnerTagOf(superSlab) == _ownerTag && _pool.CanDiscard(superSlab))
+            if (IsTrimmable(superSlab))
                 bytes += TrimSlabs(superSlab);
         }
 
@@ -39,10 +39,9 @@ internal sealed unsafe partial class SlabSpace
         {
             while (discarded != slabs)
             {
-                int first = BitOperations.TrailingZeroCount(slabs & ~discarded);
-                int count = BitOperations.TrailingZeroCount(~(slabs >> first));
+                (int first, int count) = Bitmap.LowestRun(slabs & ~discarded);
                 _pool.Discard(PageRange.OfSlabs((superSlab * SlabGeometry.SlabCount) + first, count));
-                discarded |= Mask(first, count);
+                discarded |= Bitmap.Mask(first, count);
             }
         }
         finally
@@ -70,7 +69,7 @@ internal sealed unsafe partial class SlabSpace
         finally
         {
             if (!isFilled)
-                GiveBits(slab / SlabGeometry.SlabCount, Mask(slab % SlabGeometry.SlabCount, count), absent);
+                GiveBits(slab / SlabGeometry.SlabCount, Bitmap.Mask(slab % SlabGeometry.SlabCount, count), absent);
         }
     }
 
@@ -95,33 +94,38 @@ internal sealed unsafe partial class SlabSpace
     private bool HasPresent(int superSlab, int count) => Bitmap.LongestRun(PresentSlabs(superSlab)) >= count;
 
     /// <summary>The free slabs of the arena's SuperSlab that have memory.</summary>
-    private uint PresentSlabs(int superSlab) => PresentSlabs(_superSlabs + superSlab);
+    private uint PresentSlabs(int superSlab) =>
+        Volatile.Read(ref _superSlabs[superSlab].FreeSlabs) & ~_superSlabs[superSlab].AbsentSlabs;
 
     /// <summary>The same of any SuperSlab: none where it is not the arena's. Under the lock.</summary>
-    private uint OwnPresentSlabs(int superSlab) => IfOwn(superSlab, &PresentSlabs);
+    private uint OwnPresentSlabs(int superSlab)
+    {
+        (uint free, uint absent, _) = OwnSlabs(superSlab);
+        return free & ~absent;
+    }
 
     /// <summary>The free slabs that have memory, if only behind some pages. Under the lock.</summary>
-    private uint OwnTrimmableSlabs(int superSlab) => IfOwn(superSlab, &TrimmableSlabs);
+    private uint OwnTrimmableSlabs(int superSlab)
+    {
+        (uint free, uint absent, uint partial) = OwnSlabs(superSlab);
+        return free & (~absent | partial);
+    }
 
     /// <summary>
     /// Reads slabs of a SuperSlab that may be another arena's, or behind the pool's end, where there is no table. A
     /// SuperSlab leaves its arena without a free slab, under this lock, and loses its owner after it. So the owner is
     /// read before and after: slabs that another arena freed meanwhile are never taken for this one's.
     /// </summary>
-    private uint IfOwn(int superSlab, delegate*<SuperSlabDescriptor*, uint> read)
+    private (uint Free, uint Absent, uint Partial) OwnSlabs(int superSlab)
     {
         if (_pool.OwnerTagOf(superSlab) != _ownerTag)
-            return 0;
+            return default;
 
-        uint slabs = read(_superSlabs + superSlab);
-        return _pool.OwnerTagOf(superSlab) == _ownerTag ? slabs : 0;
+        ref SuperSlabDescriptor descriptor = ref _superSlabs[superSlab];
+        (uint, uint, uint) slabs =
+            (Volatile.Read(ref descriptor.FreeSlabs), descriptor.AbsentSlabs, descriptor.PartialSlabs);
+        return _pool.OwnerTagOf(superSlab) == _ownerTag ? slabs : default;
     }
-
-    private static uint PresentSlabs(SuperSlabDescriptor* superSlab) =>
-        Volatile.Read(ref superSlab->FreeSlabs) & ~superSlab->AbsentSlabs;
-
-    private static uint TrimmableSlabs(SuperSlabDescriptor* superSlab) =>
-        Volatile.Read(ref superSlab->FreeSlabs) & (~superSlab->AbsentSlabs | superSlab->PartialSlabs);
 
     /// <summary>Whether pages of the arena's SuperSlab may go back to the system. Some moments old.</summary>
     public bool IsTrimmable(int superSlab) =>

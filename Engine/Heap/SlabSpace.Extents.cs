@@ -47,7 +47,7 @@ internal sealed unsafe partial class SlabSpace
             int whole = slabs / AllFree;
             Absorb(found, 0, whole);
             if (slabs % AllFree != 0)
-                SetFree(found + whole, _superSlabs[found + whole].FreeSlabs & ~Mask(0, slabs % AllFree));
+                SetFree(found + whole, _superSlabs[found + whole].FreeSlabs & ~Bitmap.Mask(0, slabs % AllFree));
 
             NoteUse();
         }
@@ -93,7 +93,7 @@ internal sealed unsafe partial class SlabSpace
         {
             for (int one = _firstByRun[run]; one != SlabGeometry.None && found < 0; one = _superSlabs[one].NextByRun)
             {
-                bool fits = (PresentSlabs(one) & Mask(0, rest)) == Mask(0, rest) && one >= whole;
+                bool fits = (PresentSlabs(one) & Bitmap.Mask(0, rest)) == Bitmap.Mask(0, rest) && one >= whole;
                 for (int before = one - whole; fits && before < one; before++)
                     fits = _pool.StateOf(before) is { IsFree: true, IsReady: true };
 
@@ -102,7 +102,7 @@ internal sealed unsafe partial class SlabSpace
         }
 
         if (found >= 0)
-            SetFree(found, _superSlabs[found].FreeSlabs & ~Mask(0, rest));
+            SetFree(found, _superSlabs[found].FreeSlabs & ~Bitmap.Mask(0, rest));
 
         NativeLock.Exit(_lock);
         return found;
@@ -192,7 +192,7 @@ internal sealed unsafe partial class SlabSpace
 
         int last = superSlab + length;
         NativeLock.Enter(_lock);
-        bool isFree = PresentSlabs(last) == ~Mask(0, rest);
+        bool isFree = PresentSlabs(last) == ~Bitmap.Mask(0, rest);
         if (isFree)
             Absorb(superSlab, length, 1);
 
@@ -289,7 +289,7 @@ internal sealed unsafe partial class SlabSpace
     {
         for (; slabs > 0; superSlab++, slabs -= AllFree)
         {
-            uint wanted = Mask(0, Math.Min(slabs, AllFree));
+            uint wanted = Bitmap.Mask(0, Math.Min(slabs, AllFree));
             if ((OwnPresentSlabs(superSlab) & wanted) != wanted)
                 return false;
         }
@@ -371,7 +371,7 @@ internal sealed unsafe partial class SlabSpace
         {
             _superSlabs[superSlab + whole].RunLength = 1;
             Adopt(superSlab + whole, 1);
-            SetFree(superSlab + whole, ~Mask(0, slabs % AllFree));
+            SetFree(superSlab + whole, ~Bitmap.Mask(0, slabs % AllFree));
         }
     }
 }

@@ -145,9 +145,9 @@ internal sealed unsafe partial class SlabSpace
         uint free = _superSlabs[superSlab].FreeSlabs;
         uint from = HasPresent(superSlab, count) ? PresentSlabs(superSlab) : free;
         int first = sizeClass >= Magazine.FirstOfOne ? Bitmap.FindRun(from, count) : Bitmap.FindLastRun(from, count);
-        absent = _superSlabs[superSlab].AbsentSlabs & Mask(first, count);
+        absent = _superSlabs[superSlab].AbsentSlabs & Bitmap.Mask(first, count);
         SetAbsent(superSlab, _superSlabs[superSlab].AbsentSlabs & ~absent);
-        SetFree(superSlab, free & ~Mask(first, count));
+        SetFree(superSlab, free & ~Bitmap.Mask(first, count));
         NoteUse();
         return (superSlab * SlabGeometry.SlabCount) + first;
     }
@@ -190,7 +190,7 @@ internal sealed unsafe partial class SlabSpace
                 return;
         }
 
-        GiveBits(superSlab, Mask(slab % SlabGeometry.SlabCount, count), absent, partial);
+        GiveBits(superSlab, Bitmap.Mask(slab % SlabGeometry.SlabCount, count), absent, partial);
     }
 
     /// <summary>Makes slabs of one SuperSlab free, some of them without memory. If all are free then, it returns to the
@@ -223,7 +223,7 @@ internal sealed unsafe partial class SlabSpace
         if (first + newCount > SlabGeometry.SlabCount)
             return false;
 
-        uint more = Mask(first + count, newCount - count);
+        uint more = Bitmap.Mask(first + count, newCount - count);
         NativeLock.Enter(_lock);
         bool fits = (PresentSlabs(superSlab) & more) == more;
         if (fits)
@@ -281,7 +281,7 @@ internal sealed unsafe partial class SlabSpace
     private void ShowClaimed(int superSlab, uint freeSlabs, int present)
     {
         _superSlabs[superSlab].IsPrewarmed = true;
-        SetAbsent(superSlab, freeSlabs & ~Mask(0, present));
+        SetAbsent(superSlab, freeSlabs & ~Bitmap.Mask(0, present));
         SetFree(superSlab, freeSlabs);
     }
 
@@ -359,10 +359,6 @@ internal sealed unsafe partial class SlabSpace
 
     /// <summary>Notes what is in use after something was taken. Under the lock.</summary>
     private void NoteUse() => PeakUsedSuperSlabs = Math.Max(PeakUsedSuperSlabs, SuperSlabCount - _unused);
-
-    /// <summary>The bits of neighbouring slabs.</summary>
-    private static uint Mask(int first, int count) =>
-        (count == SlabGeometry.SlabCount ? uint.MaxValue : (1u << count) - 1) << first;
 
     /// <summary>Adds SuperSlabs to the arena's, none of their slabs free yet. Under the lock.</summary>
     private void Adopt(int superSlab, int length)

@@ -39,22 +39,19 @@ internal sealed unsafe partial class SuperSlabPool
         return start;
     }
 
-    /// <summary>Takes runs of SuperSlabs for one owner, all or none; prefaults together what is not ready.</summary>
-    /// <returns>The first SuperSlab of each run, whose lengths fall.</returns>
-    /// <exception cref="EngineOutOfMemoryException">No memory. What is ready stays in the reserve.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled. What is ready stays in the reserve.</exception>
-    public int[] Claim(ReadOnlySpan<int> lengths, Demand demand, PrefaultTask? task) =>
-        Claim(lengths, [], demand, task);
-
-    /// <summary>The same, of runs whose last SuperSlabs may need fewer slabs than they have.</summary>
+    /// <summary>
+    /// Takes runs of SuperSlabs for one owner, all or none; prefaults together what is not ready. The last SuperSlab of
+    /// a run may need fewer slabs than it has.
+    /// </summary>
     /// <param name="lengths">SuperSlabs of each run; they fall.</param>
     /// <param name="needed">
     /// The first slabs of each run that need memory, or empty where all do. Set to those that have some afterwards.
     /// </param>
     /// <param name="demand">Who asks.</param>
     /// <param name="task">How they are prefaulted; null on demand.</param>
-    /// <inheritdoc cref="Claim(ReadOnlySpan{int}, Demand, PrefaultTask?)" path="/returns"/>
-    /// <inheritdoc cref="Claim(ReadOnlySpan{int}, Demand, PrefaultTask?)" path="/exception"/>
+    /// <returns>The first SuperSlab of each run.</returns>
+    /// <exception cref="EngineOutOfMemoryException">No memory. What is ready stays in the reserve.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled. What is ready stays in the reserve.</exception>
     public int[] Claim(ReadOnlySpan<int> lengths, Span<int> needed, Demand demand, PrefaultTask? task)
     {
         int[] starts = new int[lengths.Length];
