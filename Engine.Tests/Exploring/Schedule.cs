@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Engine.Tests.Support;
 
 namespace Engine.Tests.Exploring;
 
@@ -7,9 +8,10 @@ namespace Engine.Tests.Exploring;
 /// <see cref="Step"/>: here by way of the <see cref="Volatile"/> and <see cref="Interlocked"/> of this folder, against
 /// which the engine's source is compiled. One thread runs at a time. The orders are gone through like a tree: each run
 /// repeats the choices of the one before up to the last that has another alternative. A limit bounds
-/// the preemptions of an order: changes to the other thread while the first could go on.
+/// the preemptions of an order: changes to the other thread while the first could go on. Both threads stay on one core,
+/// where the one's sleep is the other's turn: on two cores, a busy machine lets one wait for the other at each change.
 /// </summary>
-internal sealed class Schedule
+internal sealed unsafe class Schedule
 {
     private const int Nobody = -1;
 
@@ -20,7 +22,7 @@ internal sealed class Schedule
     private readonly bool[] _ended = new bool[2];
     private readonly int _mostPreemptions;
     private Exception? _failure;
-    private int _turn = Nobody;
+    private int* _turn;
     private int _step;
     private int _preemptions;
     private Action? _second;
@@ -41,7 +43,9 @@ internal sealed class Schedule
     /// <returns>How many orders there are.</returns>
     public static int Explore(int mostPreemptions, Func<(Action First, Action Second, Action Check)> begin)
     {
-        Schedule schedule = new(mostPreemptions);
+        int turn = Nobody;
+        Schedule schedule = new(mostPreemptions) { _turn = &turn };
+        using OneCore core = new();
         Thread other = new(schedule.RunSecond);
         other.Start();
         int runs = 0;
@@ -60,7 +64,7 @@ internal sealed class Schedule
         finally
         {
             schedule._second = null;
-            System.Threading.Volatile.Write(ref schedule._turn, 1);
+            schedule.Give(1);
             other.Join();
         }
     }
@@ -81,6 +85,7 @@ internal sealed class Schedule
     /// <summary>The second thread, run after run.</summary>
     private void RunSecond()
     {
+        using OneCore core = new();
         while (true)
         {
             WaitForTurn(1);
@@ -105,7 +110,7 @@ internal sealed class Schedule
 
         t_turn = null;
         _ended[number] = true;
-        System.Threading.Volatile.Write(ref _turn, number == 0 && !_ended[1] ? 1 : 0);
+        Give(number == 0 && !_ended[1] ? 1 : 0);
     }
 
     private void ChooseAndWait(int number)
@@ -128,17 +133,19 @@ internal sealed class Schedule
         }
 
         _preemptions += number == Nobody ? 0 : choice;
-        System.Threading.Volatile.Write(ref _turn, number == Nobody ? choice : choice == 0 ? number : 1 - number);
+        Give(number == Nobody ? choice : choice == 0 ? number : 1 - number);
+    }
+
+    private void Give(int turn)
+    {
+        if (System.Threading.Interlocked.Exchange(ref *_turn, turn) != turn)
+            AddressWait.WakeOne(_turn);
     }
 
     private void WaitForTurn(int number)
     {
-        // The other thread's step takes some nanoseconds; it may have no processor, though.
-        for (int look = 1; System.Threading.Volatile.Read(ref _turn) != number; look++)
-        {
-            if (look % 1000 == 0)
-                Thread.Yield();
-        }
+        for (int turn; (turn = System.Threading.Volatile.Read(ref *_turn)) != number;)
+            AddressWait.Wait(_turn, turn);
     }
 
     /// <summary>The next order; false when there is none.</summary>

@@ -155,7 +155,7 @@ internal sealed unsafe class NativeLockTests
         int rounds = 0;
         Thread below = new(() =>
         {
-            StayOnOneCore();
+            using OneCore core = new();
             while (!Volatile.Read(ref isDone))
             {
                 NativeLock.Enter(address);
@@ -166,7 +166,7 @@ internal sealed unsafe class NativeLockTests
         });
         Thread above = new(() =>
         {
-            StayOnOneCore();
+            using OneCore core = new();
             const int Fifo = 1;
             int priority = 50;
             isRealTime = sched_setscheduler(0, Fifo, &priority) == 0;
@@ -199,27 +199,6 @@ internal sealed unsafe class NativeLockTests
             System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Both threads on the same core, the first that the process may use.</summary>
-    private static void StayOnOneCore()
-    {
-        ulong* cores = stackalloc ulong[16];
-        _ = sched_getaffinity(0, 128, cores);
-        int word = 0;
-        while (word < 15 && cores[word] == 0)
-            word++;
-
-        ulong first = cores[word] & (0 - cores[word]);
-        new Span<ulong>(cores, 16).Clear();
-        cores[word] = first;
-        _ = sched_setaffinity(0, 128, cores);
-    }
-
     [DllImport("libc")]
     private static extern int sched_setscheduler(int thread, int policy, int* priority);
-
-    [DllImport("libc")]
-    private static extern int sched_getaffinity(int thread, nint bytes, ulong* cores);
-
-    [DllImport("libc")]
-    private static extern int sched_setaffinity(int thread, nint bytes, ulong* cores);
 }
