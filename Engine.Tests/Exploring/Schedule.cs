@@ -21,13 +21,19 @@ internal sealed unsafe class Schedule
     private readonly List<int> _choices = [];
     private readonly bool[] _ended = new bool[2];
     private readonly int _mostPreemptions;
+
+    /// <summary>Whose turn it is; the other sleeps on it.</summary>
+    private readonly int* _turn;
     private Exception? _failure;
-    private int* _turn;
     private int _step;
     private int _preemptions;
     private Action? _second;
 
-    private Schedule(int mostPreemptions) => _mostPreemptions = mostPreemptions;
+    private Schedule(int mostPreemptions, int* turn)
+    {
+        _mostPreemptions = mostPreemptions;
+        _turn = turn;
+    }
 
     /// <summary>Called before each access. Does nothing on a thread that is not explored.</summary>
     public static void Step()
@@ -44,7 +50,7 @@ internal sealed unsafe class Schedule
     public static int Explore(int mostPreemptions, Func<(Action First, Action Second, Action Check)> begin)
     {
         int turn = Nobody;
-        Schedule schedule = new(mostPreemptions) { _turn = &turn };
+        Schedule schedule = new(mostPreemptions, &turn);
         using OneCore core = new();
         Thread other = new(schedule.RunSecond);
         other.Start();

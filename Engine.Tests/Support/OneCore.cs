@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Engine.Tests.Support;
@@ -8,8 +9,6 @@ namespace Engine.Tests.Support;
 /// </summary>
 internal readonly unsafe ref struct OneCore
 {
-    private const int Words = 16;
-
     private readonly Cores _before;
 
     public OneCore()
@@ -20,12 +19,13 @@ internal readonly unsafe ref struct OneCore
         Cores before;
         _ = sched_getaffinity(0, sizeof(Cores), &before);
         _before = before;
-        Span<ulong> cores = before;
-        int word = cores.IndexOfAnyExcept(0UL);
-        ulong first = cores[word] & (0 - cores[word]);
-        cores.Clear();
-        cores[word] = first;
-        _ = sched_setaffinity(0, sizeof(Cores), &before);
+        int word = ((ReadOnlySpan<ulong>)before).IndexOfAnyExcept(0UL);
+        if (word < 0)
+            return; // more cores than are asked for: the kernel says nothing
+
+        Cores one = default;
+        one[word] = before[word] & (0 - before[word]);
+        _ = sched_setaffinity(0, sizeof(Cores), &one);
     }
 
     public void Dispose()
@@ -43,8 +43,8 @@ internal readonly unsafe ref struct OneCore
     [DllImport("libc")]
     private static extern int sched_setaffinity(int thread, nint bytes, Cores* cores);
 
-    /// <summary>A bit for each core, as the kernel keeps them.</summary>
-    [System.Runtime.CompilerServices.InlineArray(Words)]
+    /// <summary>A bit for each of 1,024 cores, as the kernel keeps them.</summary>
+    [InlineArray(16)]
     private struct Cores
     {
         private ulong _first;
