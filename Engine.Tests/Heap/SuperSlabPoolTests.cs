@@ -6,6 +6,7 @@ namespace Engine.Tests.Heap;
 internal sealed class SuperSlabPoolTests
 {
     private static readonly Demand Owner = new(0x100, Demand.NoClass);
+    private static readonly long SuperSlabPages = (2 << 20) / Environment.SystemPageSize;
 
     [Test]
     public void The_lowest_address_comes_first_and_runs_are_neighbours()
@@ -233,6 +234,53 @@ internal sealed class SuperSlabPoolTests
         Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(8));
         Assert.That(layers.Pool.Trim(0), Is.EqualTo((nuint)0));
         layers.Pool.Validate();
+    }
+
+    [Category(Machine.NeedsRealKernel)] // an emulator shows its own map of the process, by which the range looks lost
+    [Test]
+    public void A_part_that_the_system_refused_to_take_back_goes_with_the_next_trim()
+    {
+        const int DontNeed = 4;
+        using var context = new FailingContext();
+        using LowerLayers layers = new(context: context);
+        Prefaulter byParts = new(
+            layers.Os,
+            new PrefaultChoice(
+                PrefaultPolicy.Touch, PageKind.Normal, StayPolicy.None, PrefaultGranularity.Slab),
+            headroomBytes: null);
+        PrefaultTask task = new(Threads: 1, Progress: null, CancellationToken.None, byParts);
+        int superSlab = layers.Pool.Take(1, Owner); // makes its description resident
+        nint address = layers.Reservation.AddressOf(superSlab);
+        layers.Pool.Give(superSlab, 1);
+        layers.Pool.Trim(0);
+        context.Fail("mprotect", call: 2, errno: 12); // commits the part, then the rest
+        context.FailAlways("madvise", errno: 12, argument: DontNeed);
+        context.FailAlways("mmap", errno: 12);
+        Assert.That(
+            () => layers.Pool.Claim([1], [3], Owner, task),
+            Throws.TypeOf<EngineOutOfMemoryException>().With.Message.Contains("refused to take back"));
+        context.Heal("mprotect");
+        context.Heal("madvise");
+        context.Heal("mmap");
+        Assert.That(layers.Os.PagesThatWouldFault(address, 2 << 20), Is.LessThan(SuperSlabPages), "the part stayed");
+        layers.Pool.Trim(0);
+        Assert.That(layers.Os.PagesThatWouldFault(address, 2 << 20), Is.EqualTo(SuperSlabPages).Or.EqualTo(-1));
+        layers.Pool.Validate();
+    }
+
+    [Test]
+    public void A_SuperSlab_whose_guard_page_stays_closed_goes_with_the_next_trim()
+    {
+        using LowerLayers layers = new();
+        int superSlab = layers.Pool.Take(1, Owner);
+        nint address = layers.Reservation.AddressOf(superSlab);
+        layers.Touch(superSlab, 1);
+        layers.Pool.Distrust(address, layers.Pool.TryGuard(address));
+        layers.Pool.Give(superSlab, 1);
+        Assert.That(layers.Pool.ReadyCount, Is.Zero);
+        Assert.That(layers.Pool.Trim(64 * Sizes.MiB), Is.EqualTo(2 * Sizes.MiB), "whatever is to be retained");
+        Assert.That(layers.Os.PagesThatWouldFault(address, 2 << 20), Is.EqualTo(SuperSlabPages).Or.EqualTo(-1));
+        layers.Touch(layers.Pool.Take(1, Owner), 1);
     }
 
     [Test]

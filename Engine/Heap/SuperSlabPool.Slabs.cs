@@ -73,7 +73,7 @@ internal sealed unsafe partial class SuperSlabPool
     private static int LastOf(int run, ReadOnlySpan<int> lengths, ReadOnlySpan<int> starts) =>
         starts[run] + lengths[run] - 1;
 
-    /// <summary>Marks a SuperSlab with slabs without memory as not ready; a trim gives back what it has.</summary>
+    /// <summary>Marks a SuperSlab with pages that cannot be used as not ready; a trim gives back what it has.</summary>
     private void MarkPartial(int superSlab)
     {
         Enter();

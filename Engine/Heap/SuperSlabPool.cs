@@ -133,9 +133,7 @@ internal sealed unsafe partial class SuperSlabPool
     public void Distrust(nint page, GuardKind guard)
     {
         VirtualMemory.ForgetGuard(guard);
-        Enter();
-        Bitmap.Clear(_ready, (int)((page - _reservation.Base) >> SlabGeometry.SuperSlabShift), 1);
-        Exit();
+        MarkPartial((int)((page - _reservation.Base) >> SlabGeometry.SuperSlabShift));
     }
 
     /// <summary>Puts SuperSlabs in the retained reserve, or, if their pages moved or went, in none. No OS
@@ -276,7 +274,7 @@ internal sealed unsafe partial class SuperSlabPool
     /// <summary>Marks memory that the system did not take back. Called before its SuperSlabs become free.</summary>
     private void NoteRefused(nint address, nuint bytes)
     {
-        if (_reservation.Contains(address) && bytes >= SlabGeometry.SuperSlabBytes)
+        if (_reservation.Contains(address))
         {
             nuint offset = (nuint)(address - _reservation.Base);
             int start = (int)(offset >> SlabGeometry.SuperSlabShift);

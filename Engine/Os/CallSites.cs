@@ -92,11 +92,9 @@ internal sealed unsafe class CallSites
         {
             // What it returns to may be another method's, where the call does not return.
             nuint call = address - 1;
-            int index = _mappings.IndexOf(call);
-            bool isCode = index >= 0 && _mappings.All[index].IsExecutable;
             string? method = _methods!.NameOf(call);
             place = new Place(
-                method ?? (isCode ? NativePlace(call) : null),
+                method ?? (IsCode(call) ? NativePlace(call) : null),
                 method is not null,
                 method is not null || IsOfProgram(call),
                 FollowsCall(address));
@@ -119,6 +117,9 @@ internal sealed unsafe class CallSites
         return _methods.NameOf(instruction) ?? place;
     }
 
+    private bool IsCode(nuint address) =>
+        _mappings.IndexOf(address) is var index and >= 0 && _mappings.All[index].IsExecutable;
+
     private bool IsOfProgram(nuint instruction)
     {
         int index = _mappings.IndexOf(instruction);
@@ -127,11 +128,15 @@ internal sealed unsafe class CallSites
 
     /// <summary>
     /// Whether the instruction before this one is a call, as it is before a return address. Libraries are built without
-    /// frame pointers, so what the kernel takes for their callers may be any value on the stack.
+    /// frame pointers, so what the kernel takes for their callers may be any value on the stack, addresses of memory
+    /// that is not resident among them: only code is read.
     /// </summary>
     private bool FollowsCall(nuint address)
     {
         const int Longest = 7;
+        if (!IsCode(address - 1) || !IsCode(address - Longest))
+            return false;
+
         Span<byte> code = stackalloc byte[Longest];
         fixed (byte* start = code)
             return _files.TryReadMemory(address - Longest, start, Longest) && EndsWithCall(code);

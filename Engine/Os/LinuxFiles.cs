@@ -41,7 +41,10 @@ internal sealed unsafe class LinuxFiles(INativeContext context)
     public nint ReadAt(int file, void* buffer, nuint bytes, long offset) =>
         _pread == null ? -1 : _pread(file, buffer, bytes, offset);
 
-    /// <summary>Copies this process's memory, which may be unmapped by now; false where it is not all there.</summary>
+    /// <summary>
+    /// Copies this process's memory, which may be unmapped by now; false where it is not all there. The kernel makes
+    /// what it reads resident, even where nobody may access it: never for memory that may have no contents.
+    /// </summary>
     public bool TryReadMemory(nuint address, void* buffer, nuint bytes)
     {
         int memory = Open("/proc/self/mem\0"u8);

@@ -11,11 +11,26 @@ internal sealed unsafe class LinuxPages(LinuxFiles files, nuint pageBytes)
     // A write does not fault on a page that is present (bit 63) and mapped by this process alone (bit 56): the shared
     // zero page and pages shared after fork are not. mincore cannot tell them apart.
     private const ulong PresentAndExclusive = (1UL << 63) | (1UL << 56);
+    private const ulong PresentOrSwapped = (1UL << 63) | (1UL << 62);
     private const nuint ScanRequest = 0xc0606610; // _IOWR('f', 16, struct pm_scan_arg), which is 96 bytes
     private const ulong PageIsHuge = 1 << 6;
     private const int RegionsAtOnce = 64;
 
     private static ReadOnlySpan<byte> Path => "/proc/self/pagemap\0"u8;
+
+    /// <summary>Whether the page of an address has contents; false where the file cannot be read.</summary>
+    public bool HasContents(nuint address)
+    {
+        ulong entry = 0;
+        int file = files.Open(Path);
+        if (file >= 0)
+        {
+            _ = files.ReadAt(file, &entry, sizeof(ulong), (long)(address / pageBytes * sizeof(ulong)));
+            files.Close(file);
+        }
+
+        return (entry & PresentOrSwapped) != 0;
+    }
 
     /// <summary>How many of the pages a write would fault on; -1 where the file cannot be read.</summary>
     public int CountFaulting(nint address, int pages)

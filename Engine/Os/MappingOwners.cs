@@ -20,6 +20,7 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
     private readonly byte[] _pinned = GC.AllocateUninitializedArray<byte>(16, pinned: true);
     private readonly string _literal = "a literal lies in the heap of what is never collected";
     private readonly HeapRange _heap = new(HeapRange.TellBytes());
+    private readonly LinuxPages _pages = new(files, (nuint)Environment.SystemPageSize);
 
     /// <summary>Replaced as a whole: a thread may be added while another reads.</summary>
     private (LinuxThread Thread, string Name)[] _threads = [];
@@ -97,12 +98,15 @@ internal sealed unsafe class MappingOwners(ProcessMappings mappings, LinuxFiles 
 
     /// <summary>
     /// glibc's arenas for threads begin at multiples of 64 MiB with the address of their state, which follows closely.
-    /// It is read through a file, because the mapping may be gone by now.
+    /// It is read through a file, because the mapping may be gone by now. The engine's SuperSlabs may begin there as
+    /// well, and pages without contents stay so: reading would make them resident.
     /// </summary>
     private bool IsMallocArena(in ProcessMapping mapping)
     {
         const nuint LargestHeaderBytes = 128;
-        if (mapping.Start % MallocArenaBytes != 0 || !mapping.IsWritable)
+        bool mayBeOne = mapping.Start % MallocArenaBytes == 0 && mapping.IsWritable
+            && !isEngines((nint)mapping.Start) && _pages.HasContents(mapping.Start);
+        if (!mayBeOne)
             return false;
 
         nuint state = 0;
