@@ -1,12 +1,14 @@
+using System.Runtime.InteropServices;
 using Engine.Tests.Support;
 
 namespace Engine.Tests.Os;
 
 /// <summary>Every policy with every kind of pages: zero faults by two means, or the next one and the reason.</summary>
 [Platform("Linux")]
-internal sealed class PrefaultPolicyTests
+internal sealed unsafe partial class PrefaultPolicyTests
 {
     private const nuint SuperSlab = 2 << 20;
+    private static int s_pagesToTakeBack;
 
     [Test]
     [Category(Machine.NeedsRealKernel)]
@@ -154,6 +156,41 @@ internal sealed class PrefaultPolicyTests
             "MAP_POPULATE on normal pages: ok"));
     }
 
+    /// <summary>The kernel may reclaim or move a page at any time.</summary>
+    [Test]
+    [Category(Machine.NeedsRealKernel)]
+    public void A_page_that_the_system_took_back_at_once_makes_no_liar_of_the_policy()
+    {
+        using var context = new FailingContext();
+        context.Replace("madvise", (nint)(delegate* unmanaged<nint, nuint, int, int>)&PopulateAndTakeOneBack);
+        s_pagesToTakeBack = 1;
+        VirtualMemory os = VirtualMemory.Create(context);
+        Assume.That(os.Facts.TellsWhichPagesWouldFault, "the page map can be read");
+        var prefaulter = new Prefaulter(os, PrefaultPolicy.PopulateWrite, PageKind.Normal);
+        using var range = new ReservedRange(os, SuperSlab);
+        prefaulter.Provide(range.Address, SuperSlab);
+        Assert.That(s_pagesToTakeBack, Is.Zero, "one was taken back");
+        Assert.That(range.FaultsOfWritingEveryPage(), Is.Zero);
+        Assert.That(
+            prefaulter.Describe(),
+            Does.Contain("MADV_POPULATE_WRITE on normal pages: ok, 0 of 512 pages would fault"));
+    }
+
+    [UnmanagedCallersOnly]
+    private static int PopulateAndTakeOneBack(nint address, nuint bytes, int advice)
+    {
+        const int PopulateWrite = 23;
+        const int DontNeed = 4;
+        int result = madvise(address, bytes, advice);
+        if (advice == PopulateWrite && s_pagesToTakeBack > 0)
+        {
+            s_pagesToTakeBack--;
+            _ = madvise(address + (nint)(bytes / 2), (nuint)Environment.SystemPageSize, DontNeed);
+        }
+
+        return result;
+    }
+
     [Test]
     public void Where_the_page_map_cannot_be_read_a_counted_write_pass_finds_the_liar()
     {
@@ -246,4 +283,7 @@ internal sealed class PrefaultPolicyTests
 
         return string.Empty;
     }
+
+    [LibraryImport("libc")]
+    private static partial int madvise(nint address, nuint bytes, int advice);
 }

@@ -16,8 +16,11 @@ internal sealed class PrefaultTrialTests
 
     [Test]
     public void What_every_system_has_is_obtained_on_normal_pages(
-        [Values(PrefaultPolicy.None, PrefaultPolicy.Touch, PrefaultPolicy.Clear)] PrefaultPolicy policy) =>
-        Assert.That(PrefaultTrial.Run(policy, PageKind.Normal), Has.Property("IsObtained").True);
+        [Values(PrefaultPolicy.None, PrefaultPolicy.Touch, PrefaultPolicy.Clear)] PrefaultPolicy policy)
+    {
+        PrefaultTrial trial = PrefaultTrial.Run(policy, PageKind.Normal);
+        Assert.That(trial.IsObtained, Is.True, trial.Description);
+    }
 
     [Test]
     [Platform("Linux")]

@@ -63,7 +63,7 @@ internal sealed class PrefaultChain
             return Note(index, "as asked");
 
         long pages = (long)(bytes / _os.Facts.PageBytes);
-        long left = _os.PagesThatWouldFault(address, bytes);
+        long left = PagesLeft(step, address, bytes);
         string seen = "would fault";
         if (left < 0)
         {
@@ -162,6 +162,17 @@ internal sealed class PrefaultChain
                 record.Outcome,
                 record.Failure ?? record.Verification ?? (record.WasUsed ? PrefaultStepRecord.TooSmall : "")))];
         }
+    }
+
+    /// <summary>
+    /// Asks the system which pages would fault. It may take one back, or move one, before it is asked: only what the
+    /// step leaves twice counts.
+    /// </summary>
+    private long PagesLeft(PrefaultStep step, nint address, nuint bytes)
+    {
+        long left = _os.PagesThatWouldFault(address, bytes);
+        bool isAnother = left > 0 && _os.TryPopulate(address, bytes, step, out _);
+        return isAnother ? _os.PagesThatWouldFault(address, bytes) : left;
     }
 
     private void AppendPages(StringBuilder text, PrefaultStepRecord record)
