@@ -19,15 +19,13 @@ internal sealed unsafe class FaultAttributionTests
     {
         Assume.That(Environment.SystemPageSize, Is.EqualTo((int)Page));
         Assume.That(Faults.HaveAddresses, "the kernel tells the addresses of faults");
-        _memory =
-            new EngineMemory(
-            new EngineMemoryOptions
-            {
-                ReservationBytes = Size.GiB(1),
-                Prefault = PrefaultPolicy.None,
-                Pages = PageKind.Normal,
-                Checks = SuperSlab.MemoryChecks.Off
-            });
+        _memory = new EngineMemory(new EngineMemoryOptions
+        {
+            ReservationBytes = Size.GiB(1),
+            Prefault = PrefaultPolicy.None,
+            Pages = PageKind.Normal,
+            Checks = MemoryChecks.Off,
+        });
     }
 
     [TearDown]
@@ -424,19 +422,13 @@ internal sealed unsafe class FaultAttributionTests
     [Test]
     public void Wrong_options_and_wrong_threads_are_refused()
     {
-        Assert.That(() =>
-            new FaultAttribution(null, new FaultAttributionOptions { RingBytes = 100_000 }),
-            Throws.TypeOf<ArgumentOutOfRangeException>());
-        Assert.That(() =>
-            new FaultAttribution(null, new FaultAttributionOptions { Callers = 9 }),
-            Throws.TypeOf<ArgumentOutOfRangeException>());
+        FaultAttributionOptions ring = new() { RingBytes = 100_000 };
+        FaultAttributionOptions callers = new() { Callers = 9 };
+        Assert.That(() => new FaultAttribution(null, ring), Throws.TypeOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new FaultAttribution(null, callers), Throws.TypeOf<ArgumentOutOfRangeException>());
         using FaultAttribution faults = new(_memory);
         using ObservedThread main = faults.ObserveThisThread("main");
-        Exception? thrown = null;
-        Thread other = new(() => thrown = Assert.Catch(main.Dispose));
-        other.Start();
-        other.Join();
-        Assert.That(thrown, Is.TypeOf<InvalidOperationException>());
+        Workers.Run(() => Assert.That(main.Dispose, Throws.TypeOf<InvalidOperationException>()));
     }
 
     /// <summary>A burst of faults overruns the smaller ring of a user who may lock little memory.</summary>
@@ -454,19 +446,19 @@ internal sealed unsafe class FaultAttributionTests
     /// count.</summary>
     private static ProfileFaults OnThread(FaultAttribution faults, Action work, Action<ObservedThread>? look = null)
     {
-        Thread worker = new(
-            () =>
-            {
-                using ObservedThread thread = faults.ObserveThisThread("worker");
-                look?.Invoke(thread);
-                work();
-            },
-            4 << 20);
+        Thread worker = new(Run, maxStackSize: 4 << 20);
         worker.Start();
         worker.Join();
         ProfileFaults table = faults.Collect();
         CheckSum(table);
         return table;
+
+        void Run()
+        {
+            using ObservedThread thread = faults.ObserveThisThread("worker");
+            look?.Invoke(thread);
+            work();
+        }
     }
 
     private static void CheckSum(ProfileFaults table)
@@ -479,8 +471,8 @@ internal sealed unsafe class FaultAttributionTests
     }
 
     private static long CountOf(ProfileFaults table, string kind, string? name = null) =>
-        table.Owners.Where(owner => owner.Kind == kind && (name is null || owner.Name == name)).Sum(owner =>
-            owner.Count);
+        table.Owners.Where(owner => owner.Kind == kind && (name is null || owner.Name == name))
+            .Sum(owner => owner.Count);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Touch(void* start, nuint bytes)
