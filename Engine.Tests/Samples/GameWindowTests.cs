@@ -166,7 +166,7 @@ internal sealed class GameWindowTests
     {
         string path = PathOf($"{level}-{api}.png");
         SampleProcess run = Play(
-            api, "--unattended", "90", "--level", level, "--level-frames", "30", "--screenshot", path);
+            api, "--unattended", "30", "--level", level, "--level-frames", "30", "--screenshot", path);
         Assert.That(run.ExitCode, Is.Zero, run.Error + run.Output);
         return PngPicture.Read(path);
     }
