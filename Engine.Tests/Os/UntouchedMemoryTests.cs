@@ -8,6 +8,7 @@ namespace Engine.Tests.Os;
 /// without an owner would hold memory that no trim knows of.
 /// </summary>
 [Platform("Linux")]
+[Category(Machine.NeedsRealKernel)]
 internal sealed unsafe class UntouchedMemoryTests
 {
     private static readonly nuint ArenaBytes = Size.MiB(64);
