@@ -34,11 +34,11 @@ public sealed record ProfilerOptions
     public bool CountsPageFaults { get; init; }
 
     /// <summary>
-    /// Samples allocations in long-lived and small arenas, one in so many bytes on average, with their call stacks: up
-    /// to 1 TiB; 1 samples each block, and 0, the default, none. With 512 KiB, an estimate of 1 GiB in small blocks has
-    /// a standard deviation of 2 %. Needs <see cref="MemoryCounters"/>. Takes 3 MiB; a sample takes its thread about a
-    /// microsecond, without a managed byte or, but for the first of a thread that had used the arena before, a system
-    /// call. One profiler of a memory at a time.
+    /// The mean distance in bytes between two allocations that are sampled, with their call stacks, in long-lived and
+    /// small arenas: from 1, which samples each block, to 1 TiB; 0, the default, samples none. With 512 KiB, an
+    /// estimate of 1 GiB in small blocks has a standard deviation of 2 %. Needs <see cref="MemoryCounters"/>. Sampling
+    /// takes 3 MiB; a sample takes its thread about a microsecond, without a managed byte or, but for the first of a
+    /// thread that had used the arena before, a system call. One profiler of a memory at a time.
     /// </summary>
     public long SampleAllocationsEvery { get; init; }
 

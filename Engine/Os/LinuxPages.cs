@@ -21,29 +21,15 @@ internal sealed unsafe class LinuxPages(LinuxFiles files, nuint pageBytes)
     /// <summary>Whether the page of an address has contents; false where the file cannot be read.</summary>
     public bool HasContents(nuint address)
     {
-        ulong entry = 0;
-        int file = files.Open(Path);
-        if (file >= 0)
-        {
-            _ = files.ReadAt(file, &entry, sizeof(ulong), (long)(address / pageBytes * sizeof(ulong)));
-            files.Close(file);
-        }
-
-        return (entry & PresentOrSwapped) != 0;
+        ulong entry;
+        return TryReadEntries(address, &entry, 1) && (entry & PresentOrSwapped) != 0;
     }
 
     /// <summary>How many of the pages a write would fault on; -1 where the file cannot be read.</summary>
     public int CountFaulting(nint address, int pages)
     {
-        int file = files.Open(Path);
-        if (file < 0)
-            return -1;
-
         ulong* entries = stackalloc ulong[pages];
-        nuint bytes = (nuint)pages * sizeof(ulong);
-        nint got = files.ReadAt(file, entries, bytes, (long)((nuint)address / pageBytes * sizeof(ulong)));
-        files.Close(file);
-        if (got != (nint)bytes)
+        if (!TryReadEntries((nuint)address, entries, pages))
             return -1;
 
         int faulting = 0;
@@ -84,6 +70,18 @@ internal sealed unsafe class LinuxPages(LinuxFiles files, nuint pageBytes)
 
         files.Close(file);
         return huge;
+    }
+
+    private bool TryReadEntries(nuint address, ulong* entries, int pages)
+    {
+        int file = files.Open(Path);
+        if (file < 0)
+            return false;
+
+        nuint bytes = (nuint)pages * sizeof(ulong);
+        nint got = files.ReadAt(file, entries, bytes, (long)(address / pageBytes * sizeof(ulong)));
+        files.Close(file);
+        return got == (nint)bytes;
     }
 
     [StructLayout(LayoutKind.Sequential)]
