@@ -13,12 +13,21 @@ internal sealed class NativeDriverTests
 {
     private NativeDriver? _driver;
 
+    // Only what is not installed is a reason to skip: sources that gcc refuses are a failure.
     [OneTimeSetUp]
     public void Compile()
     {
-        _driver = NativeDriver.TryCreate(out string reason);
-        if (_driver is null)
-            Assert.Ignore(reason);
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("The native driver is for Linux.");
+
+        try
+        {
+            _driver = NativeDriver.Create();
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            Assert.Ignore("gcc is not installed.");
+        }
     }
 
     [OneTimeTearDown]

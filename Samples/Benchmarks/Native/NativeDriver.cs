@@ -1,4 +1,5 @@
 // The C program: compiles it, runs it, reads what it prints.
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
@@ -16,6 +17,7 @@ namespace Samples.Benchmarks.Native;
 /// </summary>
 internal sealed class NativeDriver : IDisposable
 {
+    private const string Resources = "Native.";
     private const string Driver = "driver";
     private const string NullDriver = "driver-null";
     private const string SystemCalls = "system_calls";
@@ -35,18 +37,33 @@ internal sealed class NativeDriver : IDisposable
             return null;
         }
 
+        try
+        {
+            reason = "";
+            return Create();
+        }
+        catch (Exception error) when (error is RunFailedException or Win32Exception)
+        {
+            reason = $"gcc could not compile the native driver: {error.Message}";
+            return null;
+        }
+    }
+
+    /// <summary>Compiles the driver.</summary>
+    /// <exception cref="Win32Exception">gcc is not installed.</exception>
+    /// <exception cref="RunFailedException">gcc refused the sources.</exception>
+    public static NativeDriver Create()
+    {
         var driver = new NativeDriver(Directory.CreateTempSubdirectory("engine-benchmarks-"));
         try
         {
             driver.Compile();
-            reason = "";
             return driver;
         }
-        catch (Exception error) when (error is RunFailedException or System.ComponentModel.Win32Exception)
+        catch
         {
             driver.Dispose();
-            reason = $"gcc could not compile the native driver: {error.Message}";
-            return null;
+            throw;
         }
     }
 
@@ -89,9 +106,13 @@ internal sealed class NativeDriver : IDisposable
     {
         Assembly assembly = typeof(NativeDriver).Assembly;
         List<string> sources = [];
-        foreach (string file in assembly.GetManifestResourceNames())
+        foreach (string name in assembly.GetManifestResourceNames())
         {
-            using Stream resource = assembly.GetManifestResourceStream(file)!;
+            if (!name.StartsWith(Resources, StringComparison.Ordinal))
+                continue;
+
+            string file = name[Resources.Length..];
+            using Stream resource = assembly.GetManifestResourceStream(name)!;
             using FileStream copy = File.Create(PathOf(file));
             resource.CopyTo(copy);
             if (file.EndsWith(".c", StringComparison.Ordinal))
