@@ -71,6 +71,23 @@ internal sealed unsafe class LocalNodesTests
     }
 
     [Test]
+    public void A_thread_gets_slabs_of_its_own_node_from_the_SuperSlabs_of_the_arena()
+    {
+        const int SuperSlabs = 160;
+        const int Blocks = 32;
+        using TwoNodes nodes = new();
+        using EngineMemory memory = Memory(nodes);
+        using LongLivedArena arena = memory.CreateLongLivedArena("level");
+        arena.PrewarmPlanned(
+            [], SuperSlabs, together: 0, threads: 1, carve: false, new PrefaultTask(1, null, default));
+        long callsBefore = memory.OsCalls;
+        (int first, int second) = (0, 0);
+        On(ProcessorsOfFirst, () => first = CountOn(0, arena, Blocks));
+        On(ProcessorsOfSecond, () => second = CountOn(1, arena, Blocks));
+        Assert.That((first, second, memory.OsCalls - callsBefore), Is.EqualTo((Blocks, Blocks, 0L)));
+    }
+
+    [Test]
     public void A_thread_whose_node_has_nothing_left_gets_the_others_memory()
     {
         using TwoNodes nodes = new();
