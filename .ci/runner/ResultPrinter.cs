@@ -1,9 +1,10 @@
+using System.Globalization;
 using NUnit.Framework.Interfaces;
 
 namespace Engine.Runner;
 
 /// <summary>Counts what became of the tests, and prints those that fail. With ENGINE_RUNNER_VERBOSE=1 each test as it
-/// starts.</summary>
+/// starts, and its seconds.</summary>
 internal sealed class ResultPrinter : ITestListener
 {
     private readonly TextWriter _output = Console.Out; // NUnit puts its own in place while tests run
@@ -25,6 +26,9 @@ internal sealed class ResultPrinter : ITestListener
     {
         if (result.Test.IsSuite)
             return;
+
+        if (_isVerbose)
+            _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Duration,8:F1} s {result.FullName}"));
 
         switch (result.ResultState.Status)
         {

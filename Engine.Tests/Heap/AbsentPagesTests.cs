@@ -89,6 +89,29 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
     }
 
     [Test]
+    public void Slabs_that_lost_pages_have_them_again_before_another_size_is_given_them()
+    {
+        SkipWithoutResidency();
+        List<nint> blocks = FillAndKeep(1_000, 40, trims: true);
+
+        // One block stays in each SuperSlab, about, so that none leaves the arena.
+        List<nint> few = [.. blocks.Where((_, index) => index % 50 == 0)];
+        CheckAndFree([.. blocks.Except(few)], 1_000);
+        Arena.Trim();
+        long superSlabs = Arena.SuperSlabCount;
+        foreach (nint block in Allocate(300_000, 40))
+        {
+            long faults = Memory.PagesThatWouldFaultOn(block, 300_000);
+            Assert.That(faults, IsPrefaulted ? Is.Zero : Is.GreaterThanOrEqualTo(0));
+            Mark(block, 300_000);
+            CheckAndFree([block], 300_000);
+        }
+
+        Assert.That(Arena.SuperSlabCount, Is.EqualTo(superSlabs), "they had room in slabs that were free");
+        CheckAndFree(few, 1_000);
+    }
+
+    [Test]
     public void A_size_that_a_prewarm_named_keeps_its_pages()
     {
         Arena.Prewarm([new BlockCount(1_000, 5_000)], threads: 1);

@@ -56,6 +56,28 @@ internal sealed class PrefaulterTests
         Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0));
     }
 
+    /// <summary>Other threads may write to pages that are there meanwhile.</summary>
+    [Test]
+    public void A_refill_puts_the_pages_that_are_missing_and_keeps_what_the_others_hold(
+        [Values(PrefaultPolicy.Automatic, PrefaultPolicy.Touch, PrefaultPolicy.Clear, PrefaultPolicy.PopulateWrite)]
+        PrefaultPolicy policy)
+    {
+        VirtualMemory os = VirtualMemory.Create();
+        var prefaulter = new Prefaulter(os, policy, PageKind.Normal);
+        using var range = new ReservedRange(os, SuperSlab);
+        prefaulter.Provide(range.Address, range.Bytes);
+        range.WriteEveryPage(0x5A);
+        os.Discard(range.Address + (nint)(SuperSlab / 4), SuperSlab / 2);
+        prefaulter.Refill(range.Address, range.Bytes);
+
+        Assert.That(os.PagesThatWouldFault(range.Address, range.Bytes), Is.LessThanOrEqualTo(0));
+        for (nuint offset = 0; offset < SuperSlab; offset += os.Facts.PageBytes)
+        {
+            bool isDiscarded = offset - (SuperSlab / 4) < SuperSlab / 2;
+            Assert.That(range.Read(offset), Is.EqualTo(isDiscarded ? 0 : 0x5A), $"offset {offset}");
+        }
+    }
+
     [Test]
     public void Several_threads_provide_one_large_range_and_tell_their_progress()
     {

@@ -202,7 +202,7 @@ internal sealed unsafe class SoakRun : IDisposable
         Array.Sort(ticks);
         nuint inWorldAndLevels = _churn.LiveBytes + _levels.Aggregate(
             (nuint)0, (bytes, level) => bytes + level.LiveBytes);
-        long live = (long)(inWorldAndLevels + _workers.LiveBytes) + _exchange.Bytes();
+        long live = (long)(inWorldAndLevels + _workers.LiveBytes) + _exchange.Bytes;
         long owned = (long)_memory.OwnedSuperSlabCount * SuperSlabBytes;
         long frame = (long)_frameArena.SuperSlabCount * SuperSlabBytes;
         long faults = PageFaults.OfProcess();

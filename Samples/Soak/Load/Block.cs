@@ -88,19 +88,33 @@ internal readonly unsafe record struct Block(nint Address, nuint Bytes, ulong Nu
     }
 }
 
-/// <summary>Blocks of one arena that wait for another thread to free them. Any thread.</summary>
+/// <summary>
+/// Blocks of one arena that wait for another thread to free them. Who finds too many bytes there frees the oldest, so
+/// that threads that get no processor do not fill the memory with what they would free. Any thread.
+/// </summary>
 internal sealed unsafe class Exchange(LongLivedArena arena)
 {
+    private const long MostBytes = 32 << 20;
     private readonly ConcurrentQueue<Block> _blocks = new();
+    private long _bytes;
 
     public LongLivedArena Arena => arena;
-    public void Give(Block block) => _blocks.Enqueue(block);
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    public void Give(Block block)
+    {
+        Interlocked.Add(ref _bytes, (long)block.Bytes);
+        _blocks.Enqueue(block);
+        while (Bytes > MostBytes)
+            Free(1);
+    }
 
     /// <summary>Checks and frees some of the blocks.</summary>
     public void Free(int most)
     {
         while (most-- > 0 && _blocks.TryDequeue(out Block block))
         {
+            Interlocked.Add(ref _bytes, -(long)block.Bytes);
             block.Check();
             arena.Free((void*)block.Address);
         }
@@ -111,14 +125,5 @@ internal sealed unsafe class Exchange(LongLivedArena arena)
     {
         foreach (Block block in _blocks)
             block.Check();
-    }
-
-    public long Bytes()
-    {
-        long bytes = 0;
-        foreach (Block block in _blocks)
-            bytes += (long)block.Bytes;
-
-        return bytes;
     }
 }
