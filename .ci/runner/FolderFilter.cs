@@ -16,6 +16,9 @@ internal sealed class FolderFilter(string[] folders, string[] leftOut) : TestFil
         return test.Method is not null && isWanted && !IsLeftOut(test);
     }
 
+    /// <summary>A folder names no test: those that run only by their name do not run.</summary>
+    public override bool IsExplicitMatch(ITest test) => false;
+
     private bool IsLeftOut(ITest test)
     {
         for (ITest? at = test; at is not null; at = at.Parent)

@@ -182,6 +182,7 @@ internal sealed unsafe class AbsentPagesTests(PrefaultPolicy policy) : ArenaFixt
 
     /// <summary>A reset frees what a trim has set aside, too.</summary>
     [Test]
+    [Category(Lane.Slow)]
     public void Blocks_after_a_reset_keep_their_contents_while_another_thread_trims()
     {
         int seed = TestRandom.Seed();
