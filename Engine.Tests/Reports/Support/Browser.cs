@@ -1,15 +1,20 @@
+using System.Collections.Concurrent;
 using OpenQA.Selenium;
 using OpenQA.Selenium.Chrome;
 
 namespace Engine.Tests.Reports.Support;
 
-/// <summary>A headless Chromium with a page open: Debian's packages chromium and chromium-driver.</summary>
+/// <summary>
+/// A headless Chromium with a page open: Debian's packages chromium and chromium-driver. To start one takes seconds of a
+/// processor, so who is done with a page leaves its browser to the next one, as it was at first.
+/// </summary>
 internal sealed class Browser : IDisposable
 {
+    private static readonly ConcurrentBag<Browser> s_idle = [];
     private readonly ChromeDriver _driver;
     private readonly string _profile = Directory.CreateTempSubdirectory("engine-reports-browser-").FullName;
 
-    private Browser(int width, int height)
+    private Browser()
     {
         ChromeOptions options = new() { BinaryLocation = Chromium };
         options.AddArguments(
@@ -17,7 +22,7 @@ internal sealed class Browser : IDisposable
                 "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-device-scale-factor=1",
                 "--hide-scrollbars",
-            $"--window-size={width},{height}", $"--user-data-dir={_profile}");
+            "--window-size=1280,900", $"--user-data-dir={_profile}");
         options.SetLoggingPreference(LogType.Browser, LogLevel.All);
         ChromeDriverService service =
             ChromeDriverService.CreateDefaultService(Path.GetDirectoryName(Driver)!, Path.GetFileName(Driver));
@@ -33,10 +38,8 @@ internal sealed class Browser : IDisposable
 
     /// <summary>Opens a file, or ends the test as skipped where there is no browser.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="width">The window's width in pixels.</param>
-    /// <param name="height">Its height.</param>
     /// <param name="hash">What follows in the address, from "#" on.</param>
-    public static Browser Open(string path, int width = 1280, int height = 900, string hash = "")
+    public static Browser Open(string path, string hash = "")
     {
         if (!File.Exists(Chromium) || !File.Exists(Driver))
         {
@@ -45,7 +48,7 @@ internal sealed class Browser : IDisposable
                 + "CHROMEDRIVER name others.");
         }
 
-        Browser browser = new(width, height);
+        Browser browser = s_idle.TryTake(out Browser? idle) ? idle : new Browser();
         browser._driver.Navigate().GoToUrl(new Uri(Path.GetFullPath(path)).AbsoluteUri + hash);
         return browser;
     }
@@ -67,34 +70,59 @@ internal sealed class Browser : IDisposable
 
     /// <summary>Lets pages do something that a browser asks its user about, or forbids it: "granted",
     /// "denied".</summary>
-    public void SetPermission(string name, string setting) =>
-        _driver.ExecuteCdpCommand("Browser.setPermission", new Dictionary<string, object?>
-        {
-            ["permission"] = new Dictionary<string, object> { ["name"] = name },
-            ["setting"] = setting,
-        });
+    public void SetPermission(string name, string setting) => Command(
+        "Browser.setPermission", ("permission", new Dictionary<string, object> { ["name"] = name }),
+        ("setting", setting));
 
     /// <summary>Makes the page as wide as a device; a window has a least width.</summary>
-    public void SetWidth(int width) => _driver.ExecuteCdpCommand(
-        "Emulation.setDeviceMetricsOverride",
-        new Dictionary<string, object?>
-        {
-            ["width"] = width,
-            ["height"] = 844,
-            ["deviceScaleFactor"] = 1,
-            ["mobile"] = true,
-        });
+    public void SetWidth(int width) => Command(
+        "Emulation.setDeviceMetricsOverride", ("width", width), ("height", 844), ("deviceScaleFactor", 1),
+        ("mobile", true));
 
     /// <summary>Has files that pages save written to a folder.</summary>
-    public void DownloadTo(string folder) => _driver.ExecuteCdpCommand(
-        "Browser.setDownloadBehavior",
-        new Dictionary<string, object?> { ["behavior"] = "allow", ["downloadPath"] = folder });
+    public void DownloadTo(string folder) =>
+        Command("Browser.setDownloadBehavior", ("behavior", "allow"), ("downloadPath", folder));
 
     /// <summary>Sends keys to whatever has the focus.</summary>
     public void Press(params string[] keys) =>
         new OpenQA.Selenium.Interactions.Actions(_driver).SendKeys(string.Concat(keys)).Perform();
 
+    /// <summary>Leaves the browser to the next page; one that no longer answers ends.</summary>
     public void Dispose()
+    {
+        try
+        {
+            _driver.ResetInputState();
+            Command("Emulation.clearDeviceMetricsOverride");
+            Command("Browser.resetPermissions");
+            Command("Browser.setDownloadBehavior", ("behavior", "default"));
+            _driver.Navigate().GoToUrl("about:blank");
+            _ = Console();
+            s_idle.Add(this);
+        }
+        catch (WebDriverException)
+        {
+            End();
+        }
+    }
+
+    /// <summary>Ends the browsers that are left, after all tests.</summary>
+    public static void EndAll()
+    {
+        while (s_idle.TryTake(out Browser? browser))
+            browser.End();
+    }
+
+    private void Command(string name, params ReadOnlySpan<(string Name, object Value)> parameters)
+    {
+        Dictionary<string, object?> all = [];
+        foreach ((string parameter, object value) in parameters)
+            all[parameter] = value;
+
+        _driver.ExecuteCdpCommand(name, all);
+    }
+
+    private void End()
     {
         _driver.Quit();
         _driver.Dispose();
