@@ -139,8 +139,8 @@ internal sealed unsafe class PartialPrewarmTests : ArenaFixture
         Assert.That(second.ResidentBytes(), Is.EqualTo(2 << 20));
     }
 
-    /// <summary>A cancelled prewarm has prefaulted the part before the rest: as it is no part any more, it is not ready
-    /// for who comes next, though the memory keeps what is.</summary>
+    /// <summary>A cancelled prewarm has prefaulted a part of a SuperSlab before the rest: that SuperSlab is not ready,
+    /// though the memory keeps what is.</summary>
     [Test]
     public void A_cancelled_prewarm_leaves_nothing_ready_that_is_not()
     {
