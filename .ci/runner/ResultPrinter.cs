@@ -1,4 +1,3 @@
-using System.Globalization;
 using NUnit.Framework.Interfaces;
 
 namespace Engine.Runner;
@@ -28,7 +27,7 @@ internal sealed class ResultPrinter : ITestListener
             return;
 
         if (_isVerbose)
-            _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Duration,8:F1} s {result.FullName}"));
+            _output.WriteLine(FormattableString.Invariant($"{result.Duration,8:F1} s {result.FullName}"));
 
         switch (result.ResultState.Status)
         {

@@ -5,8 +5,8 @@ using OpenQA.Selenium.Chrome;
 namespace Engine.Tests.Reports.Support;
 
 /// <summary>
-/// A headless Chromium with a page open: Debian's packages chromium and chromium-driver. To start one takes seconds of a
-/// processor, so who is done with a page leaves its browser to the next one, as it was at first.
+/// A headless Chromium with a page open: Debian's packages chromium and chromium-driver. To start one takes seconds of
+/// a processor, so who is done with a page leaves its browser to the next one, as it was at first.
 /// </summary>
 internal sealed class Browser : IDisposable
 {

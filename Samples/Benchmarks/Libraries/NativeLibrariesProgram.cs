@@ -1,6 +1,5 @@
 // What --native-libraries does.
 using System.Globalization;
-using System.Reflection;
 using System.Runtime.InteropServices;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Reporting;
@@ -163,13 +162,7 @@ internal sealed unsafe class InlineHooks : IDisposable
         var hooks = new InlineHooks();
         try
         {
-            foreach (string file in new[] { "hooks.c", "engine_memory.h" })
-            {
-                using Stream resource = Assembly.GetExecutingAssembly().GetManifestResourceStream("Libraries." + file)!;
-                using FileStream copy = File.Create(hooks.PathOf(file));
-                resource.CopyTo(copy);
-            }
-
+            _ = NativeDriver.CopySources("Libraries.", hooks._folder);
             NativeDriver.RunProcess(
                 "gcc", ["-O2", "-shared", "-fPIC", hooks.PathOf("hooks.c"), "-o", hooks.PathOf("hooks.so")], null);
             hooks._library = NativeLibrary.Load(hooks.PathOf("hooks.so"));

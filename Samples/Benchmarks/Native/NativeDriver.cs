@@ -104,25 +104,28 @@ internal sealed class NativeDriver : IDisposable
 
     private void Compile()
     {
-        Assembly assembly = typeof(NativeDriver).Assembly;
-        List<string> sources = [];
-        foreach (string name in assembly.GetManifestResourceNames())
-        {
-            if (!name.StartsWith(Resources, StringComparison.Ordinal))
-                continue;
-
-            string file = name[Resources.Length..];
-            using Stream resource = assembly.GetManifestResourceStream(name)!;
-            using FileStream copy = File.Create(PathOf(file));
-            resource.CopyTo(copy);
-            if (file.EndsWith(".c", StringComparison.Ordinal))
-                sources.Add(PathOf(file));
-        }
-
+        string[] sources = Array.FindAll(
+            CopySources(Resources, _folder), path => path.EndsWith(".c", StringComparison.Ordinal));
         RunProcess("gcc", [.. Flags, .. sources, "-o", PathOf(Driver)], preload: null);
         RunProcess("gcc", [.. Flags, "-DALLOCATE_NULL", .. sources, "-o", PathOf(NullDriver)], preload: null);
         RunProcess(
             "gcc", ["-O2", "-shared", "-fPIC", PathOf(SystemCalls + ".c"), "-o", SystemCallsLibrary], preload: null);
+    }
+
+    /// <summary>Copies the C files that the assembly has under a prefix into a folder, and gives their paths.</summary>
+    public static string[] CopySources(string prefix, DirectoryInfo folder)
+    {
+        Assembly assembly = typeof(NativeDriver).Assembly;
+        string[] names = Array.FindAll(
+            assembly.GetManifestResourceNames(), name => name.StartsWith(prefix, StringComparison.Ordinal));
+        return Array.ConvertAll(names, name =>
+        {
+            string path = Path.Combine(folder.FullName, name[prefix.Length..]);
+            using Stream resource = assembly.GetManifestResourceStream(name)!;
+            using FileStream copy = File.Create(path);
+            resource.CopyTo(copy);
+            return path;
+        });
     }
 
     /// <summary>Runs a program and gives its standard output.</summary>
