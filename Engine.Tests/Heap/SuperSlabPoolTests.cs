@@ -71,12 +71,12 @@ internal sealed class SuperSlabPoolTests
         layers.Touch(start, 64);
         nuint full = ResidentMemory.Settled();
         layers.Pool.Give(start, 64);
-        Assert.That(ResidentMemory.MiBSince(full), Is.EqualTo(0).Within(8));
+        Assert.That(ResidentMemory.MiBSince(full), Is.EqualTo(0).Within(ResidentMemory.NoiseMiB));
         Assert.That(layers.Pool.Trim(32 * Sizes.MiB), Is.EqualTo(96 * Sizes.MiB));
-        Assert.That(ResidentMemory.MiBSince(full), Is.EqualTo(-96).Within(8));
+        Assert.That(ResidentMemory.MiBSince(full), Is.EqualTo(-96).Within(ResidentMemory.NoiseMiB));
         Assert.That(layers.Pool.ReadyCount, Is.EqualTo(16));
         Assert.That(layers.Pool.Trim(0), Is.EqualTo(32 * Sizes.MiB));
-        Assert.That(ResidentMemory.MiBSince(full), Is.EqualTo(-128).Within(8));
+        Assert.That(ResidentMemory.MiBSince(full), Is.EqualTo(-128).Within(ResidentMemory.NoiseMiB));
         Assert.That(layers.Pool.Trim(0), Is.EqualTo((nuint)0));
     }
 
@@ -231,7 +231,7 @@ internal sealed class SuperSlabPoolTests
         context.Heal("madvise");
         Assert.That(layers.Pool.ReadyCount, Is.Zero, "it may be inaccessible in part");
         Assert.That(layers.Pool.Trim(64 * Sizes.MiB), Is.EqualTo((nuint)64 * Sizes.MiB), "whatever is to be retained");
-        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(8));
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(ResidentMemory.NoiseMiB));
         Assert.That(layers.Pool.Trim(0), Is.EqualTo((nuint)0));
         layers.Pool.Validate();
     }
@@ -295,7 +295,7 @@ internal sealed class SuperSlabPoolTests
         layers.Pool.Validate();
         Assert.That(layers.Pool.OwnedCount, Is.Zero);
         Assert.That(layers.Pool.ReadyCount, Is.Zero);
-        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(8));
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(ResidentMemory.NoiseMiB));
         layers.Touch(layers.Pool.Take(32, Owner), 32);
     }
 

@@ -55,7 +55,9 @@ internal sealed unsafe class SceneTests
         using EngineMemory memory = new();
         nuint before = ResidentMemory.Settled();
         using Scene scene = Scene.Load(memory, Plan);
-        Assert.That(ResidentMemory.MiBSince(before), Is.EqualTo((double)scene.Report.Bytes / Sizes.MiB).Within(4));
+        Assert.That(
+            ResidentMemory.MiBSince(before),
+            Is.EqualTo((double)scene.Report.Bytes / Sizes.MiB).Within(ResidentMemory.NoiseMiB));
         Assert.That(scene.Report.Duration, Is.GreaterThan(TimeSpan.Zero));
         Assert.That(scene.Report.BytesPerSecond, Is.Positive);
         Assert.That(scene.Report.OsCalls, Is.EqualTo(memory.OsCalls).Within(memory.OsCalls).And.Positive);
@@ -73,7 +75,7 @@ internal sealed unsafe class SceneTests
         new Span<byte>(scene.Arena.Allocate(Size.MiB(20)), 20 << 20).Fill(1);
         Assert.That(ResidentMemory.MiBSince(before), Is.GreaterThan(80));
         scene.Dispose();
-        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));
+        Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(ResidentMemory.NoiseMiB));
         Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
         Assert.That(scene.Dispose, Throws.Nothing);
         Assert.That(() => scene.Arena.Allocate(1), Throws.TypeOf<ObjectDisposedException>());
@@ -123,7 +125,7 @@ internal sealed unsafe class SceneTests
         void Clean()
         {
             Assert.That(memory.OwnedSuperSlabCount, Is.Zero);
-            Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(4));
+            Assert.That(ResidentMemory.MiBSince(before), Is.LessThan(ResidentMemory.NoiseMiB));
             memory.Validate();
         }
     }
@@ -145,7 +147,7 @@ internal sealed unsafe class SceneTests
             memory.MetadataBytes,
             Is.LessThanOrEqualTo(metadata + (64 * Sizes.KiB) + (nuint)(30 * ((2 * ThreadCache.Bytes) + 1024))),
             "what the levels' handles may still read, and no more");
-        Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(4));
+        Assert.That(ResidentMemory.SettledMiBSince(resident), Is.LessThan(ResidentMemory.NoiseMiB));
     }
 
     private static ScenePlan PlanOf(params BlockCount[] blocks) =>
