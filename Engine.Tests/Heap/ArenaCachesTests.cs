@@ -154,6 +154,30 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
     }
 
     [Test]
+    public void Cached_blocks_of_a_class_gone_out_of_use_do_not_make_the_arena_grow()
+    {
+        Arena.Budget = new ArenaBudget { StockBytes = 0 };
+        nint[] blocks = new nint[50 * 64];
+        for (int index = 0; index < blocks.Length; index++)
+            blocks[index] = (nint)Arena.Allocate(1024);
+
+        // The last freed blocks, one of each run, fit into the loaded magazine: it keeps all the runs.
+        nint[][] runs = [.. blocks.GroupBy(block => block >> SlabGeometry.SlabShift).Select(run => run.ToArray())];
+        foreach (nint block in runs.SelectMany(run => run[1..]).Concat(runs.Select(run => run[0])))
+            Arena.Free((void*)block);
+
+        int cached = Magazine.BlocksOf(SizeClasses.IndexOf(1024));
+        Assert.That(runs, Has.Length.InRange(cached / 2, cached));
+        int superSlabs = Arena.SuperSlabCount;
+        long osCalls = Memory.OsCalls;
+        for (nuint bytes = 0; bytes < (nuint)(runs.Length - 4) << SlabGeometry.SlabShift; bytes += 3 * Sizes.KiB)
+            new Span<byte>(Arena.Allocate(3 * Sizes.KiB), 3 << 10).Fill(1);
+
+        Assert.That((Arena.SuperSlabCount, Memory.OsCalls), Is.EqualTo((superSlabs, osCalls)));
+        Memory.Validate();
+    }
+
+    [Test]
     public void A_thread_that_swings_around_a_magazines_end_does_not_go_to_the_runs()
     {
         int blocks = Magazine.BlocksOf(SizeClasses.IndexOf(64));

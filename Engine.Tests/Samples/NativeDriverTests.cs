@@ -1,5 +1,6 @@
 using Engine.Tests.Support;
 using Samples.Benchmarks.Contestants;
+using Samples.Benchmarks.Measuring;
 using Samples.Benchmarks.Native;
 using Samples.Benchmarks.Workloads;
 using Samples.GameReplay.Tracing;
@@ -45,6 +46,20 @@ internal sealed class NativeDriverTests
             Assert.That(
                 NativeOutput.Parse(_driver.Run(arguments, null), work).Checksum, Is.EqualTo(expected),
                 "the empty loop");
+        }
+    }
+
+    [Test]
+    public void Does_the_work_that_CSharp_does_on_cold_memory()
+    {
+        Workload[] cold = [new MixedColdWorkload(4096, 100_000), new DriftWorkload(600_000)];
+        foreach (Workload work in cold)
+        {
+            Measurement native =
+                NativeOutput.Parse(_driver!.Run(_driver.ArgumentsOf(work), Peer.All[0]), work);
+            Assert.That(
+                native.Checksum, Is.EqualTo(work.Measure(ContestantNames.HandleCold).Checksum), work.Id);
+            Assert.That(native.PeakResidentBytes, Is.Positive, work.Id);
         }
     }
 

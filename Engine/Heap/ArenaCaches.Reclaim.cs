@@ -8,9 +8,10 @@ internal sealed unsafe partial class ArenaCaches
     /// <summary>
     /// Returns free blocks before a class takes a new run. First the thread's own large blocks, so that a buffer that
     /// grows through the classes leaves none behind in each; not in a prewarmed arena with room, whose memory is
-    /// resident anyway. Then full magazines of all threads, the largest blocks first, until as many neighbouring slabs
-    /// are free as a run has.
+    /// resident anyway. Then full magazines of all threads and the thread's loaded ones, and runs that are empty, the
+    /// largest blocks first, until as many neighbouring slabs are free as a run has.
     /// </summary>
+    /// <remarks>So before the arena grows, no cached block of a class that has gone out of use keeps a run.</remarks>
     private void Relieve(int sizeClass)
     {
         int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
@@ -24,9 +25,13 @@ internal sealed unsafe partial class ArenaCaches
         for (int other = SizeClasses.Huge - 1; other >= 0 && !_slabs.Space.HasRoom(slabs); other--)
         {
             for (int one = other; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
+            {
                 ReturnStocks(one);
+                _slabs.ThrowIfWrong(one, ReturnLoaded(own, one));
+            }
 
             _slabs.GatherRuns(other);
+            _slabs.ReleaseEmptyRuns(other);
         }
     }
 

@@ -334,7 +334,7 @@ internal static class BenchmarkCommand
         {
             result.AddError(
                 $"{Profile.Name} is for one workload with its parameter (pair-64), and not for prewarm, "
-                + $"random-mixed-cold and trace-...: a recorded game is profiled by the sample GameReplay.");
+                + $"random-mixed-cold, drift and trace-...: a recorded game is profiled by the sample GameReplay.");
         }
     }
 }

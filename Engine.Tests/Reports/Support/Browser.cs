@@ -10,6 +10,10 @@ namespace Engine.Tests.Reports.Support;
 /// </summary>
 internal sealed class Browser : IDisposable
 {
+    /// <summary>On a busy machine a look at a page's accessibility has taken more than the default of 30
+    /// seconds.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
+
     private static readonly ConcurrentBag<Browser> s_idle = [];
     private readonly ChromeDriver _driver;
     private readonly string _profile = Directory.CreateTempSubdirectory("engine-reports-browser-").FullName;
@@ -27,7 +31,8 @@ internal sealed class Browser : IDisposable
         ChromeDriverService service =
             ChromeDriverService.CreateDefaultService(Path.GetDirectoryName(Driver)!, Path.GetFileName(Driver));
         service.SuppressInitialDiagnosticInformation = true;
-        _driver = new ChromeDriver(service, options, TimeSpan.FromMinutes(2));
+        _driver = new ChromeDriver(service, options, commandTimeout: s_patience);
+        _driver.Manage().Timeouts().AsynchronousJavaScript = s_patience;
     }
 
     private static string Chromium => Environment.GetEnvironmentVariable("CHROMIUM") ?? "/usr/bin/chromium";

@@ -13,6 +13,17 @@ internal static unsafe class ContestantHost
     // Apart from the next place by more than a cache line, so that places do not contend for the same few cache sets.
     private const nuint PlaceGapBytes = 64;
 
+    /// <summary>Sets what a contestant needs of its process, which has no other contestant.</summary>
+    public static void Prepare(string contestant)
+    {
+        if (contestant == ContestantNames.HandleOnDemand)
+        {
+            // As a user would say it of a program that is there.
+            Environment.SetEnvironmentVariable("ENGINE_MEMORY_PREFAULT", "none");
+            Environment.SetEnvironmentVariable("ENGINE_MEMORY_PAGES", "normal");
+        }
+    }
+
     /// <summary>Does the work in this process.</summary>
     /// <exception cref="RunFailedException">The contestant is not there.</exception>
     public static Measurement Measure(BlockWorkload work, string contestant) => contestant switch

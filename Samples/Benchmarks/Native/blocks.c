@@ -151,8 +151,7 @@ void mixed_cold(const uint64_t *numbers) {
   uint64_t base = begin_peak(), start = now();
   mixed_loop(mixed_slots, numbers[0], working_set, 0, (uint32_t)numbers[2]);
   times[1] = now() - start;
-  uint64_t peak = peak_bytes();
-  printf("peak %llu\n", (unsigned long long)(peak > base ? peak - base : 0));
+  report_peak(base);
   report(1, mixed_checksum(mixed_slots, working_set));
 }
 

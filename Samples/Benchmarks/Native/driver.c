@@ -50,6 +50,11 @@ uint64_t begin_peak(void) {
 
 uint64_t peak_bytes(void) { return status_bytes("VmHWM:"); }
 
+void report_peak(uint64_t base) {
+  uint64_t peak = peak_bytes();
+  printf("peak %llu\n", (unsigned long long)(peak > base ? peak - base : 0));
+}
+
 static void who(void) {
   Dl_info found;
   printf("%s\n", dladdr(dlsym(RTLD_DEFAULT, "malloc"), &found) ? found.dli_fname : "unknown");
@@ -74,6 +79,7 @@ int main(int count, char **arguments) {
   else if (!strcmp(work, "dispose")) dispose(numbers);
   else if (!strcmp(work, "prewarm")) prewarm(numbers);
   else if (!strcmp(work, "random-mixed-cold")) mixed_cold(numbers);
+  else if (!strcmp(work, "drift")) drift(numbers);
   else if (!strcmp(work, "replay") && count > 2) replay(arguments[2]);
   else if (!strcmp(work, "longest-call")) longest_call(numbers);
   else if (!strcmp(work, "scaling") && count > 5) scaling(arguments[2], numbers + 1);

@@ -38,6 +38,9 @@ void report(int repetitions, uint64_t checksum);
 uint64_t begin_peak(void);
 uint64_t peak_bytes(void);
 
+// Prints the peak since, less what was resident at its beginning.
+void report_peak(uint64_t base);
+
 static inline uint64_t now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -81,6 +84,7 @@ void frame(const uint64_t *numbers);
 void dispose(const uint64_t *numbers);
 void prewarm(const uint64_t *numbers);
 void mixed_cold(const uint64_t *numbers);
+void drift(const uint64_t *numbers);
 void longest_call(const uint64_t *numbers);
 void replay(const char *path);
 void scaling(const char *name, const uint64_t *numbers);

@@ -1,4 +1,4 @@
-// Workloads of growing, of lifetimes and of fresh memory: realloc, frame arena, dispose, prewarm.
+// Workloads of growing, of lifetimes and of fresh memory: realloc, frame arena, dispose, prewarm, drift.
 #include "driver.h"
 #include <sys/mman.h>
 
@@ -127,4 +127,53 @@ void prewarm(const uint64_t *numbers) {
 #endif
   }
   report(repetitions, 0);
+}
+
+// ---- drift: 64 MiB live, in blocks of sizes that wander; logarithms in units of 1/256
+
+#define MOST_BLOCKS (1u << 20)
+#define LEAST_MIDDLE (8 << 8)
+#define WANDERING (9 << 8)
+#define SPREAD (2 << 8)
+#define TOUCH_BYTES 4096
+
+static uint8_t *drift_blocks[MOST_BLOCKS];
+static uint32_t drift_bytes[MOST_BLOCKS];
+
+static uint32_t drift_size(uint32_t random, uint64_t operation, uint64_t turn_operations) {
+  int turn = (int)(operation % turn_operations * 2 * WANDERING / turn_operations);
+  int middle = LEAST_MIDDLE + (turn < 2 * WANDERING - turn ? turn : 2 * WANDERING - turn);
+  int logarithm = middle + (int)((random >> 8) & (2 * SPREAD - 1)) - SPREAD;
+  return ((256u + (uint32_t)(logarithm & 255)) << (logarithm >> 8)) >> 8;
+}
+
+void drift(const uint64_t *numbers) {
+  uint64_t operations = numbers[0], live_bytes = numbers[1], live = 0;
+  uint32_t random = (uint32_t)numbers[3], blocks = 0;
+  memset(drift_blocks, 1, sizeof drift_blocks);
+  memset(drift_bytes, 1, sizeof drift_bytes);
+  uint64_t base = begin_peak(), start = now();
+  for (uint64_t operation = 0; operation < operations; operation++) {
+    random = next_random(random);
+    if (live < live_bytes && (random & 3) != 0) {
+      uint32_t bytes = drift_size(random, operation, numbers[2]);
+      uint8_t *block = ALLOCATE(bytes, blocks);
+      for (uint32_t offset = 0; offset < bytes; offset += TOUCH_BYTES) block[offset] = (uint8_t)random;
+      block[bytes - 1] = (uint8_t)random;
+      drift_blocks[blocks] = block;
+      drift_bytes[blocks++] = bytes;
+      live += bytes;
+    } else if (blocks != 0) {
+      uint32_t index = (random >> 2) % blocks--;
+      RELEASE(drift_blocks[index]);
+      live -= drift_bytes[index];
+      drift_blocks[index] = drift_blocks[blocks];
+      drift_bytes[index] = drift_bytes[blocks];
+    }
+  }
+  times[1] = now() - start;
+  report_peak(base);
+  uint64_t sum = live;
+  for (uint32_t index = 0; index < blocks; index++) sum = sum * 31 + drift_blocks[index][0];
+  report(1, sum);
 }

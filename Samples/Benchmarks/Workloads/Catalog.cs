@@ -10,6 +10,8 @@ internal static class Catalog
     private const int Repetitions = 3;
     private const long LongestCallOperations = 10_000_000;
     private const long QuickLongestCallOperations = 1_000_000;
+    private const long DriftOperations = 8_000_000;
+    private const long QuickDriftOperations = 2_000_000;
     private static readonly int[] Sizes = [16, 64, 256, 1024, 8192, 65_536];
 
     // One or two of each name, for a look.
@@ -17,7 +19,7 @@ internal static class Catalog
     [
         "pair-64", "batch-fifo-64", "batch-random-64", "batch-random-1024", "random-mixed-256", "random-mixed-4096",
         "producer-consumer",
-        "server", "threads-2", "frame-arena", "dispose-100000", "prewarm", "random-mixed-cold-65536",
+        "server", "threads-2", "frame-arena", "dispose-100000", "prewarm", "random-mixed-cold-65536", "drift",
         "trace-openttd-ai-p50", "trace-openttd-ai-p99", "trace-openttd-ai-max", "longest-call",
     ];
 
@@ -56,6 +58,7 @@ internal static class Catalog
         new PrewarmWorkload(64, Repetitions),
         new MixedColdWorkload(65_536, 1_000_000),
         new MixedColdWorkload(1_000_000, 2_000_000),
+        new DriftWorkload(isQuick ? QuickDriftOperations : DriftOperations),
         .. TraceWorkload.All(),
         new LongestCallWorkload(isQuick ? QuickLongestCallOperations : LongestCallOperations),
     ];

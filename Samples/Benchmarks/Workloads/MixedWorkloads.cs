@@ -1,4 +1,4 @@
-// The random-mixed loop: warm, cold, on several threads, and its longest call.
+// The random-mixed loop: warm, on several threads, and its longest call.
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -50,61 +50,6 @@ internal sealed class MixedWorkload(uint workingSet, long operations, int repeti
         }
         while (clock.GoesOn);
         return Measured(clock, sum);
-    }
-}
-
-/// <summary>
-/// The random-mixed loop once, on memory that has to be got while it runs: how much that memory is. The time is shown
-/// too; most of it is the kernel's.
-/// </summary>
-internal sealed class MixedColdWorkload(uint workingSet, long operations) : Workload
-{
-    private const uint Seed = 42;
-    private const long RehearsedOperations = 20_000;
-
-    public override string Name => "random-mixed-cold";
-    public override string? Variant => $"{workingSet}";
-    public override string Operation => "allocate or free";
-    public override long Operations => operations;
-    public override IReadOnlyList<Parameter> Parameters =>
-        [new("workingSet", workingSet), new("operations", operations), new("seed", Seed)];
-    public override IReadOnlyList<string> Contestants => [ContestantNames.HandleCold];
-
-    public override bool IsMemoryAsked => true;
-    public override bool HasEmptyLoop => false;
-    public override IReadOnlyList<string> NativeArguments(string folder) =>
-        [Name, $"{operations}", $"{workingSet}", $"{Seed}"];
-
-    public override Measurement Measure(string contestant)
-    {
-        Address[] slots = new Address[workingSet];
-        slots.AsSpan().Clear();
-
-        // All code is compiled and all slots are written before the base line is taken.
-        _ = Measure(slots, RehearsedOperations);
-        slots.AsSpan().Clear();
-        return Measure(slots, operations);
-    }
-
-    private Measurement Measure(Address[] slots, long count)
-    {
-        GC.Collect();
-        _ = ResidentMemory.TryResetPeak();
-        long baseLine = ResidentMemory.Bytes();
-        using var memory = new EngineMemory();
-        using LongLivedArena arena = memory.CreateLongLivedArena("cold");
-        HandleAllocator allocator = new HandleContestant(arena).Open();
-        long start = Stopwatch.GetTimestamp();
-        MixedLoop.Run(allocator, count, slots.AsSpan(), firstPlace: 0, Seed);
-        TimeSpan time = Stopwatch.GetElapsedTime(start);
-        return new Measurement
-        {
-            Workload = Id,
-            Nanoseconds = [time.TotalNanoseconds / count],
-            Checksum = MixedLoop.Checksum<Address>(slots),
-            PeakResidentBytes = Math.Max(ResidentMemory.PeakBytes() - baseLine, 0),
-            MetadataBytes = (long)memory.MetadataBytes,
-        };
     }
 }
 

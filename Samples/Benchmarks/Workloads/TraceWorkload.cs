@@ -104,13 +104,7 @@ internal sealed class TraceReplay(string game)
 
     private static RowMeasurement Replay(string contestant, TraceFile trace, TraceProfile profile)
     {
-        if (contestant == ContestantNames.HandleOnDemand)
-        {
-            // As a user would say it of a program that is there; this process has no other contestant.
-            Environment.SetEnvironmentVariable("ENGINE_MEMORY_PREFAULT", "none");
-            Environment.SetEnvironmentVariable("ENGINE_MEMORY_PAGES", "normal");
-        }
-
+        ContestantHost.Prepare(contestant);
         RowSpec row = contestant switch
         {
             ContestantNames.Handle => new RowSpec(AllocatorKind.Engine, IsPrewarmed: true),
