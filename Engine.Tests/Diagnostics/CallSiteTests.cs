@@ -74,6 +74,31 @@ internal sealed unsafe class CallSiteTests
     });
 
     [Test]
+    public void Frees_of_other_blocks_leave_a_block_its_sample_whatever_its_address() => WithCounters.Run(static () =>
+    {
+        // The filter's first byte, which a free of the address 0 would look at.
+        using EngineMemory memory = Memory();
+        using LongLivedArena arena = memory.CreateLongLivedArena("arena");
+        List<nint> blocks = [];
+        for (int count = 0; count < 200_000; count++)
+            blocks.Add((nint)arena.Allocate(16));
+
+        nint first = blocks.First(static block => SampleTables.FilterHash((nuint)block) == 0);
+        arena.Free((void*)first);
+        using Profiler profiler = Sampling(memory, Everything);
+        Assert.That((nint)arena.Allocate(16), Is.EqualTo(first));
+        foreach (nint block in blocks)
+        {
+            if (block != first)
+                arena.Free((void*)block);
+        }
+
+        ProfileCallSites sites = profiler.ToDocument("test").CallSites;
+        Assert.That((sites.SampleCount, sites.LiveSampleCount), Is.EqualTo((1L, 1L)));
+        Assert.That(sites.Stacks.Sum(one => one.LiveSampleCount), Is.EqualTo(1));
+    });
+
+    [Test]
     public void Deviations_that_are_told_are_those_that_estimates_have() => WithCounters.Run(static () =>
     {
         const int Runs = 300;

@@ -92,7 +92,7 @@ public sealed unsafe partial class LongLivedArena
         if (sizeClass > byte.MaxValue || !_caches.TryPutStocked(cache, (int)sizeClass, (nuint)block))
             FreeChecked(cache, block);
         else if (CounterSwitch.IsOn)
-            ThreadCounters.CountFree(cache, sizeClass, block: 0);
+            ThreadCounters.CountFree(cache, sizeClass);
     }
 
     /// <summary>Frees what needs a closer look, or a place for the block.</summary>

@@ -296,9 +296,14 @@ internal unsafe struct ThreadCounters
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void CountFree(ThreadCache* cache, nuint sizeClass, nuint block)
     {
-        *(Vector128<long>*)&Current(cache)->Frees += Units(cache)[sizeClass];
+        CountFree(cache, sizeClass);
         SampleTables.Forget(PointOf(cache)->Tables, block);
     }
+
+    /// <summary>The same of a block whose sample is gone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CountFree(ThreadCache* cache, nuint sizeClass) =>
+        *(Vector128<long>*)&Current(cache)->Frees += Units(cache)[sizeClass];
 
     /// <summary>Counts an allocation of a block whose size is not its class's.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -214,6 +214,7 @@ internal unsafe struct SampleTables
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static bool TryTake(SampleTables* tables, nuint block, out SampledBlock sample)
     {
+        Debug.Assert(block != 0, "0 is the key of an empty slot");
         sample = default;
         if (SlotOf(tables, block) < 0)
             return false;
@@ -298,7 +299,8 @@ internal unsafe struct SampleTables
 
     private static byte* Filter(SampleTables* tables) => (byte*)(tables + 1);
 
-    private static nuint FilterHash(nuint block) => (nuint)((block >> 4) * Golden >> 48);
+    /// <summary>The byte of the filter that counts a block.</summary>
+    public static nuint FilterHash(nuint block) => (nuint)((block >> 4) * Golden >> 48);
 
     private static int* SlabOf(SampleTables* tables, nuint block) =>
         tables->_slabs + ((block >> SlabGeometry.SlabShift) * Golden >> 50);

@@ -20,12 +20,12 @@ internal readonly unsafe record struct LinuxThread(
         return new(gettid == null ? 0 : gettid(), stack, stackBytes, signalStack, signalStackBytes);
     }
 
-    /// <summary>Gives the calling thread the lowest priority, its nice value, which anybody may raise.</summary>
-    public static void LowerPriority(INativeContext context)
+    /// <summary>Lowers the calling thread's priority, its nice value, which anybody may raise: to the lowest.</summary>
+    public static void LowerPriority(INativeContext context, int nice = LowestNice)
     {
         const int OfProcess = 0; // PRIO_PROCESS, which with "who" 0 is the calling thread
         var setpriority = (delegate* unmanaged<int, uint, int, int>)context.Find("setpriority");
-        _ = setpriority == null ? 0 : setpriority(OfProcess, 0, LowestNice);
+        _ = setpriority == null ? 0 : setpriority(OfProcess, 0, nice);
     }
 
     /// <summary>Page faults, minor and major, of a thread of this process; -1 where there is no such thread.</summary>
