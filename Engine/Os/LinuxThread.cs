@@ -20,7 +20,9 @@ internal readonly unsafe record struct LinuxThread(
         return new(gettid == null ? 0 : gettid(), stack, stackBytes, signalStack, signalStackBytes);
     }
 
-    /// <summary>Lowers the calling thread's priority, its nice value, which anybody may raise: to the lowest.</summary>
+    /// <summary>Lowers the calling thread's priority by its nice value, which anybody may raise.</summary>
+    /// <param name="context">Where the system's functions are found.</param>
+    /// <param name="nice">Above 0; the lowest priority unless given.</param>
     public static void LowerPriority(INativeContext context, int nice = LowestNice)
     {
         const int OfProcess = 0; // PRIO_PROCESS, which with "who" 0 is the calling thread

@@ -30,7 +30,8 @@ internal abstract class ColdWorkload(long operations) : Workload
         return Measure(operations);
     }
 
-    /// <summary>Makes the tables empty.</summary>
+    /// <summary>Makes the tables empty; the first time, makes them. Every process makes the whole catalog, so a
+    /// workload that is not measured has none.</summary>
     protected abstract void Clear();
 
     /// <summary>Does the operations, and leaves the blocks.</summary>
@@ -64,7 +65,6 @@ internal abstract class ColdWorkload(long operations) : Workload
 internal sealed class MixedColdWorkload(uint workingSet, long operations) : ColdWorkload(operations)
 {
     private const uint Seed = 42;
-    private readonly Address[] _slots = new Address[workingSet];
 
     public override string Name => "random-mixed-cold";
     public override string? Variant => $"{workingSet}";
@@ -74,12 +74,14 @@ internal sealed class MixedColdWorkload(uint workingSet, long operations) : Cold
     public override IReadOnlyList<string> NativeArguments(string folder) =>
         [Name, $"{Operations}", $"{workingSet}", $"{Seed}"];
 
-    protected override void Clear() => _slots.AsSpan().Clear();
+    private Address[] Slots => field ??= new Address[workingSet];
+
+    protected override void Clear() => Slots.AsSpan().Clear();
 
     protected override ulong Run(HandleAllocator allocator, long count)
     {
-        MixedLoop.Run(allocator, count, _slots.AsSpan(), firstPlace: 0, Seed);
-        return MixedLoop.Checksum<Address>(_slots);
+        MixedLoop.Run(allocator, count, Slots.AsSpan(), firstPlace: 0, Seed);
+        return MixedLoop.Checksum<Address>(Slots);
     }
 }
 
@@ -103,9 +105,6 @@ internal sealed class DriftWorkload(long operations) : ColdWorkload(operations)
     private const int Wandering = 9 << 8;
     private const int Spread = 2 << 8;
 
-    private readonly Address[] _blocks = new Address[MostBlocks];
-    private readonly uint[] _bytes = new uint[MostBlocks];
-
     public override string Name => "drift";
     public override string? Variant => null;
     public override IReadOnlyList<Parameter> Parameters =>
@@ -114,41 +113,39 @@ internal sealed class DriftWorkload(long operations) : ColdWorkload(operations)
     public override IReadOnlyList<string> NativeArguments(string folder) =>
         [Name, $"{Operations}", $"{LiveBytes}", $"{TurnOperations}", $"{Seed}"];
 
-    protected override void Clear()
-    {
-        _blocks.AsSpan().Clear();
-        _bytes.AsSpan().Clear();
-    }
+    private (Address Block, uint Bytes)[] Live => field ??= new (Address, uint)[MostBlocks];
+
+    protected override void Clear() => Live.AsSpan().Clear();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     protected override ulong Run(HandleAllocator allocator, long count)
     {
+        Span<(Address Block, uint Bytes)> live = Live;
         uint random = Seed;
         uint blocks = 0;
-        nuint live = 0;
+        nuint liveBytes = 0;
         for (long operation = 0; operation < count; operation++)
         {
             random = MixedLoop.Next(random);
-            if (live < LiveBytes && (random & 3) != 0)
+            if (liveBytes < LiveBytes && (random & 3) != 0)
             {
                 uint bytes = BytesOf(random, operation);
                 Address block = allocator.Allocate(bytes, blocks);
                 Touch(ref block.First, bytes, (byte)random);
-                _blocks[blocks] = block;
-                _bytes[blocks++] = bytes;
-                live += bytes;
+                live[(int)blocks++] = (block, bytes);
+                liveBytes += bytes;
             }
             else if (blocks != 0)
             {
-                uint index = (random >> 2) % blocks--;
-                allocator.Free(_blocks[index]);
-                live -= _bytes[index];
-                (_blocks[index], _bytes[index]) = (_blocks[blocks], _bytes[blocks]);
+                int index = (int)((random >> 2) % blocks--);
+                allocator.Free(live[index].Block);
+                liveBytes -= live[index].Bytes;
+                live[index] = live[(int)blocks];
             }
         }
 
-        ulong sum = live;
-        foreach (Address block in _blocks.AsSpan(0, (int)blocks))
+        ulong sum = liveBytes;
+        foreach ((Address block, _) in live[..(int)blocks])
             sum = (sum * 31) + block.First;
 
         return sum;
