@@ -178,6 +178,29 @@ internal sealed unsafe class ArenaCachesTests : ArenaFixture
     }
 
     [Test]
+    public void A_cached_extent_keeps_its_place_while_smaller_cached_blocks_make_room()
+    {
+        const int Extent = 52;
+        const int SuperSlabs = 4;
+        BlockCount[] used = [new(Extent << SlabGeometry.SlabShift, 1), new(Sizes.MiB, 2), new(64 * Sizes.KiB, 80)];
+        Arena.PrewarmPlanned(used, 0, SuperSlabs, threads: 1, carve: false, new PrefaultTask(1, null, default));
+        void* extent = Arena.Allocate(Extent << SlabGeometry.SlabShift);
+        void*[] cached = [Arena.Allocate(Sizes.MiB), Arena.Allocate(Sizes.MiB)];
+        Arena.Free(extent);
+        foreach (void* block in cached)
+            Arena.Free(block);
+
+        // All slabs but the extent's, those of the cached blocks included, and two that nobody needs.
+        long osCalls = Memory.OsCalls;
+        for (int block = 0; block < (SuperSlabs * SlabGeometry.SlabCount) - Extent - 2; block++)
+            new Span<byte>(Arena.Allocate(64 * Sizes.KiB), 64 << 10).Fill(1);
+
+        void* again = Arena.Allocate(Extent << SlabGeometry.SlabShift);
+        Assert.That(((nint)again, Memory.OsCalls), Is.EqualTo(((nint)extent, osCalls)));
+        Memory.Validate();
+    }
+
+    [Test]
     public void A_thread_that_swings_around_a_magazines_end_does_not_go_to_the_runs()
     {
         int blocks = Magazine.BlocksOf(SizeClasses.IndexOf(64));

@@ -5,11 +5,14 @@ namespace SuperSlab;
 /// <content>How free blocks that threads hold return to their runs.</content>
 internal sealed unsafe partial class ArenaCaches
 {
+    private const int FirstExtent = SizeClasses.LastWithinSuperSlab + 1;
+
     /// <summary>
     /// Returns free blocks before a class takes a new run. First the thread's own large blocks, so that a buffer that
     /// grows through the classes leaves none behind in each; not in a prewarmed arena with room, whose memory is
-    /// resident anyway. Then full magazines of all threads and the thread's loaded ones, and runs that are empty, the
-    /// largest blocks first, until as many neighbouring slabs are free as a run has.
+    /// resident anyway. Then, until as many neighbouring slabs are free as a run has, full magazines of all threads,
+    /// the thread's loaded ones, and runs that are empty: the largest blocks first, but extents last. Neighbouring
+    /// SuperSlabs that others have divided meanwhile would be missing when such a block is wanted again.
     /// </summary>
     /// <remarks>So before the arena grows, no cached block of a class that has gone out of use keeps a run.</remarks>
     private void Relieve(int sizeClass)
@@ -17,33 +20,39 @@ internal sealed unsafe partial class ArenaCaches
         int slabs = _slabs.ClassOf(sizeClass)->SlabsPerRun;
         ThreadCache* own = CacheOf(ThreadSlots.Current);
         bool isLarge = sizeClass >= Magazine.FirstLarge && !ArenaClasses.IsOfHome(sizeClass);
-        bool hasRoom = _slabs.Space.HasRoom(slabs);
         bool leavesSome = isLarge && _promisedBytes == 0;
-        if ((leavesSome || !hasRoom) && own != ThreadCache.Detached)
-            ReturnLarge(own);
+        if ((leavesSome || !_slabs.Space.HasRoom(slabs)) && own != ThreadCache.Detached)
+            ReturnLarge(own, below: leavesSome ? SizeClasses.Huge : FirstExtent);
 
-        for (int other = SizeClasses.Huge - 1; other >= 0 && !_slabs.Space.HasRoom(slabs); other--)
-        {
-            for (int one = other; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
-            {
-                ReturnStocks(one);
-                _slabs.ThrowIfWrong(one, ReturnLoaded(own, one));
-            }
+        for (int other = FirstExtent - 1; other >= 0 && !_slabs.Space.HasRoom(slabs); other--)
+            ReturnClass(own, other);
 
-            _slabs.GatherRuns(other);
-            _slabs.ReleaseEmptyRuns(other);
-        }
+        for (int other = SizeClasses.Huge - 1; other >= FirstExtent && !_slabs.Space.HasRoom(slabs); other--)
+            ReturnClass(own, other);
     }
 
-    private void ReturnLarge(ThreadCache* own)
+    private void ReturnLarge(ThreadCache* own, int below)
     {
         int large = Magazine.FirstLarge;
-        while ((large = ThreadCache.NextUsed(own, large, below: SizeClasses.Huge)) < SizeClasses.Huge)
+        while ((large = ThreadCache.NextUsed(own, large, below)) < below)
         {
             nuint wrong = ReturnLoaded(own, large);
             _slabs.ThrowIfWrong(large, wrong != 0 ? wrong : ReturnStock(own, large));
             large++;
         }
+    }
+
+    /// <summary>Returns all threads' full magazines of a class, the thread's loaded one, and the empty runs.</summary>
+    private void ReturnClass(ThreadCache* own, int sizeClass)
+    {
+        for (int one = sizeClass; one < ArenaClasses.Count; one = ArenaClasses.Next(one))
+        {
+            ReturnStocks(one);
+            _slabs.ThrowIfWrong(one, ReturnLoaded(own, one));
+        }
+
+        _slabs.GatherRuns(sizeClass);
+        _slabs.ReleaseEmptyRuns(sizeClass);
     }
 
     private void ReturnStocks(int sizeClass)

@@ -72,7 +72,7 @@ internal sealed unsafe partial class ArenaCaches
         }
 
         // What a miss does in an arena without room. No thread stocks extents.
-        ReturnLarge(cache);
+        ReturnLarge(cache, SizeClasses.Huge);
         ReturnStocks(SizeClasses.Huge);
         _slabs.GatherRuns(ArenaClasses.SizeClassOf(sizeClass));
         (int SizeClass, nuint Block) wrong = default;
