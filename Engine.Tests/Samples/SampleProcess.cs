@@ -6,7 +6,8 @@ namespace Engine.Tests.Samples;
 /// the tests.</summary>
 internal sealed record SampleProcess(int ExitCode, string Output, string Error)
 {
-    private const int PatienceMilliseconds = 600_000;
+    /// <summary>For a process that hangs. Beside busy processes one that does not took more than ten minutes.</summary>
+    private const int PatienceMilliseconds = 1_800_000;
 
     public static SampleProcess Run(string sample, params string[] arguments) => Run(sample, arguments, []);
 

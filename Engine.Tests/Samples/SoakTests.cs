@@ -31,6 +31,17 @@ internal sealed class SoakTests
     }
 
     [Test]
+    public void A_run_goes_on_until_it_has_the_floors_that_show_growth()
+    {
+        SampleProcess run = SampleProcess.Run("Soak", "--seconds", "3", "--json", "-");
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        using var document = JsonDocument.Parse(run.Output);
+        Assert.That(
+            document.RootElement.GetProperty("floorBytes").GetArrayLength(), Is.GreaterThan(4),
+            "the last one included");
+    }
+
+    [Test]
     public void Sizes_drift_and_what_is_held_for_live_bytes_is_told_by_its_parts()
     {
         SampleProcess run = SampleProcess.Run("Soak", "--seconds", "6", "--drift", "--seed", "7", "--json", "-");
@@ -91,7 +102,6 @@ internal sealed class SoakTests
         }
     }
 
-    // Growth takes several floors to see, of which a busy machine gives few.
     [TestCase("growth", "resident memory grew")]
     [TestCase("corruption", "changed at offset 0")]
     [TestCase("leak", "everything was freed, and yet")]

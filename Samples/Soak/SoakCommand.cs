@@ -63,7 +63,8 @@ internal static class SoakCommand
 
     private static readonly Option<int?> Seconds = SampleOptions.New<int?>(
         "--seconds",
-        "The same in seconds, instead of --minutes. Below two minutes everything is measured more often.",
+        "The same in seconds, instead of --minutes. Below two minutes everything is measured more often, and the run "
+        + "goes on until resident memory was measured four times.",
         "N").Within(3, 600_000);
 
     private static readonly Option<int> Seed = SampleOptions.Seed(42);

@@ -26,6 +26,10 @@ internal sealed unsafe class SoakRun : IDisposable
     /// used again.
     /// </summary>
     private const long NotTakenBackBytes = 8 << 20;
+
+    /// <summary>Of fewer, growth cannot be told from noise.</summary>
+    private const int LeastFloors = 4;
+
     private const int SuperSlabBytes = 2 << 20;
     private const int DriftsInRun = 12;
     private static readonly AllocationTag ChurnTag = AllocationTag.Register("churn");
@@ -117,13 +121,18 @@ internal sealed unsafe class SoakRun : IDisposable
 
     private void RunTicks()
     {
-        // In a short run all is looked at more often, so that a test of some seconds sees all of it.
+        // In a short run all is looked at more often, so that a test of some seconds sees all of it, also on a busy
+        // machine.
         TimeSpan reportEvery = TimeSpan.FromSeconds(Math.Clamp(_options.Seconds / 12.0, 0.5, 10));
         int reportsToFloor = _options.Seconds < 120 ? 2 : 6;
+        int leastReports = _options.Seconds < 120 ? LeastFloors * reportsToFloor : 0;
         using Interruption interruption = new();
         Stopwatch clock = Stopwatch.StartNew();
-        for (int report = 1; clock.Elapsed.TotalSeconds < _options.Seconds && !interruption.IsRequested; report++)
+        for (int report = 1; !interruption.IsRequested; report++)
         {
+            if (clock.Elapsed.TotalSeconds >= _options.Seconds && report > leastReports)
+                return;
+
             _tickNanoseconds.Clear();
             while (clock.Elapsed < report * reportEvery && _verdict.IsClean && !interruption.IsRequested)
                 Tick();
