@@ -117,18 +117,9 @@ internal sealed unsafe class CultureTests
         ];
         foreach (Action action in wrong)
         {
-            string message = "nothing was thrown";
-            try
-            {
-                action();
-            }
-            catch (Exception exception)
-            {
-                // .NET adds a line, "Actual value was ...", in the user's culture; so are its own checks of arguments.
-                message = $"{exception.GetType().Name}: {exception.Message.Split('\n')[0]}";
-            }
-
-            told.Add(message);
+            // .NET adds a line, "Actual value was ...", in the user's culture; so are its own checks of arguments.
+            Exception exception = Assert.Catch(() => action())!;
+            told.Add($"{exception.GetType().Name}: {exception.Message.Split('\n')[0]}");
         }
 
         return told;

@@ -381,7 +381,7 @@ internal sealed unsafe class CallSiteTests
         Assert.That(
             () => new Profiler(memory, new ProfilerOptions { SampleAllocationsEvery = bytes }),
             Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains(
-                $"SampleAllocationsEvery is {bytes}; it must be from 0 to 1,099,511,627,776 bytes."));
+                $"ProfilerOptions.SampleAllocationsEvery is {bytes}; it must be from 0 to 1,099,511,627,776 bytes."));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

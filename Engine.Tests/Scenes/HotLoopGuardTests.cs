@@ -44,6 +44,17 @@ internal sealed unsafe class HotLoopGuardTests
     }
 
     [Test]
+    public void Negative_options_are_refused_before_anything_is_watched()
+    {
+        HotLoopGuardOptions[] wrong = [new() { CallStackCount = -1 }, new() { LogInterval = TimeSpan.FromTicks(-1) }];
+        foreach (HotLoopGuardOptions options in wrong)
+        {
+            Assert.That(
+                () => new HotLoopGuard(_memory, null, options), Throws.TypeOf<ArgumentOutOfRangeException>());
+        }
+    }
+
+    [Test]
     public void Clean_frames_break_nothing_and_the_guard_itself_faults_and_allocates_nothing()
     {
         using HotLoopGuard guard = Guard();

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace SuperSlab;
 
@@ -69,4 +70,25 @@ internal static class Disposed
 
     [DoesNotReturn]
     private static void Throw(object owner) => throw new ObjectDisposedException(owner.ToString());
+}
+
+/// <summary>The one form in which options say what is wrong with them.</summary>
+internal static class OptionRange
+{
+    /// <param name="options">The options.</param>
+    /// <param name="holds">Whether the option is within its range.</param>
+    /// <param name="value">The option, by its name.</param>
+    /// <param name="allowed">Its range, as in "from 1 to 512".</param>
+    /// <param name="name">Leave it out.</param>
+    public static void Check(
+        object options, bool holds, object value, string allowed,
+        [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (holds)
+            return;
+
+        string option = $"{options.GetType().Name}.{name}";
+        throw new ArgumentOutOfRangeException(
+            name, value, FormattableString.Invariant($"{option} is {value}; it must be {allowed}."));
+    }
 }

@@ -23,19 +23,9 @@ public sealed record FrameArenaOptions
 
     internal void Validate()
     {
-        Check(LaneCount is >= 1 and <= 512, nameof(LaneCount), LaneCount, "from 1 to 512");
-        Check(BufferCount is >= 1 and <= 16, nameof(BufferCount), BufferCount, "from 1 to 16");
-        Check(OverflowSuperSlabs is >= 0 and <= 65_536, nameof(OverflowSuperSlabs), OverflowSuperSlabs,
-            "from 0 to 65,536");
-        Check(BytesPerLane is >= 4096 and <= 1u << 30, nameof(BytesPerLane), BytesPerLane, "from 4 KiB to 1 GiB");
-    }
-
-    private static void Check(bool holds, string name, object value, string allowed)
-    {
-        if (!holds)
-        {
-            throw new ArgumentOutOfRangeException(
-                name, value, FormattableString.Invariant($"FrameArenaOptions.{name} is {value}; it must be {allowed}."));
-        }
+        OptionRange.Check(this, LaneCount is >= 1 and <= 512, LaneCount, "from 1 to 512");
+        OptionRange.Check(this, BufferCount is >= 1 and <= 16, BufferCount, "from 1 to 16");
+        OptionRange.Check(this, OverflowSuperSlabs is >= 0 and <= 65_536, OverflowSuperSlabs, "from 0 to 65,536");
+        OptionRange.Check(this, BytesPerLane is >= 4096 and <= 1u << 30, BytesPerLane, "from 4 KiB to 1 GiB");
     }
 }

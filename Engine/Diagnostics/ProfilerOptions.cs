@@ -55,23 +55,14 @@ public sealed record ProfilerOptions
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(TimeProvider);
-        Check(FrameCapacity is >= 2 and <= 1 << 24, FrameCapacity, nameof(FrameCapacity), "from 2 to 16,777,216");
+        OptionRange.Check(this, FrameCapacity is >= 2 and <= 1 << 24, FrameCapacity, "from 2 to 16,777,216");
         bool isCapacity = SampleCapacity is >= 2 and <= 1_000_000 && SampleCapacity % 2 == 0;
-        Check(isCapacity, SampleCapacity, nameof(SampleCapacity), "an even number from 2 to 1,000,000");
+        OptionRange.Check(this, isCapacity, SampleCapacity, "an even number from 2 to 1,000,000");
         bool isBudget = FrameBudget >= TimeSpan.Zero && FrameBudget <= TimeSpan.FromHours(1);
-        Check(isBudget, FrameBudget, nameof(FrameBudget), "from 0 to an hour");
+        OptionRange.Check(this, isBudget, FrameBudget, "from 0 to an hour");
         bool isEvery = SampleAllocationsEvery is >= 0 and <= 1L << 40;
-        Check(isEvery, SampleAllocationsEvery, nameof(SampleAllocationsEvery), "from 0 to 1,099,511,627,776 bytes");
+        OptionRange.Check(this, isEvery, SampleAllocationsEvery, "from 0 to 1,099,511,627,776 bytes");
         bool isInterval = SampleInterval >= TimeSpan.Zero && SampleInterval <= TimeSpan.FromHours(1);
-        Check(isInterval, SampleInterval, nameof(SampleInterval), "from 0 to an hour");
-    }
-
-    private static void Check(bool holds, object value, string name, string allowed)
-    {
-        if (!holds)
-        {
-            throw new ArgumentOutOfRangeException(
-                name, value, FormattableString.Invariant($"{name} is {value}; it must be {allowed}."));
-        }
+        OptionRange.Check(this, isInterval, SampleInterval, "from 0 to an hour");
     }
 }

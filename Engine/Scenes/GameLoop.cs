@@ -243,16 +243,9 @@ public sealed record GameLoopOptions
     internal void Validate()
     {
         (double step, double frame) = (StepDuration.TotalSeconds, FrameDuration.TotalSeconds);
-        Check(step is > 0 and <= 10, nameof(StepDuration), StepDuration, "above 0 and at most 10 seconds");
-        Check(MaximumStepCount is >= 1 and <= 1000, nameof(MaximumStepCount), MaximumStepCount, "from 1 to 1,000");
-        Check(frame is >= 0 and <= 10, nameof(FrameDuration), FrameDuration, "from 0 to 10 seconds");
-    }
-
-    private static void Check(bool holds, string name, object value, string allowed)
-    {
-        string message = FormattableString.Invariant($"GameLoopOptions.{name} is {value}; it must be {allowed}.");
-        if (!holds)
-            throw new ArgumentOutOfRangeException(name, value, message);
+        OptionRange.Check(this, step is > 0 and <= 10, StepDuration, "above 0 and at most 10 seconds");
+        OptionRange.Check(this, MaximumStepCount is >= 1 and <= 1000, MaximumStepCount, "from 1 to 1,000");
+        OptionRange.Check(this, frame is >= 0 and <= 10, FrameDuration, "from 0 to 10 seconds");
     }
 }
 

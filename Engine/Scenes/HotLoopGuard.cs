@@ -43,6 +43,7 @@ public sealed class HotLoopGuard : IDisposable
     /// <param name="memory">The memory whose OS calls and arenas count.</param>
     /// <param name="rules">What is allowed, what is done about more, and the warm-up. Null takes the defaults.</param>
     /// <param name="options">How the guard reports. Null takes the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is negative.</exception>
     /// <exception cref="EngineMemoryException">The rules have one for tags, and memory counters are off.</exception>
     /// <exception cref="ObjectDisposedException">The memory is disposed.</exception>
     public HotLoopGuard(EngineMemory memory, HotLoopRules? rules = null, HotLoopGuardOptions? options = null)
@@ -50,8 +51,9 @@ public sealed class HotLoopGuard : IDisposable
         ArgumentNullException.ThrowIfNull(memory);
         ObjectDisposedException.ThrowIf(memory.Work.IsClosed, memory);
         _memory = memory;
-        Rules = rules ?? _rules;
         _options = options ?? new HotLoopGuardOptions();
+        _options.Validate();
+        Rules = rules ?? _rules;
         if (memory.Options.Checks == MemoryChecks.Full)
         {
             _options.Log?.Invoke(

@@ -31,4 +31,11 @@ public sealed record HotLoopGuardOptions
     /// ask the system whether there were faults. Default true.
     /// </summary>
     public bool FaultAddresses { get; init; } = true;
+
+    internal void Validate()
+    {
+        ArgumentNullException.ThrowIfNull(Clock);
+        OptionRange.Check(this, LogInterval >= TimeSpan.Zero, LogInterval, "0 or longer");
+        OptionRange.Check(this, CallStackCount >= 0, CallStackCount, "0 or more");
+    }
 }
