@@ -73,8 +73,7 @@ internal sealed unsafe partial class ArenaCaches
 
         // What a miss does in an arena without room. No thread stocks extents.
         ReturnLarge(cache, SizeClasses.Huge);
-        ReturnStocks(SizeClasses.Huge);
-        _slabs.GatherRuns(ArenaClasses.SizeClassOf(sizeClass));
+        ReturnClass(cache, SizeClasses.Huge);
         (int SizeClass, nuint Block) wrong = default;
         ReturnLoaded(cache, ref wrong);
         Note(ref wrong, sizeClass, ReturnStock(cache, sizeClass));
