@@ -144,12 +144,21 @@ internal sealed class GameReplayTests
         ArenaPlan arena = seen.Arenas[0];
         arena = arena with { TogetherSuperSlabCount = arena.TogetherSuperSlabCount + 1 };
         File.WriteAllText(plan, (seen with { Arenas = [arena] }).ToJson());
-        SampleProcess replay =
-            SampleProcess.Run("GameReplay", "--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-");
-        Assert.That(replay.ExitCode, Is.Zero, replay.Error);
-        using var document = JsonDocument.Parse(replay.Output);
+        string[] replay = ["--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-"];
+        using JsonDocument document = Replay(replay);
         JsonElement run = document.RootElement.GetProperty("runs")[0];
         JsonElement use = run.GetProperty("planUse");
+
+        // Frames find their code compiled, also what runs when the arena is out of slabs. The kernel takes a page away
+        // now and then, but not in each of three replays.
+        long faults = FaultsOf(document);
+        for (int again = 0; again < 2 && faults != 0; again++)
+        {
+            using JsonDocument next = Replay(replay);
+            faults = FaultsOf(next);
+        }
+
+        Assert.That(faults, Is.Zero);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(
@@ -281,6 +290,16 @@ internal sealed class GameReplayTests
             }
         }
     }
+
+    private static JsonDocument Replay(string[] arguments)
+    {
+        SampleProcess replay = SampleProcess.Run("GameReplay", arguments);
+        Assert.That(replay.ExitCode, Is.Zero, replay.Error);
+        return JsonDocument.Parse(replay.Output);
+    }
+
+    private static long FaultsOf(JsonDocument replay) =>
+        replay.RootElement.GetProperty("runs")[0].GetProperty("hotLoop").GetProperty("pageFaults").GetInt64();
 
     private static void MustBeSilent(JsonElement run)
     {
