@@ -110,6 +110,7 @@ internal sealed unsafe class CultureTests
             () => _ = new HotLoopGuard(memory, null, new HotLoopGuardOptions { CallStackCount = -3 }),
             () => _ = new Profiler(memory, new ProfilerOptions { SampleCapacity = -4 }),
             () => _ = new FaultAttribution(memory, new FaultAttributionOptions { RingBytes = 65537 }),
+            () => _ = new FaultAttribution(memory, new FaultAttributionOptions { Callers = -3 }),
             () => ScenePlan.Merge([new ScenePlan { Name = "i" }], -1.5),
             () => memory.CreateFrameArena("f", new FrameArenaOptions { LaneCount = -2 }),
             () => new ScenePlan { Name = "i", FrameArena = new FrameArenaOptions { LaneCount = -1 } }.Validate(),

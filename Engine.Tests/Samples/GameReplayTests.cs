@@ -79,11 +79,7 @@ internal sealed class GameReplayTests
     [Test]
     public void Verification_of_a_recorded_game_passes()
     {
-        SampleProcess run =
-            SampleProcess.Run(
-            "GameReplay", "--trace", "extremetuxracer-race", "--allocator", "engine", "--verify", "--json", "-");
-        Assert.That(run.ExitCode, Is.Zero, run.Error);
-        using var document = JsonDocument.Parse(run.Output);
+        using JsonDocument document = Replay("--trace", "extremetuxracer-race", "--allocator", "engine", "--verify");
         MustBeSilent(document.RootElement.GetProperty("runs")[0]);
     }
 
@@ -91,9 +87,7 @@ internal sealed class GameReplayTests
     public void Blocks_that_go_from_thread_to_thread_within_a_frame_are_verified_on_every_allocator()
     {
         string path = Save("relay.alloctrace.gz", Relay().ToFile());
-        SampleProcess run = SampleProcess.Run("GameReplay", "--trace", path, "--verify", "--json", "-");
-        Assert.That(run.ExitCode, Is.Zero, run.Error);
-        using var document = JsonDocument.Parse(run.Output);
+        using JsonDocument document = Replay("--trace", path, "--verify");
         JsonElement root = document.RootElement;
         using (Assert.EnterMultipleScope())
         {
@@ -131,10 +125,7 @@ internal sealed class GameReplayTests
     {
         Lane.SkipUnlessAll(trace == "supertuxkart-race");
         string plan = Path.Combine(_folder, trace + ".json");
-        SampleProcess recording =
-            SampleProcess.Run("GameReplay", "--trace", trace, "--record-plan", plan, "--repeat", "2", "--json", "-");
-        Assert.That(recording.ExitCode, Is.Zero, recording.Error);
-        using var recorded = JsonDocument.Parse(recording.Output);
+        using JsonDocument recorded = Replay("--trace", trace, "--record-plan", plan, "--repeat", "2");
         Assert.That(
             JsonShape.Of(recorded.RootElement.GetProperty("recording")),
             Is.EqualTo("{repeats,workNanosecondsWithout,workNanosecondsWith,planNanoseconds,addedSuperSlabs,percent}"));
@@ -144,7 +135,7 @@ internal sealed class GameReplayTests
         ArenaPlan arena = seen.Arenas[0];
         arena = arena with { TogetherSuperSlabCount = arena.TogetherSuperSlabCount + 1 };
         File.WriteAllText(plan, (seen with { Arenas = [arena] }).ToJson());
-        string[] replay = ["--trace", trace, "--plan", plan, "--allocator", "engine", "--json", "-"];
+        string[] replay = ["--trace", trace, "--plan", plan, "--allocator", "engine"];
         using JsonDocument document = Replay(replay);
         JsonElement run = document.RootElement.GetProperty("runs")[0];
         JsonElement use = run.GetProperty("planUse");
@@ -291,9 +282,9 @@ internal sealed class GameReplayTests
         }
     }
 
-    private static JsonDocument Replay(string[] arguments)
+    private static JsonDocument Replay(params string[] arguments)
     {
-        SampleProcess replay = SampleProcess.Run("GameReplay", arguments);
+        SampleProcess replay = SampleProcess.Run("GameReplay", [.. arguments, "--json", "-"]);
         Assert.That(replay.ExitCode, Is.Zero, replay.Error);
         return JsonDocument.Parse(replay.Output);
     }

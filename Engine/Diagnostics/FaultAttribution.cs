@@ -284,17 +284,11 @@ public sealed record FaultAttributionOptions
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     internal void Validate()
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(RingBytes, (nuint)(64 * 1024), nameof(RingBytes));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(RingBytes, (nuint)(64 << 20), nameof(RingBytes));
-        if (!nuint.IsPow2(RingBytes))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(RingBytes), RingBytes, $"The ring has {Sizes.Exact(RingBytes)}; it must be a power of two.");
-        }
-
-        ArgumentOutOfRangeException.ThrowIfLessThan(Callers, 1, nameof(Callers));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Callers, FaultSample.MaximumCallers, nameof(Callers));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(KeptFrames, nameof(KeptFrames));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(KeptFaults, nameof(KeptFaults));
+        bool isRing = RingBytes >= 64 * 1024 && RingBytes <= 64 << 20 && nuint.IsPow2(RingBytes);
+        OptionRange.Check(this, isRing, RingBytes, "a power of two from 64 KiB to 64 MiB");
+        bool isCallers = Callers is >= 1 and <= FaultSample.MaximumCallers;
+        OptionRange.Check(this, isCallers, Callers, $"from 1 to {FaultSample.MaximumCallers}");
+        OptionRange.Check(this, KeptFrames > 0, KeptFrames, "above 0");
+        OptionRange.Check(this, KeptFaults > 0, KeptFaults, "above 0");
     }
 }

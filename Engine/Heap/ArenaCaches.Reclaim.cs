@@ -52,7 +52,6 @@ internal sealed unsafe partial class ArenaCaches
         }
 
         _slabs.GatherRuns(sizeClass);
-        _slabs.ReleaseEmptyRuns(sizeClass);
     }
 
     private void ReturnStocks(int sizeClass)

@@ -176,11 +176,14 @@ internal sealed unsafe partial class ArenaSlabs
     /// <summary>Moves a run from a class to itself, which changes nothing.</summary>
     public void RehearseMove(int sizeClass) => TryMoveRun(_classes + sizeClass, _classes + sizeClass, sizeClass);
 
-    /// <summary>Takes runs without a block out from homes; promised ones go to the size class, for any home.</summary>
+    /// <summary>Gives a size class's runs without a block out back to the SuperSlabs, those of its homes first: what
+    /// was promised goes from there to the size class, for any home.</summary>
     public void GatherRuns(int sizeClass)
     {
         for (int one = ArenaClasses.Next(sizeClass); one < ArenaClasses.Count; one = ArenaClasses.Next(one))
             ReleaseEmptyRuns(one);
+
+        ReleaseEmptyRuns(sizeClass);
     }
 
     /// <summary>Gives blocks back to their runs.</summary>

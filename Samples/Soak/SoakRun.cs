@@ -124,15 +124,12 @@ internal sealed unsafe class SoakRun : IDisposable
         // In a short run all is looked at more often, so that a test of some seconds sees all of it, also on a busy
         // machine.
         TimeSpan reportEvery = TimeSpan.FromSeconds(Math.Clamp(_options.Seconds / 12.0, 0.5, 10));
-        int reportsToFloor = _options.Seconds < 120 ? 2 : 6;
-        int leastReports = _options.Seconds < 120 ? LeastFloors * reportsToFloor : 0;
+        (int reportsToFloor, int leastReports) = _options.Seconds < 120 ? (2, LeastFloors * 2) : (6, 0);
         using Interruption interruption = new();
         Stopwatch clock = Stopwatch.StartNew();
-        for (int report = 1; !interruption.IsRequested; report++)
+        bool GoesOn(int report) => clock.Elapsed.TotalSeconds < _options.Seconds || report <= leastReports;
+        for (int report = 1; GoesOn(report) && !interruption.IsRequested; report++)
         {
-            if (clock.Elapsed.TotalSeconds >= _options.Seconds && report > leastReports)
-                return;
-
             _tickNanoseconds.Clear();
             while (clock.Elapsed < report * reportEvery && _verdict.IsClean && !interruption.IsRequested)
                 Tick();
